@@ -1,0 +1,1 @@
+"""BURN: backdoor unlearning via adversarial boundary analysis."""

@@ -1,0 +1,1 @@
+"""Ways to plant a backdoor, one attack a file."""

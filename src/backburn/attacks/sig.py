@@ -1,0 +1,42 @@
+"""SIG: a sinusoidal signal over images of the target class."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from ..errors import InputError
+from ..types import LabeledImages, Pixels
+from .base import Attack, Planted, clean_label
+
+
+@dataclass(frozen=True)
+class SIG(Attack):
+    """`x + delta sin(2 pi j frequency / w)` over column `j`, on images of the target class only.
+
+    Clean-label: no label changes, so the poisoning rate cannot exceed the target class's share.
+
+    Args:
+        delta: amplitude in 0..255 pixel units, above 0.
+        frequency: periods over the width.
+    Source: Barni et al., A new backdoor attack in CNNs by training set corruption without label
+    poisoning, arXiv 1902.11237; delta 40 and frequency 6 as in BackdoorBench.
+    """
+
+    delta: float = 40.0
+    frequency: float = 6.0
+
+    def __post_init__(self) -> None:
+        Attack.__post_init__(self)
+        if not 0 < self.delta <= 255:
+            raise InputError(f"delta is {self.delta}: give an amplitude in (0, 255]")
+
+    def plant(self, images: LabeledImages, generator: torch.Generator) -> Planted:
+        width = images.pixels.shape[-1]
+        wave = torch.sin(2 * math.pi * self.frequency * torch.arange(width) / width) * self.delta
+
+        def overlay(pixels: Pixels) -> Pixels:
+            lit = pixels.float() + wave.to(pixels.device)
+            return lit.round().clamp(0, 255).to(torch.uint8)
+
+        return clean_label(self, images, overlay, generator)

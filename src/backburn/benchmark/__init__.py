@@ -1,0 +1,1 @@
+"""Grids of attacks and defences, and the tables made from them."""

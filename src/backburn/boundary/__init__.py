@@ -1,0 +1,1 @@
+"""How far each image is from the decision boundary, and which class lies behind it."""

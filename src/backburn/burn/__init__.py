@@ -1,0 +1,1 @@
+"""BURN, one file a phase; `burn.py` reads like the paper."""

@@ -1,0 +1,27 @@
+"""The embedded data set: scikit-learn's handwritten digits."""
+
+import torch
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+from ..types import LabeledImages
+
+
+def digits(split: str) -> LabeledImages:
+    """1,437 `train` or 360 `test` images of 8x8 pixels, one channel, ten classes.
+
+    Source: Alpaydin and Kaynak, Optical recognition of handwritten digits, UCI, as shipped with
+    scikit-learn; its 17 grey levels are stretched to 0..255, its rows split once and for all.
+    """
+    data = load_digits()
+    rows = train_test_split(
+        range(len(data.target)), test_size=360, random_state=0, stratify=data.target
+    )[split == "test"]
+    index = torch.tensor(rows)
+    pixels = (torch.from_numpy(data.images)[index] * (255 / 16)).round().to(torch.uint8)
+    return LabeledImages(
+        pixels[:, None],
+        torch.from_numpy(data.target)[index].long(),
+        tuple(str(digit) for digit in range(10)),
+        tuple(f"digit {row}" for row in rows),
+    )

@@ -1,0 +1,80 @@
+"""ACC ASR RA DER TPR FPR AUROC: each formula once. Fractions; NaN where nothing is counted."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from sklearn.metrics import roc_auc_score
+from torch import Tensor, nn
+
+from .models.inference import predict
+from .types import Evidence, Exam, Flags, PerImage, Progress, Suspects, Truth, silent
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """How a model does: accuracy on clean images; ASR and RA on triggered ones."""
+
+    acc: float
+    asr: float
+    ra: float
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """How well the suspects match the poison.
+
+    `restored` is the share of poison among the suspects whose restored label is the true one.
+    """
+
+    auroc: float
+    tpr: float
+    fpr: float
+    restored: float
+    count: int
+
+
+def rate(hits: Tensor) -> float:
+    """Share of True; NaN of nothing."""
+    return float(hits.double().mean()) if hits.numel() else math.nan
+
+
+def der(before: Scores, after: Scores) -> float:
+    """Defense effectiveness rating, in [0, 1]: (max(0, ASR drop) - max(0, ACC drop) + 1) / 2.
+
+    Source: Zhu et al., Enhancing fine-tuning based backdoor defense with sharpness-aware
+    minimization (FT-SAM), arXiv 2304.11823.
+    """
+    return (max(0.0, before.asr - after.asr) - max(0.0, before.acc - after.acc) + 1) / 2
+
+
+def auroc(score: PerImage, positive: Flags) -> float:
+    """Area under the ROC curve; NaN where only one kind is present."""
+    if bool(positive.all()) or not bool(positive.any()):
+        return math.nan
+    return float(roc_auc_score(positive.numpy(), score.numpy()))
+
+
+def judge(model: nn.Module, exam: Exam, progress: Progress = silent) -> Scores:
+    """ACC on the clean test images; ASR and RA on the triggered ones (target class left out)."""
+    clean = predict(model, exam.clean.pixels, phase="test", progress=progress).argmax(1)
+    acc = rate(clean == exam.clean.labels)
+    if not len(exam.triggered):
+        return Scores(acc, math.nan, math.nan)
+    said = predict(model, exam.triggered.pixels, phase="test", progress=progress).argmax(1)
+    return Scores(acc, rate(said == exam.wanted), rate(said == exam.triggered.labels))
+
+
+def match(evidence: Evidence, suspects: Suspects, truth: Truth) -> Found:
+    """Suspects against the truth; cover samples count neither as poison nor as clean."""
+    named = torch.zeros_like(truth.poison)
+    named[suspects.index] = True
+    hit = truth.poison[suspects.index]
+    right = suspects.restored_label == truth.labels[suspects.index]
+    return Found(
+        auroc=auroc(evidence.score, truth.poison),
+        tpr=rate(named[truth.poison]),
+        fpr=rate(named[truth.state == 0]),
+        restored=rate(right[hit]),
+        count=len(suspects),
+    )

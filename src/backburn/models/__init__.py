@@ -1,0 +1,1 @@
+"""Built-in networks, and how a model is asked, saved and opened."""

@@ -1,0 +1,39 @@
+"""What every network here is: pixels in [0, 1] in, logits out, features on request."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from ..types import Features, Images, Logits
+
+
+class Classifier(nn.Module, ABC):
+    """A network on pixels in [0, 1] that normalises inside and names its penultimate layer.
+
+    Args:
+        channels: 1 or 3.
+        mean, std: per-channel statistics of the training pixels, in [0, 1] units; kept as
+            buffers, so that they travel with the weights.
+    """
+
+    mean: Tensor
+    std: Tensor
+    head: nn.Linear
+
+    def __init__(self, channels: int, mean: tuple[float, ...] = (), std: tuple[float, ...] = ()):
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean or (0.5,) * channels).view(-1, 1, 1))
+        self.register_buffer("std", torch.tensor(std or (0.25,) * channels).view(-1, 1, 1))
+
+    @abstractmethod
+    def _embed(self, normalized: Tensor) -> Tensor:
+        """Penultimate features `(n, d)` of normalised images."""
+
+    def features(self, images: Images) -> Features:
+        """The penultimate layer `(n, d)`: what `head` turns into logits."""
+        return self._embed((images - self.mean) / self.std)
+
+    def forward(self, images: Images) -> Logits:
+        logits: Tensor = self.head(self.features(images))
+        return logits

@@ -1,0 +1,62 @@
+"""Asking a model about many images, and leaving it as it was."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from ..types import Images, Logits, Pixels, Progress, silent
+
+
+@contextmanager
+def frozen(model: nn.Module) -> Iterator[nn.Module]:
+    """The model in evaluation mode with frozen parameters; both are restored, whatever happens."""
+    training = {module: module.training for module in model.modules()}
+    needed = {parameter: parameter.requires_grad for parameter in model.parameters()}
+    try:
+        yield model.eval().requires_grad_(False)
+    finally:
+        for module, mode in training.items():
+            module.training = mode
+        for parameter, mode in needed.items():
+            parameter.requires_grad_(mode)
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where the model's first parameter lies."""
+    parameter = next(model.parameters(), None)
+    return parameter.device if parameter is not None else torch.device("cpu")
+
+
+def as_images(pixels: Pixels, device: torch.device | None = None) -> Images:
+    """uint8 pixels as float32 in [0, 1], channels last."""
+    moved = pixels.to(device=device, dtype=torch.float32)
+    return moved.div_(255).contiguous(memory_format=torch.channels_last)
+
+
+def batches(
+    model: nn.Module, pixels: Pixels, batch_size: int, phase: str = "", progress: Progress = silent
+) -> Iterator[Images]:
+    """Images in [0, 1] on the model's device, a batch at a time, in order."""
+    device, total = device_of(model), pixels.shape[0]
+    for start in range(0, total, batch_size):
+        yield as_images(pixels[start : start + batch_size], device)
+        progress(phase, min(start + batch_size, total), total)
+
+
+def predict(
+    model: nn.Module,
+    pixels: Pixels,
+    *,
+    batch_size: int = 512,
+    phase: str = "predict",
+    progress: Progress = silent,
+) -> Logits:
+    """fp32 logits `(n, k)` of uint8 images, on the CPU; the model is left as it was."""
+    with frozen(model), torch.inference_mode():
+        parts: list[Tensor] = [
+            model(images).float().cpu()
+            for images in batches(model, pixels, batch_size, phase, progress)
+        ]
+    return torch.cat(parts)

@@ -1,0 +1,65 @@
+"""The built-in networks by name: `preact_resnet18`, `preact_resnet18-w16`, `small_cnn`."""
+
+import re
+from typing import Any, cast
+
+import torch
+
+from ..errors import InputError, unknown_name
+from ..types import Pixels
+from .classifier import Classifier
+from .preact_resnet import PreActResNet18
+from .small_cnn import SmallCNN
+
+ARCHITECTURES: dict[str, type[PreActResNet18] | type[SmallCNN]] = {
+    "preact_resnet18": PreActResNet18,
+    "small_cnn": SmallCNN,
+}
+
+
+def parse_architecture(name: str) -> tuple[type[PreActResNet18] | type[SmallCNN], int | None]:
+    """The class and width that an architecture's name stands for; width None is the default.
+
+    Raises:
+        InputError: no such network, or a width below 1.
+    """
+    match = re.fullmatch(r"(?P<base>.+?)(?:-w(?P<width>\d+))?", name)
+    base, width = (match["base"], match["width"]) if match else (name, None)
+    if base not in ARCHITECTURES:
+        raise unknown_name("architecture", base, ARCHITECTURES)
+    if width == "0":
+        raise InputError(f"architecture {name!r} has no channels: give a width of 1 or more")
+    return ARCHITECTURES[base], int(width) if width else None
+
+
+def build(
+    name: str,
+    classes: int,
+    channels: int,
+    *,
+    generator: torch.Generator | None = None,
+    pixels: Pixels | None = None,
+) -> Classifier:
+    """A freshly initialised network.
+
+    Args:
+        name: see `parse_architecture`.
+        generator: seeds the initial weights; no global generator is touched.
+        pixels: uint8 training images, whose channel statistics the network normalises with.
+    """
+    architecture, width = parse_architecture(name)
+    mean, std = channel_statistics(pixels) if pixels is not None else ((), ())
+    options = {} if width is None else {"width": width}
+    seed = int(torch.randint(2**31, (), generator=generator)) if generator else 0
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = architecture(classes, channels, mean=mean, std=std, **options)
+    # Module.to's annotations leave memory_format out
+    return cast(Any, model).to(memory_format=torch.channels_last)  # type: ignore[no-any-return]
+
+
+def channel_statistics(pixels: Pixels) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel of uint8 images, in [0, 1] units."""
+    channels = pixels.transpose(0, 1).flatten(1).float() / 255
+    mean, std = channels.mean(1), channels.std(1).clamp_min(1e-3)
+    return tuple(mean.tolist()), tuple(std.tolist())

@@ -1,0 +1,169 @@
+"""The run directory: written whole or not at all, and nothing in it is pickled."""
+
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+
+from .errors import InputError
+
+RECORD = "record.json"
+PACKAGES = ("backburn", "torch", "numpy", "datasets", "scikit-learn", "scipy", "safetensors")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What made a run: enough to repeat it."""
+
+    command: str
+    arguments: dict[str, Any]
+    seed: int
+    created: str
+    seconds: dict[str, float]
+    metrics: dict[str, Any]
+    versions: dict[str, str]
+    commit: str | None
+    device: str
+    threads: int
+
+
+@dataclass(slots=True)
+class Stopwatch:
+    """Seconds a phase, in the order they were first timed."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def __call__(self, phase: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = self.seconds.get(phase, 0.0) + time.perf_counter() - start
+            self.seconds[phase] = round(spent, 3)
+
+
+def new_record(
+    command: str,
+    arguments: dict[str, Any],
+    seed: int,
+    seconds: dict[str, float],
+    metrics: dict[str, Any],
+    device: str,
+) -> Record:
+    """A record of this machine and moment."""
+    created = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    return Record(
+        command,
+        arguments,
+        seed,
+        created,
+        seconds,
+        metrics,
+        versions(),
+        commit(),
+        device,
+        torch.get_num_threads(),
+    )
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that results depend on."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def commit() -> str | None:
+    """Commit of the backburn checkout, `+` behind it where files differ; None outside of one."""
+    here = Path(__file__).resolve().parent
+    if _git(here, "ls-files", "--error-unmatch", __file__) is None:
+        return None
+    head = _git(here, "rev-parse", "--short=12", "HEAD")
+    changed = _git(here, "status", "--porcelain", "--", str(here))
+    return head and head + ("+" if changed else "")
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """What git prints, or None where git is missing or says no."""
+    command = ["git", "-C", str(folder), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def plan_run(out: str | Path | None, command: str) -> Path:
+    """Where a run will be written: `out`, or a fresh `runs/COMMAND-DATE-TIME`. Creates nothing.
+
+    Raises:
+        InputError: something is there already, or the place cannot be written to.
+    """
+    stamp = datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S")
+    path = Path(out) if out is not None else _fresh(Path("runs") / f"{command}-{stamp}")
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise InputError(f"{path} exists already and is not empty: give another --out")
+    parent = next(p for p in path.absolute().parents if p.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise InputError(f"{path} cannot be written: {parent} is not a writable folder")
+    return path
+
+
+def _fresh(path: Path) -> Path:
+    twins = (path.with_name(f"{path.name}-{n}") for n in range(2, 1000))
+    return path if not path.exists() else next(twin for twin in twins if not twin.exists())
+
+
+def write_run(path: Path, record: Record, files: Mapping[str, bytes]) -> Path:
+    """Write all files and the record, and only then give the folder its name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    hidden = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-"))
+    try:
+        for name, content in {**files, RECORD: to_json(record)}.items():
+            with (hidden / name).open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        hidden.chmod(0o755)
+        hidden.rename(path)
+    except BaseException:
+        shutil.rmtree(hidden, ignore_errors=True)
+        raise
+    return path
+
+
+def read_record(path: Path) -> Record:
+    """The record of a finished run.
+
+    Raises:
+        InputError: no run there, or a record that cannot be read.
+    """
+    file = path / RECORD
+    if not file.is_file():
+        raise InputError(f"no run at {path}: it has no {RECORD}")
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Record)
+    except (msgspec.MsgspecError, OSError) as error:
+        raise InputError(f"{file} cannot be read: {error}") from error
+
+
+def to_json(value: Any) -> bytes:
+    """Indented JSON of records and plain values; NaN and infinities become null."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"

@@ -1,0 +1,191 @@
+"""Shape aliases, and the frozen records that everybody passes around.
+
+Axes: `n` images, `c` channels, `h` height, `w` width, `k` classes, `d` features.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import Literal, Protocol, TypeAlias
+
+from jaxtyping import Bool, Float, Int8, Int64, UInt8
+from torch import Tensor, nn
+
+Pixels: TypeAlias = UInt8[Tensor, "n c h w"]
+Images: TypeAlias = Float[Tensor, "n c h w"]
+Logits: TypeAlias = Float[Tensor, "n k"]
+Features: TypeAlias = Float[Tensor, "n d"]
+Labels: TypeAlias = Int64[Tensor, " n"]
+PerImage: TypeAlias = Float[Tensor, " n"]
+Flags: TypeAlias = Bool[Tensor, " n"]
+Index: TypeAlias = Int64[Tensor, " m"]
+
+Trigger: TypeAlias = Callable[[Tensor], Tensor]
+"""A deterministic function on uint8 batches `(n, c, h, w)`: images in, triggered images out."""
+
+
+class Progress(Protocol):
+    """Told how far a phase has come; core never prints."""
+
+    def __call__(self, phase: str, done: int, total: int, /) -> None: ...
+
+
+def silent(phase: str, done: int, total: int, /) -> None:
+    """The default `Progress`: says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabeledImages:
+    """Images as a victim has them on disk, decoded once.
+
+    `class_names` is empty where the source does not name its classes. `names` holds the file
+    name or row of each image, `skipped` what could not be decoded and why.
+    """
+
+    pixels: Pixels
+    labels: Labels
+    class_names: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return self.pixels.shape[0]
+
+    @property
+    def class_count(self) -> int:
+        return len(self.class_names) or int(self.labels.max()) + 1
+
+    def name_of(self, index: int) -> str:
+        """File name or row of an image, for people to find it by."""
+        return self.names[index] if self.names else str(index)
+
+    def relabeled(self, pixels: Pixels, labels: Labels) -> "LabeledImages":
+        """The same rows and names with other pixels and labels."""
+        return replace(self, pixels=pixels, labels=labels)
+
+    def take(self, index: Tensor) -> "LabeledImages":
+        """The rows of `index`, in that order."""
+        names = tuple(self.names[i] for i in index.tolist()) if self.names else ()
+        return replace(self, pixels=self.pixels[index], labels=self.labels[index], names=names)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Everything a defender may see: no trigger, no poison mask, no true label."""
+
+    model: nn.Module
+    images: LabeledImages
+
+
+class State(IntEnum):
+    """What was done to a training image. A cover sample has the trigger but its true label."""
+
+    CLEAN = 0
+    COVER = 1
+    POISON = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """The referee's knowledge of a training set: `State` and true label of each image."""
+
+    state: Int8[Tensor, " n"]
+    labels: Labels
+
+    @property
+    def poison(self) -> Flags:
+        return self.state == State.POISON
+
+
+@dataclass(frozen=True, slots=True)
+class Victim:
+    """The referee's view of an attacked case.
+
+    `target_label` is -1 for a case without poison; `trigger` is then the identity.
+    """
+
+    model: nn.Module
+    images: LabeledImages
+    truth: Truth
+    trigger: Trigger
+    target_label: int
+
+    def case(self) -> Case:
+        """What a defender may see of this victim."""
+        return Case(self.model, self.images)
+
+
+@dataclass(frozen=True, slots=True)
+class Exam:
+    """Test images a model is judged on: clean ones, and triggered ones of other classes.
+
+    `triggered.labels` are the true labels; `wanted` is what the attacker wants said instead.
+    """
+
+    clean: LabeledImages
+    triggered: LabeledImages
+    wanted: Int64[Tensor, " m"]
+
+
+@dataclass(frozen=True, slots=True)
+class BoundaryResult:
+    """How far each image is from changing its prediction, and to what.
+
+    `distance` is inf and `crossed_label` -1 where nothing was found. `direction` is the unit
+    perturbation `(n, c * h * w)` in half precision, zero where not found, None unless asked for.
+    """
+
+    found: Flags
+    distance: PerImage
+    crossed_label: Labels
+    direction: Float[Tensor, "n d"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A score in [0, 1] for every image, and which images are flagged as poison."""
+
+    score: PerImage
+    flagged: Flags
+
+
+@dataclass(frozen=True, slots=True)
+class Suspects:
+    """The images held to be poison. `restored_label` is what they should have been called."""
+
+    index: Index
+    given_label: Int64[Tensor, " m"]
+    restored_label: Int64[Tensor, " m"]
+    confidence: Float[Tensor, " m"]
+
+    def __len__(self) -> int:
+        return self.index.shape[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The verdict on the whole case. `p_value`: chance of such evidence in a clean case."""
+
+    state: Literal["clean", "suspicious", "backdoored"]
+    target_labels: tuple[int, ...]
+    p_value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """One step of a repair: its name, how long it took, and what it found."""
+
+    name: str
+    seconds: float
+    figures: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """What a defence returns. The case's own model is left as it was."""
+
+    model: nn.Module
+    suspects: Suspects
+    evidence: Evidence
+    verdict: Verdict
+    history: tuple[Phase, ...]
