@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from .data.augmentation import Augmentation
 from .errors import BackburnError, InputError
-from .models.inference import as_images, device_of
+from .models.inference import as_images, device_of, gains_from_bf16
 from .types import Labels, PerImage, Pixels, Progress, silent
 
 BatchTransform: TypeAlias = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -141,12 +141,3 @@ def _step(
     torch.autograd.backward(mean)
     optimizer.step()
     return float(mean.detach())
-
-
-def gains_from_bf16(device: torch.device) -> bool:
-    """Whether bf16 arithmetic is native: CUDA from Ampere on, x86 with AMX or AVX-512 BF16."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return device.type == "cpu" and bool(
-        torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    )

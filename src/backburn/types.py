@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Literal, Protocol, TypeAlias
 
+import torch
 from jaxtyping import Bool, Float, Int8, Int64, UInt8
 from torch import Tensor, nn
 
@@ -140,6 +141,21 @@ class BoundaryResult:
     crossed_label: Labels
     direction: Float[Tensor, "n d"] | None = None
 
+    def scattered(self, index: Index, count: int) -> "BoundaryResult":
+        """The same results as rows `index` of `count` images; nothing is found for the others."""
+
+        def spread(column: Tensor, fill: float) -> Tensor:
+            out = torch.full((count, *column.shape[1:]), fill, dtype=column.dtype)
+            out[index] = column
+            return out
+
+        return BoundaryResult(
+            spread(self.found, False),
+            spread(self.distance, torch.inf),
+            spread(self.crossed_label, -1),
+            None if self.direction is None else spread(self.direction, 0),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -172,6 +188,16 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Audit:
+    """What an audit finds; the model is left as it was."""
+
+    suspects: Suspects
+    evidence: Evidence
+    verdict: Verdict
+    boundary: BoundaryResult
+
+
+@dataclass(frozen=True, slots=True)
 class Phase:
     """One step of a repair: its name, how long it took, and what it found."""
 
@@ -188,4 +214,5 @@ class Repaired:
     suspects: Suspects
     evidence: Evidence
     verdict: Verdict
+    boundary: BoundaryResult
     history: tuple[Phase, ...]

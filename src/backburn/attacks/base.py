@@ -79,7 +79,7 @@ class Attack(ABC):
             images.pixels.shape[1],
             generator=generator,
             pixels=planted.images.pixels,
-        )
+        ).to(images.pixels.device)
         fit(
             model,
             planted.images.pixels,

@@ -3,9 +3,10 @@
 import torch
 from torch import Tensor, nn
 
-from ..models.inference import batches, frozen
+from ..models.inference import batches, frozen, gains_from_bf16
 from ..types import BoundaryResult, Pixels, Progress, silent
-from .deepfool import Crossing, deepfool
+from .deepfool import Crossing
+from .engine import minimum_norm
 
 
 def boundary(
@@ -14,6 +15,7 @@ def boundary(
     *,
     batch_size: int = 256,
     candidates: int = 3,
+    steps: int = 6,
     directions: bool = False,
     phase: str = "boundary",
     progress: Progress = silent,
@@ -23,7 +25,7 @@ def boundary(
     Args:
         model: any module on pixels in [0, 1]; left as it was, also when interrupted.
         pixels: uint8 images.
-        candidates: how many other classes are tried for each image, see `deepfool`.
+        candidates, steps: see `minimum_norm`.
         directions: also return the unit perturbations.
     Returns:
         On the CPU. `distance` is inf and `crossed_label` -1 where no crossing was found.
@@ -31,7 +33,13 @@ def boundary(
     parts: list[BoundaryResult] = []
     with frozen(model):
         for images in batches(model, pixels, batch_size, phase, progress):
-            crossing = deepfool(model, images, candidates=candidates)
+            crossing = minimum_norm(
+                model,
+                images,
+                candidates=candidates,
+                steps=steps,
+                low_precision=gains_from_bf16(images.device),
+            )
             parts.append(_measure(images, crossing, directions))
     return BoundaryResult(
         torch.cat([part.found for part in parts]),

@@ -11,22 +11,27 @@ from ..types import Pixels
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """Random shifts of up to `shift` pixels (borders reflected) and, with `flip`, mirror images.
+    """Random shifts, with reflected borders, and with `flip` mirror images.
+
+    Args:
+        shift: the farthest, as a fraction of the image's side: 4 of 32 pixels by default.
+        flip: mirror every other image.
 
     Source: the crop-with-padding and flip of He et al., arXiv 1512.03385, on a batch as in
     airbench (Jordan, arXiv 2404.00498). Departure: reflected borders, not black ones.
     """
 
-    shift: int = 4
-    flip: bool = True
+    shift: float = 0.125
+    flip: bool = False
 
     def __post_init__(self) -> None:
-        if self.shift < 0:
-            raise InputError(f"augmentation.shift is {self.shift}: give 0 or more pixels")
+        if not 0 <= self.shift < 1:
+            raise InputError(f"augmentation.shift is {self.shift}: give a fraction in [0, 1)")
 
     def __call__(self, pixels: Pixels, generator: torch.Generator) -> Pixels:
         """An augmented copy, of the same shape."""
-        out = _shift(pixels, self.shift, generator) if self.shift else pixels.clone()
+        reach = round(self.shift * min(pixels.shape[-2:]))
+        out = _shift(pixels, reach, generator) if reach else pixels.clone()
         if self.flip:
             mirrored = torch.rand(len(out), generator=generator) < 0.5
             mirrored = mirrored.to(out.device)
@@ -36,7 +41,6 @@ class Augmentation:
 
 def _shift(pixels: Pixels, reach: int, generator: torch.Generator) -> Pixels:
     count, _, height, width = pixels.shape
-    reach = min(reach, height - 1, width - 1)
     # reflection padding has no uint8 kernel on the CPU; half precision holds 0..255 exactly
     padded = F.pad(pixels.half(), (reach,) * 4, mode="reflect").to(torch.uint8)
     top, left = torch.randint(2 * reach + 1, (2, count, 1), generator=generator).to(pixels.device)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from ..errors import InputError
 from ..types import Images, Logits, Pixels, Progress, silent
 
 
@@ -23,10 +24,34 @@ def frozen(model: nn.Module) -> Iterator[nn.Module]:
             parameter.requires_grad_(mode)
 
 
+def best_device(name: str = "auto") -> torch.device:
+    """`cpu`, `cuda`, or with `auto` a CUDA device where there is one.
+
+    Raises:
+        InputError: no such device here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cpu" or (name.partition(":")[0] == "cuda" and torch.cuda.is_available()):
+        return torch.device(name)
+    raise InputError(
+        f"no device {name!r} on this machine: give auto, cpu, or cuda where there is one"
+    )
+
+
 def device_of(model: nn.Module) -> torch.device:
     """Where the model's first parameter lies."""
     parameter = next(model.parameters(), None)
     return parameter.device if parameter is not None else torch.device("cpu")
+
+
+def gains_from_bf16(device: torch.device) -> bool:
+    """Whether bf16 arithmetic is native: CUDA from Ampere on, x86 with AMX or AVX-512 BF16."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return device.type == "cpu" and bool(
+        torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    )
 
 
 def as_images(pixels: Pixels, device: torch.device | None = None) -> Images:

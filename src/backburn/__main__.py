@@ -1,0 +1,5 @@
+"""`python -m backburn`."""
+
+from .cli.main import main
+
+main()

@@ -1,0 +1,73 @@
+"""A victim as a folder: what a stranger would have, and the truth sealed in files of its own."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from ..data.reading import load_images
+from ..data.writing import dump_parquet
+from ..errors import InputError
+from ..models.classifier import Classifier
+from ..models.loading import dump_model
+from ..types import Exam, Truth, Victim
+
+MODEL, IMAGES = "model.safetensors", "train.parquet"
+TRUTH, TEST, TRIGGERED = "truth.parquet", "test.parquet", "triggered.parquet"
+
+
+def dump_victim(victim: Victim, exam: Exam, architecture: str) -> dict[str, bytes]:
+    """The files of a victim's folder.
+
+    `model.safetensors` and `train.parquet` are the case. The referee keeps `truth.parquet`
+    (state and true label of each training image), `test.parquet` (clean) and, where there is a
+    trigger, `triggered.parquet` (true labels, and what the attacker wants said).
+    """
+    if not isinstance(victim.model, Classifier):
+        raise InputError("only a built-in network can be written as a victim")
+    files = {
+        MODEL: dump_model(victim.model, architecture),
+        IMAGES: dump_parquet(victim.images),
+        TRUTH: _columns(state=victim.truth.state.numpy(), label=victim.truth.labels.numpy()),
+        TEST: dump_parquet(exam.clean),
+    }
+    if len(exam.triggered):
+        files[TRIGGERED] = dump_parquet(exam.triggered)
+        files["wanted.parquet"] = _columns(label=exam.wanted.numpy())
+    return files
+
+
+def is_victim(path: Path) -> bool:
+    """Whether a folder holds a case that `dump_victim` wrote."""
+    return (path / MODEL).is_file() and (path / IMAGES).is_file()
+
+
+def read_truth(path: Path) -> tuple[Truth, Exam] | None:
+    """What the referee knows of a victim's folder; None where the truth was taken away."""
+    if not (path / TRUTH).is_file() or not (path / TEST).is_file():
+        return None
+    table = _read(path / TRUTH, ("state", "label"))
+    truth = Truth(table["state"].to(torch.int8), table["label"])
+    clean = load_images(path / TEST)
+    if not (path / TRIGGERED).is_file():
+        nothing = clean.take(torch.arange(0))
+        return truth, Exam(clean, nothing, nothing.labels)
+    wanted = _read(path / "wanted.parquet", ("label",))["label"]
+    return truth, Exam(clean, load_images(path / TRIGGERED), wanted)
+
+
+def _columns(**columns: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(pa.table(columns), buffer)
+    return buffer.getvalue()
+
+
+def _read(path: Path, names: tuple[str, ...]) -> dict[str, torch.Tensor]:
+    try:
+        table = pq.read_table(path, columns=list(names))
+        return {name: torch.tensor(table[name].to_pylist(), dtype=torch.int64) for name in names}
+    except (pa.ArrowException, KeyError, ValueError, TypeError, OSError) as error:
+        raise InputError(f"{path} cannot be read as the truth about a victim: {error}") from error

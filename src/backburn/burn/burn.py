@@ -1,0 +1,124 @@
+"""BURN: backdoor unlearning via adversarial boundary analysis. Reads like docs/method.md."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+from ..detection.boundary_detector import BoundaryDetector, Findings
+from ..models.checking import check_fit
+from ..training import Training
+from ..types import Audit, Case, Phase, Progress, Repaired, Suspects, silent
+from .base import Defense
+from .decoupling import Decoupling, decouple
+from .finetune import Workbench, suited
+from .purification import Purification, purify
+from .refinement import Refinement, refine
+from .restoration import restore_labels
+from .trigger import StampTrigger, estimate_trigger
+
+
+@dataclass(frozen=True)
+class BURN(Defense):
+    """Find poison by its boundary, restore its labels, and unlearn what it taught.
+
+    Args:
+        detector, decoupling, refinement, purification: the phases' hyperparameters.
+        training: of every fine-tuning.
+    Source: Su et al., arXiv 2507.10491. Departures are named where each phase is.
+    """
+
+    detector: BoundaryDetector = field(default_factory=BoundaryDetector)
+    decoupling: Decoupling = field(default_factory=Decoupling)
+    refinement: Refinement = field(default_factory=Refinement)
+    purification: Purification = field(default_factory=Purification)
+    training: Training = field(
+        default_factory=lambda: Training(epochs=2, learning_rate=0.02, warmup=0.1)
+    )
+
+    def audit(self, case: Case, generator: torch.Generator, progress: Progress = silent) -> Audit:
+        """Verdict and suspects; nothing is trained and the case is left as it was.
+
+        Raises:
+            InputError: a model that does not fit the images.
+        """
+        check_fit(case.model, case.images)
+        found = self.detector.study(case, generator, progress)
+        suspects = restore_labels(case.images, found)
+        return Audit(suspects, found.evidence, found.verdict, found.boundary)
+
+    def repair(
+        self, case: Case, generator: torch.Generator, progress: Progress = silent
+    ) -> Repaired:
+        """Audit the case, and where it is backdoored, repair a copy of its model.
+
+        Returns:
+            The case's own model where nothing is flagged.
+        Raises:
+            InputError: a model that does not fit the images.
+        """
+        check_fit(case.model, case.images)
+        diary: list[Phase] = []
+        with timed("boundary", diary) as figures:
+            found = self.detector.study(case, generator, progress)
+            suspects = restore_labels(case.images, found)
+            figures.update(suspects=len(suspects), p_value=found.verdict.p_value)
+        model = case.model
+        if len(suspects):
+            model, suspects = self._unlearn(case, found, suspects, generator, progress, diary)
+        return Repaired(
+            model, suspects, found.evidence, found.verdict, found.boundary, tuple(diary)
+        )
+
+    def _unlearn(
+        self,
+        case: Case,
+        found: Findings,
+        suspects: Suspects,
+        generator: torch.Generator,
+        progress: Progress,
+        diary: list[Phase],
+    ) -> tuple[nn.Module, Suspects]:
+        trigger = estimate_trigger(case.images, suspects, found.verdict.target_labels)
+        stamp = StampTrigger(trigger, self.decoupling.stamped, generator)
+        training = suited(self.training, case)
+        bench = Workbench(case.images, training, stamp, generator, progress)
+        with timed("decoupling", diary):
+            model = decouple(self.decoupling, bench, case.model, suspects)
+        for _ in range(self.refinement.rounds):
+            with timed("refinement", diary) as figures:
+                refined = refine(
+                    self.refinement, case, found, model, training.augmentation, generator, progress
+                )
+                changed = changes(suspects, refined)
+                figures.update(changed)
+            with timed("purification", diary):
+                model = purify(self.purification, bench, model, refined)
+            suspects = refined
+            if not changed["joined"] + changed["left"] + changed["relabeled"]:
+                break
+        return model, suspects
+
+
+@contextmanager
+def timed(name: str, diary: list[Phase]) -> Iterator[dict[str, float]]:
+    """Enter a phase in the diary, with its seconds and the figures that were filled in."""
+    figures: dict[str, float] = {}
+    start = time.perf_counter()
+    yield figures
+    diary.append(Phase(name, round(time.perf_counter() - start, 3), figures))
+
+
+def changes(before: Suspects, after: Suspects) -> dict[str, float]:
+    """How many suspects there are, joined, left, and changed their restored label."""
+    old = dict(zip(before.index.tolist(), before.restored_label.tolist(), strict=True))
+    new = dict(zip(after.index.tolist(), after.restored_label.tolist(), strict=True))
+    return {
+        "suspects": len(new),
+        "joined": len(new.keys() - old.keys()),
+        "left": len(old.keys() - new.keys()),
+        "relabeled": sum(old[row] != new[row] for row in new.keys() & old.keys()),
+    }

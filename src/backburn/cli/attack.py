@@ -1,0 +1,34 @@
+"""`backburn attack`: make a victim, to try a defence on."""
+
+from typing import Any
+
+import click
+
+from . import options
+
+
+@click.command("attack")
+@click.argument("name")
+@click.argument("data")
+@options.out
+@click.option("--rate", type=float, help="Poisoned images as a fraction of the whole training set.")
+@click.option("--target", type=int, help="The class that triggered images shall be taken for.")
+@click.option("--arch", help="The victim's network.  [default: by image size]")
+@click.option("--limit", type=click.IntRange(1), help="Take the first so many training images.")
+@click.option("--test", help="Test images.  [default: DATA's test split, or a fifth of DATA]")
+@options.seed
+@options.settings
+@options.as_json
+def command(**given: Any) -> int:
+    """Poison DATA with the attack NAME and train a victim on it.
+
+    NAME is badnets, blended, sig or none. DATA is 'digits', a folder of one folder a class, or
+    parquet with columns image and label. The victim's folder can be given to audit and repair.
+
+    \b
+    backburn attack badnets digits --out victim
+    backburn attack sig photos/ --rate 0.03 --set training.epochs=40
+    """
+    from .making import make_victim
+
+    return make_victim(**given)

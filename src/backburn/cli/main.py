@@ -1,0 +1,64 @@
+"""`backburn`: the group of verbs, and the one place where errors become lines and exit codes."""
+
+import importlib
+import os
+import sys
+
+import click
+
+VERBS = ("demo", "attack", "audit", "repair", "ls", "bench")
+CLEAN, BAD_INPUT, BACKDOORED, SUSPICIOUS = 0, 2, 3, 4
+
+
+class Verbs(click.Group):
+    """Imports a verb only when it is asked for; none of them imports torch to show its help."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = importlib.import_module(f"backburn.cli.{cmd_name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in VERBS:
+            from ..errors import unknown_name
+
+            raise unknown_name("command", args[0], VERBS)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="backburn")
+def cli() -> None:
+    """Find and remove backdoors from image classifiers.
+
+    \b
+    Exit codes: 0 clean or repaired, 3 backdoored, 4 suspicious (audit), 2 bad input.
+    """
+
+
+def main() -> None:
+    """The entry point: one line and exit code 2 for bad input, 130 for Ctrl-C."""
+    # spinning OpenMP threads slow each other down several times on small machines
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from ..errors import BackburnError
+
+    try:
+        sys.exit(cli.main(standalone_mode=False) or CLEAN)
+    except click.ClickException as error:
+        _fail(error.format_message())
+    except BackburnError as error:
+        _fail(str(error))
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("backburn: stopped; nothing was written", err=True)
+        sys.exit(130)
+
+
+def _fail(message: str) -> None:
+    click.echo(f"backburn: {message}", err=True)
+    sys.exit(BAD_INPUT)

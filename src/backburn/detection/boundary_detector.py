@@ -1,0 +1,105 @@
+"""Our detector: what the way to the boundary says about each image, within its class."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+
+from ..boundary.distances import boundary
+from ..errors import InputError
+from ..models.inference import predict
+from ..types import BoundaryResult, Case, Evidence, Flags, Labels, Progress, Verdict, silent
+from .base import Detector
+from .populations import TwoPopulations, split
+from .statistics import log_distance, shared_projection
+from .verdict import class_p_values, class_weight, reach_verdict
+
+
+class Findings(NamedTuple):
+    """Everything the detector found out: the boundary, the score of each image, the verdict."""
+
+    boundary: BoundaryResult
+    evidence: Evidence
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class BoundaryDetector(Detector):
+    """Distance to the boundary and shared direction, within each predicted class.
+
+    Args:
+        candidates, steps: effort of the boundary search, see `backburn.boundary.engine`.
+        batch_size: images at a time.
+        false_alarm: p-value under which a class is called a target.
+        suspicion: p-value under which a case is called suspicious.
+    Source: the observations of BURN (Su et al., arXiv 2507.10491). Departures: distances are
+    compared within the class, beside the direction that poison samples share (docs/method.md).
+    """
+
+    candidates: int = 3
+    steps: int = 6
+    batch_size: int = 256
+    false_alarm: float = 0.01
+    suspicion: float = 0.05
+
+    def __post_init__(self) -> None:
+        if min(self.candidates, self.steps, self.batch_size) < 1:
+            raise InputError("candidates, steps and batch_size of the detector: give 1 or more")
+        if not 0 < self.false_alarm <= self.suspicion < 1:
+            raise InputError(
+                f"false_alarm={self.false_alarm}, suspicion={self.suspicion}: give "
+                "0 < false_alarm <= suspicion < 1"
+            )
+
+    def examine(
+        self, case: Case, generator: torch.Generator, progress: Progress = silent
+    ) -> Evidence:
+        return self.study(case, generator, progress).evidence
+
+    def study(
+        self, case: Case, generator: torch.Generator, progress: Progress = silent
+    ) -> Findings:
+        """The evidence, and the boundary and verdict it goes with."""
+        pixels, labels = case.images.pixels, case.images.labels
+        agreed = predict(case.model, pixels, progress=progress).argmax(1) == labels
+        measured = self._measure(case, agreed, progress)
+        seed = int(torch.randint(2**31, (), generator=generator))
+        rows = rows_by_class(labels, agreed & measured.found)
+        classes = {label: _split_class(measured, index, seed) for label, index in rows.items()}
+        verdict = reach_verdict(classes, self.false_alarm, self.suspicion)
+        p_values = class_p_values({label: found.gain for label, found in classes.items()})
+        score = torch.zeros(len(labels))
+        for label, index in rows.items():
+            score[index] = classes[label].member * class_weight(label, verdict, p_values[label])
+        return Findings(measured, Evidence(score, score > 0.5), verdict)
+
+    def _measure(self, case: Case, agreed: Flags, progress: Progress) -> BoundaryResult:
+        """The boundary of the images that the model agrees on; the others are not found."""
+        index = agreed.nonzero().flatten()
+        part = boundary(
+            case.model,
+            case.images.pixels[index],
+            batch_size=self.batch_size,
+            candidates=self.candidates,
+            steps=self.steps,
+            directions=True,
+            progress=progress,
+        )
+        return part.scattered(index, len(agreed))
+
+
+def rows_by_class(labels: Labels, usable: Flags) -> dict[int, torch.Tensor]:
+    """The usable rows of each class that occurs."""
+    return {
+        label: ((labels == label) & usable).nonzero().flatten()
+        for label in sorted(set(labels.tolist()))
+    }
+
+
+def _split_class(measured: BoundaryResult, index: torch.Tensor, seed: int) -> TwoPopulations:
+    if len(index) < 3 or measured.direction is None:
+        return split(torch.zeros(0, 2))
+    statistics = torch.stack(
+        [shared_projection(measured.direction[index]), log_distance(measured.distance[index])], 1
+    )
+    return split(statistics, seed)

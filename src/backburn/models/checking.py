@@ -1,0 +1,42 @@
+"""Does this model fit these images? Said before anything is computed for an hour."""
+
+import torch
+from torch import nn
+
+from ..errors import InputError
+from ..types import LabeledImages
+from .inference import predict
+
+
+def check_fit(model: nn.Module, images: LabeledImages) -> None:
+    """Raise where the model cannot have been trained on these images.
+
+    Raises:
+        InputError: NaN weights, images the model cannot take, outputs that are no `(n, k)` finite
+            logits, or a class count that differs from the images'.
+    """
+    for name, parameter in model.named_parameters():
+        if not bool(parameter.isfinite().all()):
+            raise InputError(
+                f"the model's {name!r} holds NaN or infinite values: use a checkpoint from before "
+                "training diverged"
+            )
+    shape = tuple(images.pixels.shape[1:])
+    try:
+        logits = predict(model, images.pixels[:16])
+    except (RuntimeError, ValueError, TypeError) as error:
+        first = str(error).strip().splitlines()[0][:160]
+        raise InputError(f"the model cannot take images of shape {shape}: {first}") from error
+    if logits.ndim != 2 or len(logits) != len(images.pixels[:16]):
+        raise InputError(
+            f"the model returns shape {tuple(logits.shape)} for {len(images.pixels[:16])} images: "
+            "backburn needs one row of logits an image"
+        )
+    if not bool(torch.isfinite(logits).all()):
+        raise InputError("the model returns NaN or infinite logits: check its weights")
+    classes, named = logits.shape[1], len(images.class_names)
+    if classes != named if named else classes < images.class_count:
+        raise InputError(
+            f"the model has {classes} outputs, but the images have {images.class_count} classes: "
+            "give the images that it was trained on"
+        )

@@ -1,0 +1,32 @@
+"""Shapes and types are checked at run time in tests: the hook goes in before backburn does."""
+
+import importlib
+import os
+from pathlib import Path
+from typing import runtime_checkable
+
+import pytest
+import torch
+from jaxtyping import install_import_hook
+
+install_import_hook("backburn", "beartype.beartype")
+runtime_checkable(importlib.import_module("backburn.types").Progress)  # beartype asks for it
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+torch.set_num_threads(1)
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def cifar10() -> Path:
+    """The folder of CIFAR-10's parquet files; a test that asks for it is skipped without it."""
+    data = os.environ.get("BACKBURN_DATA")
+    folder = (Path(data) if data else ROOT.parent / "shared" / "data") / "cifar10"
+    if not folder.is_dir():
+        pytest.skip("no CIFAR-10: set BACKBURN_DATA to the folder that holds cifar10/")
+    return folder

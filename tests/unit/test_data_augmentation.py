@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+import torch
+
+from backburn.data.augmentation import Augmentation
+from backburn.errors import InputError
+
+
+def noise(*shape: int) -> torch.Tensor:
+    made = torch.randint(256, shape, generator=torch.Generator().manual_seed(1))
+    return made.to(torch.uint8)
+
+
+def windows(image: np.ndarray, reach: int) -> dict[bytes, tuple[int, int]]:
+    """Every shift of a `(c, h, w)` image with reflected borders."""
+    _, height, width = image.shape
+    padded = np.pad(image, ((0, 0), (reach, reach), (reach, reach)), mode="reflect")
+    return {
+        np.ascontiguousarray(padded[:, y : y + height, x : x + width]).tobytes(): (y, x)
+        for y in range(2 * reach + 1)
+        for x in range(2 * reach + 1)
+    }
+
+
+@pytest.mark.parametrize("shape", [(5, 1, 8, 8), (5, 3, 32, 32), (5, 3, 6, 9), (1, 3, 4, 4)])
+@pytest.mark.parametrize("augmentation", [Augmentation(), Augmentation(2, False)], ids=str)
+def test_shape_and_type_are_kept(shape, augmentation, generator):
+    out = augmentation(noise(*shape), generator)
+    assert (out.shape, out.dtype) == (shape, torch.uint8)
+
+
+def test_the_generator_decides_everything():
+    pixels = noise(32, 3, 8, 8)
+    draws = [Augmentation()(pixels, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)]
+    assert torch.equal(draws[0], draws[1])
+    assert not torch.equal(draws[0], draws[2])
+
+
+@pytest.mark.parametrize("augmentation", [Augmentation(), Augmentation(0, True)], ids=str)
+def test_the_input_is_not_touched(augmentation, generator):
+    pixels = noise(32, 3, 8, 8)
+    before = pixels.clone()
+    augmentation(pixels, generator)
+    assert torch.equal(pixels, before)
+
+
+def test_no_shift_and_no_flip_is_a_plain_copy(generator):
+    pixels = noise(8, 3, 8, 8)
+    out = Augmentation(0, False)(pixels, generator)
+    assert torch.equal(out, pixels)
+    out.fill_(0)
+    assert pixels.max() > 0
+
+
+def test_an_image_is_mirrored_or_not_and_each_may_be_either(generator):
+    pixels = noise(8, 3, 6, 5)
+    mirrored = []
+    for _ in range(20):
+        out = Augmentation(0, True)(pixels, generator)
+        as_it_was = (out == pixels).flatten(1).all(1)
+        turned = (out == torch.from_numpy(pixels.numpy()[..., ::-1].copy())).flatten(1).all(1)
+        assert bool((as_it_was ^ turned).all())
+        mirrored.append(turned)
+    share = torch.stack(mirrored).double().mean(0)
+    assert bool(((share > 0.1) & (share < 0.9)).all())
+
+
+def test_shifts_are_windows_of_the_reflected_image_and_all_occur(generator):
+    image = noise(3, 7, 5)
+    allowed = windows(image.numpy(), 2)
+    assert len(allowed) == 25
+    out = Augmentation(2, False)(image.expand(600, 3, 7, 5), generator)
+    found = {allowed[np.ascontiguousarray(row).tobytes()] for row in out.numpy()}
+    assert found == set(allowed.values())
+
+
+def test_all_byte_values_survive_a_shift(generator):
+    image = torch.arange(256, dtype=torch.uint8).view(1, 16, 16)
+    out = Augmentation(3, False)(image.expand(40, 1, 16, 16), generator)
+    allowed = windows(image.numpy(), 3)
+    assert all(np.ascontiguousarray(row).tobytes() in allowed for row in out.numpy())
+
+
+def test_a_shift_as_large_as_the_image_is_cut_to_what_reflection_allows(generator):
+    image = noise(1, 3, 4)
+    out = Augmentation(9, False)(image.expand(50, 1, 3, 4), generator)
+    allowed = windows(image.numpy(), 2)
+    assert all(np.ascontiguousarray(row).tobytes() in allowed for row in out.numpy())
+
+
+def test_a_negative_shift_is_refused():
+    with pytest.raises(InputError, match="shift is -1"):
+        Augmentation(-1)

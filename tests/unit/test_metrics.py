@@ -1,0 +1,136 @@
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from backburn.metrics import Scores, auroc, der, judge, match, rate
+from backburn.types import Evidence, Exam, LabeledImages, State, Suspects, Truth
+
+
+class SaysItsPixel(nn.Module):
+    """Takes an image of the constant k for class k."""
+
+    def forward(self, images):
+        said = (images[:, 0, 0, 0] * 255).round().long()
+        return nn.functional.one_hot(said, 4).float()
+
+
+def labeled(said: list[int], labels: list[int]) -> LabeledImages:
+    pixels = torch.tensor(said, dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 1, 2, 2)
+    return LabeledImages(pixels.clone(), torch.tensor(labels, dtype=torch.int64))
+
+
+def truth(state: list[State], labels: list[int]) -> Truth:
+    return Truth(torch.tensor(state, dtype=torch.int8), torch.tensor(labels))
+
+
+def suspects(index: list[int], restored: list[int]) -> Suspects:
+    rows = torch.tensor(index, dtype=torch.int64)
+    return Suspects(
+        rows,
+        torch.zeros_like(rows),
+        torch.tensor(restored, dtype=torch.int64),
+        torch.ones(len(index)),
+    )
+
+
+def evidence(score: list[float]) -> Evidence:
+    scores = torch.tensor(score)
+    return Evidence(scores, scores > 0.5)
+
+
+def test_a_rate_is_the_share_of_true():
+    assert rate(torch.tensor([True, False, False, True, True])) == pytest.approx(0.6)
+
+
+def test_a_rate_of_nothing_is_no_number():
+    assert math.isnan(rate(torch.tensor([], dtype=torch.bool)))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ((0.9, 1.0), (0.9, 0.0), 1.0),
+        ((0.9, 1.0), (0.8, 0.0), 0.95),
+        ((0.9, 1.0), (0.9, 1.0), 0.5),
+        ((0.9, 0.5), (0.95, 0.5), 0.5),
+        ((0.9, 0.5), (0.9, 0.8), 0.5),
+        ((1.0, 0.5), (0.0, 0.9), 0.0),
+    ],
+    ids=["perfect", "costly", "nothing", "acc rises", "asr rises", "ruined"],
+)
+def test_der_rewards_a_fall_of_asr_and_punishes_a_fall_of_acc(before, after, expected):
+    scores = [Scores(acc, asr, 0.0) for acc, asr in (before, after)]
+    assert der(*scores) == pytest.approx(expected)
+
+
+def test_auroc_is_the_share_of_pairs_in_order_with_ties_as_halves():
+    score = torch.tensor([0.9, 0.4, 0.5, 0.4, 0.1])
+    positive = torch.tensor([True, True, False, False, False])
+    # of 6 pairs, 0.9 wins three; 0.4 loses one, ties one and wins one
+    assert auroc(score, positive) == pytest.approx(4.5 / 6)
+
+
+@pytest.mark.parametrize("kind", [True, False])
+def test_auroc_of_one_kind_only_is_no_number(kind):
+    assert math.isnan(auroc(torch.tensor([0.1, 0.9]), torch.tensor([kind, kind])))
+
+
+def test_a_model_is_judged_on_clean_and_on_triggered_images():
+    clean = labeled([0, 1, 2, 3], [0, 1, 2, 0])
+    triggered = labeled([3, 3, 1, 2, 0], [0, 1, 1, 0, 0])
+    scores = judge(SaysItsPixel(), Exam(clean, triggered, torch.full((5,), 3)))
+    assert scores == Scores(acc=3 / 4, asr=2 / 5, ra=2 / 5)
+
+
+def test_without_triggered_images_asr_and_ra_are_no_numbers():
+    clean, nothing = labeled([0, 1], [0, 0]), torch.tensor([], dtype=torch.int64)
+    scores = judge(SaysItsPixel(), Exam(clean, clean.take(nothing), nothing))
+    assert scores.acc == 0.5
+    assert math.isnan(scores.asr)
+    assert math.isnan(scores.ra)
+
+
+def test_suspects_are_matched_with_the_truth():
+    clean, poison = State.CLEAN, State.POISON
+    found = match(
+        evidence([0.9, 0.2, 0.8, 0.1, 0.3, 0.7]),
+        suspects([0, 2, 5], [1, 2, 3]),
+        truth([poison, poison, clean, clean, clean, poison], [1, 0, 2, 0, 0, 0]),
+    )
+    assert found.tpr == pytest.approx(2 / 3)
+    assert found.fpr == pytest.approx(1 / 3)
+    assert found.restored == pytest.approx(1 / 2), "0 is restored to 1 rightly, 5 to 3 wrongly"
+    assert found.auroc == pytest.approx(6 / 9), "0.9 wins 3 pairs, 0.7 two, 0.2 one"
+    assert found.count == 3
+
+
+def test_cover_images_count_neither_as_poison_nor_as_clean():
+    clean, cover, poison = State
+    labels = [0, 0, 0, 0]
+    with_cover = match(
+        evidence([0.1, 0.8, 0.9, 0.95]),
+        suspects([1, 3], [0, 0]),
+        truth([clean, poison, cover, cover], labels),
+    )
+    assert (with_cover.tpr, with_cover.fpr, with_cover.restored) == (1.0, 0.0, 1.0)
+    assert with_cover.auroc == 1.0
+
+
+def test_no_suspects_find_nothing_and_restore_nothing():
+    found = match(
+        evidence([0.1, 0.2]), suspects([], []), truth([State.CLEAN, State.POISON], [0, 0])
+    )
+    assert (found.tpr, found.fpr, found.count) == (0.0, 0.0, 0)
+    assert math.isnan(found.restored)
+
+
+def test_a_clean_case_has_no_tpr_but_an_fpr():
+    found = match(
+        evidence([0.9, 0.2]), suspects([0], [1]), truth([State.CLEAN, State.CLEAN], [0, 0])
+    )
+    assert found.fpr == 0.5
+    assert math.isnan(found.tpr)
+    assert math.isnan(found.auroc)
+    assert math.isnan(found.restored)

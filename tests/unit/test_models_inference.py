@@ -1,0 +1,115 @@
+import pytest
+import torch
+from torch import nn
+
+from backburn.models.inference import as_images, batches, device_of, frozen, predict
+
+
+@pytest.fixture
+def model(generator) -> nn.Module:
+    """A net in training mode, with one module in evaluation mode and one frozen parameter."""
+    net = nn.Sequential(
+        nn.Flatten(), nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Dropout(), nn.Linear(4, 3)
+    )
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator))
+    net.train()
+    net[2].eval()
+    net[1].bias.requires_grad_(False)
+    return net
+
+
+@pytest.fixture
+def pixels(generator) -> torch.Tensor:
+    return torch.randint(256, (7, 1, 2, 2), generator=generator).to(torch.uint8)
+
+
+def state(model: nn.Module) -> tuple:
+    return (
+        [module.training for module in model.modules()],
+        [parameter.requires_grad for parameter in model.parameters()],
+        [parameter.grad for parameter in model.parameters()],
+        {name: tensor.tolist() for name, tensor in model.state_dict().items()},
+    )
+
+
+def test_a_frozen_model_is_in_evaluation_mode_and_needs_no_gradients(model):
+    with frozen(model) as inside:
+        assert inside is model
+        assert not any(module.training for module in model.modules())
+        assert not any(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_freezing_is_undone_module_by_module_and_parameter_by_parameter(model):
+    before = state(model)
+    with frozen(model):
+        pass
+    assert state(model) == before
+    assert before[0] == [True, True, True, False, True, True]
+    assert before[1] == [True, False, True, True, True, True]
+
+
+def test_freezing_is_undone_after_an_exception(model):
+    before = state(model)
+    with pytest.raises(KeyboardInterrupt), frozen(model):
+        raise KeyboardInterrupt
+    assert state(model) == before
+
+
+def test_predictions_are_those_of_the_model_in_evaluation_mode(model, pixels):
+    said = predict(model, pixels)
+    with torch.no_grad():
+        direct = model.eval()(pixels.float() / 255)
+    assert torch.allclose(said, direct, atol=1e-6)
+    assert said.dtype == torch.float32
+
+
+def test_predicting_leaves_the_model_as_it_was(model, pixels):
+    before = state(model)
+    predict(model, pixels)
+    assert state(model) == before
+
+
+def test_predicting_leaves_the_model_as_it_was_when_interrupted(model, pixels):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    before = state(model)
+    with pytest.raises(KeyboardInterrupt):
+        predict(model, pixels, progress=stop)
+    assert state(model) == before
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 7, 100])
+def test_the_batch_size_changes_neither_order_nor_values(model, pixels, batch_size):
+    assert torch.allclose(predict(model, pixels, batch_size=batch_size), predict(model, pixels))
+
+
+def test_predictions_can_be_used_in_training(model, pixels):
+    weight = torch.ones(3, requires_grad=True)
+    (predict(model, pixels) * weight).sum().backward()
+    assert weight.grad is not None
+
+
+def test_progress_is_told_in_images(model, pixels):
+    told = []
+    predict(model, pixels, batch_size=3, phase="look", progress=lambda *x: told.append(x))
+    assert told == [("look", 3, 7), ("look", 6, 7), ("look", 7, 7)]
+
+
+def test_pixels_become_fractions_of_255():
+    pixels = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16)
+    images = as_images(pixels)
+    assert images.flatten().tolist() == pytest.approx([k / 255 for k in range(256)])
+    assert (images.min(), images.max()) == (0, 1)
+    assert pixels.dtype == torch.uint8
+
+
+def test_batches_come_in_order_and_the_last_may_be_short(model, pixels):
+    sizes = [len(batch) for batch in batches(model, pixels, 3)]
+    assert sizes == [3, 3, 1]
+
+
+def test_a_model_without_parameters_is_on_the_cpu():
+    assert device_of(nn.Flatten()) == torch.device("cpu")

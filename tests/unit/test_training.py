@@ -1,0 +1,148 @@
+import pytest
+import torch
+from torch import nn
+
+from backburn.data.augmentation import Augmentation
+from backburn.data.digits import digits
+from backburn.errors import BackburnError
+from backburn.models.inference import predict
+from backburn.models.zoo import build
+from backburn.training import Training, fit
+
+PLAIN = Augmentation(shift=0, flip=False)
+WHOLE = Training(epochs=3, batch_size=64, learning_rate=0.05, augmentation=PLAIN)
+
+
+def linear(inputs: int = 16, classes: int = 3) -> nn.Module:
+    """A linear classifier whose weights are all alike at the start."""
+    model = nn.Sequential(nn.Flatten(), nn.Linear(inputs, classes))
+    for parameter in model.parameters():
+        nn.init.constant_(parameter, 0.5)
+    return model
+
+
+@pytest.fixture
+def rows(generator) -> tuple[torch.Tensor, torch.Tensor]:
+    pixels = torch.randint(256, (24, 1, 4, 4), generator=generator).to(torch.uint8)
+    return pixels, torch.arange(24) % 3
+
+
+def weights(model: nn.Module) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+def test_a_small_net_learns_the_digits(generator):
+    train, test = digits("train"), digits("test")
+    model = build("small_cnn-w8", 10, 1, generator=generator, pixels=train.pixels)
+    training = Training(epochs=4, batch_size=32, augmentation=PLAIN)
+    losses = fit(model, train.pixels, train.labels, training, generator)
+    assert len(losses) == 4
+    assert losses == sorted(losses, reverse=True)
+    right = predict(model, test.pixels).argmax(1) == test.labels
+    assert right.double().mean() > 0.9
+
+
+def test_the_same_seed_gives_the_same_weights_to_the_bit(rows):
+    def trained(seed):
+        generator = torch.Generator().manual_seed(seed)
+        model = build("small_cnn-w2", 3, 1, generator=generator)
+        fit(model, *rows, Training(epochs=2, batch_size=8), generator)
+        return weights(model)
+
+    assert torch.equal(trained(1), trained(1))
+    assert not torch.equal(trained(1), trained(2))
+
+
+def test_the_model_is_left_in_evaluation_mode(rows, generator):
+    model = linear()
+    fit(model, *rows, WHOLE, generator)
+    assert not any(module.training for module in model.modules())
+
+
+def test_one_step_is_that_of_gradient_descent(rows, generator):
+    model, expected = linear(), linear()
+    labels = torch.zeros_like(rows[1])
+    training = Training(1, 64, 0.2, momentum=0.0, weight_decay=0.0, augmentation=PLAIN)
+    fit(model, rows[0], labels, training, generator)
+    nn.functional.cross_entropy(expected(rows[0] / 255), labels).backward()
+    # one step in all, half-way up the warm-up
+    by_hand = torch.cat([(p - 0.1 * p.grad).detach().flatten() for p in expected.parameters()])
+    assert torch.allclose(weights(model), by_hand, atol=5e-4)
+    assert not torch.allclose(weights(model), weights(linear()), atol=5e-3)
+
+
+def test_images_of_weight_zero_do_not_count(rows, generator):
+    pixels = torch.cat([rows[0], torch.full_like(rows[0], 255)])
+    labels = torch.cat([rows[1], torch.zeros_like(rows[1])])
+    weight = (torch.arange(48) < 24).float()
+    weighted, alone, unweighted = linear(), linear(), linear()
+    fit(weighted, pixels, labels, WHOLE, generator, weights=weight)
+    fit(alone, *rows, WHOLE, generator)
+    fit(unweighted, pixels, labels, WHOLE, generator)
+    assert torch.allclose(weights(weighted), weights(alone), atol=5e-4)
+    assert not torch.allclose(weights(unweighted), weights(alone), atol=5e-3)
+
+
+def test_a_batch_in_which_no_image_counts_does_no_harm(rows, generator):
+    model = linear()
+    weight = torch.zeros(24)
+    weight[0] = 1
+    training = Training(1, 2, augmentation=PLAIN)
+    fit(model, *rows, training, generator, weights=weight)
+    assert bool(weights(model).isfinite().all())
+
+
+def test_frozen_parameters_stay_as_they_were(rows, generator):
+    model = linear()
+    model[1].weight.requires_grad_(False)
+    fit(model, rows[0], torch.zeros_like(rows[1]), WHOLE, generator)
+    assert bool((model[1].weight == 0.5).all())
+    assert not bool((model[1].bias == 0.5).all())
+
+
+def test_weight_decay_shrinks_weights_and_spares_biases(generator):
+    def trained(decay):
+        model = linear()
+        black = torch.zeros(6, 1, 4, 4, dtype=torch.uint8)
+        fit(model, black, torch.tensor([0] * 6), Training(3, 8, weight_decay=decay), generator)
+        return model[1]
+
+    plain, decayed = trained(0.0), trained(0.1)
+    assert bool((plain.weight == 0.5).all()), "black images give the weights no gradient"
+    assert bool((decayed.weight < 0.5).all())
+    assert torch.equal(decayed.bias, plain.bias)
+
+
+def test_a_batch_transform_sees_bytes_and_its_labels_are_learnt(rows, generator):
+    seen = []
+
+    def brighten(pixels, labels):
+        seen.append((pixels.dtype, tuple(pixels.shape[1:]), len(pixels), len(labels)))
+        return pixels // 2 + 128, torch.full_like(labels, 2)
+
+    model = linear()
+    fit(model, *rows, Training(5, 10, augmentation=PLAIN), generator, batch_transform=brighten)
+    assert seen == [(torch.uint8, (1, 4, 4), 8, 8)] * 15
+    assert bool((predict(model, rows[0]).argmax(1) == 2).all())
+
+
+def test_the_images_are_not_changed(rows, generator):
+    pixels, labels = rows[0].clone(), rows[1].clone()
+    fit(linear(), *rows, Training(2, 8), generator)
+    assert torch.equal(rows[0], pixels)
+    assert torch.equal(rows[1], labels)
+
+
+def test_a_loss_that_is_no_number_is_an_error_that_says_what_to_do(rows, generator):
+    model = linear()
+    nn.init.constant_(model[1].bias, float("nan"))
+    with pytest.raises(BackburnError, match="loss became nan in burn: lower learning_rate"):
+        fit(model, *rows, WHOLE, generator, phase="burn")
+
+
+def test_progress_rises_to_all_images_of_all_epochs(rows, generator):
+    told = []
+    training = Training(2, 10, augmentation=PLAIN)
+    fit(linear(), *rows, training, generator, phase="burn", progress=lambda *x: told.append(x))
+    assert [done for _, done, _ in told] == [8, 16, 24, 32, 40, 48]
+    assert {(phase, total) for phase, _, total in told} == {("burn", 48)}

@@ -1,0 +1,56 @@
+import pytest
+
+from backburn.config import configure, to_toml
+from backburn.errors import InputError
+from backburn.training import Training
+
+
+@pytest.mark.parametrize("steps", [1, 2, 10, 1000])
+@pytest.mark.parametrize("warmup", [0.0, 0.15, 0.5, 0.99])
+def test_the_rate_rises_to_its_peak_and_falls_to_nearly_nothing(steps, warmup):
+    training = Training(learning_rate=0.4, warmup=warmup)
+    rates = [training.rate_at(step, steps) for step in range(steps)]
+    assert all(0 < rate <= 0.4 for rate in rates)
+    top = rates.index(max(rates))
+    assert rates[: top + 1] == sorted(rates[: top + 1])
+    assert rates[top:] == sorted(rates[top:], reverse=True)
+
+
+def test_the_peak_comes_after_the_warm_up():
+    training = Training(learning_rate=0.4, warmup=0.2)
+    rates = [training.rate_at(step, 100) for step in range(100)]
+    assert rates[20] == max(rates) == 0.4
+    assert rates[0] < 0.02 * 2
+    assert rates[60] == pytest.approx(0.2)
+    assert rates[99] < 0.4 * 0.01
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("epochs", 0),
+        ("batch_size", 1),
+        ("learning_rate", 0.0),
+        ("learning_rate", -1.0),
+        ("learning_rate", float("nan")),
+        ("learning_rate", float("inf")),
+        ("momentum", 1.0),
+        ("momentum", -0.1),
+        ("weight_decay", -1e-4),
+        ("weight_decay", float("nan")),
+        ("weight_decay", float("inf")),
+        ("warmup", 1.0),
+        ("warmup", -0.1),
+        ("label_smoothing", 1.0),
+        ("label_smoothing", -0.1),
+    ],
+)
+def test_settings_out_of_range_are_refused_by_name_and_value(name, value):
+    with pytest.raises(InputError, match=f"{name}={value}"):
+        Training(**{name: value})
+
+
+def test_settings_survive_the_way_through_toml(tmp_path):
+    made = configure(Training(), settings=["epochs=3", "augmentation.flip=false"])
+    (tmp_path / "training.toml").write_bytes(to_toml(made))
+    assert configure(Training(), tmp_path / "training.toml") == made
