@@ -9,7 +9,9 @@ import pytest
 import torch
 from jaxtyping import install_import_hook
 
-install_import_hook("backburn", "beartype.beartype")
+# an int is a float, as it is for mypy
+CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
+install_import_hook("backburn", CHECKER)
 runtime_checkable(importlib.import_module("backburn.types").Progress)  # beartype asks for it
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 torch.set_num_threads(1)

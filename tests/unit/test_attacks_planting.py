@@ -14,7 +14,7 @@ from backburn.errors import InputError
 from backburn.training import Training
 from backburn.types import LabeledImages, State, Truth, Victim
 
-QUICK = Recipe("small_cnn-w2", Training(1, 20, augmentation=Augmentation(0, False)))
+QUICK = Recipe("small_cnn-w2", Training(1, 20, augmentation=Augmentation(0.0, False)))
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from backburn.models.inference import as_images, batches, device_of, frozen, predict
+from backburn.errors import InputError
+from backburn.models.inference import as_images, batches, best_device, device_of, frozen, predict
 
 
 @pytest.fixture
@@ -113,3 +114,18 @@ def test_batches_come_in_order_and_the_last_may_be_short(model, pixels):
 
 def test_a_model_without_parameters_is_on_the_cpu():
     assert device_of(nn.Flatten()) == torch.device("cpu")
+
+
+def test_a_device_is_found_by_name(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert [best_device(name).type for name in ("auto", "cpu", "cuda")] == ["cuda", "cpu", "cuda"]
+    assert best_device("cuda:1").index == 1
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert best_device("auto").type == "cpu"
+
+
+@pytest.mark.parametrize("name", ["cuda", "cuda:0", "tpu", ""])
+def test_a_device_that_is_not_there_is_refused(name, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match=f"no device '{name}'"):
+        best_device(name)

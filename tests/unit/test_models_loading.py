@@ -34,7 +34,7 @@ def save_safely(model: nn.Module, path: Path, metadata: dict[str, str]) -> None:
 def test_a_saved_network_says_itself_what_it_is(tmp_path, name, channels, pixels, generator):
     made = build(name, 5, channels, generator=generator, pixels=pixels[:, :channels])
     path = tmp_path / "model.safetensors"
-    path.write_bytes(dump_model(made, name))
+    path.write_bytes(dump_model(made))
     loaded = load_model(path)
     assert not any(module.training for module in loaded.modules())
     expected, found = made.state_dict(), loaded.state_dict()
@@ -44,8 +44,15 @@ def test_a_saved_network_says_itself_what_it_is(tmp_path, name, channels, pixels
 
 def test_a_loaded_network_says_the_same(tmp_path, model, pixels):
     path = tmp_path / "model.safetensors"
-    path.write_bytes(dump_model(model, "small_cnn-w4"))
+    path.write_bytes(dump_model(model))
     assert torch.equal(predict(load_model(path), pixels), predict(model, pixels))
+
+
+def test_a_loaded_network_can_be_saved_again(tmp_path, model):
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    first.write_bytes(dump_model(model))
+    second.write_bytes(dump_model(load_model(first)))
+    assert load_model(second).architecture == "small_cnn-w4"
 
 
 @pytest.mark.parametrize("suffix", ["pt", "pth"])

@@ -9,7 +9,7 @@ from backburn.models.inference import predict
 from backburn.models.zoo import build
 from backburn.training import Training, fit
 
-PLAIN = Augmentation(shift=0, flip=False)
+PLAIN = Augmentation(shift=0.0, flip=False)
 WHOLE = Training(epochs=3, batch_size=64, learning_rate=0.05, augmentation=PLAIN)
 
 
@@ -59,16 +59,36 @@ def test_the_model_is_left_in_evaluation_mode(rows, generator):
     assert not any(module.training for module in model.modules())
 
 
-def test_one_step_is_that_of_gradient_descent(rows, generator):
+@pytest.mark.parametrize(("momentum", "smoothing"), [(0.0, 0.0), (0.5, 0.0), (0.0, 0.3)])
+def test_the_first_step_is_that_of_nesterovs_gradient_descent(rows, generator, momentum, smoothing):
     model, expected = linear(), linear()
     labels = torch.zeros_like(rows[1])
-    training = Training(1, 64, 0.2, momentum=0.0, weight_decay=0.0, augmentation=PLAIN)
+    training = Training(1, 64, 0.2, momentum, 0.0, label_smoothing=smoothing, augmentation=PLAIN)
     fit(model, rows[0], labels, training, generator)
-    nn.functional.cross_entropy(expected(rows[0] / 255), labels).backward()
+    nn.functional.cross_entropy(
+        expected(rows[0] / 255), labels, label_smoothing=smoothing
+    ).backward()
     # one step in all, half-way up the warm-up
-    by_hand = torch.cat([(p - 0.1 * p.grad).detach().flatten() for p in expected.parameters()])
+    rate = 0.1 * (1 + momentum)
+    by_hand = torch.cat([(p - rate * p.grad).detach().flatten() for p in expected.parameters()])
     assert torch.allclose(weights(model), by_hand, atol=5e-4)
     assert not torch.allclose(weights(model), weights(linear()), atol=5e-3)
+
+
+def test_every_epoch_takes_every_image_once_in_an_order_of_its_own(generator):
+    pixels = torch.arange(24, dtype=torch.uint8)[:, None, None, None].expand(24, 1, 4, 4)
+    seen = []
+
+    def note(batch, labels):
+        seen.extend(batch[:, 0, 0, 0].tolist())
+        return batch, labels
+
+    training = Training(2, 10, augmentation=PLAIN)
+    fit(linear(), pixels, torch.arange(24) % 3, training, generator, batch_transform=note)
+    first, second = seen[:24], seen[24:]
+    assert sorted(first) == sorted(second) == list(range(24))
+    assert first != second
+    assert first != sorted(first)
 
 
 def test_images_of_weight_zero_do_not_count(rows, generator):

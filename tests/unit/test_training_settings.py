@@ -51,6 +51,6 @@ def test_settings_out_of_range_are_refused_by_name_and_value(name, value):
 
 
 def test_settings_survive_the_way_through_toml(tmp_path):
-    made = configure(Training(), settings=["epochs=3", "augmentation.flip=false"])
+    made = configure(Training(), settings=["epochs=3", "augmentation.flip=true"])
     (tmp_path / "training.toml").write_bytes(to_toml(made))
     assert configure(Training(), tmp_path / "training.toml") == made

@@ -5,7 +5,7 @@ import torch
 from jaxtyping import TypeCheckError
 from torch import nn
 
-from backburn.types import Case, LabeledImages, State, Suspects, Truth, Victim
+from backburn.types import BoundaryResult, Case, LabeledImages, State, Suspects, Truth, Victim
 
 
 @pytest.fixture
@@ -103,3 +103,17 @@ def test_what_a_defender_may_see_of_a_victim_is_model_and_images_only(images):
 def test_suspects_are_counted():
     one = torch.tensor([5])
     assert len(Suspects(one, one, one, torch.tensor([0.5]))) == 1
+
+
+def test_scattered_results_find_nothing_for_the_other_images():
+    part = BoundaryResult(
+        torch.tensor([True, False]),
+        torch.tensor([0.5, torch.inf]),
+        torch.tensor([3, -1]),
+        torch.tensor([[1.0, 0.0], [0.0, 0.0]]),
+    )
+    whole = part.scattered(torch.tensor([2, 0]), 4)
+    assert whole.found.tolist() == [False, False, True, False]
+    assert whole.distance.tolist() == [torch.inf, torch.inf, 0.5, torch.inf]
+    assert whole.crossed_label.tolist() == [-1, -1, 3, -1]
+    assert whole.direction.tolist() == [[0, 0], [0, 0], [1, 0], [0, 0]]

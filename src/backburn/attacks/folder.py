@@ -19,7 +19,7 @@ MODEL, IMAGES = "model.safetensors", "train.parquet"
 TRUTH, TEST, TRIGGERED = "truth.parquet", "test.parquet", "triggered.parquet"
 
 
-def dump_victim(victim: Victim, exam: Exam, architecture: str) -> dict[str, bytes]:
+def dump_victim(victim: Victim, exam: Exam) -> dict[str, bytes]:
     """The files of a victim's folder.
 
     `model.safetensors` and `train.parquet` are the case. The referee keeps `truth.parquet`
@@ -29,7 +29,7 @@ def dump_victim(victim: Victim, exam: Exam, architecture: str) -> dict[str, byte
     if not isinstance(victim.model, Classifier):
         raise InputError("only a built-in network can be written as a victim")
     files = {
-        MODEL: dump_model(victim.model, architecture),
+        MODEL: dump_model(victim.model),
         IMAGES: dump_parquet(victim.images),
         TRUTH: _columns(state=victim.truth.state.numpy(), label=victim.truth.labels.numpy()),
         TEST: dump_parquet(exam.clean),

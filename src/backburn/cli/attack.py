@@ -13,22 +13,24 @@ from . import options
 @options.out
 @click.option("--rate", type=float, help="Poisoned images as a fraction of the whole training set.")
 @click.option("--target", type=int, help="The class that triggered images shall be taken for.")
-@click.option("--arch", help="The victim's network.  [default: by image size]")
+@click.option("--arch", help="The victim's network, such as preact_resnet18.")
 @click.option("--limit", type=click.IntRange(1), help="Take the first so many training images.")
 @click.option("--test", help="Test images.  [default: DATA's test split, or a fifth of DATA]")
+@options.device
 @options.seed
 @options.settings
 @options.as_json
 def command(**given: Any) -> int:
     """Poison DATA with the attack NAME and train a victim on it.
 
-    NAME is badnets, blended, sig or none. DATA is 'digits', a folder of one folder a class, or
-    parquet with columns image and label. The victim's folder can be given to audit and repair.
+    NAME is badnets, blended, sig, or none for a clean model. DATA is 'digits', a folder with one
+    folder of images a class, or parquet with columns image and label. The victim's folder can be
+    given to audit and repair.
 
     \b
     backburn attack badnets digits --out victim
-    backburn attack sig photos/ --rate 0.03 --set training.epochs=40
+    backburn attack sig photos/ --rate 0.03 --set recipe.training.epochs=40
     """
-    from .making import make_victim
+    from .making import make_and_write
 
-    return make_victim(**given)
+    return make_and_write(**given)

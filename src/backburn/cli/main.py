@@ -7,7 +7,8 @@ import sys
 import click
 
 VERBS = ("demo", "attack", "audit", "repair", "ls", "bench")
-CLEAN, BAD_INPUT, BACKDOORED, SUSPICIOUS = 0, 2, 3, 4
+BAD_INPUT = 2
+EXIT_CODES = {"clean": 0, "backdoored": 3, "suspicious": 4}
 
 
 class Verbs(click.Group):
@@ -49,7 +50,7 @@ def main() -> None:
     from ..errors import BackburnError
 
     try:
-        sys.exit(cli.main(standalone_mode=False) or CLEAN)
+        sys.exit(cli.main(standalone_mode=False) or 0)
     except click.ClickException as error:
         _fail(error.format_message())
     except BackburnError as error:

@@ -1,15 +1,24 @@
 """Making a victim, for `attack` and `demo`."""
 
-import dataclasses
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
-from ..attacks.base import Attack, Recipe
+import torch
+from sklearn.model_selection import train_test_split
+
+from ..attacks.base import Attack, Recipe, exam_of
 from ..attacks.folder import dump_victim
 from ..catalogue import attack_named
 from ..config import configure, to_toml
+from ..data.reading import has_split, load_images
+from ..metrics import Scores, judge
 from ..models.inference import best_device
 from ..runs import Stopwatch, new_record, plan_run, write_run
-from .screen import console, progress_bars, scores_table
+from ..training import Training
+from ..types import Exam, LabeledImages, Progress, Victim
+from .screen import ShowProgress, print_json, print_made
+
+SMALL = 16
 
 
 @dataclass(frozen=True)
@@ -20,7 +29,16 @@ class Plan:
     recipe: Recipe
 
 
-def make_victim(
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A victim, the exam it is judged by, and how it did."""
+
+    victim: Victim
+    exam: Exam
+    scores: Scores
+
+
+def make_and_write(
     name: str,
     data: str,
     out: str | None,
@@ -29,34 +47,88 @@ def make_victim(
     arch: str | None,
     limit: int | None,
     test: str | None,
+    device: str,
     seed: int,
     config: str | None,
     settings: tuple[str, ...],
     as_json: bool,
 ) -> int:
     """The verb `attack`."""
-    kind = attack_named(name)
-    path, watch = plan_run(out, "attack"), Stopwatch()
-    with progress_bars(quiet=as_json) as progress:
+    attack = attack_named(name)()
+    path, watch, where = plan_run(out, "attack"), Stopwatch(), best_device(device)
+    with ShowProgress(quiet=as_json) as progress:
         with watch("read"):
             images, held_out = read_both(data, test, limit, seed, progress)
-        plan = configure(Plan(kind(), default_recipe(images)), config, settings)
+        plan = configure(Plan(attack, default_recipe(images)), config, settings)
         plan = _with_options(plan, rate, target, arch)
-        victim, exam, scores = build_victim(plan, images, held_out, seed, watch, progress)
-        files = dump_victim(victim, exam, plan.recipe.architecture)
+        made = make(plan, images, held_out, where, seed, watch, progress)
+        with watch("write"):
+            files = dump_victim(made.victim, made.exam)
     record = new_record(
         "attack",
         {"attack": name, "data": data, "test": test, "limit": limit},
         seed,
         watch.seconds,
-        dataclasses.asdict(scores),
-        str(best_device()),
+        asdict(made.scores),
+        str(where),
     )
     write_run(path, record, {"config.toml": to_toml(plan), **files})
-    summary = {"run": str(path), "scores": dataclasses.asdict(scores), "seconds": watch.seconds}
     if as_json:
-        click_json(summary)
+        print_json({"run": str(path), "victim": made.scores, "seconds": watch.seconds})
     else:
-        console.print(scores_table({"victim": scores}))
-        console.print(f"The victim is in {path}: backburn audit {path}")
+        print_made(made.scores, images, held_out, path)
     return 0
+
+
+def make(
+    plan: Plan,
+    images: LabeledImages,
+    test: LabeledImages,
+    device: torch.device,
+    seed: int,
+    watch: Stopwatch,
+    progress: Progress,
+) -> Made:
+    """Poison, train and judge."""
+    generator = torch.Generator().manual_seed(seed)
+    placed = images.relabeled(images.pixels.to(device), images.labels)
+    with watch("victim"):
+        victim = plan.attack.mount(placed, plan.recipe, generator, progress)
+    with watch("test"):
+        exam = exam_of(victim, test)
+        return Made(victim, exam, judge(victim.model, exam, progress))
+
+
+def read_both(
+    data: str, test: str | None, limit: int | None, seed: int, progress: Progress
+) -> tuple[LabeledImages, LabeledImages]:
+    """Training and test images; a fifth is held out where there are no test images."""
+    images = load_images(data, limit=limit, progress=progress)
+    if test is not None or has_split(data, "test"):
+        return images, load_images(test or data, split="test", progress=progress)
+    labels = images.labels.numpy()
+    counts = images.labels.bincount()
+    train, held_out = train_test_split(
+        range(len(images)),
+        test_size=0.2,
+        random_state=seed,
+        stratify=labels if int(counts[counts > 0].min()) >= 2 else None,
+    )
+    return images.take(torch.tensor(sorted(train))), images.take(torch.tensor(sorted(held_out)))
+
+
+def default_recipe(images: LabeledImages) -> Recipe:
+    """A small CNN for images up to 16 pixels; else a pre-activation ResNet-18 of width 16."""
+    if max(images.pixels.shape[-2:]) <= SMALL:
+        return Recipe("small_cnn", Training(epochs=20, batch_size=64, learning_rate=0.05))
+    return Recipe("preact_resnet18-w16", Training())
+
+
+def _with_options(plan: Plan, rate: float | None, target: int | None, arch: str | None) -> Plan:
+    changes: dict[str, Any] = {}
+    if rate is not None:
+        changes["poisoning_rate"] = rate
+    if target is not None:
+        changes["target_label"] = target
+    recipe = replace(plan.recipe, architecture=arch) if arch else plan.recipe
+    return Plan(replace(plan.attack, **changes), recipe)

@@ -15,6 +15,12 @@ def seed(function: F) -> F:
     )(function)
 
 
+def device(function: F) -> F:
+    """`--device`."""
+    text = "auto, cpu or cuda."
+    return click.option("--device", default="auto", show_default=True, help=text)(function)
+
+
 def as_json(function: F) -> F:
     """`--json`."""
     text = "Print one JSON object and nothing else."

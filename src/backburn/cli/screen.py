@@ -1,8 +1,10 @@
 """What a person sees: progress on stderr, results on stdout."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -14,44 +16,115 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
 
-from .. import types
+from ..metrics import Found, Scores
+from ..runs import to_json
+from ..types import LabeledImages
 
-console = Console(highlight=False)
+
+class ShowProgress:
+    """A bar for each phase on a terminal, a line for each in a log, nothing where `quiet`."""
+
+    def __init__(self, quiet: bool):
+        console = Console(stderr=True, highlight=False)
+        self._quiet = quiet
+        self._bars: Progress | None = None
+        if not quiet and console.is_terminal:
+            self._bars = Progress(
+                TextColumn("{task.description:<20}"),
+                BarColumn(bar_width=30),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                TimeRemainingColumn(),
+                console=console,
+            )
+        self._tasks: dict[str, TaskID] = {}
+        self._done: dict[str, int] = {}
+
+    def __enter__(self) -> "ShowProgress":
+        if self._bars:
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bars:
+            self._bars.stop()
+
+    def __call__(self, phase: str, done: int, total: int, /) -> None:
+        begins = done < self._done.get(phase, sys.maxsize)
+        self._done[phase] = done
+        if self._bars:
+            if begins and phase not in self._tasks:
+                self._tasks[phase] = self._bars.add_task(phase)
+            self._bars.update(self._tasks[phase], completed=done, total=total or None)
+        elif begins and not self._quiet:
+            Console(stderr=True, highlight=False).print(f"{phase} ...")
 
 
-@contextmanager
-def progress_bars(quiet: bool) -> Iterator[types.Progress]:
-    """A bar for each phase, on stderr; one line for each finished phase where that is no terminal."""
-    stderr = Console(stderr=True, highlight=False)
-    columns = (
-        TextColumn("{task.description:<22}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
+def print_json(value: Any) -> None:
+    """One JSON object on stdout."""
+    sys.stdout.write(to_json(value).decode())
+
+
+def print_made(scores: Scores, images: LabeledImages, test: LabeledImages, path: Path) -> None:
+    """What `attack` made."""
+    console = Console(highlight=False)
+    console.print(scores_table({"victim": scores}))
+    console.print(f"{len(images)} training images, {len(test)} test images{_skipped(images)}")
+    console.print(f"\nThe victim is in {path}\nNext: backburn audit {path}", soft_wrap=True)
+
+
+def print_verdict(images: LabeledImages, verdict: Mapping[str, Any]) -> None:
+    """The verdict in one sentence."""
+    console = Console(highlight=False)
+    color = {"clean": "green", "suspicious": "yellow", "backdoored": "red"}[verdict["state"]]
+    chance = f"p = {verdict['p_value']:.2g}"
+    sentence = f"[bold {color}]{verdict['state'].upper()}[/]"
+    if verdict["target_names"]:
+        sentence += f": target class {', '.join(map(str, verdict['target_names']))}"
+    console.print(f"\n{sentence} ({chance})", soft_wrap=True)
+    console.print(
+        f"{verdict['suspects']} of {verdict['images']} images are suspect{_skipped(images)}"
     )
-    if quiet or not stderr.is_terminal:
-        yield types.silent if quiet else _lines()
-        return
-    with Progress(*columns, console=stderr) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def show(phase: str, done: int, total: int, /) -> None:
-            if phase not in tasks or bars.tasks[tasks[phase]].completed > done:
-                tasks[phase] = bars.add_task(phase, total=total or None)
-            bars.update(tasks[phase], completed=done)
-
-        yield show
 
 
-def _lines() -> types.Progress:
-    """A line where a phase begins, for logs."""
-    seen: dict[str, int] = {}
+def scores_table(rows: Mapping[str, Scores | None]) -> Table:
+    """ACC, ASR and RA in per cent, a row a model."""
+    table = Table("", *(name for name in ("ACC", "ASR", "RA")), box=None, pad_edge=False)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name, scores in rows.items():
+        if scores is not None:
+            table.add_row(name, *(per_cent(v) for v in (scores.acc, scores.asr, scores.ra)))
+    return table
 
-    def show(phase: str, done: int, total: int, /) -> None:  # noqa: ARG001
-        if done < seen.get(phase, sys.maxsize):
-            print(f"{phase} ...", file=sys.stderr, flush=True)  # noqa: T201
-        seen[phase] = done
 
-    return show
+def found_line(found: Found) -> str:
+    """TPR, FPR and the share of right labels, in words."""
+    return (
+        f"suspects: TPR {per_cent(found.tpr)}, FPR {per_cent(found.fpr)}, "
+        f"restored labels right {per_cent(found.restored)}"
+    )
+
+
+def seconds_line(seconds: Mapping[str, float]) -> str:
+    """Seconds of each phase, in one line."""
+    return "seconds: " + ", ".join(f"{phase} {spent:.1f}" for phase, spent in seconds.items())
+
+
+def per_cent(value: float) -> str:
+    """A fraction in per cent, or a dash where there is none."""
+    return f"{100 * value:.1f} %" if value == value else "-"  # noqa: PLR0124  NaN is not itself
+
+
+def _skipped(images: LabeledImages) -> str:
+    if not images.skipped:
+        return ""
+    named = "; ".join(images.skipped[:3]) + ("; ..." if len(images.skipped) > 3 else "")
+    return f"; {len(images.skipped)} could not be decoded and were skipped ({named})"

@@ -15,11 +15,13 @@ class Classifier(nn.Module, ABC):
         channels: 1 or 3.
         mean, std: per-channel statistics of the training pixels, in [0, 1] units; kept as
             buffers, so that they travel with the weights.
+    `architecture` is the name that `models.zoo.build` makes it by.
     """
 
     mean: Tensor
     std: Tensor
     head: nn.Linear
+    architecture: str = ""
 
     def __init__(self, channels: int, mean: tuple[float, ...] = (), std: tuple[float, ...] = ()):
         super().__init__()

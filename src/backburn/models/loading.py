@@ -13,8 +13,9 @@ from .classifier import Classifier
 from .zoo import ARCHITECTURES, build, parse_architecture
 
 
-def dump_model(model: Classifier, architecture: str) -> bytes:
+def dump_model(model: Classifier) -> bytes:
     """The model as safetensors bytes, with the architecture's name in the metadata."""
+    architecture = model.architecture
     weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     return save(weights, metadata={"backburn": json.dumps({"architecture": architecture})})
 

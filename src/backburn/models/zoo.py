@@ -54,6 +54,7 @@ def build(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = architecture(classes, channels, mean=mean, std=std, **options)
+    model.architecture = name
     # Module.to's annotations leave memory_format out
     return cast(Any, model).to(memory_format=torch.channels_last)  # type: ignore[no-any-return]
 

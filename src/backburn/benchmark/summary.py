@@ -1,0 +1,68 @@
+"""Tables from a study's records."""
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from ..runs import Record
+from .study import Cell
+
+COLUMNS = (
+    "attack", "dataset", "arch", "rate", "seed",
+    "acc_before", "asr_before", "ra_before", "acc_after", "asr_after", "ra_after",
+    "auroc", "tpr", "fpr", "restored", "verdict", "seconds_victim", "seconds_repair", "commit",
+)  # fmt: skip
+
+
+def summary_csv(cells: Sequence[tuple[Cell, Record]]) -> str:
+    """One row a cell; fractions; empty where a figure does not apply."""
+    out = io.StringIO()
+    table = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+    table.writeheader()
+    table.writerows(_row(cell, record) for cell, record in cells)
+    return out.getvalue()
+
+
+def summary_markdown(cells: Sequence[tuple[Cell, Record]]) -> str:
+    """The same for people: per cent, a row a cell."""
+    head = (
+        "| attack | ACC before | ASR before | RA before | ACC after | ASR after | RA after "
+        "| suspects TPR | FPR | labels right | verdict |"
+    )
+    rows = [_row(cell, record) for cell, record in cells]
+    shown = (*COLUMNS[5:11], "tpr", "fpr", "restored")
+    lines = [
+        f"| {row['attack']} | {' | '.join(_per_cent(row[name]) for name in shown)} "
+        f"| {row['verdict']} |"
+        for row in rows
+    ]
+    return "\n".join([head, "|---" * 11 + "|", *lines]) + "\n"
+
+
+def _row(cell: Cell, record: Record) -> dict[str, Any]:
+    outcome = record.metrics["outcome"]
+    before, after, found = outcome["before"], outcome["after"], outcome["found"]
+    return {
+        "attack": cell.attack,
+        "dataset": cell.study.dataset,
+        "arch": cell.study.recipe.architecture,
+        "rate": cell.rate,
+        "seed": cell.seed,
+        **{f"{name}_before": _digits(before[name]) for name in ("acc", "asr", "ra")},
+        **{f"{name}_after": _digits(after[name]) for name in ("acc", "asr", "ra")},
+        **{name: _digits(found[name]) for name in ("auroc", "tpr", "fpr", "restored")},
+        "verdict": outcome["verdict"],
+        "seconds_victim": round(record.seconds["victim"]),
+        "seconds_repair": round(record.seconds["repair"]),
+        "commit": record.commit,
+    }
+
+
+def _digits(value: float | None) -> float | str:
+    return "" if value is None or math.isnan(value) else round(value, 4)
+
+
+def _per_cent(value: float | str) -> str:
+    return f"{100 * value:.1f}" if isinstance(value, float) else "-"

@@ -1,0 +1,75 @@
+"""`backburn audit`: verdict and suspects; changes nothing."""
+
+import click
+
+from . import options
+from .main import EXIT_CODES
+
+
+@click.command("audit")
+@options.case
+@options.out
+@options.device
+@options.seed
+@options.settings
+@options.as_json
+def command(
+    model: str,
+    data: str | None,
+    arch: str | None,
+    out: str | None,
+    device: str,
+    seed: int,
+    config: str | None,
+    settings: tuple[str, ...],
+    as_json: bool,
+) -> int:
+    """Say whether a model was backdoored by its training images, and by which.
+
+    Give MODEL (.safetensors or .pt) and DATA (the training images), or one folder that attack
+    wrote. Exit code: 0 clean, 3 backdoored, 4 suspicious.
+
+    \b
+    backburn audit model.safetensors photos/ --arch preact_resnet18
+    backburn audit victim/
+    """
+    import torch
+
+    from ..burn.burn import BURN
+    from ..config import configure, to_toml
+    from ..models.inference import best_device
+    from ..runs import Stopwatch, new_record, plan_run, write_run
+    from .casework import match_truth, open_case, suspects_csv, verdict_json, verdict_summary
+    from .screen import ShowProgress, found_line, print_json, print_verdict
+
+    burn, where = configure(BURN(), config, settings), best_device(device)
+    path, watch = plan_run(out, "audit"), Stopwatch()
+    with ShowProgress(quiet=as_json) as progress:
+        with watch("read"):
+            opened = open_case(model, data, arch, None, where, progress)
+        with watch("boundary"):
+            result = burn.audit(opened.case, torch.Generator().manual_seed(seed), progress)
+    images, found = opened.case.images, match_truth(opened, result)
+    verdict = verdict_summary(images, result)
+    record = new_record(
+        "audit",
+        {"model": model, "data": data, "arch": arch},
+        seed,
+        watch.seconds,
+        {"verdict": verdict, "suspects": found},
+        str(where),
+    )
+    files = {
+        "config.toml": to_toml(burn),
+        "verdict.json": verdict_json(images, result),
+        "suspects.csv": suspects_csv(images, result),
+    }
+    write_run(path, record, files)
+    if as_json:
+        summary = {"verdict": verdict, "suspects": found, "seconds": watch.seconds}
+        print_json({**summary, "run": str(path)})
+    else:
+        print_verdict(images, verdict)
+        click.echo(found_line(found) if found and found.tpr == found.tpr else "", nl=bool(found))
+        click.echo(f"run: {path}")
+    return EXIT_CODES[result.verdict.state]

@@ -1,0 +1,39 @@
+"""`backburn bench`: run a study, and tabulate it."""
+
+import click
+
+from . import options
+
+
+@click.command("bench")
+@click.argument("study")
+@click.option("--out", required=True, type=click.Path(), help="Folder of the results; resumed.")
+@click.option("--data", default="data", show_default=True, help="Folder of the data sets.")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes.")
+@options.as_json
+def command(study: str, out: str, data: str, workers: int, as_json: bool) -> int:
+    """Make the victims of a STUDY (a TOML file), repair them, and write summary.csv and .md.
+
+    Finished cells are kept: the same command goes on where it was stopped.
+    """
+    from pathlib import Path
+
+    from ..benchmark.grid import read_cells, run_study
+    from ..benchmark.study import load_study
+    from ..benchmark.summary import summary_csv, summary_markdown
+    from ..errors import BackburnError
+    from .screen import ShowProgress, print_json
+
+    plan, folder = load_study(study), Path(out)
+    with ShowProgress(quiet=as_json) as progress:
+        failed = run_study(plan, Path(data), folder, workers, progress)
+    cells = read_cells(plan, folder)
+    (folder / "summary.csv").write_text(summary_csv(cells))
+    (folder / "summary.md").write_text(summary_markdown(cells))
+    if as_json:
+        print_json({cell.name: record.metrics["outcome"] for cell, record in cells})
+    else:
+        click.echo(summary_markdown(cells))
+    if failed:
+        raise BackburnError(f"{len(failed)} cells failed ({'; '.join(failed)}): see {folder}/cells")
+    return 0

@@ -1,0 +1,93 @@
+"""Repairing an opened case and putting it into records, for `repair` and `demo`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from ..burn.burn import BURN
+from ..config import configure, to_toml
+from ..metrics import Found, Scores
+from ..models.classifier import Classifier
+from ..models.inference import device_of
+from ..models.loading import dump_model
+from ..runs import Record, Stopwatch, new_record
+from ..types import LabeledImages, Progress
+from .casework import (
+    Opened,
+    judge_both,
+    match_truth,
+    suspects_csv,
+    verdict_json,
+    verdict_summary,
+)
+from .screen import found_line, print_verdict, scores_table, seconds_line
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """A finished repair: its record, its files, and what is to be said about it."""
+
+    record: Record
+    files: dict[str, bytes]
+    summary: dict[str, Any]
+    images: LabeledImages
+    before: Scores | None
+    after: Scores | None
+    found: Found | None
+
+
+def mend(
+    verb: str,
+    opened: Opened,
+    given: dict[str, Any],
+    config: str | None,
+    settings: tuple[str, ...],
+    seed: int,
+    watch: Stopwatch,
+    progress: Progress,
+) -> Mended:
+    """Run BURN on a case, judge it where it can be judged, and lay out the run's files."""
+    burn, case = configure(BURN(), config, settings), opened.case
+    with watch("repair"):
+        repaired = burn.repair(case, torch.Generator().manual_seed(seed), progress)
+    spent = watch.seconds.pop("repair")
+    for phase in repaired.history:
+        watch.seconds[phase.name] = watch.seconds.get(phase.name, 0.0) + phase.seconds
+    watch.seconds["repair"] = spent
+    with watch("test"):
+        before, after = judge_both(opened, repaired, progress)
+    found, verdict = match_truth(opened, repaired), verdict_summary(case.images, repaired)
+    summary = {
+        "before": before,
+        "after": after,
+        "suspects": found or {"count": len(repaired.suspects)},
+        "verdict": verdict,
+        "seconds": watch.seconds,
+    }
+    files = {
+        "config.toml": to_toml(burn),
+        "verdict.json": verdict_json(case.images, repaired),
+        "suspects.csv": suspects_csv(case.images, repaired),
+    }
+    if isinstance(repaired.model, Classifier):
+        files["model.safetensors"] = dump_model(repaired.model)
+    metrics = {**summary, "history": repaired.history}
+    del metrics["seconds"]
+    record = new_record(verb, given, seed, dict(watch.seconds), metrics, str(device_of(case.model)))
+    return Mended(record, files, summary, case.images, before, after, found)
+
+
+def print_mended(mended: Mended, path: Path) -> None:
+    """Verdict, before and after, suspects, seconds, and where everything is."""
+    console = Console(highlight=False)
+    print_verdict(mended.images, mended.summary["verdict"])
+    if mended.found is not None and mended.found.count:
+        console.print(found_line(mended.found))
+    if mended.before is not None:
+        console.print()
+        console.print(scores_table({"before": mended.before, "after": mended.after}))
+    console.print(f"\n{seconds_line(mended.summary['seconds'])}", soft_wrap=True)
+    console.print(f"run: {path}", soft_wrap=True)

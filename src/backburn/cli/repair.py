@@ -1,0 +1,54 @@
+"""`backburn repair`: the whole of BURN."""
+
+import click
+
+from . import options
+
+
+@click.command("repair")
+@options.case
+@options.out
+@click.option("--test", help="Clean test images, to measure accuracy before and after.")
+@options.device
+@options.seed
+@options.settings
+@options.as_json
+def command(
+    model: str,
+    data: str | None,
+    arch: str | None,
+    out: str | None,
+    test: str | None,
+    device: str,
+    seed: int,
+    config: str | None,
+    settings: tuple[str, ...],
+    as_json: bool,
+) -> int:
+    """Find the poisoned images, give them back their labels, and clean the model.
+
+    Give MODEL (.safetensors or .pt) and DATA (the training images), or one folder that attack
+    wrote. The model given is left as it is; the repaired one is RUN/model.safetensors.
+
+    \b
+    backburn repair model.safetensors photos/ --arch preact_resnet18 --out repaired
+    backburn repair victim/
+    """
+    from ..models.inference import best_device
+    from ..runs import Stopwatch, plan_run, write_run
+    from .casework import open_case
+    from .mending import mend, print_mended
+    from .screen import ShowProgress, print_json
+
+    path, watch, where = plan_run(out, "repair"), Stopwatch(), best_device(device)
+    with ShowProgress(quiet=as_json) as progress:
+        with watch("read"):
+            opened = open_case(model, data, arch, test, where, progress)
+        given = {"model": model, "data": data, "arch": arch, "test": test}
+        mended = mend("repair", opened, given, config, settings, seed, watch, progress)
+    write_run(path, mended.record, mended.files)
+    if as_json:
+        print_json({**mended.summary, "run": str(path)})
+    else:
+        print_mended(mended, path)
+    return 0
