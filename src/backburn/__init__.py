@@ -1,1 +1,53 @@
-"""BURN: backdoor unlearning via adversarial boundary analysis."""
+"""BURN: backdoor unlearning via adversarial boundary analysis.
+
+>>> import backburn
+>>> result = backburn.repair(model, images, labels)     # doctest: +SKIP
+>>> result.verdict.state                                # doctest: +SKIP
+'backdoored'
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .burn.burn import BURN
+    from .data.reading import load_images
+    from .errors import BackburnError, InputError
+    from .face import audit, repair
+    from .models.loading import load_model
+    from .types import Audit, BoundaryResult, Case, Evidence, Repaired, Suspects, Verdict
+
+__version__ = version("backburn")
+__all__ = [
+    "BURN",
+    "Audit",
+    "BackburnError",
+    "BoundaryResult",
+    "Case",
+    "Evidence",
+    "InputError",
+    "Repaired",
+    "Suspects",
+    "Verdict",
+    "audit",
+    "load_images",
+    "load_model",
+    "repair",
+]
+_HOMES = {
+    "BURN": "burn.burn",
+    "audit": "face",
+    "repair": "face",
+    "load_images": "data.reading",
+    "load_model": "models.loading",
+    "BackburnError": "errors",
+    "InputError": "errors",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for when it is asked for: torch takes seconds."""
+    if name not in __all__:
+        raise AttributeError(f"module 'backburn' has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES.get(name, 'types')}", __name__), name)

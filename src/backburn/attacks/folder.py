@@ -12,8 +12,8 @@ from ..data.reading import load_images
 from ..data.writing import dump_parquet
 from ..errors import InputError
 from ..models.classifier import Classifier
-from ..models.loading import dump_model
-from ..types import Exam, Truth, Victim
+from ..models.loading import dump_model, load_model
+from ..types import Case, Exam, Progress, Truth, Victim, silent
 
 MODEL, IMAGES = "model.safetensors", "train.parquet"
 TRUTH, TEST, TRIGGERED = "truth.parquet", "test.parquet", "triggered.parquet"
@@ -43,6 +43,32 @@ def dump_victim(victim: Victim, exam: Exam) -> dict[str, bytes]:
 def is_victim(path: Path) -> bool:
     """Whether a folder holds a case that `dump_victim` wrote."""
     return (path / MODEL).is_file() and (path / IMAGES).is_file()
+
+
+def read_case(path: Path, device: torch.device, progress: Progress = silent) -> Case:
+    """The model and the training images of a victim's folder: what a defender may see."""
+    images = load_images(path / IMAGES, progress=progress)
+    placed = images.relabeled(images.pixels.to(device), images.labels)
+    return Case(load_model(path / MODEL).to(device), placed)
+
+
+def read_victim(
+    path: Path, device: torch.device, progress: Progress = silent
+) -> tuple[Case, Truth, Exam]:
+    """The case of a victim's folder, and what the referee knows of it.
+
+    Raises:
+        InputError: files that are missing, cannot be read, or do not belong together.
+    """
+    case, known = read_case(path, device, progress), read_truth(path)
+    if known is None:
+        raise InputError(f"{path} has no {TRUTH} and {TEST}: make the victim again")
+    if len(known[0].labels) != len(case.images):
+        raise InputError(
+            f"{path} is mixed up: {len(case.images)} images, truth about {len(known[0].labels)}; "
+            "make the victim again"
+        )
+    return case, *known
 
 
 def read_truth(path: Path) -> tuple[Truth, Exam] | None:

@@ -6,11 +6,13 @@ from pathlib import Path
 import torch
 
 from ..attacks.base import exam_of
+from ..attacks.folder import dump_victim, read_victim
 from ..catalogue import attack_named
 from ..data.reading import load_images
 from ..metrics import Found, Scores, judge, match
-from ..runs import Record, Stopwatch, new_record
-from ..types import LabeledImages, Phase, Progress, Repaired, Victim
+from ..models.inference import best_device
+from ..runs import Record, Stopwatch, new_record, read_record, write_run
+from ..types import Phase, Progress
 from .study import Cell
 
 
@@ -27,41 +29,51 @@ class Outcome:
     history: tuple[Phase, ...]
 
 
-def run_cell(cell: Cell, data: Path, progress: Progress) -> Record:
-    """The record of a finished cell; its metrics are an `Outcome`."""
-    study, watch = cell.study, Stopwatch()
+def run_cell(cell: Cell, data: Path, victims: Path, progress: Progress) -> Record:
+    """The record of a finished cell; its metrics are an `Outcome`.
+
+    Args:
+        data: the folder that the study's data set lies in.
+        victims: the victim is read from `victims/NAME`, and made there first where it is missing.
+    """
+    study, watch, device = cell.study, Stopwatch(), best_device()
+    folder = victims / cell.name
+    if not folder.exists():
+        make_victim(cell, data, folder, device, progress)
     with watch("read"):
-        source = "digits" if study.dataset == "digits" else data / study.dataset
-        images = load_images(source, limit=study.train or None, progress=progress)
-        test = load_images(source, split="test", progress=progress)
-    generator = torch.Generator().manual_seed(cell.seed)
-    with watch("victim"):
-        victim = _victim(cell, images, generator, progress)
+        case, truth, exam = read_victim(folder, device, progress)
     with watch("repair"):
-        repaired = study.burn.repair(victim.case(), generator, progress)
+        generator = torch.Generator().manual_seed(cell.seed)
+        repaired = study.burn.repair(case, generator, progress)
     with watch("test"):
-        outcome = _judge(victim, repaired, test, progress)
-    arguments = {"cell": cell.name, "attack": cell.attack, "rate": cell.rate, "study": study}
-    return new_record("bench", arguments, cell.seed, watch.seconds, {"outcome": outcome}, "cpu")
+        outcome = Outcome(
+            before=judge(case.model, exam, progress),
+            after=judge(repaired.model, exam, progress),
+            found=match(repaired.evidence, repaired.suspects, truth),
+            verdict=repaired.verdict.state,
+            target_labels=repaired.verdict.target_labels,
+            p_value=repaired.verdict.p_value,
+            history=repaired.history,
+        )
+    seconds = {"victim": read_record(folder).seconds["victim"], **watch.seconds}
+    arguments = {"cell": cell.name, "study": study}
+    return new_record("bench", arguments, cell.seed, seconds, {"outcome": outcome}, str(device))
 
 
-def _victim(
-    cell: Cell, images: LabeledImages, generator: torch.Generator, progress: Progress
-) -> Victim:
-    kind = attack_named(cell.attack)
+def make_victim(
+    cell: Cell, data: Path, folder: Path, device: torch.device, progress: Progress
+) -> None:
+    """Poison, train, and write the victim's folder."""
+    study, watch = cell.study, Stopwatch()
+    source = "digits" if study.dataset == "digits" else data / study.dataset
+    images = load_images(source, limit=study.train or None, progress=progress)
+    test = load_images(source, split="test", progress=progress)
     rate = {"poisoning_rate": cell.rate} if cell.rate else {}
-    attack = kind(target_label=cell.study.target_label, **rate)
-    return attack.mount(images, cell.study.recipe, generator, progress)
-
-
-def _judge(victim: Victim, repaired: Repaired, test: LabeledImages, progress: Progress) -> Outcome:
-    exam = exam_of(victim, test)
-    return Outcome(
-        before=judge(victim.model, exam, progress),
-        after=judge(repaired.model, exam, progress),
-        found=match(repaired.evidence, repaired.suspects, victim.truth),
-        verdict=repaired.verdict.state,
-        target_labels=repaired.verdict.target_labels,
-        p_value=repaired.verdict.p_value,
-        history=repaired.history,
-    )
+    attack = attack_named(cell.attack)(target_label=study.target_label, **rate)
+    placed = images.relabeled(images.pixels.to(device), images.labels)
+    with watch("victim"):
+        generator = torch.Generator().manual_seed(cell.seed)
+        victim = attack.mount(placed, study.recipe, generator, progress)
+    arguments = {"attack": attack, "recipe": study.recipe, "train": study.train}
+    record = new_record("attack", arguments, cell.seed, watch.seconds, {}, str(device))
+    write_run(folder, record, dump_victim(victim, exam_of(victim, test)))

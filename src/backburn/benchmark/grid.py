@@ -65,7 +65,7 @@ def _attempt(cell: Cell, data: Path, folder: Path) -> str | None:
     """Run a cell and write its record; the error's last line where it fails."""
     path = _record_path(folder, cell)
     try:
-        record = run_cell(cell, data, silent)
+        record = run_cell(cell, data, folder.parent / "victims", silent)
     except Exception as error:  # whatever fails in one cell, the rest goes on
         path.with_suffix(".error.txt").write_text(traceback.format_exc())
         return f"{type(error).__name__}: {error}"

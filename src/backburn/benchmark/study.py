@@ -41,10 +41,10 @@ class Study:
     def cells(self) -> list["Cell"]:
         """Every victim of the study, in the order of the file."""
         grid = product(self.seeds, self.rates, self.attacks)
-        cells = [
+        cells = (
             Cell(self, name, 0.0 if name == "none" else rate, seed) for seed, rate, name in grid
-        ]
-        return list(dict.fromkeys(cells_by_name(cells).values()))
+        )
+        return list({cell.name: cell for cell in cells}.values())
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,13 @@
 
 import csv
 import io
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ..attacks.folder import IMAGES, MODEL, is_victim, read_truth
+from ..attacks.folder import IMAGES, MODEL, TRUTH, is_victim, read_case, read_victim
 from ..data.reading import load_images
 from ..errors import InputError
 from ..metrics import Found, Scores, judge, match
@@ -39,26 +39,20 @@ def open_case(
     Raises:
         InputError: a path that is missing or cannot be read.
     """
-    path, truth = Path(model), None
-    if data is None:
-        if not is_victim(path):
-            raise InputError(
-                f"{path} is no victim's folder (it needs {MODEL} and {IMAGES}): give MODEL and "
-                "DATA, or a folder that `backburn attack` wrote"
-            )
-        truth = read_truth(path)
-        model, data = str(path / MODEL), str(path / IMAGES)
-    network = load_model(model, arch).to(device)
-    images = load_images(data, progress=progress)
-    if truth is not None and len(truth[0].labels) != len(images):
+    path = Path(model)
+    if data is not None:
+        images = load_images(data, progress=progress)
+        placed = images.relabeled(images.pixels.to(device), images.labels)
+        case = Case(load_model(model, arch).to(device), placed)
+        return Opened(case, exam=_plain_exam(test, progress) if test else None)
+    if not is_victim(path):
         raise InputError(
-            f"{path} is mixed up: {len(images)} images, truth about {len(truth[0].labels)}; "
-            "make the victim again"
+            f"{path} is no victim's folder (it needs {MODEL} and {IMAGES}): give MODEL and "
+            "DATA, or a folder that `backburn attack` wrote"
         )
-    case = Case(network, replace(images, pixels=images.pixels.to(device)))
-    if truth is not None:
-        return Opened(case, *truth)
-    return Opened(case, exam=_plain_exam(test, progress) if test else None)
+    if not (path / TRUTH).is_file():
+        return Opened(read_case(path, device, progress))
+    return Opened(*read_victim(path, device, progress))
 
 
 def _plain_exam(test: str, progress: Progress) -> Exam:

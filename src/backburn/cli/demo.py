@@ -23,6 +23,8 @@ def command(
 
     --config and --set change the repair, as in `backburn repair`.
     """
+    import torch
+
     from ..attacks.badnets import BadNets
     from ..data.digits import digits
     from ..models.inference import best_device
@@ -33,6 +35,8 @@ def command(
     from .mending import mend, print_mended
     from .screen import ShowProgress, print_json
 
+    # on 8x8 images threads wait for each other longer than they work
+    torch.set_num_threads(1)
     path, watch, where = plan_run(out, "demo"), Stopwatch(), best_device(device)
     with ShowProgress(quiet=as_json) as progress:
         with watch("read"):
