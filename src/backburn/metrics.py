@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
 from .models.inference import predict
-from .types import Evidence, Exam, Flags, PerImage, Progress, Suspects, Truth, silent
+from .types import Evidence, Exam, Flags, PerImage, Progress, State, Suspects, Truth, silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +67,15 @@ def judge(model: nn.Module, exam: Exam, progress: Progress = silent) -> Scores:
 
 def match(evidence: Evidence, suspects: Suspects, truth: Truth) -> Found:
     """Suspects against the truth; cover samples count neither as poison nor as clean."""
+    known = truth.state != State.COVER
     named = torch.zeros_like(truth.poison)
     named[suspects.index] = True
     hit = truth.poison[suspects.index]
     right = suspects.restored_label == truth.labels[suspects.index]
     return Found(
-        auroc=auroc(evidence.score, truth.poison),
+        auroc=auroc(evidence.score[known], truth.poison[known]),
         tpr=rate(named[truth.poison]),
-        fpr=rate(named[truth.state == 0]),
+        fpr=rate(named[truth.state == State.CLEAN]),
         restored=rate(right[hit]),
         count=len(suspects),
     )

@@ -51,8 +51,8 @@ class Stopwatch:
         try:
             yield
         finally:
-            spent = self.seconds.get(phase, 0.0) + time.perf_counter() - start
-            self.seconds[phase] = round(spent, 3)
+            spent = time.perf_counter() - start
+            self.seconds[phase] = self.seconds.get(phase, 0.0) + spent
 
 
 def new_record(
@@ -70,7 +70,7 @@ def new_record(
         arguments,
         seed,
         created,
-        seconds,
+        {phase: round(spent, 3) for phase, spent in seconds.items()},
         metrics,
         versions(),
         commit(),
@@ -133,8 +133,9 @@ def _fresh(path: Path) -> Path:
 
 def write_run(path: Path, record: Record, files: Mapping[str, bytes]) -> Path:
     """Write all files and the record, and only then give the folder its name."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    hidden = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-"))
+    final = path.resolve()  # a link or "." cannot be renamed onto
+    final.parent.mkdir(parents=True, exist_ok=True)
+    hidden = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}-"))
     try:
         for name, content in {**files, RECORD: to_json(record)}.items():
             with (hidden / name).open("wb") as file:
@@ -142,7 +143,7 @@ def write_run(path: Path, record: Record, files: Mapping[str, bytes]) -> Path:
                 file.flush()
                 os.fsync(file.fileno())
         hidden.chmod(0o755)
-        hidden.rename(path)
+        hidden.rename(final)
     except BaseException:
         shutil.rmtree(hidden, ignore_errors=True)
         raise

@@ -40,7 +40,8 @@ class Training:
             raise InputError(
                 f"epochs={self.epochs}, batch_size={self.batch_size}: give at least 1 and 2"
             )
-        if not self.learning_rate > 0 or not 0 <= self.momentum < 1 or self.weight_decay < 0:
+        rate, decay = self.learning_rate, self.weight_decay
+        if not 0 < rate < math.inf or not 0 <= self.momentum < 1 or not 0 <= decay < math.inf:
             raise InputError(
                 f"learning_rate={self.learning_rate}, momentum={self.momentum}, "
                 f"weight_decay={self.weight_decay}: give > 0, [0, 1) and >= 0"
@@ -136,7 +137,11 @@ def _step(
     loss = F.cross_entropy(
         logits.float(), labels, reduction="none", label_smoothing=training.label_smoothing
     )
-    mean = loss.mean() if weight is None else (loss * weight.to(device)).sum() / weight.sum()
+    mean = (
+        loss.mean()
+        if weight is None
+        else (loss * weight.to(device)).sum() / weight.sum().clamp_min(1e-12)
+    )
     optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(mean)
     optimizer.step()

@@ -6,7 +6,7 @@ Axes: `n` images, `c` channels, `h` height, `w` width, `k` classes, `d` features
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int8, Int64, UInt8
@@ -25,6 +25,7 @@ Trigger: TypeAlias = Callable[[Tensor], Tensor]
 """A deterministic function on uint8 batches `(n, c, h, w)`: images in, triggered images out."""
 
 
+@runtime_checkable
 class Progress(Protocol):
     """Told how far a phase has come; core never prints."""
 
@@ -66,6 +67,7 @@ class LabeledImages:
 
     def take(self, index: Tensor) -> "LabeledImages":
         """The rows of `index`, in that order."""
+        index = index.nonzero().flatten() if index.dtype == torch.bool else index
         names = tuple(self.names[i] for i in index.tolist()) if self.names else ()
         return replace(self, pixels=self.pixels[index], labels=self.labels[index], names=names)
 

@@ -115,9 +115,9 @@ def test_each_split_is_read_from_its_own_folder(tmp_path):
     assert not has_split(tmp_path, "val")
 
 
-def test_a_limit_takes_the_first_rows(tmp_path):
+def test_a_limit_takes_files_evenly_over_all_classes(tmp_path):
     files = {"cat/1.png": 1, "dog/2.png": 2, "dog/3.png": 3}
-    assert load_images(tree(tmp_path, files), limit=2).names == ("cat/1.png", "dog/2.png")
+    assert load_images(tree(tmp_path, files), limit=2).names == ("cat/1.png", "dog/3.png")
 
 
 def test_reading_is_reported_image_by_image(tmp_path):

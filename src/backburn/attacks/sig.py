@@ -30,10 +30,17 @@ class SIG(Attack):
         Attack.__post_init__(self)
         if not 0 < self.delta <= 255:
             raise InputError(f"delta is {self.delta}: give an amplitude in (0, 255]")
+        if not math.isfinite(self.frequency):
+            raise InputError(f"frequency is {self.frequency}: give a number of periods")
 
     def plant(self, images: LabeledImages, generator: torch.Generator) -> Planted:
         width = images.pixels.shape[-1]
         wave = torch.sin(2 * math.pi * self.frequency * torch.arange(width) / width) * self.delta
+        if not bool((wave.abs() >= 0.5).any()):
+            raise InputError(
+                f"frequency {self.frequency} and delta {self.delta} leave no wave on {width} "
+                "columns: give other ones"
+            )
 
         def overlay(pixels: Pixels) -> Pixels:
             lit = pixels.float() + wave.to(pixels.device)

@@ -9,6 +9,9 @@ from torch import Tensor, nn
 from ..types import Images
 from .projection import step_to_hyperplane
 
+LEAST = 1e-4
+"""No step is shorter, so that an image on the boundary itself is moved across it."""
+
 
 class Crossing(NamedTuple):
     """Points just beyond the boundary; where not found, the point is the image itself."""
@@ -55,9 +58,12 @@ def deepfool(
         if not len(active):
             break
         margin, normal = _nearest(margins[going], gradients[going])
-        step = step_to_hyperplane(here.flatten(1), normal, margin)
+        length = normal.norm(dim=1)
+        step = step_to_hyperplane(here.flatten(1), normal, margin.maximum(LEAST * length))
         moved = here + (1 + overshoot) * step.view_as(here)
-        points[active] = moved.clamp(0, 1)
+        usable = moved.isfinite().flatten(1).all(1)
+        active = active[usable]
+        points[active] = moved[usable].clamp(0, 1)
     return _bisect(model, images, points, start, bisections)
 
 
@@ -66,8 +72,9 @@ def _linearize(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Predictions, margins `(n, m)` over the ranked classes, and their gradients `(n, m, d)`."""
     points = points.detach().requires_grad_()
-    logits = model(points)
-    margins = logits.gather(1, start[:, None]) - logits.gather(1, ranked)
+    with torch.enable_grad():
+        logits = model(points)
+        margins = logits.gather(1, start[:, None]) - logits.gather(1, ranked)
     gradients = [
         torch.autograd.grad(margins[:, k].sum(), points, retain_graph=True)[0].flatten(1)
         for k in range(margins.shape[1])

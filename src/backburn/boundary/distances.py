@@ -9,6 +9,7 @@ from .deepfool import Crossing
 from .engine import minimum_norm
 
 
+@torch.enable_grad()
 def boundary(
     model: nn.Module,
     pixels: Pixels,

@@ -19,13 +19,16 @@ def step_to_hyperplane(
     Returns:
         The step; where even the corner of the box stays short of the hyperplane, the step to it.
     """
+    scale = normal.abs().amax(1, keepdim=True)
+    scale = torch.where(scale > 0, scale, 1.0)
+    normal, margin = normal / scale, margin / scale[:, 0]
     speed = normal.abs()
     room = torch.where(normal > 0, points, 1 - points)
     arrival = torch.where(speed > 0, room / speed.clamp_min(1e-30), torch.inf)
     times, order = arrival.sort(1)
     power = speed.gather(1, order).square()
     halted = (power * times.nan_to_num(posinf=0.0)).cumsum(1)
-    moving = power.sum(1, keepdim=True) - power.cumsum(1)
+    moving = power.flip(1).cumsum(1).flip(1) - power
     gained = halted + moving * times.nan_to_num(posinf=0.0)
     index = (gained < margin[:, None]).sum(1, keepdim=True).clamp_max(points.shape[1] - 1)
     before = halted.gather(1, index) - (power * times.nan_to_num(posinf=0.0)).gather(1, index)

@@ -20,14 +20,17 @@ def from_arrays(images: Any, labels: Any, class_names: tuple[str, ...] = ()) -> 
     Raises:
         InputError: another shape, another range, NaN, one class only, or lengths that differ.
     """
-    pixels = _channels_first(torch.as_tensor(np.asarray(images)))
-    numbers = torch.as_tensor(np.asarray(labels))
+    pixels = _channels_first(_tensor(images))
+    array = np.asarray(labels)
+    if array.dtype.kind not in "biu":
+        raise InputError(f"labels are {array.dtype}: give whole numbers from 0")
+    numbers = torch.from_numpy(array.astype(np.int64))
+    if not len(pixels):
+        raise InputError("there are no images: give some of two or more classes")
     if numbers.ndim != 1 or len(numbers) != len(pixels):
         raise InputError(
             f"{len(pixels)} images but labels of shape {tuple(numbers.shape)}: give one an image"
         )
-    if numbers.is_floating_point() or numbers.is_complex():
-        raise InputError(f"labels are {numbers.dtype}: give whole numbers from 0")
     last = len(class_names) - 1 if class_names else None
     bad = (numbers < 0) | (numbers > last if last is not None else False)
     if bool(bad.any()):
@@ -39,6 +42,12 @@ def from_arrays(images: Any, labels: Any, class_names: tuple[str, ...] = ()) -> 
     if not bool((numbers != numbers[0]).any()):
         raise InputError("all images are of one class: a classifier needs two or more")
     return LabeledImages(_as_uint8(pixels), numbers.long(), class_names)
+
+
+def _tensor(images: Any) -> Tensor:
+    if isinstance(images, Tensor):
+        return images.detach()
+    return torch.from_numpy(np.require(images, requirements=["C", "W"]))
 
 
 def _channels_first(array: Tensor) -> Tensor:

@@ -30,7 +30,8 @@ class Augmentation:
 
     def __call__(self, pixels: Pixels, generator: torch.Generator) -> Pixels:
         """An augmented copy, of the same shape."""
-        reach = round(self.shift * min(pixels.shape[-2:]))
+        side = min(pixels.shape[-2:])
+        reach = min(round(self.shift * side), side - 1)
         out = _shift(pixels, reach, generator) if reach else pixels.clone()
         if self.flip:
             mirrored = torch.rand(len(out), generator=generator) < 0.5

@@ -19,6 +19,10 @@ def decode(encoded: bytes) -> np.ndarray:
     with Image.open(io.BytesIO(encoded)) as image:
         upright = ImageOps.exif_transpose(image)
         gray = upright.mode in ("1", "L", "LA", "I", "I;16", "F")
+        if upright.mode == "I;16":
+            return (np.asarray(upright)[None] // 257).astype(np.uint8)
+        if upright.mode == "P" and "transparency" in upright.info:
+            upright = upright.convert("RGBA")
         array = np.asarray(upright.convert("L" if gray else "RGB"))
     return array[None] if gray else array.transpose(2, 0, 1)
 

@@ -4,6 +4,7 @@ import torch
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
+from ..errors import InputError
 from ..types import LabeledImages
 
 
@@ -13,6 +14,8 @@ def digits(split: str) -> LabeledImages:
     Source: Alpaydin and Kaynak, Optical recognition of handwritten digits, UCI, as shipped with
     scikit-learn; its 17 grey levels are stretched to 0..255, its rows split once and for all.
     """
+    if split not in ("train", "test"):
+        raise InputError(f"digits has no split {split!r}: give train or test")
     data = load_digits()
     rows = train_test_split(
         range(len(data.target)), test_size=360, random_state=0, stratify=data.target

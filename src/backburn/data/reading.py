@@ -1,18 +1,22 @@
 """Images and labels from disk, through the Hugging Face `datasets` library."""
 
+import glob
 import os
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 
 from ..errors import InputError
 from ..types import LabeledImages, Progress, silent
 from .decoding import decode, stack
 
 CHUNK = 500
+BOMB = Image.DecompressionBombError
 
 
 def load_images(
@@ -28,7 +32,7 @@ def load_images(
         source: `digits` for the embedded set; a `.parquet` file with columns `image` and `label`;
             a folder with one folder a class; or a folder that holds `{split}.parquet` or
             `{split}/` of those kinds.
-        limit: take the first so many rows.
+        limit: take the first so many rows; of a folder as many files, evenly over all classes.
     Returns:
         The images; `skipped` names the files that could not be decoded.
     Raises:
@@ -41,8 +45,8 @@ def load_images(
         images = digits(split)
         return images if limit is None else images.take(torch.arange(min(limit, len(images))))
     path = _find(Path(source), split)
-    stream, names = _open(path)
-    images = _decode(_rows(stream, limit), names, path, progress)
+    stream, names = _open(path, limit)
+    images = _decode(_rows(stream, path), names, path, progress)
     if not bool((images.labels != images.labels[0]).any()):
         raise InputError(f"{path} holds images of one class only: a classifier needs two or more")
     return images
@@ -67,20 +71,21 @@ def _find(path: Path, split: str) -> Path:
     return path
 
 
-def _open(path: Path) -> tuple[Any, tuple[str, ...]]:
+def _open(path: Path, limit: int | None) -> tuple[Any, tuple[str, ...]]:
     """An undecoded stream of rows, and the class names, empty where there are none."""
     import datasets
 
     try:
         if path.is_dir():
-            stream = datasets.load_dataset(
-                "imagefolder", data_dir=str(path), split="train", streaming=True, drop_labels=False
-            )
+            stream = _tree(path, limit)
         else:
             stream = datasets.load_dataset(
-                "parquet", data_files=str(path), split="train", streaming=True
+                "parquet", data_files=glob.escape(str(path)), split="train", streaming=True
             )
+            stream = stream if limit is None else stream.take(limit)
         features = stream.features or {}
+    except InputError:
+        raise
     except Exception as error:  # the library raises its own, pyarrow's and OS errors
         raise InputError(
             f"{path} cannot be read as labelled images: {_first_line(error)}"
@@ -93,14 +98,52 @@ def _open(path: Path) -> tuple[Any, tuple[str, ...]]:
     return stream.cast_column("image", datasets.Image(decode=False)), names
 
 
-def _rows(stream: Any, limit: int | None) -> Iterator[tuple[dict[str, Any], Any]]:
-    stream = stream if limit is None else stream.take(limit)
-    for chunk in stream.iter(CHUNK):
+def _tree(path: Path, limit: int | None) -> Any:
+    """Rows of the images that lie in the sub-folders of a folder; links are followed."""
+    import datasets
+
+    classes = sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
+    files = {c.name: sorted(_images(c)) for c in classes}
+    files = {name: found for name, found in files.items() if found}
+    if not files:
+        raise InputError(f"{path} needs sub-folders of images, one a class")
+    columns = {
+        "image": [str(file) for found in files.values() for file in found],
+        "label": [label for label, found in enumerate(files.values()) for _ in found],
+    }
+    features = datasets.Features(
+        {"image": datasets.Image(decode=False), "label": datasets.ClassLabel(names=list(files))}
+    )
+    rows = datasets.Dataset.from_dict(columns, features=features)
+    if limit is not None and limit < len(rows):
+        rows = rows.select(np.linspace(0, len(rows) - 1, limit).astype(int))
+    return rows.to_iterable_dataset()
+
+
+def _images(folder: Path) -> Iterator[Path]:
+    for where, _, names in os.walk(folder, followlinks=True):
+        for name in names:
+            known = Path(name).suffix.lower() in Image.registered_extensions()
+            if known and not name.startswith("."):
+                yield Path(where) / name
+
+
+def _rows(stream: Any, path: Path) -> Iterator[tuple[dict[str, Any] | None, Any]]:
+    chunks = stream.iter(CHUNK)
+    while True:
+        try:
+            chunk = next(chunks)
+        except StopIteration:
+            return
+        except Exception as error:  # damage that shows only now: pyarrow's and OS errors
+            raise InputError(
+                f"{path} cannot be read as labelled images: {_first_line(error)}"
+            ) from None
         yield from zip(chunk["image"], chunk["label"], strict=True)
 
 
 def _decode(
-    rows: Iterator[tuple[dict[str, Any], Any]],
+    rows: Iterator[tuple[dict[str, Any] | None, Any]],
     class_names: tuple[str, ...],
     path: Path,
     progress: Progress,
@@ -117,8 +160,8 @@ def _decode(
                 f"from 0{f' to {len(class_names) - 1}' if class_names else ''}"
             )
         try:
-            arrays.append(decode(image["bytes"] or Path(image["path"]).read_bytes()))
-        except (OSError, ValueError, SyntaxError, TypeError) as error:
+            arrays.append(decode(_encoded(image)))
+        except (OSError, ValueError, SyntaxError, TypeError, struct.error, BOMB) as error:
             skipped.append(f"{name}: {_first_line(error)}")
             continue
         labels.append(label)
@@ -128,12 +171,22 @@ def _decode(
         what = f"none of {len(skipped)} images can be decoded" if skipped else "there are no images"
         raise InputError(f"{path}: {what}; give a folder with one folder of images a class")
     return LabeledImages(
-        stack(arrays), torch.tensor(labels), class_names, tuple(names), tuple(skipped)
+        stack(arrays),
+        torch.tensor(labels, dtype=torch.int64),
+        class_names,
+        tuple(names),
+        tuple(skipped),
     )
 
 
-def _name(image: dict[str, Any], path: Path, number: int) -> str:
-    if path.is_dir() and image["path"]:
+def _encoded(image: dict[str, Any] | None) -> bytes:
+    if image is None or not (image["bytes"] or image["path"]):
+        raise ValueError("no image bytes")
+    return image["bytes"] or Path(image["path"]).read_bytes()
+
+
+def _name(image: dict[str, Any] | None, path: Path, number: int) -> str:
+    if image and path.is_dir() and image["path"]:
         return os.path.relpath(image["path"], path)
     return f"row {number}"
 

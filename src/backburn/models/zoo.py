@@ -27,7 +27,7 @@ def parse_architecture(name: str) -> tuple[type[PreActResNet18] | type[SmallCNN]
     base, width = (match["base"], match["width"]) if match else (name, None)
     if base not in ARCHITECTURES:
         raise unknown_name("architecture", base, ARCHITECTURES)
-    if width == "0":
+    if width is not None and not int(width):
         raise InputError(f"architecture {name!r} has no channels: give a width of 1 or more")
     return ARCHITECTURES[base], int(width) if width else None
 
@@ -52,7 +52,7 @@ def build(
     options = {} if width is None else {"width": width}
     seed = int(torch.randint(2**31, (), generator=generator)) if generator else 0
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         model = architecture(classes, channels, mean=mean, std=std, **options)
     model.architecture = name
     # Module.to's annotations leave memory_format out
