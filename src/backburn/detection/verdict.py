@@ -10,8 +10,9 @@ from ..types import Verdict
 from .populations import TwoPopulations
 
 COMPARABLE = 5
-PRIOR_SPREAD, PRIOR_DEGREES = 0.1, 8
-APART = 2.0
+PRIOR_SPREAD, PRIOR_DEGREES = 0.15, 8
+APART, DISTINCT = 2.0, 4.0
+"""Ashman's D: populations show from 2 on; at 4 one image in 44 lies on the wrong side."""
 
 
 def class_p_values(gains: Mapping[int, float]) -> dict[int, float]:
@@ -51,8 +52,9 @@ def reach_verdict(
 
     Args:
         classes: each class split in two.
-        false_alarm: a class below this p-value, whose populations stand apart, is a target.
-        suspicion: a case below this p-value is suspicious.
+        false_alarm: a class below this p-value is a target, if its populations are distinct: whose
+            images cannot be told apart is not accused.
+        suspicion: a case with a class below this p-value, whose populations show, is suspicious.
     Returns:
         `target_labels` are the classes below `false_alarm` where backdoored, those below
         `suspicion` where suspicious.
@@ -60,7 +62,9 @@ def reach_verdict(
     p_values = class_p_values({label: found.gain for label, found in classes.items()})
     apart = {k: p for k, p in p_values.items() if classes[k].separation > APART}
     least = min(apart.values(), default=1.0)
-    targets = tuple(sorted(k for k, p in apart.items() if p < false_alarm))
+    targets = tuple(
+        sorted(k for k, p in apart.items() if p < false_alarm and classes[k].separation > DISTINCT)
+    )
     if targets:
         return Verdict("backdoored", targets, least)
     doubtful = tuple(sorted(k for k, p in apart.items() if p < suspicion))
