@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..models.zoo import build
+from ..models.zoo import build, parse_architecture
 from ..training import Training, fit
 from ..types import Exam, LabeledImages, Progress, State, Trigger, Truth, Victim, silent
 
@@ -19,6 +19,9 @@ class Recipe:
 
     architecture: str = "preact_resnet18"
     training: Training = field(default_factory=Training)
+
+    def __post_init__(self) -> None:
+        parse_architecture(self.architecture)
 
 
 class Planted(NamedTuple):

@@ -19,7 +19,7 @@ MODEL, IMAGES = "model.safetensors", "train.parquet"
 TRUTH, TEST, TRIGGERED = "truth.parquet", "test.parquet", "triggered.parquet"
 
 
-def dump_victim(victim: Victim, exam: Exam) -> dict[str, bytes]:
+def dump_victim(victim: Victim, exam: Exam, progress: Progress = silent) -> dict[str, bytes]:
     """The files of a victim's folder.
 
     `model.safetensors` and `train.parquet` are the case. The referee keeps `truth.parquet`
@@ -30,12 +30,12 @@ def dump_victim(victim: Victim, exam: Exam) -> dict[str, bytes]:
         raise InputError("only a built-in network can be written as a victim")
     files = {
         MODEL: dump_model(victim.model),
-        IMAGES: dump_parquet(victim.images),
+        IMAGES: dump_parquet(victim.images, progress),
         TRUTH: _columns(state=victim.truth.state.numpy(), label=victim.truth.labels.numpy()),
-        TEST: dump_parquet(exam.clean),
+        TEST: dump_parquet(exam.clean, progress),
     }
     if len(exam.triggered):
-        files[TRIGGERED] = dump_parquet(exam.triggered)
+        files[TRIGGERED] = dump_parquet(exam.triggered, progress)
         files["wanted.parquet"] = _columns(label=exam.wanted.numpy())
     return files
 

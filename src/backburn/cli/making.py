@@ -1,6 +1,6 @@
 """Making a victim, for `attack` and `demo`."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -54,16 +54,20 @@ def make_and_write(
     as_json: bool,
 ) -> int:
     """The verb `attack`."""
-    attack = attack_named(name)()
+    kind = attack_named(name)
+    options: dict[str, Any] = {"poisoning_rate": rate, "target_label": target}
+    attack = kind(**{key: value for key, value in options.items() if value is not None})
+    recipe = Recipe() if arch is None else Recipe(architecture=arch)
+    configure(Plan(attack, recipe), config, settings)  # fails before anything is read
     path, watch, where = plan_run(out, "attack"), Stopwatch(), best_device(device)
     with ShowProgress(quiet=as_json) as progress:
         with watch("read"):
             images, held_out = read_both(data, test, limit, seed, progress)
-        plan = configure(Plan(attack, default_recipe(images)), config, settings)
-        plan = _with_options(plan, rate, target, arch)
+        recipe = default_recipe(images, arch)
+        plan = configure(Plan(attack, recipe), config, settings)
         made = make(plan, images, held_out, where, seed, watch, progress)
         with watch("write"):
-            files = dump_victim(made.victim, made.exam)
+            files = dump_victim(made.victim, made.exam, progress)
     record = new_record(
         "attack",
         {"attack": name, "data": data, "test": test, "limit": limit},
@@ -117,18 +121,9 @@ def read_both(
     return images.take(torch.tensor(sorted(train))), images.take(torch.tensor(sorted(held_out)))
 
 
-def default_recipe(images: LabeledImages) -> Recipe:
+def default_recipe(images: LabeledImages, architecture: str | None = None) -> Recipe:
     """A small CNN for images up to 16 pixels; else a pre-activation ResNet-18 of width 16."""
     if max(images.pixels.shape[-2:]) <= SMALL:
-        return Recipe("small_cnn", Training(epochs=20, batch_size=64, learning_rate=0.05))
-    return Recipe("preact_resnet18-w16", Training())
-
-
-def _with_options(plan: Plan, rate: float | None, target: int | None, arch: str | None) -> Plan:
-    changes: dict[str, Any] = {}
-    if rate is not None:
-        changes["poisoning_rate"] = rate
-    if target is not None:
-        changes["target_label"] = target
-    recipe = replace(plan.recipe, architecture=arch) if arch else plan.recipe
-    return Plan(replace(plan.attack, **changes), recipe)
+        training = Training(epochs=20, batch_size=64, learning_rate=0.05)
+        return Recipe(architecture or "small_cnn", training)
+    return Recipe(architecture or "preact_resnet18-w16", Training())

@@ -84,6 +84,8 @@ def print_mended(mended: Mended, path: Path) -> None:
     """Verdict, before and after, suspects, seconds, and where everything is."""
     console = Console(highlight=False)
     print_verdict(mended.images, mended.summary["verdict"])
+    if not mended.summary["verdict"]["suspects"]:
+        console.print("Nothing was flagged, so the model in the run is the one given.")
     if mended.found is not None and mended.found.count:
         console.print(found_line(mended.found))
     if mended.before is not None:

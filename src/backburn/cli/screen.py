@@ -89,6 +89,8 @@ def print_verdict(images: LabeledImages, verdict: Mapping[str, Any]) -> None:
     if verdict["target_names"]:
         sentence += f": target class {', '.join(map(str, verdict['target_names']))}"
     console.print(f"\n{sentence} ({chance})", soft_wrap=True)
+    if verdict["state"] == "suspicious":
+        console.print("The evidence is too weak to accuse single images, so nothing is flagged.")
     console.print(
         f"{verdict['suspects']} of {verdict['images']} images are suspect{_skipped(images)}"
     )

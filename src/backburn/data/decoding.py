@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 
-from ..types import Pixels
+from ..types import Pixels, Progress, silent
 
 
 def decode(encoded: bytes) -> np.ndarray:
@@ -47,12 +47,13 @@ def _fit(array: np.ndarray, height: int, width: int) -> np.ndarray:
     return fitted[None] if array.shape[0] == 1 else fitted.transpose(2, 0, 1)
 
 
-def encode(pixels: Pixels) -> list[bytes]:
+def encode(pixels: Pixels, progress: Progress = silent) -> list[bytes]:
     """PNG bytes of each image; `decode` gives the same pixels back."""
     out = []
-    for array in pixels.cpu().numpy():
+    for number, array in enumerate(pixels.cpu().numpy()):
         buffer = io.BytesIO()
         image = Image.fromarray(array[0] if array.shape[0] == 1 else array.transpose(1, 2, 0))
         image.save(buffer, format="PNG", compress_level=1)
         out.append(buffer.getvalue())
+        progress("write images", number + 1, len(pixels))
     return out

@@ -2,17 +2,17 @@
 
 import io
 
-from ..types import LabeledImages
+from ..types import LabeledImages, Progress, silent
 from .decoding import encode
 
 
-def dump_parquet(images: LabeledImages) -> bytes:
+def dump_parquet(images: LabeledImages, progress: Progress = silent) -> bytes:
     """Parquet bytes with columns `image` (PNG bytes) and `label`; the pixels are exact."""
     import datasets
 
     names = list(images.class_names) or [str(k) for k in range(images.class_count)]
     columns = {
-        "image": [{"bytes": png, "path": None} for png in encode(images.pixels)],
+        "image": [{"bytes": png, "path": None} for png in encode(images.pixels, progress)],
         "label": images.labels.tolist(),
     }
     features = datasets.Features(

@@ -1,0 +1,120 @@
+"""The boundary detector on a case that is made by hand."""
+
+import copy
+
+import pytest
+import torch
+
+from backburn.detection.boundary_detector import BoundaryDetector, rows_by_class
+from backburn.errors import InputError
+from backburn.types import Case
+
+
+def study(case: Case, seed: int = 0, **settings):
+    return BoundaryDetector(**settings).study(case, torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"candidates": 0},
+        {"steps": 0},
+        {"batch_size": 0},
+        {"false_alarm": 0.0},
+        {"false_alarm": 0.1, "suspicion": 0.05},
+        {"suspicion": 1.0},
+        {"false_alarm": float("nan")},
+        {"suspicion": float("nan")},
+    ],
+    ids=str,
+)
+def test_settings_out_of_range_are_refused(settings):
+    with pytest.raises(InputError, match="give"):
+        BoundaryDetector(**settings)
+
+
+def test_rows_are_grouped_by_class_and_only_where_usable():
+    labels = torch.tensor([2, 0, 2, 0, 5])
+    usable = torch.tensor([True, True, True, False, False])
+    rows = {label: index.tolist() for label, index in rows_by_class(labels, usable).items()}
+    assert rows == {0: [1], 2: [0, 2], 5: []}
+
+
+def test_poison_that_shares_a_way_out_is_found_and_nothing_else(backdoored):
+    found = study(backdoored.case)
+    assert (found.verdict.state, found.verdict.target_labels) == ("backdoored", (0,))
+    assert torch.equal(found.evidence.flagged, backdoored.poison)
+
+
+def test_scores_lie_between_zero_and_one_and_flag_what_is_above_a_half(backdoored):
+    evidence = study(backdoored.case).evidence
+    assert evidence.score.shape == evidence.flagged.shape == backdoored.poison.shape
+    assert 0 <= evidence.score.min() <= evidence.score.max() <= 1
+    assert torch.equal(evidence.flagged, evidence.score > 0.5)
+
+
+def test_a_clean_case_has_no_suspects(clean):
+    found = study(clean.case)
+    assert (found.verdict.state, found.verdict.target_labels) == ("clean", ())
+    assert not found.evidence.flagged.any()
+
+
+def test_an_examination_is_the_evidence_of_the_study(backdoored, generator):
+    evidence = BoundaryDetector().examine(backdoored.case, generator)
+    expected = study(backdoored.case).evidence
+    assert torch.equal(evidence.score, expected.score)
+    assert torch.equal(evidence.flagged, expected.flagged)
+
+
+def test_images_that_the_model_disagrees_on_score_nothing(backdoored):
+    images = backdoored.case.images
+    labels = images.labels.clone()
+    wrong = torch.tensor([0, 60, 120])
+    labels[wrong] = torch.tensor([3, 4, 5])
+    found = study(Case(backdoored.case.model, images.relabeled(images.pixels, labels)))
+    assert found.evidence.score[wrong].tolist() == [0, 0, 0]
+    assert not found.boundary.found[wrong].any()
+    assert found.boundary.distance[wrong].isinf().all()
+    assert found.boundary.crossed_label[wrong].tolist() == [-1, -1, -1]
+
+
+def test_a_model_that_agrees_with_no_label_is_refused(backdoored):
+    images = backdoored.case.images
+    shifted = images.relabeled(images.pixels, (images.labels + 1) % 6)
+    with pytest.raises(InputError, match="label"):
+        study(Case(backdoored.case.model, shifted))
+
+
+def test_a_model_that_never_changes_its_mind_is_clean(backdoored):
+    flat = copy.deepcopy(backdoored.case.model)
+    with torch.no_grad():
+        flat.scale.zero_()
+        flat.trigger_weight.zero_()
+    found = study(Case(flat, backdoored.case.images))
+    assert found.verdict.state == "clean"
+    assert not found.evidence.score.any()
+
+
+def test_the_case_is_left_as_it_was(backdoored):
+    model, images = backdoored.case.model.train(), backdoored.case.images
+    weights = copy.deepcopy(model.state_dict())
+    pixels, labels = images.pixels.clone(), images.labels.clone()
+    study(backdoored.case)
+    assert model.training
+    assert all(parameter.requires_grad for parameter in model.parameters())
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert all(torch.equal(model.state_dict()[key], value) for key, value in weights.items())
+    assert torch.equal(images.pixels, pixels)
+    assert torch.equal(images.labels, labels)
+
+
+def test_the_same_seed_finds_the_same(backdoored):
+    first, second = study(backdoored.case, 3), study(backdoored.case, 3)
+    assert torch.equal(first.evidence.score, second.evidence.score)
+    assert first.verdict == second.verdict
+
+
+def test_the_batch_size_does_not_matter(backdoored):
+    first, second = study(backdoored.case), study(backdoored.case, batch_size=37)
+    assert torch.allclose(first.boundary.distance, second.boundary.distance, atol=1e-4)
+    assert torch.equal(first.evidence.flagged, second.evidence.flagged)

@@ -1,0 +1,61 @@
+"""What is measured of each image within its class."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from backburn.detection.statistics import log_distance, shared_projection
+
+
+@pytest.fixture
+def directions(generator) -> Tensor:
+    """60 unit directions; the first 20 have much of the first axis."""
+    rows = torch.randn(60, 40, generator=generator)
+    rows[:20] *= 0.3
+    rows[:20, 0] += 6
+    return rows / rows.norm(dim=1, keepdim=True)
+
+
+def test_the_direction_that_a_part_of_a_class_shares_is_found(directions):
+    projection = shared_projection(directions)
+    assert projection[:20].min() > 0.9
+    assert projection[20:].abs().max() < 0.6
+    assert torch.allclose(projection[:20], directions[:20, 0], atol=0.05)
+
+
+def test_the_projection_is_the_first_singular_one(directions):
+    left, sizes, _ = torch.linalg.svd(directions)
+    expected = left[:, 0] * sizes[0]
+    assert torch.allclose(shared_projection(directions).abs(), expected.abs(), atol=1e-4)
+
+
+def test_the_projection_is_oriented_by_its_mean(directions):
+    projection = shared_projection(directions)
+    assert projection.mean() > 0
+    assert torch.allclose(shared_projection(-directions), projection, atol=1e-5)
+
+
+def test_the_projection_of_unit_directions_lies_within_one(directions):
+    assert shared_projection(directions).abs().max() <= 1 + 1e-5
+
+
+def test_the_projection_follows_the_order_of_the_images(directions):
+    turned = shared_projection(directions.flip(0))
+    assert torch.allclose(turned, shared_projection(directions).flip(0), atol=1e-4)
+
+
+def test_directions_may_be_in_half_precision(directions):
+    half, full = shared_projection(directions.half()), shared_projection(directions)
+    assert torch.allclose(half, full, atol=2e-3)
+
+
+def test_three_directions_are_enough():
+    rows = torch.tensor([[1.0, 0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]])
+    assert torch.allclose(shared_projection(rows), torch.tensor([1.0, 1.0, 0.0]), atol=1e-5)
+
+
+def test_the_logarithm_of_a_distance_is_natural_and_finite_at_zero():
+    expected = [math.log(1e-6), 0.0, 1.0]
+    assert log_distance(torch.tensor([0.0, 1.0, math.e])).tolist() == pytest.approx(expected)
