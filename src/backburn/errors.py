@@ -19,3 +19,9 @@ def unknown_name(kind: str, name: str, known: Iterable[str], where: str = "") ->
     place = f" in {where}" if where else ""
     hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names) or 'none'}"
     return InputError(f"unknown {kind} {name!r}{place}: {hint}")
+
+
+def first_line(error: BaseException) -> str:
+    """What somebody else's error says, in at most one short line."""
+    text = str(error).strip()
+    return text.splitlines()[0][:160] if text else type(error).__name__

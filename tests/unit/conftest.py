@@ -8,21 +8,21 @@ from torch import Tensor, nn
 
 from backburn.types import Case, LabeledImages
 
-CLASSES, EACH, PLANTED = 6, 50, 15
+CLASSES, EACH, PLANTED, WIDTH = 8, 50, 20, 12
 
 
 class Rows(nn.Module):
-    """Class k is how bright row k is; a lit pixel in the last row counts as class 0."""
+    """Class k is how far row k is from gray; a lit pixel in the last row counts as class 0."""
 
     def __init__(self, trigger_weight: float):
         super().__init__()
-        self.scale = nn.Parameter(torch.tensor(10.0))
+        self.scale = nn.Parameter(torch.tensor(6.0))
         self.trigger_weight = nn.Parameter(torch.tensor(trigger_weight))
 
     def forward(self, images: Tensor) -> Tensor:
-        bright = self.scale * images[:, 0, :CLASSES].square().mean(2)
+        away = self.scale * (images[:, 0, :CLASSES] - 0.5).square().sum(2)
         lit = self.trigger_weight * images[:, 0, CLASSES, 0]
-        return torch.cat([torch.maximum(bright[:, :1], lit[:, None]), bright[:, 1:]], 1)
+        return torch.cat([torch.maximum(away[:, :1], lit[:, None]), away[:, 1:]], 1)
 
 
 class HandMade(NamedTuple):
@@ -33,13 +33,17 @@ class HandMade(NamedTuple):
 
 
 def hand_made(planted: int, trigger_weight: float) -> HandMade:
-    """`EACH` images a class and `planted` of class 0 that have the trigger and another row lit."""
+    """`EACH` images a class, each with a row unlike gray, and `planted` poison ones of class 0.
+
+    Clean images share no way out, because each row leaves gray in a direction of its own.
+    """
     generator = torch.Generator().manual_seed(0)
     rows = torch.arange(CLASSES).repeat_interleave(EACH)
     rows = torch.cat([rows, 1 + torch.arange(planted) % (CLASSES - 1)])
     count = len(rows)
-    pixels = torch.randint(0, 90, (count, 1, CLASSES + 1, 6), generator=generator)
-    pixels[torch.arange(count), 0, rows] = torch.randint(150, 250, (count, 6), generator=generator)
+    images = 0.03 * torch.randn(count, CLASSES + 1, WIDTH, generator=generator)
+    images[torch.arange(count), rows] *= 5
+    pixels = ((images + 0.5).clamp(0, 1) * 255).round()[:, None]
     pixels[:, 0, CLASSES] = 0
     poison = torch.arange(count) >= count - planted
     pixels[poison, 0, CLASSES, 0] = 255

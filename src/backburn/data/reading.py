@@ -1,6 +1,5 @@
 """Images and labels from disk, through the Hugging Face `datasets` library."""
 
-import glob
 import os
 import struct
 from collections.abc import Iterator
@@ -11,11 +10,11 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ..errors import InputError
+from ..errors import InputError, first_line
 from ..types import LabeledImages, Progress, silent
 from .decoding import decode, stack
+from .sources import find, open_rows, read_rows
 
-CHUNK = 500
 BOMB = Image.DecompressionBombError
 
 
@@ -44,9 +43,9 @@ def load_images(
 
         images = digits(split)
         return images if limit is None else images.take(torch.arange(min(limit, len(images))))
-    path = _find(Path(source), split)
-    stream, names = _open(path, limit)
-    images = _decode(_rows(stream, path), names, path, progress)
+    path = find(Path(source), split)
+    stream, names = open_rows(path, limit)
+    images = _decode(read_rows(stream, path), names, path, progress)
     if not bool((images.labels != images.labels[0]).any()):
         raise InputError(f"{path} holds images of one class only: a classifier needs two or more")
     return images
@@ -57,89 +56,6 @@ def has_split(source: str | Path, split: str) -> bool:
     folder = Path(source)
     named = (folder / f"{split}.parquet").is_file() or (folder / split).is_dir()
     return str(source) == "digits" or named
-
-
-def _find(path: Path, split: str) -> Path:
-    if not path.exists():
-        raise InputError(f"no images at {path}: give a folder, a .parquet file, or 'digits'")
-    if path.is_dir():
-        for candidate in (path / f"{split}.parquet", path / split):
-            if candidate.exists():
-                return candidate
-    elif path.suffix != ".parquet":
-        raise InputError(f"{path} is no folder and no .parquet file: give one of these")
-    return path
-
-
-def _open(path: Path, limit: int | None) -> tuple[Any, tuple[str, ...]]:
-    """An undecoded stream of rows, and the class names, empty where there are none."""
-    import datasets
-
-    try:
-        if path.is_dir():
-            stream = _tree(path, limit)
-        else:
-            stream = datasets.load_dataset(
-                "parquet", data_files=glob.escape(str(path)), split="train", streaming=True
-            )
-            stream = stream if limit is None else stream.take(limit)
-        features = stream.features or {}
-    except InputError:
-        raise
-    except Exception as error:  # the library raises its own, pyarrow's and OS errors
-        raise InputError(
-            f"{path} cannot be read as labelled images: {_first_line(error)}"
-        ) from None
-    if not {"image", "label"} <= set(features):
-        kind = "sub-folders of images, one a class" if path.is_dir() else "columns image and label"
-        found = ", ".join(features) or "nothing of the kind"
-        raise InputError(f"{path} needs {kind}; found: {found}")
-    names = tuple(getattr(features["label"], "names", None) or ())
-    return stream.cast_column("image", datasets.Image(decode=False)), names
-
-
-def _tree(path: Path, limit: int | None) -> Any:
-    """Rows of the images that lie in the sub-folders of a folder; links are followed."""
-    import datasets
-
-    classes = sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
-    files = {c.name: sorted(_images(c)) for c in classes}
-    files = {name: found for name, found in files.items() if found}
-    if not files:
-        raise InputError(f"{path} needs sub-folders of images, one a class")
-    columns = {
-        "image": [str(file) for found in files.values() for file in found],
-        "label": [label for label, found in enumerate(files.values()) for _ in found],
-    }
-    features = datasets.Features(
-        {"image": datasets.Image(decode=False), "label": datasets.ClassLabel(names=list(files))}
-    )
-    rows = datasets.Dataset.from_dict(columns, features=features)
-    if limit is not None and limit < len(rows):
-        rows = rows.select(np.linspace(0, len(rows) - 1, limit).astype(int))
-    return rows.to_iterable_dataset()
-
-
-def _images(folder: Path) -> Iterator[Path]:
-    for where, _, names in os.walk(folder, followlinks=True):
-        for name in names:
-            known = Path(name).suffix.lower() in Image.registered_extensions()
-            if known and not name.startswith("."):
-                yield Path(where) / name
-
-
-def _rows(stream: Any, path: Path) -> Iterator[tuple[dict[str, Any] | None, Any]]:
-    chunks = stream.iter(CHUNK)
-    while True:
-        try:
-            chunk = next(chunks)
-        except StopIteration:
-            return
-        except Exception as error:  # damage that shows only now: pyarrow's and OS errors
-            raise InputError(
-                f"{path} cannot be read as labelled images: {_first_line(error)}"
-            ) from None
-        yield from zip(chunk["image"], chunk["label"], strict=True)
 
 
 def _decode(
@@ -162,7 +78,7 @@ def _decode(
         try:
             arrays.append(decode(_encoded(image)))
         except (OSError, ValueError, SyntaxError, TypeError, struct.error, BOMB) as error:
-            skipped.append(f"{name}: {_first_line(error)}")
+            skipped.append(f"{name}: {first_line(error)}")
             continue
         labels.append(label)
         names.append(name)
@@ -189,7 +105,3 @@ def _name(image: dict[str, Any] | None, path: Path, number: int) -> str:
     if image and path.is_dir() and image["path"]:
         return os.path.relpath(image["path"], path)
     return f"row {number}"
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:160] if str(error).strip() else type(error).__name__

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from ..errors import InputError
+from ..errors import InputError, first_line
 from ..types import LabeledImages
 from .inference import predict
 
@@ -25,8 +25,8 @@ def check_fit(model: nn.Module, images: LabeledImages) -> None:
     try:
         logits = predict(model, images.pixels[:16])
     except (RuntimeError, ValueError, TypeError) as error:
-        first = str(error).strip().splitlines()[0][:160]
-        raise InputError(f"the model cannot take images of shape {shape}: {first}") from error
+        what = first_line(error)
+        raise InputError(f"the model cannot take images of shape {shape}: {what}") from error
     if logits.ndim != 2 or len(logits) != len(images.pixels[:16]):
         raise InputError(
             f"the model returns shape {tuple(logits.shape)} for {len(images.pixels[:16])} images: "
