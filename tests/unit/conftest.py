@@ -53,9 +53,9 @@ def hand_made(planted: int, trigger_weight: float) -> HandMade:
 
 @pytest.fixture
 def backdoored() -> HandMade:
-    return hand_made(PLANTED, 20.0)
+    return hand_made(PLANTED, 8.0)
 
 
 @pytest.fixture
 def clean() -> HandMade:
-    return hand_made(0, 20.0)
+    return hand_made(0, 0.0)

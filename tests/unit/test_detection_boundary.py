@@ -80,7 +80,7 @@ def test_images_that_the_model_disagrees_on_score_nothing(backdoored):
 
 def test_a_model_that_agrees_with_no_label_is_refused(backdoored):
     images = backdoored.case.images
-    shifted = images.relabeled(images.pixels, (images.labels + 1) % 6)
+    shifted = images.relabeled(images.pixels, (images.labels + 1) % 8)
     with pytest.raises(InputError, match="label"):
         study(Case(backdoored.case.model, shifted))
 

@@ -7,7 +7,7 @@ import click
 from . import options
 
 
-@click.command("attack")
+@click.command("attack", short_help="Make a victim to try a defence on.")
 @click.argument("name")
 @click.argument("data")
 @options.out

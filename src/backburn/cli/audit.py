@@ -6,7 +6,7 @@ from . import options
 from .main import EXIT_CODES
 
 
-@click.command("audit")
+@click.command("audit", short_help="Was this model backdoored, and by which images?")
 @options.case
 @options.out
 @options.device

@@ -5,7 +5,7 @@ import click
 from . import options
 
 
-@click.command("bench")
+@click.command("bench", short_help="Run a study and tabulate it.")
 @click.argument("study")
 @click.option("--out", required=True, type=click.Path(), help="Folder of the results; resumed.")
 @click.option("--data", default="data", show_default=True, help="Folder of the data sets.")

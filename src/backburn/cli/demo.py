@@ -5,7 +5,7 @@ import click
 from . import options
 
 
-@click.command("demo")
+@click.command("demo", short_help="The whole chain on handwritten digits.")
 @options.out
 @options.device
 @options.seed

@@ -5,7 +5,7 @@ import click
 from . import options
 
 
-@click.command("ls")
+@click.command("ls", short_help="List runs.")
 @click.argument("folder", default="runs")
 @options.as_json
 def command(folder: str, as_json: bool) -> int:

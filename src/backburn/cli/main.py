@@ -51,6 +51,9 @@ def main() -> None:
 
     try:
         sys.exit(cli.main(standalone_mode=False) or 0)
+    except click.UsageError as error:
+        place = error.ctx.command_path if error.ctx else "backburn"
+        _fail(f"{error.format_message().rstrip('.')}: see {place} --help")
     except click.ClickException as error:
         _fail(error.format_message())
     except BackburnError as error:

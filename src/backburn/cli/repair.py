@@ -5,7 +5,7 @@ import click
 from . import options
 
 
-@click.command("repair")
+@click.command("repair", short_help="Restore the labels and clean the model.")
 @options.case
 @options.out
 @click.option("--test", help="Clean test images, to measure accuracy before and after.")
