@@ -8,7 +8,7 @@ export OMP_WAIT_POLICY = PASSIVE
 export MALLOC_MMAP_THRESHOLD_ = 4294967296
 export MALLOC_TRIM_THRESHOLD_ = 4294967296
 
-.PHONY: demo test check study-main clean
+.PHONY: demo test check clean
 
 demo: .venv/ready
 	$(BIN)/backburn demo
@@ -22,9 +22,9 @@ check: .venv/ready
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# about 45 minutes on two cores; resumes where it was stopped
-study-main: .venv/ready
-	$(BIN)/backburn bench studies/main.toml --out studies/main --data $(DATA) --workers $(WORKERS)
+# study-main takes about an hour on two cores; every study resumes where it was stopped
+study-%: .venv/ready
+	$(BIN)/backburn bench studies/$*.toml --out studies/$* --data $(DATA) --workers $(WORKERS)
 
 # torch first: what depends on it must not draw in another build
 .venv/ready: pyproject.toml constraints.txt

@@ -1,9 +1,13 @@
 """Shapes and types are checked at run time in tests: the hook goes in before backburn does."""
 
+import contextlib
 import importlib
+import io
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import runtime_checkable
+from typing import NamedTuple, runtime_checkable
 
 import pytest
 import torch
@@ -32,3 +36,32 @@ def cifar10() -> Path:
     if not folder.is_dir():
         pytest.skip("no CIFAR-10: set BACKBURN_DATA to the folder that holds cifar10/")
     return folder
+
+
+class Done(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="session")
+def cli() -> Callable[..., Done]:
+    """The command line's entry point, in this process: `cli("audit", "victim")`."""
+    from backburn.cli.main import main
+
+    def run(*arguments: object) -> Done:
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+            pytest.raises(SystemExit) as caught,
+        ):
+            patch.setattr(sys, "argv", ["backburn", *map(str, arguments)])
+            main()
+        code = caught.value.code
+        return Done(code if isinstance(code, int) else 1, out.getvalue(), err.getvalue())
+
+    return run

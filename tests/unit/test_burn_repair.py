@@ -1,0 +1,120 @@
+"""BURN as a whole, on a case that is made by hand; and the settings of its small phases."""
+
+import copy
+from dataclasses import replace
+
+import pytest
+import torch
+
+from backburn.burn.burn import BURN, changes
+from backburn.burn.decoupling import Decoupling
+from backburn.burn.purification import Purification
+from backburn.burn.refinement import Refinement
+from backburn.burn.restoration import restore_labels
+from backburn.detection.boundary_detector import Findings
+from backburn.errors import InputError
+from backburn.training import Training
+from backburn.types import BoundaryResult, Case, Evidence, LabeledImages, Suspects, Verdict
+
+QUICK = BURN(training=Training(epochs=1, learning_rate=0.001))
+
+
+def suspects(labels: dict[int, int]) -> Suspects:
+    rows = torch.tensor(list(labels))
+    return Suspects(rows, rows * 0, torch.tensor(list(labels.values())), torch.ones(len(rows)))
+
+
+def test_changes_are_counted():
+    before, after = suspects({1: 5, 2: 5, 3: 5}), suspects({2: 5, 3: 6, 7: 1, 8: 1})
+    assert changes(before, after) == {"suspects": 4, "joined": 2, "left": 1, "relabeled": 1}
+    assert changes(before, before) == {"suspects": 3, "joined": 0, "left": 0, "relabeled": 0}
+
+
+def test_flagged_images_get_the_label_behind_their_boundary():
+    flagged = torch.tensor([False, True, True])
+    seen = torch.tensor([True, True, True])
+    boundary = BoundaryResult(seen, torch.ones(3), torch.tensor([4, 2, 3]))
+    images = LabeledImages(torch.zeros(3, 1, 2, 2, dtype=torch.uint8), torch.tensor([1, 0, 0]))
+    verdict = Verdict("backdoored", (0,), 0.0)
+    found = restore_labels(images, Findings(boundary, Evidence(torch.rand(3), flagged), verdict))
+    assert found.index.tolist() == [1, 2]
+    assert found.given_label.tolist() == [0, 0]
+    assert found.restored_label.tolist() == [2, 3]
+
+
+def test_a_clean_model_is_given_back_itself(clean, generator):
+    repaired = QUICK.repair(clean.case, generator)
+    assert repaired.model is clean.case.model
+    assert repaired.verdict.state == "clean"
+    assert len(repaired.suspects) == 0
+    assert [phase.name for phase in repaired.history] == ["boundary"]
+
+
+def test_a_backdoored_model_is_repaired_in_phases(backdoored, generator):
+    burn = replace(QUICK, refinement=Refinement(rounds=3))
+    repaired = burn.repair(backdoored.case, generator)
+    assert repaired.model is not backdoored.case.model
+    assert not repaired.model.training
+    names = [phase.name for phase in repaired.history]
+    rounds = (len(names) - 2) // 2
+    assert 1 <= rounds <= 3
+    assert names == ["boundary", "decoupling", *["refinement", "purification"] * rounds]
+    assert all(phase.seconds >= 0 for phase in repaired.history)
+    assert repaired.history[0].figures["suspects"] == int(backdoored.poison.sum())
+
+
+def test_a_repair_stops_when_the_suspects_stay_the_same(backdoored, generator):
+    burn = replace(QUICK, refinement=Refinement(rounds=9))
+    refinements = [
+        phase.figures
+        for phase in burn.repair(backdoored.case, generator).history
+        if phase.name == "refinement"
+    ]
+    moved = [found["joined"] + found["left"] + found["relabeled"] for found in refinements]
+    assert len(moved) == 9 or moved[-1] == 0
+    assert all(moved[:-1])
+
+
+def test_the_case_is_left_as_it_was(backdoored, generator):
+    model, images = backdoored.case.model.train(), backdoored.case.images
+    weights = copy.deepcopy(model.state_dict())
+    pixels, labels = images.pixels.clone(), images.labels.clone()
+    QUICK.repair(backdoored.case, generator)
+    assert model.training
+    assert all(parameter.requires_grad for parameter in model.parameters())
+    assert all(torch.equal(model.state_dict()[key], value) for key, value in weights.items())
+    assert torch.equal(images.pixels, pixels)
+    assert torch.equal(images.labels, labels)
+
+
+def test_a_frozen_model_can_be_repaired(backdoored, generator):
+    backdoored.case.model.requires_grad_(False)
+    repaired = QUICK.repair(backdoored.case, generator)
+    before, after = backdoored.case.model.state_dict(), repaired.model.state_dict()
+    assert any(not torch.equal(before[key], after[key]) for key in before)
+
+
+def test_an_audit_finds_what_a_repair_starts_from(backdoored):
+    audit = QUICK.audit(backdoored.case, torch.Generator().manual_seed(0))
+    repaired = QUICK.repair(backdoored.case, torch.Generator().manual_seed(0))
+    assert audit.verdict == repaired.verdict
+    assert torch.equal(audit.evidence.score, repaired.evidence.score)
+    assert audit.suspects.index.tolist() == backdoored.poison.nonzero().flatten().tolist()
+
+
+@pytest.mark.parametrize("verb", ["audit", "repair"])
+def test_a_model_that_does_not_fit_is_refused_before_anything_is_computed(
+    verb, backdoored, generator
+):
+    images = backdoored.case.images
+    named = LabeledImages(images.pixels, images.labels, tuple("abcdefghijk"))
+    with pytest.raises(InputError, match="8 outputs, but the images have 11 classes"):
+        getattr(QUICK, verb)(Case(backdoored.case.model, named), generator)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
+def test_shares_out_of_range_are_refused(share):
+    with pytest.raises(InputError, match=r"decoupling\.stamped"):
+        Decoupling(stamped=share)
+    with pytest.raises(InputError, match=r"purification\.confident"):
+        Purification(confident=share)
