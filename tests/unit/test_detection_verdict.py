@@ -90,8 +90,6 @@ def test_a_class_is_compared_with_its_like():
     assert calm < 0.05 < class_p_values(dict(enumerate(spread)))[0]
 
 
-
-
 def test_only_members_of_a_target_class_count_as_poison():
     found = Verdict("backdoored", (3,), 0.001)
     assert class_weight(3, found, 0.001) == 1

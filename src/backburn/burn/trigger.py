@@ -37,15 +37,18 @@ def estimate_trigger(
     """What the suspects have on average, and images of the other classes have not.
 
     Args:
-        target_labels: the classes whose images are left out of the comparison.
+        target_labels: the classes whose images are left out of the comparison, unless all are
+            targets.
     Returns:
         The difference of the means, in 0..255 units; the other classes count equally. It says
         little of a trigger that moves pixels or differs from image to image.
     """
     named = torch.zeros(len(images), dtype=torch.bool)
     named[suspects.index] = True
-    others = [
-        images.pixels[(images.labels == label) & ~named].float().mean(0)
-        for label in sorted(set(images.labels.tolist()) - set(target_labels))
+    classes = set(images.labels.tolist())
+    rows = [
+        ((images.labels == label) & ~named).nonzero().flatten()
+        for label in sorted(classes - set(target_labels) or classes)
     ]
+    others = [images.pixels[index].float().mean(0) for index in rows if len(index)]
     return images.pixels[suspects.index].float().mean(0) - torch.stack(others).mean(0)

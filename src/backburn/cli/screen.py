@@ -60,8 +60,10 @@ class ShowProgress:
         begins = done < self._done.get(phase, sys.maxsize)
         self._done[phase] = done
         if self._bars:
-            if begins and phase not in self._tasks:
+            if phase not in self._tasks:
                 self._tasks[phase] = self._bars.add_task(phase)
+            elif begins:
+                self._bars.reset(self._tasks[phase])
             self._bars.update(self._tasks[phase], completed=done, total=total or None)
         elif begins and not self._quiet:
             Console(stderr=True, highlight=False).print(f"{phase} ...")

@@ -1,0 +1,88 @@
+"""The same work on a CUDA device; skipped where there is none."""
+
+import copy
+from dataclasses import replace
+
+import pytest
+import torch
+
+from backburn.attacks.badnets import BadNets
+from backburn.attacks.base import Recipe, exam_of
+from backburn.attacks.folder import dump_victim
+from backburn.boundary.distances import boundary
+from backburn.burn.burn import BURN
+from backburn.data.digits import digits
+from backburn.metrics import judge, match
+from backburn.models.inference import best_device, device_of, predict
+from backburn.training import Training
+from backburn.types import Case
+
+RECIPE = Recipe("small_cnn", Training(epochs=16, batch_size=64, learning_rate=0.05))
+
+
+@pytest.fixture(scope="module")
+def cuda() -> torch.device:
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    return torch.device("cuda")
+
+
+@pytest.fixture(scope="module")
+def victim(cuda):
+    """A victim trained on the device."""
+    images = digits("train")
+    placed = images.relabeled(images.pixels.to(cuda), images.labels)
+    return BadNets().mount(placed, RECIPE, torch.Generator().manual_seed(0))
+
+
+@pytest.fixture
+def cases(victim, cuda) -> list[Case]:
+    """The same case on the processor and on the device."""
+    found = []
+    for device in (torch.device("cpu"), cuda):
+        images = victim.images.relabeled(victim.images.pixels.to(device), victim.images.labels)
+        found.append(Case(copy.deepcopy(victim.model).to(device), images))
+    return found
+
+
+def test_the_device_is_taken_where_there_is_one(cuda):
+    assert best_device().type == "cuda"
+
+
+def test_both_devices_say_the_same(cases):
+    first, second = (predict(case.model, case.images.pixels) for case in cases)
+    assert (first.argmax(1) == second.argmax(1)).float().mean() > 0.99
+    assert torch.allclose(first.softmax(1), second.softmax(1), atol=0.02)
+
+
+def test_both_devices_measure_the_same_distances(cases):
+    near, far = (boundary(case.model, case.images.pixels[:200]) for case in cases)
+    assert torch.equal(near.found, far.found)
+    ratio = far.distance[near.found] / near.distance[near.found]
+    assert (ratio.median() - 1).abs() < 0.02
+    assert ((ratio - 1).abs() < 0.1).float().mean() > 0.95
+
+
+def test_both_devices_repair_alike(cases, victim):
+    exam = exam_of(victim, digits("test"))
+    outcomes = []
+    for case in cases:
+        repaired = BURN().repair(case, torch.Generator().manual_seed(0))
+        assert device_of(repaired.model) == device_of(case.model)
+        assert (repaired.verdict.state, repaired.verdict.target_labels) == ("backdoored", (0,))
+        found = match(repaired.evidence, repaired.suspects, victim.truth)
+        assert found.tpr > 0.95
+        assert found.fpr < 0.01
+        outcomes.append(judge(repaired.model, exam))
+    near, far = outcomes
+    assert max(near.asr, far.asr) <= 0.02
+    assert near.acc == pytest.approx(far.acc, abs=0.02)
+    assert near.ra == pytest.approx(far.ra, abs=0.05)
+
+
+def test_a_victim_on_the_device_can_be_written(victim):
+    files = dump_victim(victim, exam_of(victim, digits("test")))
+    cpu = replace(victim, images=replace(victim.images, pixels=victim.images.pixels.cpu()))
+    again = dump_victim(cpu, exam_of(cpu, digits("test")))
+    assert files["train.parquet"] == again["train.parquet"]
+    assert files["triggered.parquet"] == again["triggered.parquet"]
