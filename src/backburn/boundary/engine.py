@@ -11,9 +11,13 @@ from .deepfool import Crossing, deepfool
 from .projection import step_to_hyperplane
 
 OVERSHOOT = 1.02
+"""A step aims a little beyond the linearised boundary."""
 TRUSTED = 0.2
+"""The estimate along the ray counts where it changes the length by less than this share."""
 PATIENCE, WORTH = 2, 0.005
+"""An image stops after so many steps that gain less than this share."""
 STRETCHES = (1.002, 1.012, 1.05, 1.15)
+"""What the verification multiplies the displacement by, in turn, until it crosses."""
 
 
 class _Search(NamedTuple):
@@ -30,7 +34,7 @@ def minimum_norm(
     images: Images,
     *,
     candidates: int = 3,
-    steps: int = 10,
+    steps: int = 6,
     low_precision: bool = False,
 ) -> Crossing:
     """Points just beyond the nearest decision boundary, in L2 inside the pixel box.
@@ -46,25 +50,34 @@ def minimum_norm(
     one screen picks the class; what cannot be verified is searched again by `deepfool`.
     """
     with torch.autocast(images.device.type, torch.bfloat16, enabled=low_precision):
-        start, first = _screen(model, images, candidates)
-        zero = torch.zeros_like(start)
-        search = _Search(first, first.clone(), torch.full_like(first[:, 0], torch.inf), zero)
-        active = torch.arange(len(images), device=images.device)
-        for step in range(steps):
-            part = _Search(*(column[active] for column in search))
-            part = _advance(model, images[active], start[active], part, step)
-            for column, values in zip(search, part, strict=True):
-                column[active] = values
-            active = active[part.idle < PATIENCE]
-            if not len(active):
-                break
+        search = _search(model, images, candidates, steps)
     crossing = _verify(model, images, search)
     missed = (~crossing.found).nonzero().flatten()
     if len(missed):
-        again = deepfool(model, images[missed], candidates=candidates)
-        for column, values in zip(crossing, again, strict=True):
-            column[missed] = values
+        _put(crossing, missed, deepfool(model, images[missed], candidates=candidates))
     return crossing
+
+
+def _search(model: nn.Module, images: Tensor, candidates: int, steps: int) -> _Search:
+    """The screen, and steps on the images that still gain, regathered into dense batches."""
+    start, first = _screen(model, images, candidates)
+    radius = torch.full_like(first[:, 0], torch.inf)
+    search = _Search(first, first.clone(), radius, torch.zeros_like(start))
+    active = torch.arange(len(images), device=images.device)
+    for step in range(steps):
+        part = _Search(*(column[active] for column in search))
+        part = _advance(model, images[active], start[active], part, step)
+        _put(search, active, part)
+        active = active[part.idle < PATIENCE]
+        if not len(active):
+            break
+    return search
+
+
+def _put(whole: tuple[Tensor, ...], rows: Tensor, part: tuple[Tensor, ...]) -> None:
+    """Write the columns of a part back into their rows."""
+    for column, values in zip(whole, part, strict=True):
+        column[rows] = values
 
 
 def _screen(model: nn.Module, images: Tensor, candidates: int) -> tuple[Tensor, Tensor]:
