@@ -57,10 +57,10 @@ def cli() -> Callable[..., Done]:
             pytest.MonkeyPatch.context() as patch,
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),
-            pytest.raises(SystemExit) as caught,
         ):
             patch.setattr(sys, "argv", ["backburn", *map(str, arguments)])
-            main()
+            with pytest.raises(SystemExit) as caught:
+                main()
         code = caught.value.code
         return Done(code if isinstance(code, int) else 1, out.getvalue(), err.getvalue())
 

@@ -1,5 +1,6 @@
-"""A backdoored victim on digits, made once; a folder of photos, and a model that fits it."""
+"""A backdoored victim on digits and its runs, made once; photos, and a model that fits them."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,28 @@ EPOCHS = "recipe.training.epochs=16"
 def victim(cli, tmp_path_factory) -> Path:
     """What `backburn attack` wrote; its ASR is looked at in test_commands."""
     folder = tmp_path_factory.mktemp("victims") / "badnets"
-    done = cli("attack", "badnets", "digits", "--set", EPOCHS, "--out", folder, "--json")
+    case = ("badnets", "digits", "--rate", "0.1", "--set", EPOCHS)
+    done = cli("attack", *case, "--out", folder, "--json")
     assert done.code == 0, done.err
     return folder
+
+
+@pytest.fixture(scope="session")
+def audited(cli, victim, tmp_path_factory) -> Path:
+    """A run of `audit` on the victim's folder."""
+    run = tmp_path_factory.mktemp("runs") / "audit"
+    done = cli("audit", victim, "--out", run)
+    assert done.code == 3, done.err
+    return run
+
+
+@pytest.fixture(scope="session")
+def repaired(cli, victim, tmp_path_factory) -> tuple[Path, dict]:
+    """A run of `repair` on the victim's folder, and the JSON that it printed."""
+    run = tmp_path_factory.mktemp("runs") / "repair"
+    done = cli("repair", victim, "--out", run, "--json")
+    assert (done.code, done.err) == (0, ""), done.err
+    return run, json.loads(done.out)
 
 
 @pytest.fixture
@@ -33,3 +53,25 @@ def here(tmp_path, monkeypatch) -> Path:
     (tmp_path / "model.safetensors").write_bytes(dump_model(model))
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def everything(root: Path) -> dict[Path, bytes | None]:
+    return {path: path.read_bytes() if path.is_file() else None for path in root.rglob("*")}
+
+
+@pytest.fixture
+def refused(cli, here):
+    """Runs a command that must be refused, and gives back the line that it says."""
+
+    def run(*arguments: object) -> str:
+        before = everything(here)
+        done = cli(*arguments)
+        assert done.code == 2, done
+        assert done.out == ""
+        lines = done.err.splitlines()
+        assert len(lines) == 1, done.err
+        assert lines[0].startswith("backburn: ")
+        assert everything(here) == before
+        return lines[0]
+
+    return run

@@ -1,8 +1,7 @@
-"""Bad input: exit code 2, one line on stderr that says what to do, and nothing is written."""
+"""A bad model or bad images: exit code 2, one line on stderr, and nothing is written."""
 
 import io
 import os
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,28 +16,6 @@ MODEL, PHOTOS = "model.safetensors", "photos"
 pytestmark = pytest.mark.usefixtures("here")
 
 
-def everything(root: Path) -> dict[Path, bytes | None]:
-    return {path: path.read_bytes() if path.is_file() else None for path in root.rglob("*")}
-
-
-@pytest.fixture
-def refused(cli, here):
-    """Runs a command that must be refused, and gives back the line that it says."""
-
-    def run(*arguments: object) -> str:
-        before = everything(here)
-        done = cli(*arguments)
-        assert done.code == 2, done
-        assert done.out == ""
-        lines = done.err.splitlines()
-        assert len(lines) == 1, done.err
-        assert lines[0].startswith("backburn: ")
-        assert everything(here) == before
-        return lines[0]
-
-    return run
-
-
 @pytest.mark.parametrize("verb", ["audit", "repair"])
 @pytest.mark.parametrize(
     ("arguments", "told"),
@@ -47,7 +24,7 @@ def refused(cli, here):
         ([MODEL, "nowhere"], ["nowhere", "give a folder"]),
         (["nowhere"], ["nowhere", "give MODEL and DATA"]),
         ([PHOTOS], [PHOTOS, "no victim's folder", "give MODEL and DATA"]),
-        ([PHOTOS, MODEL], [MODEL, "give"]),
+        ([PHOTOS, MODEL], ["give "]),
         ([MODEL, PHOTOS, "--arch", "smal_cnn"], ["smal_cnn", "did you mean 'small_cnn'"]),
         ([MODEL, PHOTOS, "--arch", "preact_resnet18"], [MODEL, "does not fit preact_resnet18"]),
         ([MODEL, PHOTOS, "--device", "tpu"], ["tpu", "give auto, cpu"]),
@@ -67,61 +44,6 @@ def refused(cli, here):
 )
 def test_a_case_that_cannot_be_opened(refused, verb, arguments, told):
     line = refused(verb, *arguments)
-    assert all(word in line for word in told), line
-
-
-@pytest.mark.parametrize("verb", ["audit", "repair", "demo", "attack"])
-def test_an_unknown_key_in_a_config_file(refused, here, verb):
-    key, near = ("recipe", "architectur") if verb == "attack" else ("detector", "stps")
-    (here / "my.toml").write_text(f"[{key}]\n{near} = 3\n")
-    case = {"demo": [], "attack": ["badnets", PHOTOS]}.get(verb, [MODEL, PHOTOS])
-    line = refused(verb, *case, "--config", "my.toml")
-    nearest = {"architectur": "recipe.architecture", "stps": "detector.steps"}[near]
-    assert all(word in line for word in ("my.toml", f"{key}.{near}", f"did you mean '{nearest}'"))
-
-
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
-        (["badnet", "digits"], ["attack 'badnet'", "did you mean 'badnets'"]),
-        (["badnets", "nowhere"], ["nowhere", "give a folder"]),
-        (["badnets", "digits", "--rate", "0"], ["0.0", "fraction between 0 and 1"]),
-        (["badnets", "digits", "--rate", "1"], ["1.0", "fraction between 0 and 1"]),
-        (["badnets", "digits", "--rate", "1.5"], ["1.5", "fraction between 0 and 1"]),
-        (["badnets", "digits", "--rate", "-0.1"], ["-0.1", "fraction between 0 and 1"]),
-        (["badnets", "digits", "--rate", "nan"], ["nan", "fraction between 0 and 1"]),
-        (["badnets", "digits", "--rate", "many"], ["--rate", "many"]),
-        (["sig", "digits", "--rate", "0.5"], ["0.5", "give another rate"]),
-        (["badnets", "digits", "--target", "10"], ["10", "give 0 to 9"]),
-        (["badnets", "digits", "--arch", "smal_cnn"], ["did you mean 'small_cnn'"]),
-        (["badnets", "digits", "--limit", "0"], ["--limit", "0"]),
-        (["badnets", "digits", "--device", "tpu"], ["tpu", "give auto, cpu"]),
-        (["badnets", "digits", "--out", PHOTOS], [PHOTOS, "give another --out"]),
-        (["badnets", "digits", "--set", "recipe.training.epoch=1"], ["recipe.training.epochs"]),
-        (["badnets", "digits", "--set", "attack.size=99"], ["99", "8x8"]),
-        (["badnets", "digits", "--test", "nowhere"], ["nowhere"]),
-        (["badnets"], ["DATA"]),
-    ],
-    ids=" ".join,
-)
-def test_an_attack_that_cannot_be_made(refused, arguments, told):
-    line = refused("attack", *arguments)
-    assert all(word in line for word in told), line
-
-
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
-        (["repiar"], ["repiar", "did you mean 'repair'"]),
-        (["--jsn"], ["--jsn"]),
-        (["ls", "nowhere"], ["nowhere"]),
-        (["demo", "--set", "training.epoch=1"], ["training.epochs"]),
-        (["bench", "none.toml", "--out", "results"], ["none.toml"]),
-    ],
-    ids=" ".join,
-)
-def test_a_command_that_is_mistyped(refused, arguments, told):
-    line = refused(*arguments)
     assert all(word in line for word in told), line
 
 
@@ -175,12 +97,6 @@ def test_code_in_a_model_file_is_never_run(refused, here):
     torch.save({"conv1.weight": Trap()}, here / "model.pt")
     line = refused("audit", "model.pt", PHOTOS, "--arch", "small_cnn")
     assert all(word in line for word in ("model.pt", "never run", "safetensors"))
-
-
-def test_a_folder_too_small_to_hold_images_out(refused):
-    # eight images of two classes: a fifth of them is one
-    line = refused("attack", "badnets", PHOTOS, "--rate", "0.3", "--limit", "5")
-    assert all(word in line for word in (PHOTOS, "--test"))
 
 
 def test_a_corrupt_image_among_good_ones_is_named_and_skipped(cli, here):

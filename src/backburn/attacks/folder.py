@@ -82,7 +82,14 @@ def read_truth(path: Path) -> tuple[Truth, Exam] | None:
         nothing = clean.take(torch.arange(0))
         return truth, Exam(clean, nothing, nothing.labels)
     wanted = _read(path / "wanted.parquet", ("label",))["label"]
-    return truth, Exam(clean, load_images(path / TRIGGERED), wanted)
+    # of two classes one is the target, and the other one all that is triggered
+    triggered = load_images(path / TRIGGERED, fewest_classes=1)
+    if len(wanted) != len(triggered):
+        raise InputError(
+            f"{path} is mixed up: {len(triggered)} triggered images, {len(wanted)} wanted labels; "
+            "make the victim again"
+        )
+    return truth, Exam(clean, triggered, wanted)
 
 
 def _columns(**columns: np.ndarray) -> bytes:

@@ -72,6 +72,7 @@ def _attempt(cell: Cell, data: Path, folder: Path) -> str | None:
     whole = path.with_suffix(".part")
     whole.write_bytes(to_json(record))
     whole.replace(path)
+    path.with_suffix(".error.txt").unlink(missing_ok=True)
     return None
 
 

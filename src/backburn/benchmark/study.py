@@ -33,8 +33,8 @@ class Study:
     burn: BURN = field(default_factory=BURN)
 
     def __post_init__(self) -> None:
-        for name in self.attacks:
-            attack_named(name)
+        for name, rate in product(self.attacks, self.rates or [0.05]):
+            attack_named(name)(poisoning_rate=rate, target_label=self.target_label)
         if self.train < 0:
             raise InputError(f"train is {self.train}: give a number of images, or 0 for all")
 

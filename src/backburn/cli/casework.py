@@ -41,9 +41,10 @@ def open_case(
     """
     path = Path(model)
     if data is not None:
+        network = load_model(model, arch).to(device)  # fails sooner than the images
         images = load_images(data, progress=progress)
         placed = images.relabeled(images.pixels.to(device), images.labels)
-        case = Case(load_model(model, arch).to(device), placed)
+        case = Case(network, placed)
         return Opened(case, exam=_plain_exam(test, progress) if test else None)
     if not is_victim(path):
         raise InputError(

@@ -26,6 +26,8 @@ def command(
     import torch
 
     from ..attacks.badnets import BadNets
+    from ..burn.burn import BURN
+    from ..config import configure
     from ..data.digits import digits
     from ..models.inference import best_device
     from ..runs import Stopwatch, plan_run, write_run
@@ -37,7 +39,8 @@ def command(
 
     # on 8x8 images threads wait for each other longer than they work
     torch.set_num_threads(1)
-    path, watch, where = plan_run(out, "demo"), Stopwatch(), best_device(device)
+    burn, where = configure(BURN(), config, settings), best_device(device)
+    path, watch = plan_run(out, "demo"), Stopwatch()
     with ShowProgress(quiet=as_json) as progress:
         with watch("read"):
             images, test = digits("train"), digits("test")
@@ -45,7 +48,7 @@ def command(
         made = make(plan, images, test, where, seed, watch, progress)
         opened = Opened(Case(made.victim.model, made.victim.images), made.victim.truth, made.exam)
         given = {"attack": "badnets", "data": "digits", "rate": 0.05}
-        mended = mend("demo", opened, given, config, settings, seed, watch, progress)
+        mended = mend("demo", opened, given, burn, seed, watch, progress)
     write_run(path, mended.record, mended.files)
     if as_json:
         print_json({**mended.summary, "run": str(path)})

@@ -13,6 +13,7 @@ def command(folder: str, as_json: bool) -> int:
     from pathlib import Path
 
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from ..errors import InputError
@@ -35,12 +36,15 @@ def command(folder: str, as_json: bool) -> int:
         scores = record.metrics.get("after") or record.metrics
         cells = (scores.get(key) for key in ("acc", "asr"))
         table.add_row(
-            str(path),
+            escape(str(path)),
             record.command,
             record.created,
             str(verdict.get("state", "-")),
             str(verdict.get("suspects", "-")),
             *(per_cent(value) if isinstance(value, float) else "-" for value in cells),
         )
-    Console(highlight=False).print(table if records else f"no runs in {root}")
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 1000  # a path that is cut off is of no use in a pipe
+    console.print(table if records else escape(f"no runs in {root}"))
     return 0

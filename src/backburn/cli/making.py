@@ -11,6 +11,7 @@ from ..attacks.folder import dump_victim
 from ..catalogue import attack_named
 from ..config import configure, to_toml
 from ..data.reading import has_split, load_images
+from ..errors import InputError
 from ..metrics import Scores, judge
 from ..models.inference import best_device
 from ..runs import Stopwatch, new_record, plan_run, write_run
@@ -112,6 +113,12 @@ def read_both(
         return images, load_images(test or data, split="test", progress=progress)
     labels = images.labels.numpy()
     counts = images.labels.bincount()
+    classes = int((counts > 0).sum())
+    if len(images) < 5 * classes:
+        raise InputError(
+            f"{data} has {len(images)} images of {classes} classes, too few to hold a fifth out: "
+            "give test images with --test"
+        )
     train, held_out = train_test_split(
         range(len(images)),
         test_size=0.2,

@@ -8,7 +8,7 @@ import torch
 from rich.console import Console
 
 from ..burn.burn import BURN
-from ..config import configure, to_toml
+from ..config import to_toml
 from ..metrics import Found, Scores
 from ..models.classifier import Classifier
 from ..models.inference import device_of
@@ -43,14 +43,13 @@ def mend(
     verb: str,
     opened: Opened,
     given: dict[str, Any],
-    config: str | None,
-    settings: tuple[str, ...],
+    burn: BURN,
     seed: int,
     watch: Stopwatch,
     progress: Progress,
 ) -> Mended:
     """Run BURN on a case, judge it where it can be judged, and lay out the run's files."""
-    burn, case = configure(BURN(), config, settings), opened.case
+    case = opened.case
     with watch("repair"):
         repaired = burn.repair(case, torch.Generator().manual_seed(seed), progress)
     spent = watch.seconds.pop("repair")
@@ -92,4 +91,4 @@ def print_mended(mended: Mended, path: Path) -> None:
         console.print()
         console.print(scores_table({"before": mended.before, "after": mended.after}))
     console.print(f"\n{seconds_line(mended.summary['seconds'])}", soft_wrap=True)
-    console.print(f"run: {path}", soft_wrap=True)
+    console.print(f"run: {path}", soft_wrap=True, markup=False)

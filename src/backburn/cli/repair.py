@@ -31,21 +31,24 @@ def command(
     wrote. The model given is left as it is; the repaired one is RUN/model.safetensors.
 
     \b
-    backburn repair model.safetensors photos/ --arch preact_resnet18 --out repaired
+    backburn repair model.safetensors photos/ --arch preact_resnet18 --out fixed
     backburn repair victim/
     """
+    from ..burn.burn import BURN
+    from ..config import configure
     from ..models.inference import best_device
     from ..runs import Stopwatch, plan_run, write_run
     from .casework import open_case
     from .mending import mend, print_mended
     from .screen import ShowProgress, print_json
 
-    path, watch, where = plan_run(out, "repair"), Stopwatch(), best_device(device)
+    burn, where = configure(BURN(), config, settings), best_device(device)
+    path, watch = plan_run(out, "repair"), Stopwatch()
     with ShowProgress(quiet=as_json) as progress:
         with watch("read"):
             opened = open_case(model, data, arch, test, where, progress)
         given = {"model": model, "data": data, "arch": arch, "test": test}
-        mended = mend("repair", opened, given, config, settings, seed, watch, progress)
+        mended = mend("repair", opened, given, burn, seed, watch, progress)
     write_run(path, mended.record, mended.files)
     if as_json:
         print_json({**mended.summary, "run": str(path)})

@@ -1,12 +1,14 @@
 """What a person sees: progress on stderr, results on stdout."""
 
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -22,9 +24,12 @@ from ..metrics import Found, Scores
 from ..runs import to_json
 from ..types import LabeledImages
 
+WORTH_A_LINE = 2.0
+"""Seconds after which a log is told of a phase; what is refused sooner is refused in one line."""
+
 
 class ShowProgress:
-    """A bar for each phase on a terminal, a line for each in a log, nothing where `quiet`."""
+    """A bar for each phase on a terminal, a line for a long one in a log, nothing where `quiet`."""
 
     def __init__(self, quiet: bool):
         console = Console(stderr=True, highlight=False)
@@ -41,6 +46,7 @@ class ShowProgress:
             )
         self._tasks: dict[str, TaskID] = {}
         self._done: dict[str, int] = {}
+        self._began: dict[str, float] = {}
 
     def __enter__(self) -> "ShowProgress":
         if self._bars:
@@ -65,8 +71,16 @@ class ShowProgress:
             elif begins:
                 self._bars.reset(self._tasks[phase])
             self._bars.update(self._tasks[phase], completed=done, total=total or None)
-        elif begins and not self._quiet:
-            Console(stderr=True, highlight=False).print(f"{phase} ...")
+        elif not self._quiet:
+            self._tell(phase, begins)
+
+    def _tell(self, phase: str, begins: bool) -> None:
+        now = time.monotonic()
+        if begins:
+            self._began[phase] = now
+        if now - self._began.get(phase, now) > WORTH_A_LINE:
+            del self._began[phase]
+            Console(stderr=True, highlight=False, markup=False).print(f"{phase} ...")
 
 
 def print_json(value: Any) -> None:
@@ -78,8 +92,12 @@ def print_made(scores: Scores, images: LabeledImages, test: LabeledImages, path:
     """What `attack` made."""
     console = Console(highlight=False)
     console.print(scores_table({"victim": scores}))
-    console.print(f"{len(images)} training images, {len(test)} test images{_skipped(images)}")
-    console.print(f"\nThe victim is in {path}\nNext: backburn audit {path}", soft_wrap=True)
+    console.print(
+        f"{len(images)} training images, {len(test)} test images{_skipped(images)}", markup=False
+    )
+    console.print(
+        f"\nThe victim is in {path}\nNext: backburn audit {path}", soft_wrap=True, markup=False
+    )
 
 
 def print_verdict(images: LabeledImages, verdict: Mapping[str, Any]) -> None:
@@ -89,12 +107,14 @@ def print_verdict(images: LabeledImages, verdict: Mapping[str, Any]) -> None:
     chance = f"p = {verdict['p_value']:.2g}"
     sentence = f"[bold {color}]{verdict['state'].upper()}[/]"
     if verdict["target_names"]:
-        sentence += f": target class {', '.join(map(str, verdict['target_names']))}"
+        sentence += f": target class {escape(', '.join(map(str, verdict['target_names'])))}"
     console.print(f"\n{sentence} ({chance})", soft_wrap=True)
     if verdict["state"] == "suspicious":
         console.print("The evidence is too weak to accuse single images, so nothing is flagged.")
     console.print(
-        f"{verdict['suspects']} of {verdict['images']} images are suspect{_skipped(images)}"
+        f"{verdict['suspects']} of {verdict['images']} images are suspect{_skipped(images)}",
+        markup=False,
+        soft_wrap=True,
     )
 
 

@@ -23,6 +23,7 @@ def load_images(
     *,
     split: str = "train",
     limit: int | None = None,
+    fewest_classes: int = 2,
     progress: Progress = silent,
 ) -> LabeledImages:
     """Read and decode labelled images once, into memory.
@@ -32,6 +33,7 @@ def load_images(
             a folder with one folder a class; or a folder that holds `{split}.parquet` or
             `{split}/` of those kinds.
         limit: take the first so many rows; of a folder as many files, evenly over all classes.
+        fewest_classes: 1 for images that are only asked about.
     Returns:
         The images; `skipped` names the files that could not be decoded.
     Raises:
@@ -46,7 +48,7 @@ def load_images(
     path = find(Path(source), split)
     stream, names = open_rows(path, limit)
     images = _decode(read_rows(stream, path), names, path, progress)
-    if not bool((images.labels != images.labels[0]).any()):
+    if len(set(images.labels.tolist())) < fewest_classes:
         raise InputError(f"{path} holds images of one class only: a classifier needs two or more")
     return images
 

@@ -9,6 +9,8 @@ from .decoding import encode
 def dump_parquet(images: LabeledImages, progress: Progress = silent) -> bytes:
     """Parquet bytes with columns `image` (PNG bytes) and `label`; the pixels are exact."""
     import datasets
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
     names = list(images.class_names) or [str(k) for k in range(images.class_count)]
     columns = {
@@ -19,5 +21,6 @@ def dump_parquet(images: LabeledImages, progress: Progress = silent) -> bytes:
         {"image": datasets.Image(), "label": datasets.ClassLabel(names=names)}
     )
     buffer = io.BytesIO()
-    datasets.Dataset.from_dict(columns, features=features).to_parquet(buffer)
+    # Dataset.to_parquet draws a progress bar on stderr
+    pq.write_table(pa.table(columns, schema=features.arrow_schema), buffer)
     return buffer.getvalue()

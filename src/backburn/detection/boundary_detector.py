@@ -59,9 +59,18 @@ class BoundaryDetector(Detector):
     def study(
         self, case: Case, generator: torch.Generator, progress: Progress = silent
     ) -> Findings:
-        """The evidence, and the boundary and verdict it goes with."""
+        """The evidence, and the boundary and verdict it goes with.
+
+        Raises:
+            InputError: a model that agrees with no label at all.
+        """
         pixels, labels = case.images.pixels, case.images.labels
         agreed = predict(case.model, pixels, progress=progress).argmax(1) == labels
+        if not bool(agreed.any()):
+            raise InputError(
+                f"the model agrees with none of the {len(labels)} labels: give the images and "
+                "labels that it was trained on"
+            )
         measured = self._measure(case, agreed, progress)
         seed = int(torch.randint(2**31, (), generator=generator))
         rows = rows_by_class(labels, agreed & measured.found)

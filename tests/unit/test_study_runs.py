@@ -1,0 +1,146 @@
+"""Running a study: finished cells are kept, failed ones say why, and tables are made from them."""
+
+import csv
+import io
+import json
+from concurrent.futures import Future
+
+import pytest
+
+from backburn.benchmark import grid
+from backburn.benchmark.grid import read_cells, run_study
+from backburn.benchmark.study import Study
+from backburn.benchmark.summary import summary_csv, summary_markdown
+from backburn.errors import InputError
+from backburn.metrics import Found, Scores
+from backburn.runs import new_record
+
+STUDY = Study(dataset="digits", attacks=["badnets", "sig", "none"], rates=[0.05], seeds=[0])
+NAN = float("nan")
+
+
+class Inline:
+    """Runs what is submitted to it at once: no processes in tests."""
+
+    def __init__(self, *arguments):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def submit(self, function, *arguments) -> Future:
+        future = Future()
+        future.set_result(function(*arguments))
+        return future
+
+
+def record_of(cell, asr: float = 1.0):
+    outcome = {
+        "before": Scores(0.98, asr, 1 / 3),
+        "after": Scores(0.97, 0.0, NAN),
+        "found": Found(1.0, 0.99, 0.01, NAN, 7),
+        "verdict": "backdoored",
+    }
+    seconds = {"victim": 5.4, "read": 0.1, "repair": 2.6, "test": 0.1}
+    return new_record("bench", {"cell": cell.name}, cell.seed, seconds, {"outcome": outcome}, "cpu")
+
+
+@pytest.fixture
+def ran(monkeypatch) -> list[str]:
+    """The cells that were run, in order; `sig` fails."""
+    names: list[str] = []
+
+    def run_cell(cell, data, victims, progress):
+        names.append(cell.name)
+        if cell.attack == "sig":
+            raise RuntimeError("no such luck")
+        return record_of(cell)
+
+    monkeypatch.setattr(grid, "ProcessPoolExecutor", Inline)
+    monkeypatch.setattr(grid, "run_cell", run_cell)
+    return names
+
+
+def test_a_cell_that_fails_is_recorded_and_the_others_go_on(tmp_path, ran):
+    failed = run_study(STUDY, tmp_path, tmp_path / "out", 1)
+    assert ran == ["badnets-0.05-0", "sig-0.05-0", "none-0-0"]
+    assert failed == ["sig-0.05-0: RuntimeError: no such luck"]
+    cells = tmp_path / "out" / "cells"
+    assert {path.name for path in cells.iterdir()} == {
+        "badnets-0.05-0.json", "none-0-0.json", "sig-0.05-0.error.txt",
+    }  # fmt: skip
+    trace = (cells / "sig-0.05-0.error.txt").read_text()
+    assert trace.startswith("Traceback")
+    assert "in run_cell" in trace
+    assert "no such luck" in trace
+
+
+def test_finished_cells_are_kept_and_failed_ones_tried_again(tmp_path, ran, monkeypatch):
+    run_study(STUDY, tmp_path, tmp_path / "out", 1)
+    kept = (tmp_path / "out" / "cells" / "badnets-0.05-0.json").read_bytes()
+    ran.clear()
+    run_study(STUDY, tmp_path, tmp_path / "out", 1)
+    assert ran == ["sig-0.05-0"]
+    assert (tmp_path / "out" / "cells" / "badnets-0.05-0.json").read_bytes() == kept
+    monkeypatch.setattr(grid, "run_cell", lambda cell, *rest: record_of(cell))
+    assert run_study(STUDY, tmp_path, tmp_path / "out", 1) == []
+    assert not list((tmp_path / "out" / "cells").glob("*.error.txt"))
+
+
+def test_records_are_read_in_the_order_of_the_study(tmp_path, ran):
+    run_study(STUDY, tmp_path, tmp_path / "out", 1)
+    cells = read_cells(STUDY, tmp_path / "out")
+    assert [cell.name for cell, _ in cells] == ["badnets-0.05-0", "none-0-0"]
+    assert cells[0][1].seconds["victim"] == 5.4
+
+
+def test_progress_counts_cells_and_those_that_were_there(tmp_path, ran):
+    heard: list[tuple[str, int, int]] = []
+    run_study(STUDY, tmp_path, tmp_path / "out", 1, lambda *told: heard.append(told))
+    assert heard == [("cells", done, 3) for done in range(4)]
+    heard.clear()
+    run_study(STUDY, tmp_path, tmp_path / "out", 1, lambda *told: heard.append(told))
+    assert heard == [("cells", 2, 3), ("cells", 3, 3)]
+
+
+def test_a_data_set_that_is_not_there_is_refused_and_nothing_is_written(tmp_path, ran):
+    with pytest.raises(InputError, match=r"no data set 'cifar10'.*--data"):
+        run_study(Study(attacks=["badnets"]), tmp_path, tmp_path / "out", 1)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_table_has_a_row_a_cell_and_leaves_blank_what_does_not_apply(tmp_path, ran):
+    run_study(STUDY, tmp_path, tmp_path / "out", 1)
+    cells = read_cells(STUDY, tmp_path / "out")
+    rows = list(csv.DictReader(io.StringIO(summary_csv(cells))))
+    assert [row["attack"] for row in rows] == ["badnets", "none"]
+    expected = {
+        "attack": "badnets", "dataset": "digits", "arch": "preact_resnet18", "rate": "0.05",
+        "seed": "0", "acc_before": "0.98", "asr_before": "1.0", "ra_before": "0.3333",
+        "acc_after": "0.97", "asr_after": "0.0", "ra_after": "", "auroc": "1.0", "tpr": "0.99",
+        "fpr": "0.01", "restored": "", "verdict": "backdoored", "seconds_victim": "5",
+        "seconds_repair": "3",
+    }  # fmt: skip
+    assert {key: value for key, value in rows[0].items() if key != "commit"} == expected
+    assert "commit" in rows[0]
+
+
+def test_the_table_for_people_is_in_per_cent(tmp_path, ran):
+    run_study(STUDY, tmp_path, tmp_path / "out", 1)
+    head, rule, first, _ = summary_markdown(read_cells(STUDY, tmp_path / "out")).splitlines()
+    assert head.count("|") == rule.count("|") == first.count("|")
+    assert first.startswith("| badnets | 98.0 | 100.0 | 33.3 | 97.0 | 0.0 | - | 99.0 | 1.0 | - |")
+
+
+def test_a_study_without_results_is_an_empty_table(tmp_path):
+    assert read_cells(STUDY, tmp_path) == []
+    assert len(summary_csv([]).splitlines()) == 1
+
+
+def test_records_hold_json_without_nan(tmp_path, ran):
+    run_study(STUDY, tmp_path, tmp_path / "out", 1)
+    text = (tmp_path / "out" / "cells" / "none-0-0.json").read_text()
+    assert json.loads(text, parse_constant=pytest.fail)["command"] == "bench"
