@@ -88,3 +88,9 @@ def test_the_same_seed_gives_the_same_split(mixed):
     first, second = split(mixed, 7), split(mixed, 7)
     assert torch.equal(first.member, second.member)
     assert (first.gain, first.separation) == (second.gain, second.separation)
+
+
+def test_the_leading_statistic_alone_is_asked(mixed):
+    noise = torch.randn(len(mixed), generator=torch.Generator().manual_seed(4))
+    quiet_first = torch.stack([noise, mixed[:, 0]], 1)
+    assert split(quiet_first, leading=1).gain < 0.05 < split(quiet_first).gain

@@ -26,7 +26,7 @@ def with_outlier(label: int, gain: float = 4.0) -> list[float]:
 
 @pytest.mark.parametrize("label", [0, 3, 9])
 def test_one_class_unlike_the_others_is_the_target(label):
-    verdict = reach_verdict(classes(with_outlier(label)), FALSE_ALARM, SUSPICION)
+    verdict = reach_verdict([classes(with_outlier(label))], FALSE_ALARM, SUSPICION)
     assert (verdict.state, verdict.target_labels) == ("backdoored", (label,))
     assert 0 <= verdict.p_value < FALSE_ALARM
 
@@ -34,13 +34,13 @@ def test_one_class_unlike_the_others_is_the_target(label):
 def test_two_classes_unlike_the_others_are_both_targets():
     gains = with_outlier(2)
     gains[7] = 5.0
-    verdict = reach_verdict(classes(gains), FALSE_ALARM, SUSPICION)
+    verdict = reach_verdict([classes(gains)], FALSE_ALARM, SUSPICION)
     assert (verdict.state, verdict.target_labels) == ("backdoored", (2, 7))
 
 
 @pytest.mark.parametrize("gains", [ALIKE, (0.0,) * 10, (-0.1,) * 10, (3.0,) * 10])
 def test_classes_that_are_all_alike_are_clean(gains):
-    verdict = reach_verdict(classes(gains), FALSE_ALARM, SUSPICION)
+    verdict = reach_verdict([classes(gains)], FALSE_ALARM, SUSPICION)
     assert (verdict.state, verdict.target_labels) == ("clean", ())
     assert verdict.p_value > SUSPICION
 
@@ -48,24 +48,24 @@ def test_classes_that_are_all_alike_are_clean(gains):
 @pytest.mark.parametrize("count", [0, 1, 2, 4])
 def test_fewer_than_five_classes_are_never_backdoored(count):
     gains = [9.0, 0.0, 0.0, 0.0][:count]
-    verdict = reach_verdict(classes(gains), FALSE_ALARM, SUSPICION)
+    verdict = reach_verdict([classes(gains)], FALSE_ALARM, SUSPICION)
     assert verdict == Verdict("clean", (), 1.0)
     assert class_p_values(dict(enumerate(gains))) == dict.fromkeys(range(count), 1.0)
 
 
 def test_a_class_with_less_than_its_share_of_evidence_is_no_target():
-    verdict = reach_verdict(classes(with_outlier(4, -2.0)), FALSE_ALARM, SUSPICION)
+    verdict = reach_verdict([classes(with_outlier(4, -2.0))], FALSE_ALARM, SUSPICION)
     assert verdict.state == "clean"
 
 
 def test_populations_that_do_not_stand_apart_are_no_backdoor():
     together = classes(with_outlier(1), separation=1.0)
-    assert reach_verdict(together, FALSE_ALARM, SUSPICION).state == "clean"
+    assert reach_verdict([together], FALSE_ALARM, SUSPICION).state == "clean"
 
 
 def test_between_both_thresholds_a_case_is_suspicious():
     p_value = class_p_values(dict(enumerate(with_outlier(6))))[6]
-    verdict = reach_verdict(classes(with_outlier(6)), p_value / 2, p_value * 2)
+    verdict = reach_verdict([classes(with_outlier(6))], p_value / 2, p_value * 2)
     assert verdict == Verdict("suspicious", (6,), p_value)
 
 
@@ -92,7 +92,18 @@ def test_a_class_is_compared_with_its_like():
 
 def test_only_members_of_a_target_class_count_as_poison():
     found = Verdict("backdoored", (3,), 0.001)
-    assert class_weight(3, found, 0.001) == 1
-    assert 0 <= class_weight(4, found, 1.0) <= class_weight(4, found, 0.2) < 0.5
-    assert class_weight(3, Verdict("suspicious", (3,), 0.02), 0.02) < 0.5
-    assert class_weight(3, Verdict("clean", (), 1.0), 1.0) < 0.5
+    assert class_weight(3, found) == 1
+    assert 0 <= class_weight(4, found) < 0.5
+    assert class_weight(3, Verdict("suspicious", (3,), 0.02)) < 0.5
+    assert class_weight(3, Verdict("clean", (), 1.0)) < 0.5
+
+
+def test_looking_twice_is_paid_for():
+    once = reach_verdict([classes(with_outlier(2))], FALSE_ALARM, SUSPICION)
+    twice = reach_verdict([classes(with_outlier(2))] * 2, FALSE_ALARM, SUSPICION)
+    assert twice.p_value == pytest.approx(2 * once.p_value)
+
+
+def test_one_view_is_enough():
+    views = [classes([0.1] * 10), classes(with_outlier(7))]
+    assert reach_verdict(views, FALSE_ALARM, SUSPICION).target_labels == (7,)

@@ -36,7 +36,7 @@ class BURN(Defense):
     refinement: Refinement = field(default_factory=Refinement)
     purification: Purification = field(default_factory=Purification)
     training: Training = field(
-        default_factory=lambda: Training(epochs=2, learning_rate=0.02, warmup=0.1)
+        default_factory=lambda: Training(epochs=3, learning_rate=0.02, warmup=0.1)
     )
 
     def audit(self, case: Case, generator: torch.Generator, progress: Progress = silent) -> Audit:

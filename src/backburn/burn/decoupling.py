@@ -23,7 +23,7 @@ class Decoupling:
     estimated trigger on clean images does the work, not the restored labels.
     """
 
-    stamped: float = 0.3
+    stamped: float = 0.5
     use_crossed: bool = False
 
     def __post_init__(self) -> None:

@@ -10,9 +10,9 @@ from ..errors import InputError
 from ..models.inference import predict
 from ..types import BoundaryResult, Case, Evidence, Flags, Labels, Progress, Verdict, silent
 from .base import Detector
-from .populations import TwoPopulations, split
-from .statistics import log_distance, shared_projection
-from .verdict import class_p_values, class_weight, reach_verdict
+from .populations import SMALLEST, TwoPopulations, split
+from .statistics import cluster_projection, dominant_projection, log_distance
+from .verdict import class_weight, clearest, reach_verdict
 
 
 class Findings(NamedTuple):
@@ -73,13 +73,18 @@ class BoundaryDetector(Detector):
             )
         measured = self._measure(case, agreed, progress)
         seed = int(torch.randint(2**31, (), generator=generator))
-        rows = rows_by_class(labels, agreed & measured.found)
-        classes = {label: _split_class(measured, index, seed) for label, index in rows.items()}
-        verdict = reach_verdict(classes, self.false_alarm, self.suspicion)
-        p_values = class_p_values({label: found.gain for label, found in classes.items()})
+        rows = {
+            label: index
+            for label, index in rows_by_class(labels, agreed & measured.found).items()
+            if len(index) >= SMALLEST
+        }
+        dominant = {k: _split_by_dominant(measured, index, seed) for k, index in rows.items()}
+        clusters = {k: _split_by_clusters(measured, index, seed) for k, index in rows.items()}
+        views = (dominant, clusters)
+        verdict, chosen = reach_verdict(views, self.false_alarm, self.suspicion), clearest(views)
         score = torch.zeros(len(labels))
         for label, index in rows.items():
-            score[index] = classes[label].member * class_weight(label, verdict, p_values[label])
+            score[index] = chosen[label].member * class_weight(label, verdict)
         return Findings(measured, Evidence(score, score > 0.5), verdict)
 
     def _measure(self, case: Case, agreed: Flags, progress: Progress) -> BoundaryResult:
@@ -105,10 +110,21 @@ def rows_by_class(labels: Labels, usable: Flags) -> dict[int, torch.Tensor]:
     }
 
 
-def _split_class(measured: BoundaryResult, index: torch.Tensor, seed: int) -> TwoPopulations:
-    if len(index) < 3 or measured.direction is None:
-        return split(torch.zeros(0, 2))
-    statistics = torch.stack(
-        [shared_projection(measured.direction[index]), log_distance(measured.distance[index])], 1
-    )
-    return split(statistics, seed)
+def _split_by_dominant(measured: BoundaryResult, index: torch.Tensor, seed: int) -> TwoPopulations:
+    """By distance and the way that dominates: plain where clean images have each their own."""
+    projection = dominant_projection(_directions(measured)[index])
+    distance = log_distance(measured.distance[index])
+    return split(torch.stack([projection, distance], 1), leading=2, seed=seed)
+
+
+def _split_by_clusters(measured: BoundaryResult, index: torch.Tensor, seed: int) -> TwoPopulations:
+    """By two clusters of ways, and distance: plainer where clean images share a way, too."""
+    projection = cluster_projection(_directions(measured)[index], seed)
+    distance = log_distance(measured.distance[index])
+    return split(torch.stack([projection, distance], 1), leading=1, seed=seed)
+
+
+def _directions(measured: BoundaryResult) -> torch.Tensor:
+    if measured.direction is None:
+        raise ValueError("the boundary was measured without directions")
+    return measured.direction

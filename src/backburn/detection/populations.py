@@ -17,8 +17,9 @@ class TwoPopulations:
 
     `member` is the probability that an image belongs to the planted population, the one farther
     along the first statistic. `gain` is by how many nats an image two normal populations explain
-    the class better than one, less the price of their parameters (BIC); `separation` is Ashman's
-    D between them: above 2 they stand apart.
+    the leading statistics better than one, less the price of their parameters (BIC); `separation`
+    is Ashman's D between them over all statistics: above 2 they stand apart. `share` is the
+    planted population's part of the class.
     """
 
     member: Float[Tensor, " n"]
@@ -27,12 +28,17 @@ class TwoPopulations:
     share: float
 
 
-def split(statistics: Float[Tensor, "n q"], seed: int = 0) -> TwoPopulations:
+def split(
+    statistics: Float[Tensor, "n q"], seed: int = 0, *, leading: int | None = None
+) -> TwoPopulations:
     """Fit one and two normal populations to the statistics of a class.
 
     Args:
-        statistics: one row an image; the first column orients the split.
+        statistics: one row an image; the first column tells which population is the planted one.
         seed: of the mixture's starts.
+        leading: so many first columns (all where None) are asked whether there are two; the
+            mixture over all columns starts from their answer, so that a class is not split by its
+            other habits.
     Returns:
         A split without gain where the class has fewer than 20 images.
     Source: BIC of a normal mixture (Fraley and Raftery 2002); D of Ashman, Bird and Zepf 1994.
@@ -41,13 +47,32 @@ def split(statistics: Float[Tensor, "n q"], seed: int = 0) -> TwoPopulations:
     if len(values) < SMALLEST:
         return TwoPopulations(torch.zeros(len(values)), 0.0, 0.0, 0.0)
     scaled = (values - values.mean(0)) / values.std(0).clip(1e-9)
+    first = scaled[:, :leading]
     one, two = (
-        GaussianMixture(k, n_init=4, random_state=seed, reg_covar=1e-4).fit(scaled) for k in (1, 2)
+        GaussianMixture(k, n_init=4, random_state=seed, reg_covar=1e-4).fit(first) for k in (1, 2)
     )
-    gain = (one.bic(scaled) - two.bic(scaled)) / (2 * len(scaled))
+    gain = (one.bic(first) - two.bic(first)) / (2 * len(first))
     planted = int(two.means_[:, 0].argmax())
-    member = torch.from_numpy(two.predict_proba(scaled)[:, planted]).float()
-    return TwoPopulations(member, float(gain), _separation(two), float(two.weights_[planted]))
+    member, mixture = _spread_out(scaled, two.predict_proba(first)[:, planted])
+    return TwoPopulations(
+        torch.from_numpy(member).float(), float(gain), _separation(mixture), float(member.mean())
+    )
+
+
+def _spread_out(scaled: np.ndarray, member: np.ndarray) -> tuple[np.ndarray, GaussianMixture]:
+    """Membership over all statistics, from a mixture that starts at a given membership."""
+    weights = np.stack([1 - member, member]).clip(1e-6)
+    means = np.stack([np.average(scaled, axis=0, weights=part) for part in weights])
+    covariances = [np.atleast_2d(np.cov(scaled.T, aweights=part)) for part in weights]
+    ridge = 1e-4 * np.eye(scaled.shape[1])
+    mixture = GaussianMixture(
+        2,
+        weights_init=weights.sum(1) / weights.sum(),
+        means_init=means,
+        precisions_init=[np.linalg.inv(covariance + ridge) for covariance in covariances],
+        reg_covar=1e-4,
+    ).fit(scaled)
+    return mixture.predict_proba(scaled)[:, 1], mixture
 
 
 def _separation(mixture: GaussianMixture) -> float:
