@@ -22,9 +22,10 @@ check: .venv/ready
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# study-main takes about an hour on two cores; every study resumes where it was stopped
+# study-main takes about an hour on two cores; every study resumes where it was stopped.
+# Published results are in studies/NAME, those of a run of yours in runs/study-NAME.
 study-%: .venv/ready
-	$(BIN)/backburn bench studies/$*.toml --out studies/$* --data $(DATA) --workers $(WORKERS)
+	$(BIN)/backburn bench studies/$*.toml --out runs/study-$* --data $(DATA) --workers $(WORKERS)
 
 # torch first: what depends on it must not draw in another build
 .venv/ready: pyproject.toml constraints.txt

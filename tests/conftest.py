@@ -6,6 +6,7 @@ import io
 import os
 import sys
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import NamedTuple, runtime_checkable
 
@@ -65,3 +66,27 @@ def cli() -> Callable[..., Done]:
         return Done(code if isinstance(code, int) else 1, out.getvalue(), err.getvalue())
 
     return run
+
+
+class Inline:
+    """Runs what is submitted to it at once: no processes in tests."""
+
+    def __init__(self, *arguments):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def submit(self, function, *arguments) -> Future:
+        future = Future()
+        future.set_result(function(*arguments))
+        return future
+
+
+@pytest.fixture
+def inline_pool(monkeypatch):
+    """Studies run their cells in this process."""
+    monkeypatch.setattr("backburn.benchmark.grid.ProcessPoolExecutor", Inline)

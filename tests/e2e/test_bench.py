@@ -2,7 +2,6 @@
 
 import csv
 import json
-from concurrent.futures import Future
 
 import pytest
 
@@ -18,27 +17,8 @@ training = {epochs = 16, batch_size = 64, learning_rate = 0.05}
 """
 
 
-class Inline:
-    """Runs what is submitted to it at once."""
-
-    def __init__(self, *arguments):
-        pass
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        pass
-
-    def submit(self, function, *arguments) -> Future:
-        future = Future()
-        future.set_result(function(*arguments))
-        return future
-
-
 @pytest.fixture
-def study(tmp_path, monkeypatch):
-    monkeypatch.setattr(grid, "ProcessPoolExecutor", Inline)
+def study(tmp_path, inline_pool):
     (tmp_path / "study.toml").write_text(STUDY)
     return tmp_path / "study.toml"
 

@@ -4,6 +4,8 @@ import csv
 import io
 import json
 from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 
 import pytest
 
@@ -11,30 +13,13 @@ from backburn.benchmark import grid
 from backburn.benchmark.grid import read_cells, run_study
 from backburn.benchmark.study import Study
 from backburn.benchmark.summary import summary_csv, summary_markdown
-from backburn.errors import InputError
+from backburn.burn.decoupling import Decoupling
+from backburn.errors import BackburnError, InputError
 from backburn.metrics import Found, Scores
 from backburn.runs import new_record
 
 STUDY = Study(dataset="digits", attacks=["badnets", "sig", "none"], rates=[0.05], seeds=[0])
 NAN = float("nan")
-
-
-class Inline:
-    """Runs what is submitted to it at once: no processes in tests."""
-
-    def __init__(self, *arguments):
-        pass
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        pass
-
-    def submit(self, function, *arguments) -> Future:
-        future = Future()
-        future.set_result(function(*arguments))
-        return future
 
 
 def record_of(cell, asr: float = 1.0):
@@ -45,11 +30,12 @@ def record_of(cell, asr: float = 1.0):
         "verdict": "backdoored",
     }
     seconds = {"victim": 5.4, "read": 0.1, "repair": 2.6, "test": 0.1}
-    return new_record("bench", {"cell": cell.name}, cell.seed, seconds, {"outcome": outcome}, "cpu")
+    arguments = {"cell": cell.name, "settings": cell.settings()}
+    return new_record("bench", arguments, cell.seed, seconds, {"outcome": outcome}, "cpu")
 
 
 @pytest.fixture
-def ran(monkeypatch) -> list[str]:
+def ran(monkeypatch, inline_pool) -> list[str]:
     """The cells that were run, in order; `sig` fails."""
     names: list[str] = []
 
@@ -59,7 +45,6 @@ def ran(monkeypatch) -> list[str]:
             raise RuntimeError("no such luck")
         return record_of(cell)
 
-    monkeypatch.setattr(grid, "ProcessPoolExecutor", Inline)
     monkeypatch.setattr(grid, "run_cell", run_cell)
     return names
 
@@ -144,3 +129,26 @@ def test_records_hold_json_without_nan(tmp_path, ran):
     run_study(STUDY, tmp_path, tmp_path / "out", 1)
     text = (tmp_path / "out" / "cells" / "none-0-0.json").read_text()
     assert json.loads(text, parse_constant=pytest.fail)["command"] == "bench"
+
+
+def test_a_record_of_other_settings_is_no_result(tmp_path, ran):
+    run_study(STUDY, tmp_path, tmp_path / "out", 1)
+    other = replace(STUDY, burn=replace(STUDY.burn, decoupling=Decoupling(stamped=0.1)))
+    with pytest.raises(InputError, match="was made with other settings"):
+        run_study(other, tmp_path, tmp_path / "out", 1)
+
+
+def test_more_seeds_may_join_a_study(tmp_path, ran):
+    run_study(STUDY, tmp_path, tmp_path / "out", 1)
+    ran.clear()
+    run_study(replace(STUDY, attacks=["badnets"], seeds=[0, 1]), tmp_path, tmp_path / "out", 1)
+    assert ran == ["badnets-0.05-1"]
+
+
+def test_a_killed_worker_is_said_in_words(tmp_path, ran, monkeypatch):
+    def killed(self):
+        raise BrokenProcessPool
+
+    monkeypatch.setattr(Future, "result", killed)
+    with pytest.raises(BackburnError, match="killed"):
+        run_study(STUDY, tmp_path, tmp_path / "out", 1)

@@ -9,6 +9,7 @@ from ..attacks.base import exam_of
 from ..attacks.folder import dump_victim, read_victim
 from ..catalogue import attack_named
 from ..data.reading import load_images
+from ..errors import InputError
 from ..metrics import Found, Scores, judge, match
 from ..models.inference import best_device
 from ..runs import Record, Stopwatch, new_record, read_record, write_run
@@ -40,6 +41,9 @@ def run_cell(cell: Cell, data: Path, victims: Path, progress: Progress) -> Recor
     folder = victims / cell.name
     if not folder.exists():
         make_victim(cell, data, folder, device, progress)
+    made = read_record(folder)
+    if made.arguments.get("settings") != cell.victim_settings():
+        raise InputError(f"{folder} was made with other settings: give another --out")
     with watch("read"):
         case, truth, exam = read_victim(folder, device, progress)
     with watch("repair"):
@@ -55,8 +59,8 @@ def run_cell(cell: Cell, data: Path, victims: Path, progress: Progress) -> Recor
             p_value=repaired.verdict.p_value,
             history=repaired.history,
         )
-    seconds = {"victim": read_record(folder).seconds["victim"], **watch.seconds}
-    arguments = {"cell": cell.name, "study": study}
+    seconds = {"victim": made.seconds["victim"], **watch.seconds}
+    arguments = {"cell": cell.name, "settings": cell.settings()}
     return new_record("bench", arguments, cell.seed, seconds, {"outcome": outcome}, str(device))
 
 
@@ -74,6 +78,6 @@ def make_victim(
     with watch("victim"):
         generator = torch.Generator().manual_seed(cell.seed)
         victim = attack.mount(placed, study.recipe, generator, progress)
-    arguments = {"attack": attack, "recipe": study.recipe, "train": study.train}
+    arguments = {"attack": attack, "settings": cell.victim_settings()}
     record = new_record("attack", arguments, cell.seed, watch.seconds, {}, str(device))
     write_run(folder, record, dump_victim(victim, exam_of(victim, test)))

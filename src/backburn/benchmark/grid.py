@@ -3,13 +3,14 @@
 import multiprocessing
 import os
 import traceback
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import msgspec
 import torch
 
-from ..errors import InputError
+from ..errors import BackburnError, InputError
 from ..runs import Record, to_json
 from ..types import Progress, silent
 from .cell import run_cell
@@ -33,7 +34,7 @@ def run_study(
     cells = study.cells()
     folder = out / "cells"
     folder.mkdir(parents=True, exist_ok=True)
-    waiting = [cell for cell in cells if not _record_path(folder, cell).exists()]
+    waiting = [cell for cell in cells if not _finished(cell, _record_path(folder, cell))]
     progress("cells", len(cells) - len(waiting), len(cells))
     threads = max(1, (os.cpu_count() or 1) // workers)
     context = multiprocessing.get_context("spawn")
@@ -41,7 +42,7 @@ def run_study(
     with ProcessPoolExecutor(workers, context, _use_threads, (threads,)) as pool:
         running = {pool.submit(_attempt, cell, data, folder): cell for cell in waiting}
         for count, future in enumerate(as_completed(running), len(cells) - len(waiting) + 1):
-            error = future.result()
+            error = _result(future)
             failed += [f"{running[future].name}: {error}"] if error else []
             progress("cells", count, len(cells))
     return failed
@@ -55,6 +56,28 @@ def read_cells(study: Study, out: Path) -> list[tuple[Cell, Record]]:
         for cell, path in pairs
         if path.exists()
     ]
+
+
+def _finished(cell: Cell, path: Path) -> bool:
+    """Whether a cell has its record; a record of other settings is an error, not a result."""
+    if not path.exists():
+        return False
+    made = msgspec.json.decode(path.read_bytes(), type=Record).arguments
+    if made.get("settings") != cell.settings():
+        raise InputError(
+            f"{path} was made with other settings: give another --out, or move the file away"
+        )
+    return True
+
+
+def _result(future: Future[str | None]) -> str | None:
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        raise BackburnError(
+            "a worker was killed, perhaps for memory: the same command goes on, with fewer "
+            "--workers where memory is short"
+        ) from None
 
 
 def _use_threads(count: int) -> None:

@@ -3,6 +3,9 @@
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from ..attacks.base import Recipe
 from ..burn.burn import BURN
@@ -59,7 +62,16 @@ class Cell:
     @property
     def name(self) -> str:
         """Unique within its study; names the cell's record."""
-        return f"{self.attack}-{self.rate:g}-{self.seed}"
+        return f"{self.attack}-{self.rate:.12g}-{self.seed}"
+
+    def victim_settings(self) -> dict[str, Any]:
+        """What the victim depends on beside its name, as plain values."""
+        parts = ("dataset", "train", "target_label", "recipe")
+        return {part: msgspec.to_builtins(getattr(self.study, part)) for part in parts}
+
+    def settings(self) -> dict[str, Any]:
+        """What the result depends on beside the cell's name, as plain values."""
+        return {**self.victim_settings(), "burn": msgspec.to_builtins(self.study.burn)}
 
 
 def load_study(file: str | Path) -> Study:

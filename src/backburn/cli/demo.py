@@ -30,12 +30,12 @@ def command(
     from ..config import configure
     from ..data.digits import digits
     from ..models.inference import best_device
-    from ..runs import Stopwatch, plan_run, write_run
+    from ..runs import Stopwatch, plan_run
     from ..types import Case
     from .casework import Opened
     from .making import Plan, default_recipe, make
-    from .mending import mend, print_mended
-    from .screen import ShowProgress, print_json
+    from .mending import mend, publish
+    from .screen import ShowProgress
 
     # on 8x8 images threads wait for each other longer than they work
     torch.set_num_threads(1)
@@ -49,9 +49,5 @@ def command(
         opened = Opened(Case(made.victim.model, made.victim.images), made.victim.truth, made.exam)
         given = {"attack": "badnets", "data": "digits", "rate": 0.05}
         mended = mend("demo", opened, given, burn, seed, watch, progress)
-    write_run(path, mended.record, mended.files)
-    if as_json:
-        print_json({**mended.summary, "run": str(path)})
-    else:
-        print_mended(mended, path)
+    publish(mended, path, as_json)
     return 0

@@ -13,7 +13,7 @@ from ..metrics import Found, Scores
 from ..models.classifier import Classifier
 from ..models.inference import device_of
 from ..models.loading import dump_model
-from ..runs import Record, Stopwatch, new_record
+from ..runs import Record, Stopwatch, new_record, write_run
 from ..types import LabeledImages, Progress
 from .casework import (
     Opened,
@@ -23,7 +23,7 @@ from .casework import (
     verdict_json,
     verdict_summary,
 )
-from .screen import found_line, print_verdict, scores_table, seconds_line
+from .screen import found_line, print_json, print_verdict, scores_table, seconds_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,15 @@ def mend(
     del metrics["seconds"]
     record = new_record(verb, given, seed, dict(watch.seconds), metrics, str(device_of(case.model)))
     return Mended(record, files, summary, case.images, before, after, found)
+
+
+def publish(mended: Mended, path: Path, as_json: bool) -> None:
+    """Write the run, and say what came of it."""
+    write_run(path, mended.record, mended.files)
+    if as_json:
+        print_json({**mended.summary, "run": str(path)})
+    else:
+        print_mended(mended, path)
 
 
 def print_mended(mended: Mended, path: Path) -> None:

@@ -23,7 +23,7 @@ def device(function: F) -> F:
 
 def as_json(function: F) -> F:
     """`--json`."""
-    text = "Print one JSON object and nothing else."
+    text = "Print JSON and nothing else."
     return click.option("--json", "as_json", is_flag=True, help=text)(function)
 
 

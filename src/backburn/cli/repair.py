@@ -37,10 +37,10 @@ def command(
     from ..burn.burn import BURN
     from ..config import configure
     from ..models.inference import best_device
-    from ..runs import Stopwatch, plan_run, write_run
+    from ..runs import Stopwatch, plan_run
     from .casework import open_case
-    from .mending import mend, print_mended
-    from .screen import ShowProgress, print_json
+    from .mending import mend, publish
+    from .screen import ShowProgress
 
     burn, where = configure(BURN(), config, settings), best_device(device)
     path, watch = plan_run(out, "repair"), Stopwatch()
@@ -49,9 +49,5 @@ def command(
             opened = open_case(model, data, arch, test, where, progress)
         given = {"model": model, "data": data, "arch": arch, "test": test}
         mended = mend("repair", opened, given, burn, seed, watch, progress)
-    write_run(path, mended.record, mended.files)
-    if as_json:
-        print_json({**mended.summary, "run": str(path)})
-    else:
-        print_mended(mended, path)
+    publish(mended, path, as_json)
     return 0

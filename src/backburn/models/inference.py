@@ -30,13 +30,18 @@ def best_device(name: str = "auto") -> torch.device:
     Raises:
         InputError: no such device here.
     """
+    cuda = torch.cuda.is_available()
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name == "cpu" or (name.partition(":")[0] == "cuda" and torch.cuda.is_available()):
+        return torch.device("cuda" if cuda else "cpu")
+    if name == "cpu" or (cuda and name in ("cuda", *_numbered())):
         return torch.device(name)
     raise InputError(
         f"no device {name!r} on this machine: give auto, cpu, or cuda where there is one"
     )
+
+
+def _numbered() -> list[str]:
+    return [f"cuda:{number}" for number in range(torch.cuda.device_count())]
 
 
 def device_of(model: nn.Module) -> torch.device:
