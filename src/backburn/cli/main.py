@@ -39,7 +39,7 @@ def cli() -> None:
     """Find and remove backdoors from image classifiers.
 
     \b
-    Exit codes: 0 clean or repaired, 3 backdoored, 4 suspicious (audit), 2 bad input.
+    Exit codes: 0 clean or repaired, 3 backdoored (audit), 4 suspicious, 2 bad input.
     """
 
 

@@ -3,6 +3,7 @@
 import click
 
 from . import options
+from .main import EXIT_CODES
 
 
 @click.command("repair", short_help="Restore the labels and clean the model.")
@@ -28,7 +29,8 @@ def command(
     """Find the poisoned images, give them back their labels, and clean the model.
 
     Give MODEL (.safetensors or .pt) and DATA (the training images), or one folder that attack
-    wrote. The model given is left as it is; the repaired one is RUN/model.safetensors.
+    wrote. The model given is left as it is; the repaired one is RUN/model.safetensors. Exit code:
+    0 clean or repaired, 4 suspicious (too little evidence to repair anything).
 
     \b
     backburn repair model.safetensors photos/ --arch preact_resnet18 --out fixed
@@ -50,4 +52,5 @@ def command(
         given = {"model": model, "data": data, "arch": arch, "test": test}
         mended = mend("repair", opened, given, burn, seed, watch, progress)
     publish(mended, path, as_json)
-    return 0
+    suspicious = mended.summary["verdict"]["state"] == "suspicious"
+    return EXIT_CODES["suspicious"] if suspicious else 0
