@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from backburn.burn.trigger import StampTrigger, estimate_trigger
+from backburn.burn.trigger import EstimatedTrigger, StampTrigger, estimate_trigger
 from backburn.types import LabeledImages, Suspects
 
 SHAPE = (2, 3, 3)
@@ -22,30 +22,55 @@ def trigger() -> torch.Tensor:
     return planted
 
 
-def test_an_added_trigger_is_found(trigger, generator):
-    labels = torch.arange(4).repeat(60)
-    pixels = torch.randint(60, 160, (240, *SHAPE), generator=generator).float()
-    poison = (torch.arange(240) < 40).nonzero().flatten()
-    pixels[poison] += trigger
+def added(values: torch.Tensor) -> EstimatedTrigger:
+    return EstimatedTrigger(torch.ones(SHAPE), values)
+
+
+PATCH = torch.zeros(SHAPE)
+PATCH[:, -1, -1] = 1
+KINDS = {
+    "added": (torch.ones(SHAPE), 30 * PATCH - 10),
+    "blended": (torch.full(SHAPE, 0.8), 0.2 * torch.linspace(0, 255, 18).view(SHAPE)),
+    "patch": (1 - PATCH, 200 * PATCH),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_scale_and_shift_of_a_trigger_are_found(kind, generator):
+    scale, shift = KINDS[kind]
+    labels = torch.arange(4).repeat(1000)
+    pixels = torch.randint(60, 160, (4000, *SHAPE), generator=generator).float()
+    poison = (torch.arange(4000) % 5 == 0).nonzero().flatten()
+    pixels[poison] = pixels[poison] * scale + shift
     labels[poison] = 0
-    images = LabeledImages(pixels.to(torch.uint8), labels)
+    images = LabeledImages(pixels.round().to(torch.uint8), labels)
     found = estimate_trigger(images, suspects(poison.tolist()), (0,))
-    assert (found - trigger).abs().max() < 15  # three standard errors of a mean of 40
+    assert (found.scale - scale).abs().max() < 0.08
+    assert (found.scale * 110 + found.shift - scale * 110 - shift).abs().max() < 5
+
+
+def test_a_trigger_is_put_on_in_uint8_without_wrapping_around():
+    pixels = torch.tensor([0, 100, 250], dtype=torch.uint8)[:, None, None, None].expand(-1, *SHAPE)
+    stamped = added(torch.full(SHAPE, 20.4))(pixels)
+    assert stamped[:, 0, 0, 0].tolist() == [20, 120, 255]
+    assert stamped.dtype == torch.uint8
 
 
 def test_the_other_classes_count_equally_and_the_target_not_at_all():
-    levels = [200, 200, 0, 10, 10, 10, 50]
+    levels = [180, 220, 0, 10, 10, 10, 50]
     labels = torch.tensor([0, 0, 0, 1, 1, 1, 2])
     pixels = torch.tensor(levels, dtype=torch.uint8)[:, None, None, None].expand(-1, *SHAPE)
     found = estimate_trigger(LabeledImages(pixels, labels), suspects([0, 1]), (0,))
-    assert torch.equal(found, torch.full(SHAPE, 200.0 - (10 + 50) / 2))
+    assert torch.allclose(found.scale, torch.ones(SHAPE))
+    assert torch.allclose(found.shift, torch.full(SHAPE, 200.0 - (10 + 50) / 2))
 
 
 def test_suspects_of_another_class_do_not_count_as_its_images():
     levels, labels = [100, 40, 90, 20], torch.tensor([0, 1, 1, 2])
     pixels = torch.tensor(levels, dtype=torch.uint8)[:, None, None, None].expand(-1, *SHAPE)
     found = estimate_trigger(LabeledImages(pixels, labels), suspects([0, 2]), (0,))
-    assert torch.equal(found, torch.full(SHAPE, 95.0 - (40 + 20) / 2))
+    assert torch.allclose(found.scale, torch.full(SHAPE, 5 / 10))
+    assert torch.allclose(found.shift, torch.full(SHAPE, 95.0 - 5 / 10 * (40 + 20) / 2))
 
 
 @pytest.fixture
@@ -55,13 +80,13 @@ def batch(generator) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def test_a_share_of_nothing_changes_nothing(batch, trigger, generator):
-    pixels, labels = StampTrigger(trigger, 0.0, generator)(*batch)
+    pixels, labels = StampTrigger(added(trigger), 0.0, generator)(*batch)
     assert torch.equal(pixels, batch[0])
     assert torch.equal(labels, batch[1])
 
 
 def test_all_images_get_the_trigger_and_keep_their_labels(batch, trigger, generator):
-    pixels, labels = StampTrigger(trigger, 1.0, generator)(*batch)
+    pixels, labels = StampTrigger(added(trigger), 1.0, generator)(*batch)
     expected = (batch[0].int() + trigger.int()).clamp(0, 255)
     assert torch.equal(pixels.int(), expected)
     assert pixels.dtype == torch.uint8
@@ -70,14 +95,14 @@ def test_all_images_get_the_trigger_and_keep_their_labels(batch, trigger, genera
 
 def test_a_stamp_rounds_and_leaves_the_batch_as_it_was(batch, generator):
     before = batch[0].clone()
-    pixels, _ = StampTrigger(torch.full(SHAPE, 0.6), 1.0, generator)(*batch)
+    pixels, _ = StampTrigger(added(torch.full(SHAPE, 0.6)), 1.0, generator)(*batch)
     assert torch.equal(pixels.int(), (before.int() + 1).clamp_max(255))
     assert torch.equal(batch[0], before)
 
 
 def test_a_share_of_the_images_gets_the_whole_trigger_or_nothing(batch, generator):
     pixels = torch.full_like(batch[0], 100)
-    stamped, _ = StampTrigger(torch.full(SHAPE, 50.0), 0.3, generator)(pixels, batch[1])
+    stamped, _ = StampTrigger(added(torch.full(SHAPE, 50.0)), 0.3, generator)(pixels, batch[1])
     levels = stamped.flatten(1)
     assert bool((levels == levels[:, :1]).all())
     assert set(levels[:, 0].tolist()) == {100, 150}
@@ -86,7 +111,7 @@ def test_a_share_of_the_images_gets_the_whole_trigger_or_nothing(batch, generato
 
 def test_the_generator_says_who_gets_it(batch, trigger):
     def stamped(seed: int) -> torch.Tensor:
-        return StampTrigger(trigger, 0.5, torch.Generator().manual_seed(seed))(*batch)[0]
+        return StampTrigger(added(trigger), 0.5, torch.Generator().manual_seed(seed))(*batch)[0]
 
     assert torch.equal(stamped(1), stamped(1))
     assert not torch.equal(stamped(1), stamped(2))
