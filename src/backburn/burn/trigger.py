@@ -6,42 +6,59 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..types import LabeledImages, Suspects
+from ..types import LabeledImages, Pixels, Suspects
+
+
+@dataclass(frozen=True, slots=True)
+class EstimatedTrigger:
+    """`scale * x + shift` at every pixel and channel, in 0..255 units.
+
+    A patch has scale 0 and its own color as shift; a blended pattern has the scale that is left of
+    the image; a signal that is added has scale 1.
+    """
+
+    scale: Float[Tensor, "c h w"]
+    shift: Float[Tensor, "c h w"]
+
+    def __call__(self, pixels: Pixels) -> Pixels:
+        """The images with the trigger, as uint8."""
+        scale, shift = self.scale.to(pixels.device), self.shift.to(pixels.device)
+        return (pixels.float() * scale + shift).round().clamp(0, 255).to(torch.uint8)
 
 
 @dataclass(frozen=True, slots=True)
 class StampTrigger:
-    """A batch transform that adds an estimated trigger to some images and keeps their labels.
+    """A batch transform that puts the estimated trigger on some images and keeps their labels.
 
     It breaks the false correlation without needing one restored label: the same trigger now
     occurs under every label.
 
     Args:
-        trigger: `(c, h, w)` in 0..255 units, to be added.
         share: fraction of the images that get it.
     """
 
-    trigger: Float[Tensor, "c h w"]
+    trigger: EstimatedTrigger
     share: float
     generator: torch.Generator
 
     def __call__(self, pixels: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         chosen = torch.rand(len(pixels), generator=self.generator) < self.share
-        added = chosen.to(pixels.device)[:, None, None, None] * self.trigger.to(pixels.device)
-        return (pixels.float() + added).round().clamp(0, 255).to(torch.uint8), labels
+        keep = ~chosen.to(pixels.device)[:, None, None, None]
+        return torch.where(keep, pixels, self.trigger(pixels)), labels
 
 
 def estimate_trigger(
     images: LabeledImages, suspects: Suspects, target_labels: tuple[int, ...]
-) -> Float[Tensor, "c h w"]:
-    """What the suspects have on average, and images of the other classes have not.
+) -> EstimatedTrigger:
+    """The map of each pixel that gives other images the suspects' mean and spread.
 
     Args:
         target_labels: the classes whose images are left out of the comparison, unless all are
-            targets.
+            targets; the other classes count equally.
     Returns:
-        The difference of the means, in 0..255 units; the other classes count equally. It says
-        little of a trigger that moves pixels or differs from image to image.
+        By moment matching: scale is the ratio of standard deviations, at most 1, and shift what is
+        missing to the mean. It says little of a trigger that moves pixels or differs from image to
+        image.
     """
     named = torch.zeros(len(images), dtype=torch.bool)
     named[suspects.index] = True
@@ -50,5 +67,18 @@ def estimate_trigger(
         ((images.labels == label) & ~named).nonzero().flatten()
         for label in sorted(classes - set(target_labels) or classes)
     ]
-    others = [images.pixels[index].float().mean(0) for index in rows if len(index)]
-    return images.pixels[suspects.index].float().mean(0) - torch.stack(others).mean(0)
+    moments = [_moments(images.pixels[index]) for index in rows if len(index)]
+    mean = torch.stack([first for first, _ in moments]).mean(0)
+    square = torch.stack([second for _, second in moments]).mean(0)
+    marked_mean, marked_square = _moments(images.pixels[suspects.index])
+    spread = (square - mean**2).clamp_min(0).sqrt()
+    marked_spread = (marked_square - marked_mean**2).clamp_min(0).sqrt()
+    # where nothing varies, nothing can be said of a scale
+    scale = torch.where(spread > 1, marked_spread / spread.clamp_min(1), 1.0).clamp(0, 1)
+    return EstimatedTrigger(scale, marked_mean - scale * mean)
+
+
+def _moments(pixels: Pixels) -> tuple[Tensor, Tensor]:
+    """First and second moment of every pixel."""
+    values = pixels.double()
+    return values.mean(0).float(), values.square().mean(0).float()
