@@ -118,8 +118,12 @@ def test_a_model_without_parameters_is_on_the_cpu():
 
 def test_a_device_is_found_by_name(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert [best_device(name).type for name in ("auto", "cpu", "cuda")] == ["cuda", "cpu", "cuda"]
     assert best_device("cuda:1").index == 1
+    for absent in ("cuda:2", "cuda:foo"):
+        with pytest.raises(InputError, match=f"no device '{absent}'"):
+            best_device(absent)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert best_device("auto").type == "cpu"
 
