@@ -10,7 +10,7 @@ from ..errors import InputError
 from ..models.inference import predict
 from ..types import BoundaryResult, Case, Evidence, Flags, Labels, Progress, Verdict, silent
 from .base import Detector
-from .populations import SMALLEST, TwoPopulations, split
+from .populations import SMALLEST, TwoPopulations, oriented, split
 from .statistics import cluster_projection, dominant_projection, log_distance
 from .verdict import class_weight, clearest, reach_verdict
 
@@ -112,16 +112,16 @@ def rows_by_class(labels: Labels, usable: Flags) -> dict[int, torch.Tensor]:
 
 def _split_by_dominant(measured: BoundaryResult, index: torch.Tensor, seed: int) -> TwoPopulations:
     """By distance and the way that dominates: plain where clean images have each their own."""
-    projection = dominant_projection(_directions(measured)[index])
-    distance = log_distance(measured.distance[index])
-    return split(torch.stack([projection, distance], 1), leading=2, seed=seed)
+    directions = _directions(measured)[index]
+    statistics = [dominant_projection(directions), log_distance(measured.distance[index])]
+    return oriented(split(torch.stack(statistics, 1), leading=2, seed=seed), directions)
 
 
 def _split_by_clusters(measured: BoundaryResult, index: torch.Tensor, seed: int) -> TwoPopulations:
     """By two clusters of ways, and distance: plainer where clean images share a way, too."""
-    projection = cluster_projection(_directions(measured)[index], seed)
-    distance = log_distance(measured.distance[index])
-    return split(torch.stack([projection, distance], 1), leading=1, seed=seed)
+    directions = _directions(measured)[index]
+    statistics = [cluster_projection(directions, seed), log_distance(measured.distance[index])]
+    return oriented(split(torch.stack(statistics, 1), leading=1, seed=seed), directions)
 
 
 def _directions(measured: BoundaryResult) -> torch.Tensor:

@@ -1,6 +1,6 @@
 """Does a class hold one population or two, and who belongs to the second?"""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -73,6 +73,21 @@ def _spread_out(scaled: np.ndarray, member: np.ndarray) -> tuple[np.ndarray, Gau
         reg_covar=1e-4,
     ).fit(scaled)
     return mixture.predict_proba(scaled)[:, 1], mixture
+
+
+def oriented(found: TwoPopulations, directions: Float[Tensor, "n d"]) -> TwoPopulations:
+    """The same split, with the population as planted whose ways to the boundary agree more.
+
+    Agreement is the length of the mean unit direction: poison shares one trigger, while images of a
+    class share at most a likeness.
+    """
+    inside, outside = (
+        (weight[:, None] * directions.float()).sum(0).norm() / weight.sum().clamp_min(1e-6)
+        for weight in (found.member, 1 - found.member)
+    )
+    if inside >= outside:
+        return found
+    return replace(found, member=1 - found.member, share=1 - found.share)
 
 
 def _separation(mixture: GaussianMixture) -> float:
