@@ -65,6 +65,10 @@ class LabeledImages:
         """The same rows and names with other pixels and labels."""
         return replace(self, pixels=pixels, labels=labels)
 
+    def on(self, device: torch.device) -> "LabeledImages":
+        """The same images with their pixels on a device."""
+        return replace(self, pixels=self.pixels.to(device))
+
     def take(self, index: Tensor) -> "LabeledImages":
         """The rows of `index`, in that order."""
         index = index.nonzero().flatten() if index.dtype == torch.bool else index

@@ -48,8 +48,7 @@ def is_victim(path: Path) -> bool:
 def read_case(path: Path, device: torch.device, progress: Progress = silent) -> Case:
     """The model and the training images of a victim's folder: what a defender may see."""
     images = load_images(path / IMAGES, progress=progress)
-    placed = images.relabeled(images.pixels.to(device), images.labels)
-    return Case(load_model(path / MODEL).to(device), placed)
+    return Case(load_model(path / MODEL).to(device), images.on(device))
 
 
 def read_victim(

@@ -74,10 +74,9 @@ def make_victim(
     test = load_images(source, split="test", progress=progress)
     rate = {"poisoning_rate": cell.rate} if cell.rate else {}
     attack = attack_named(cell.attack)(target_label=study.target_label, **rate)
-    placed = images.relabeled(images.pixels.to(device), images.labels)
     with watch("victim"):
         generator = torch.Generator().manual_seed(cell.seed)
-        victim = attack.mount(placed, study.recipe, generator, progress)
+        victim = attack.mount(images.on(device), study.recipe, generator, progress)
     arguments = {"attack": attack, "settings": cell.victim_settings()}
     record = new_record("attack", arguments, cell.seed, watch.seconds, {}, str(device))
     write_run(folder, record, dump_victim(victim, exam_of(victim, test)))

@@ -43,8 +43,7 @@ def open_case(
     if data is not None:
         network = load_model(model, arch).to(device)  # fails sooner than the images
         images = load_images(data, progress=progress)
-        placed = images.relabeled(images.pixels.to(device), images.labels)
-        case = Case(network, placed)
+        case = Case(network, images.on(device))
         return Opened(case, exam=_plain_exam(test, progress) if test else None)
     if not is_victim(path):
         raise InputError(

@@ -96,9 +96,8 @@ def make(
 ) -> Made:
     """Poison, train and judge."""
     generator = torch.Generator().manual_seed(seed)
-    placed = images.relabeled(images.pixels.to(device), images.labels)
     with watch("victim"):
-        victim = plan.attack.mount(placed, plan.recipe, generator, progress)
+        victim = plan.attack.mount(images.on(device), plan.recipe, generator, progress)
     with watch("test"):
         exam = exam_of(victim, test)
         return Made(victim, exam, judge(victim.model, exam, progress))

@@ -15,11 +15,11 @@ SMALLEST = 20
 class TwoPopulations:
     """A class split in two.
 
-    `member` is the probability that an image belongs to the planted population, the one farther
-    along the first statistic. `gain` is by how many nats an image two normal populations explain
-    the leading statistics better than one, less the price of their parameters (BIC); `separation`
-    is Ashman's D between them over all statistics: above 2 they stand apart. `share` is the
-    planted population's part of the class.
+    `member` is the probability that an image belongs to the planted population: the one farther
+    along the first statistic, until `oriented` has compared the ways. `gain` is by how many nats
+    an image two normal populations explain the leading statistics better than one, less the price
+    of their parameters (BIC); `separation` is Ashman's D between them over all statistics: above 2
+    they stand apart. `share` is the planted population's part of the class.
     """
 
     member: Float[Tensor, " n"]
