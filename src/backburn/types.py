@@ -3,10 +3,10 @@
 Axes: `n` images, `c` channels, `h` height, `w` width, `k` classes, `d` features.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum
-from typing import Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int8, Int64, UInt8
@@ -138,29 +138,51 @@ class Exam:
 class BoundaryResult:
     """How far each image is from changing its prediction, and to what.
 
-    `distance` is inf and `crossed_label` -1 where nothing was found. `direction` is the unit
-    perturbation `(n, c * h * w)` in half precision, zero where not found, None unless asked for.
+    `distance` is inf and `crossed_label` -1 where nothing was found. `direction` is the
+    perturbation `(n, c * h * w)`, of length 1 in its norm and in half precision, zero where not
+    found. `certified` says where fp32 has verified the crossing; elsewhere the distance is an
+    estimate. `passes` counts forward and backward passes of each image. `feature` is the
+    penultimate layer `(n, f)` at the perturbed image. What was not asked for is None.
     """
 
     found: Flags
     distance: PerImage
     crossed_label: Labels
     direction: Float[Tensor, "n d"] | None = None
+    certified: Flags | None = None
+    passes: Int64[Tensor, " n"] | None = None
+    feature: Float[Tensor, "n f"] | None = None
+
+    def __len__(self) -> int:
+        return self.found.shape[0]
 
     def scattered(self, index: Index, count: int) -> "BoundaryResult":
         """The same results as rows `index` of `count` images; nothing is found for the others."""
+        fills = {"distance": torch.inf, "crossed_label": -1}
 
-        def spread(column: Tensor, fill: float) -> Tensor:
-            out = torch.full((count, *column.shape[1:]), fill, dtype=column.dtype)
+        def spread(name: str) -> Tensor | None:
+            column = getattr(self, name)
+            if column is None:
+                return None
+            out = torch.full((count, *column.shape[1:]), fills.get(name, 0), dtype=column.dtype)
             out[index] = column
             return out
 
-        return BoundaryResult(
-            spread(self.found, False),
-            spread(self.distance, torch.inf),
-            spread(self.crossed_label, -1),
-            None if self.direction is None else spread(self.direction, 0),
-        )
+        columns: dict[str, Any] = {column.name: spread(column.name) for column in fields(self)}
+        return BoundaryResult(**columns)
+
+
+def join(parts: Sequence[BoundaryResult]) -> BoundaryResult:
+    """Results of consecutive images as one; a column must be in all parts or in none."""
+
+    def joined(name: str) -> Tensor | None:
+        columns = [getattr(part, name) for part in parts]
+        return None if columns[0] is None else torch.cat(columns)
+
+    columns: dict[str, Any] = {
+        column.name: joined(column.name) for column in fields(BoundaryResult)
+    }
+    return BoundaryResult(**columns)
 
 
 @dataclass(frozen=True, slots=True)

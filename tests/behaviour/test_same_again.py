@@ -44,7 +44,7 @@ def test_accuracy_is_measured_on_test_images_of_ones_own(cli, victim, tmp_path):
 
 
 def test_a_runs_configuration_can_be_given_back(cli, victim, audited, tmp_path):
-    settings = ("--set", "detector.steps=5", "--set", "decoupling.stamped=0.25")
+    settings = ("--set", "detector.budget=default", "--set", "decoupling.stamped=0.25")
     cli("audit", victim, "--out", tmp_path / "first", *settings)
     config = tmp_path / "first" / "config.toml"
     assert "steps = 5" in config.read_text()

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from backburn.boundary.budget import Budget
 from backburn.boundary.deepfool import deepfool
 from backburn.boundary.engine import minimum_norm
 from backburn.models.zoo import build
@@ -34,7 +35,7 @@ def test_on_a_linear_model_distances_are_those_of_geometry(
         layer.bias.copy_(0.5 * torch.randn(classes, generator=generator) - layer.weight.sum(1) / 2)
     model = nn.Sequential(nn.Flatten(), layer).eval().requires_grad_(False)
     images = 0.5 + 0.02 * torch.randn(20, 3, 4, 4, generator=generator)
-    crossing = minimum_norm(model, images, candidates=5, low_precision=low_precision)
+    crossing = minimum_norm(model, images, budget=Budget(candidates=5), low_precision=low_precision)
     check_points(model, images, crossing)
     logits = model(images)
     start = logits.argmax(1)
@@ -57,6 +58,9 @@ def test_on_a_network_every_point_found_is_called_otherwise(name, size, low_prec
 def test_the_distances_are_about_as_short_as_those_of_deepfool(low_precision, generator):
     model = build("small_cnn-w4", 5, 3, generator=generator).eval().requires_grad_(False)
     images = torch.rand(12, 3, 8, 8, generator=generator)
-    fast = distance(minimum_norm(model, images, candidates=4, low_precision=low_precision), images)
+    fast = distance(
+        minimum_norm(model, images, budget=Budget(candidates=4), low_precision=low_precision),
+        images,
+    )
     slow = distance(deepfool(model, images, candidates=4), images)
     assert (fast / slow).median() < 1.05

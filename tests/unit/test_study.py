@@ -31,7 +31,10 @@ def test_a_study_is_read_from_toml(tmp_path):
         ('attacks = ["badnets"]\nseeds = []', "names no cell"),
         ('atacks = ["badnets"]', "did you mean 'attacks'"),
         ('attacks = ["badnet"]', "did you mean 'badnets'"),
-        ('attacks = ["badnets"]\n[burn.detector]\nstep = 3', r"did you mean 'burn\.detector\.step"),
+        (
+            'attacks = ["badnets"]\n[burn.detector]\nbudgt = "fast"',
+            r"did you mean 'burn\.detector\.budget",
+        ),
         ('attacks = ["badnets"]\ntrain = -1', "train is -1"),
         ('attacks = ["badnets"]\nrates = ["much"]', "rates"),
         ('attacks = ["badnets"]\nrates = [1.5]', "1.5"),

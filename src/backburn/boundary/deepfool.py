@@ -7,30 +7,35 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from ..types import Images
-from .projection import step_to_hyperplane
+from .projection import Norm, steepness, step_to_hyperplane
 
 LEAST = 1e-4
 """No step is shorter, so that an image on the boundary itself is moved across it."""
 
 
 class Crossing(NamedTuple):
-    """Points just beyond the boundary; where not found, the point is the image itself."""
+    """Points just beyond the boundary; where not found, the point is the image itself.
+
+    `passes` counts forward and backward passes.
+    """
 
     found: Bool[Tensor, " n"]
     crossed_label: Int64[Tensor, " n"]
     points: Float[Tensor, "n c h w"]
+    passes: Int64[Tensor, " n"]
 
 
 def deepfool(
     model: nn.Module,
     images: Images,
     *,
+    norm: Norm = "2",
     candidates: int = 9,
     steps: int = 30,
     overshoot: float = 0.02,
     bisections: int = 12,
 ) -> Crossing:
-    """The nearest point, in L2, at which the prediction changes.
+    """The nearest point at which the prediction changes.
 
     Args:
         model: in evaluation mode with frozen parameters; gradients must reach its input.
@@ -48,23 +53,25 @@ def deepfool(
     start = logits.argmax(1)
     tried = min(candidates, logits.shape[1] - 1)
     ranked = logits.scatter(1, start[:, None], -torch.inf).topk(tried, 1).indices
-    points = images.clone()
+    points, passes = images.clone(), torch.ones_like(start)
     active = torch.arange(len(images), device=images.device)
     for _ in range(steps):
         here = points[active]
         said, margins, gradients = _linearize(model, here, start[active], ranked[active])
+        passes[active] += 1 + tried
         going = said == start[active]
         active, here = active[going], here[going]
         if not len(active):
             break
-        margin, normal = _nearest(margins[going], gradients[going])
-        length = normal.norm(dim=1)
-        step = step_to_hyperplane(here.flatten(1), normal, margin.maximum(LEAST * length))
+        margin, normal = _nearest(margins[going], gradients[going], norm)
+        margin = margin.maximum(LEAST * steepness(normal, norm))
+        step = step_to_hyperplane(here.flatten(1), normal, margin, norm)
         moved = here + (1 + overshoot) * step.view_as(here)
         usable = moved.isfinite().flatten(1).all(1)
         active = active[usable]
         points[active] = moved[usable].clamp(0, 1)
-    return _bisect(model, images, points, start, bisections)
+    found, label, nearest = _bisect(model, images, points, start, bisections)
+    return Crossing(found, label, nearest, passes + 1 + bisections)
 
 
 def _linearize(
@@ -82,9 +89,10 @@ def _linearize(
     return logits.argmax(1), margins.detach(), torch.stack(gradients, 1)
 
 
-def _nearest(margins: Tensor, gradients: Tensor) -> tuple[Tensor, Tensor]:
+def _nearest(margins: Tensor, gradients: Tensor, norm: Norm) -> tuple[Tensor, Tensor]:
     """Margin and gradient of the class whose linearised boundary is nearest."""
-    distance = margins.clamp_min(0) / gradients.norm(dim=2).clamp_min(1e-12)
+    steep = torch.stack([steepness(gradient, norm) for gradient in gradients.unbind(1)], 1)
+    distance = margins.clamp_min(0) / steep
     best = distance.argmin(1)
     rows = torch.arange(len(best), device=best.device)
     return margins[rows, best].clamp_min(0), gradients[rows, best]
@@ -93,7 +101,8 @@ def _nearest(margins: Tensor, gradients: Tensor) -> tuple[Tensor, Tensor]:
 @torch.no_grad()
 def _bisect(
     model: nn.Module, images: Tensor, points: Tensor, start: Tensor, bisections: int
-) -> Crossing:
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Which points are across, and of each the nearest one on its segment, with its label."""
     label = model(points).argmax(1)
     found = label != start
     low, high = torch.zeros_like(start, dtype=images.dtype), torch.ones(len(images)).to(images)
@@ -106,4 +115,4 @@ def _bisect(
         low = torch.where(crossed, low, middle)
     nearest = torch.lerp(images, points, high[:, None, None, None])
     keep = found[:, None, None, None]
-    return Crossing(found, torch.where(found, label, -1), torch.where(keep, nearest, images))
+    return found, torch.where(found, label, -1), torch.where(keep, nearest, images)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import torch
 
+from ..boundary.budget import budget_named
 from ..boundary.distances import boundary
 from ..errors import InputError
 from ..models.inference import predict
@@ -28,7 +29,7 @@ class BoundaryDetector(Detector):
     """Distance to the boundary and shared direction, within each predicted class.
 
     Args:
-        candidates, steps: effort of the boundary search, see `backburn.boundary.engine`.
+        budget: effort of the boundary search: `screen`, `fast`, `default` or `exact`.
         batch_size: images at a time.
         false_alarm: p-value under which a class is called a target.
         suspicion: p-value under which a case is called suspicious.
@@ -36,15 +37,15 @@ class BoundaryDetector(Detector):
     compared within the class, beside the direction that poison samples share (docs/method.md).
     """
 
-    candidates: int = 3
-    steps: int = 6
+    budget: str = "fast"
     batch_size: int = 256
     false_alarm: float = 0.01
     suspicion: float = 0.05
 
     def __post_init__(self) -> None:
-        if min(self.candidates, self.steps, self.batch_size) < 1:
-            raise InputError("candidates, steps and batch_size of the detector: give 1 or more")
+        budget_named(self.budget)
+        if self.batch_size < 1:
+            raise InputError("batch_size of the detector: give 1 or more")
         if not 0 < self.false_alarm <= self.suspicion < 1:
             raise InputError(
                 f"false_alarm={self.false_alarm}, suspicion={self.suspicion}: give "
@@ -94,8 +95,7 @@ class BoundaryDetector(Detector):
             case.model,
             case.images.pixels[index],
             batch_size=self.batch_size,
-            candidates=self.candidates,
-            steps=self.steps,
+            budget=self.budget,
             directions=True,
             progress=progress,
         )

@@ -1,7 +1,7 @@
-"""The built-in networks by name: `preact_resnet18`, `preact_resnet18-w16`, `small_cnn`."""
+"""The built-in networks by name: `preact_resnet18`, `preact_resnet18-w16`, `small_cnn`, `vgg11`."""
 
 import re
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import torch
 
@@ -10,14 +10,18 @@ from ..types import Pixels
 from .classifier import Classifier
 from .preact_resnet import PreActResNet18
 from .small_cnn import SmallCNN
+from .vgg import VGG11
 
-ARCHITECTURES: dict[str, type[PreActResNet18] | type[SmallCNN]] = {
+BuiltIn: TypeAlias = type[PreActResNet18] | type[SmallCNN] | type[VGG11]
+
+ARCHITECTURES: dict[str, BuiltIn] = {
     "preact_resnet18": PreActResNet18,
     "small_cnn": SmallCNN,
+    "vgg11": VGG11,
 }
 
 
-def parse_architecture(name: str) -> tuple[type[PreActResNet18] | type[SmallCNN], int | None]:
+def parse_architecture(name: str) -> tuple[BuiltIn, int | None]:
     """The class and width that an architecture's name stands for; width None is the default.
 
     Raises:

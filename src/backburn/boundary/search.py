@@ -1,0 +1,167 @@
+"""The search for the nearest boundary point: one gradient a look, a few looks a track."""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from .budget import Budget
+from .oracle import Oracle
+from .projection import Norm, length, steepness, step_to_hyperplane, straight_step
+from .tracks import PULL, PUSH, Tracks, start_tracks
+
+OVERSHOOT = 1.02
+"""A step aims a little beyond the linearised boundary."""
+FIRST, REACH = 0.8, 0.7
+"""Of the linear distance at the image: how far the first look goes, and a step at the most."""
+TRUSTED = (0.75, 1.1)
+"""A look counts where the ray's own estimate changes its length by a factor between these."""
+WORTH = 0.005
+"""A gain of less than this share does not count."""
+MISSED = 0.15
+"""A step has missed where it leaves more than this share of the margin."""
+MOMENTUM = 0.4
+
+
+class Screened(NamedTuple):
+    """Predictions, the nearest linearised boundary of each image, and the tracks to start."""
+
+    start: Int64[Tensor, " n"]
+    nearest_label: Int64[Tensor, " n"]
+    nearest_step: Float[Tensor, "n d"]
+    tracks: Tracks
+
+
+def screen(oracle: Oracle, budget: Budget, norm: Norm) -> Screened:
+    """Linearise the boundaries to the likeliest other classes at the images themselves."""
+    start, others, margins, gradients = oracle.screen(budget.candidates)
+    steep = torch.stack([steepness(gradient, norm) for gradient in gradients.unbind(1)], 1)
+    linear, order = (margins / steep).sort(1)
+    chosen = linear <= budget.rivals * linear[:, :1]
+    chosen[:, 0] = True
+    image, place = chosen.nonzero().unbind(1)
+    other = order[image, place]
+    margin, normal = margins[image, other], gradients[image, other]
+    step = step_to_hyperplane(oracle.origin[image], normal, margin, norm)
+    unit = step / length(step, norm).clamp_min(1e-12)[:, None]
+    reach = REACH * linear[image, place]
+    nearest = others.gather(1, order[:, :1])[:, 0]
+    tracks = start_tracks(image, FIRST * step, unit, reach, margin)
+    return Screened(start, nearest, step[place == 0], tracks)
+
+
+def advance(
+    oracle: Oracle, start: Int64[Tensor, " n"], tracks: Tracks, norm: Norm, *, low: bool
+) -> Tracks:
+    """One look of each track, and where it looks next."""
+    origin, start = oracle.origin[tracks.image], start[tracks.image]
+    looked = (origin + tracks.point).clamp(0, 1)
+    margin, normal = oracle.linearize(tracks.image, looked.clone(), start, low=low)
+    now = looked - origin
+    rise = (normal * now).sum(1)
+    tracks = _remember(tracks, now, margin, rise, norm)
+    return _propose(_adapt(tracks, margin), origin, now, margin, normal, rise, norm)
+
+
+def _remember(tracks: Tracks, now: Tensor, margin: Tensor, rise: Tensor, norm: Norm) -> Tracks:
+    """Keep the look where Newton's estimate along its ray is trusted, and nearer than the best."""
+    size = length(now, norm).clamp_min(1e-12)
+    scale = 1 - margin / rise.where(rise < 0, -torch.inf)
+    trusted = (rise < 0) & (scale > TRUSTED[0]) & (scale < TRUSTED[1])
+    radius = torch.where(trusted, size * scale, torch.inf)
+    better, gained = radius < tracks.radius, radius < (1 - WORTH) * tracks.radius
+    across = torch.where(margin < 0, size, torch.inf)
+    return replace(
+        tracks,
+        way=torch.where(better[:, None], now / size[:, None], tracks.way),
+        radius=torch.where(better, radius, tracks.radius),
+        slope=torch.where(better, rise / size, tracks.slope),
+        ceiling=torch.where(better, across, tracks.ceiling),
+        last_slope=torch.where(rise < 0, rise / size, tracks.last_slope),
+        idle=torch.where(gained | tracks.radius.isinf(), 0, tracks.idle + 1),
+    )
+
+
+def _adapt(tracks: Tracks, margin: Tensor) -> Tracks:
+    """Less pull and more push while steps miss the boundary, the reverse once they cross."""
+    short = margin > 0
+    missed = short & (margin > MISSED * tracks.gap) & (tracks.seen > 0)
+    pull = torch.where(missed, 0.7 * tracks.pull, tracks.pull)
+    push = torch.where(missed, (1.2 * tracks.push).clamp_max(2.5), tracks.push)
+    return replace(
+        tracks,
+        pull=torch.where(short, pull, (1.25 * tracks.pull).clamp_max(1.4 * PULL)),
+        push=torch.where(short, push, (tracks.push / 1.2).clamp_min(PUSH)),
+        gap=margin.abs(),
+        seen=tracks.seen + 1,
+    )
+
+
+def _propose(
+    tracks: Tracks,
+    origin: Tensor,
+    now: Tensor,
+    margin: Tensor,
+    normal: Tensor,
+    rise: Tensor,
+    norm: Norm,
+) -> Tracks:
+    """Near the boundary a step of the fixed point; far from it, a short one towards it."""
+    distance = margin / steepness(normal, norm)
+    far = distance > tracks.reach
+    lost = (margin < 0) & ((rise >= 0) | (margin < 0.7 * rise))
+    near = _fixed_point_step(tracks, origin, now, margin, normal, rise, norm)
+    ahead = now + straight_step(normal, tracks.reach * steepness(normal, norm), norm)
+    crossing = tracks.first_gap / (tracks.first_gap - margin).clamp_min(1e-9)
+    back = now * crossing.clamp(0.3, 0.9)[:, None]
+    point = torch.where(far[:, None], ahead, torch.where(lost[:, None], back, near))
+    usable = point.isfinite().all(1)
+    return replace(
+        tracks,
+        point=torch.where(usable[:, None], point, tracks.point),
+        before=now,
+        settled=torch.where(far | lost, 0, tracks.settled + 1),
+    )
+
+
+def _fixed_point_step(
+    tracks: Tracks,
+    origin: Tensor,
+    now: Tensor,
+    margin: Tensor,
+    normal: Tensor,
+    rise: Tensor,
+    norm: Norm,
+) -> Tensor:
+    """Between the linearised boundary's nearest point to here and that to the origin.
+
+    With momentum, and scaled so that it lies on that boundary, or `push` beyond it.
+    """
+    at_origin = margin - rise
+    push = torch.where(margin > 0, tracks.push, 1.0)
+    here = now + straight_step(normal, push * margin, norm)
+    there = step_to_hyperplane(origin, normal, at_origin.clamp_min(0), norm)
+    step = torch.lerp(here, there, torch.where(at_origin > 0, tracks.pull, 0.0)[:, None])
+    moving = torch.where(tracks.settled > 0, MOMENTUM, 0.0)[:, None]
+    step = step + moving * (now - tracks.before)
+    wanted = at_origin + (push - 1) * margin
+    scale = -wanted / (normal * step).sum(1).clamp_max(-1e-12)
+    return OVERSHOOT * scale.clamp(0.5, 1.5)[:, None] * step
+
+
+def blend(tracks: Tracks, norm: Norm) -> Tracks:
+    """Look next half way between the best way so far and the proposed one.
+
+    Both lie about the optimum that the steps zigzag around, so their middle lies nearer to it.
+    """
+    size = length(tracks.point, norm).clamp_min(1e-12)
+    proposed = tracks.point / size[:, None]
+    agree = torch.nn.functional.cosine_similarity(tracks.way, proposed, dim=1) > 0.5
+    middle = tracks.way + proposed
+    middle = middle / length(middle, norm).clamp_min(1e-12)[:, None]
+    radius = torch.minimum(OVERSHOOT * tracks.radius, size)
+    usable = agree & tracks.radius.isfinite()
+    point = torch.where(usable[:, None], radius[:, None] * middle, tracks.point)
+    return replace(tracks, point=point)
