@@ -8,11 +8,11 @@ pytestmark = pytest.mark.usefixtures("here")
 
 @pytest.mark.parametrize("verb", ["audit", "repair", "demo", "attack"])
 def test_an_unknown_key_in_a_config_file(refused, here, verb):
-    key, near = ("recipe", "architectur") if verb == "attack" else ("detector", "stps")
+    key, near = ("recipe", "architectur") if verb == "attack" else ("detector", "budgt")
     (here / "my.toml").write_text(f"[{key}]\n{near} = 3\n")
     case = {"demo": [], "attack": ["badnets", PHOTOS]}.get(verb, [MODEL, PHOTOS])
     line = refused(verb, *case, "--config", "my.toml")
-    nearest = {"architectur": "recipe.architecture", "stps": "detector.steps"}[near]
+    nearest = {"architectur": "recipe.architecture", "budgt": "detector.budget"}[near]
     assert all(word in line for word in ("my.toml", f"{key}.{near}", f"did you mean '{nearest}'"))
 
 

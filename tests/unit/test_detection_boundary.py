@@ -28,7 +28,7 @@ def study(case: Case, seed: int = 0, **settings):
     ids=str,
 )
 def test_settings_out_of_range_are_refused(settings):
-    with pytest.raises(InputError, match="give|did you mean|unknown"):
+    with pytest.raises(InputError, match=r"give|unknown"):
         BoundaryDetector(**settings)
 
 

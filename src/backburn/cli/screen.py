@@ -13,12 +13,15 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from ..metrics import Found, Scores
 from ..runs import to_json
@@ -26,6 +29,14 @@ from ..types import LabeledImages
 
 WORTH_A_LINE = 2.0
 """Seconds after which a log is told of a phase; what is refused sooner is refused in one line."""
+
+
+class Speed(ProgressColumn):
+    """Images, or whatever is counted, a second."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:.0f}/s" if speed and speed >= 1 else "", style="progress.data.speed")
 
 
 class ShowProgress:
@@ -42,6 +53,7 @@ class ShowProgress:
                 MofNCompleteColumn(),
                 TimeElapsedColumn(),
                 TimeRemainingColumn(),
+                Speed(),
                 console=console,
             )
         self._tasks: dict[str, TaskID] = {}
