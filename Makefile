@@ -8,7 +8,7 @@ export OMP_WAIT_POLICY = PASSIVE
 export MALLOC_MMAP_THRESHOLD_ = 4294967296
 export MALLOC_TRIM_THRESHOLD_ = 4294967296
 
-.PHONY: demo test check clean
+.PHONY: demo test check bench-boundary bench-audit clean
 
 demo: .venv/ready
 	$(BIN)/backburn demo
@@ -26,6 +26,19 @@ check: .venv/ready
 # Published results are in studies/NAME, those of a run of yours in runs/study-NAME.
 study-%: .venv/ready
 	$(BIN)/backburn bench studies/$*.toml --out runs/study-$* --data $(DATA) --workers $(WORKERS)
+
+# Our boundary engine beside every public one: about forty minutes on one core, victims included.
+bench-boundary: .venv/peers
+	$(BIN)/python tests/benchmark/boundary.py --out runs/bench-boundary --victims runs/boundary-victims --data $(DATA)
+
+# How long an audit takes beside an epoch of training, and how much memory.
+bench-audit: .venv/peers
+	$(BIN)/python tests/benchmark/audit.py --victims runs/boundary-victims --data $(DATA)
+
+.venv/peers: .venv/ready tests/benchmark/peers.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r tests/benchmark/peers.txt
+	touch $@
 
 # torch first: what depends on it must not draw in another build
 .venv/ready: pyproject.toml constraints.txt

@@ -126,6 +126,21 @@ def plan_run(out: str | Path | None, command: str) -> Path:
     return path
 
 
+def plan_work(out: str | Path | None) -> Path | None:
+    """Where a run that was given a name keeps what is done of it: beside it, hidden."""
+    if out is None:
+        return None
+    final = Path(out).resolve()
+    return final.with_name(f".{final.name}-work")
+
+
+def drop_work(out: str | Path | None) -> None:
+    """Delete it, once the run is written."""
+    folder = plan_work(out)
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _fresh(path: Path) -> Path:
     twins = (path.with_name(f"{path.name}-{n}") for n in range(2, 1000))
     return path if not path.exists() else next(twin for twin in twins if not twin.exists())

@@ -3,7 +3,7 @@
 Axes: `n` images, `c` channels, `h` height, `w` width, `k` classes, `d` features.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
@@ -170,19 +170,6 @@ class BoundaryResult:
 
         columns: dict[str, Any] = {column.name: spread(column.name) for column in fields(self)}
         return BoundaryResult(**columns)
-
-
-def join(parts: Sequence[BoundaryResult]) -> BoundaryResult:
-    """Results of consecutive images as one; a column must be in all parts or in none."""
-
-    def joined(name: str) -> Tensor | None:
-        columns = [getattr(part, name) for part in parts]
-        return None if columns[0] is None else torch.cat(columns)
-
-    columns: dict[str, Any] = {
-        column.name: joined(column.name) for column in fields(BoundaryResult)
-    }
-    return BoundaryResult(**columns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,10 +22,10 @@ class Budget:
     """
 
     candidates: int = 3
-    rivals: float = 1.25
+    rivals: float = 1.15
     opening: int = 3
     survivors: int = 1
-    closing: int = 4
+    closing: int = 3
     patience: int = 2
     refining: int = 1
     certified: bool = True

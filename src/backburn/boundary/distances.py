@@ -9,10 +9,11 @@ from torch import Tensor, nn
 from ..errors import BackburnError, InputError
 from ..models.folding import folded
 from ..models.inference import batches, frozen, gains_from_bf16
-from ..types import BoundaryResult, Images, Pixels, Progress, join, silent
+from ..types import BoundaryResult, Images, Pixels, Progress, silent
 from .budget import Budget, budget_named
 from .engine import Nearest, minimum_norm
 from .projection import Norm, norm_named
+from .results import join
 
 PROBE = 8
 """Images that a folded model is tried on."""

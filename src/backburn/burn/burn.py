@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -39,22 +40,36 @@ class BURN(Defense):
         default_factory=lambda: Training(epochs=3, learning_rate=0.02, warmup=0.1)
     )
 
-    def audit(self, case: Case, generator: torch.Generator, progress: Progress = silent) -> Audit:
+    def audit(
+        self,
+        case: Case,
+        generator: torch.Generator,
+        progress: Progress = silent,
+        shards: Path | None = None,
+    ) -> Audit:
         """Verdict and suspects; nothing is trained and the case is left as it was.
 
+        Args:
+            shards: folder that keeps what is done of the boundary search, so that it can go on.
         Raises:
             InputError: a model that does not fit the images.
         """
         check_fit(case.model, case.images)
-        found = self.detector.study(case, generator, progress)
+        found = self.detector.study(case, generator, progress, shards)
         suspects = restore_labels(case.images, found)
         return Audit(suspects, found.evidence, found.verdict, found.boundary)
 
     def repair(
-        self, case: Case, generator: torch.Generator, progress: Progress = silent
+        self,
+        case: Case,
+        generator: torch.Generator,
+        progress: Progress = silent,
+        shards: Path | None = None,
     ) -> Repaired:
         """Audit the case, and where it is backdoored, repair a copy of its model.
 
+        Args:
+            shards: see `audit`.
         Returns:
             The case's own model where nothing is flagged.
         Raises:
@@ -63,7 +78,7 @@ class BURN(Defense):
         check_fit(case.model, case.images)
         diary: list[Phase] = []
         with timed("boundary", diary) as figures:
-            found = self.detector.study(case, generator, progress)
+            found = self.detector.study(case, generator, progress, shards)
             suspects = restore_labels(case.images, found)
             figures.update(suspects=len(suspects), p_value=found.verdict.p_value)
         model = case.model

@@ -38,7 +38,7 @@ def command(
     from ..burn.burn import BURN
     from ..config import configure, to_toml
     from ..models.inference import best_device
-    from ..runs import Stopwatch, new_record, plan_run, write_run
+    from ..runs import Stopwatch, drop_work, new_record, plan_run, plan_work, write_run
     from .casework import match_truth, open_case, suspects_csv, verdict_json, verdict_summary
     from .screen import ShowProgress, found_line, print_json, print_verdict
 
@@ -48,7 +48,8 @@ def command(
         with watch("read"):
             opened = open_case(model, data, arch, None, where, progress)
         with watch("boundary"):
-            result = burn.audit(opened.case, torch.Generator().manual_seed(seed), progress)
+            generator, shards = torch.Generator().manual_seed(seed), plan_work(out)
+            result = burn.audit(opened.case, generator, progress, shards)
     images, found = opened.case.images, match_truth(opened, result)
     verdict = verdict_summary(images, result)
     record = new_record(
@@ -65,6 +66,7 @@ def command(
         "suspects.csv": suspects_csv(images, result),
     }
     write_run(path, record, files)
+    drop_work(out)
     if as_json:
         summary = {"verdict": verdict, "suspects": found, "seconds": watch.seconds}
         print_json({**summary, "run": str(path)})

@@ -59,7 +59,7 @@ def main() -> None:
     except BackburnError as error:
         _fail(str(error))
     except (click.Abort, KeyboardInterrupt):
-        click.echo("backburn: stopped; nothing was written", err=True)
+        click.echo("backburn: stopped; no run was written", err=True)
         sys.exit(130)
 
 

@@ -47,11 +47,12 @@ def mend(
     seed: int,
     watch: Stopwatch,
     progress: Progress,
+    shards: Path | None = None,
 ) -> Mended:
     """Run BURN on a case, judge it where it can be judged, and lay out the run's files."""
     case = opened.case
     with watch("repair"):
-        repaired = burn.repair(case, torch.Generator().manual_seed(seed), progress)
+        repaired = burn.repair(case, torch.Generator().manual_seed(seed), progress, shards)
     spent = watch.seconds.pop("repair")
     for phase in repaired.history:
         watch.seconds[phase.name] = watch.seconds.get(phase.name, 0.0) + phase.seconds

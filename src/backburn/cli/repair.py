@@ -39,7 +39,7 @@ def command(
     from ..burn.burn import BURN
     from ..config import configure
     from ..models.inference import best_device
-    from ..runs import Stopwatch, plan_run
+    from ..runs import Stopwatch, drop_work, plan_run, plan_work
     from .casework import open_case
     from .mending import mend, publish
     from .screen import ShowProgress
@@ -50,7 +50,8 @@ def command(
         with watch("read"):
             opened = open_case(model, data, arch, test, where, progress)
         given = {"model": model, "data": data, "arch": arch, "test": test}
-        mended = mend("repair", opened, given, burn, seed, watch, progress)
+        mended = mend("repair", opened, given, burn, seed, watch, progress, plan_work(out))
     publish(mended, path, as_json)
+    drop_work(out)
     suspicious = mended.summary["verdict"]["state"] == "suspicious"
     return EXIT_CODES["suspicious"] if suspicious else 0

@@ -1,19 +1,36 @@
 """Our detector: what the way to the boundary says about each image, within its class."""
 
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
 from ..boundary.budget import budget_named
 from ..boundary.distances import boundary
+from ..boundary.results import overlaid
+from ..boundary.shards import boundary_in_shards
 from ..errors import InputError
 from ..models.inference import predict
-from ..types import BoundaryResult, Case, Evidence, Flags, Labels, Progress, Verdict, silent
+from ..types import (
+    BoundaryResult,
+    Case,
+    Evidence,
+    Flags,
+    Labels,
+    PerImage,
+    Progress,
+    Verdict,
+    silent,
+)
 from .base import Detector
 from .populations import SMALLEST, TwoPopulations, oriented, split
 from .statistics import cluster_projection, dominant_projection, log_distance
 from .verdict import class_weight, clearest, reach_verdict
+
+DOUBT = 0.02
+"""An image is in doubt where each population is at least so likely."""
 
 
 class Findings(NamedTuple):
@@ -30,6 +47,8 @@ class BoundaryDetector(Detector):
 
     Args:
         budget: effort of the boundary search: `screen`, `fast`, `default` or `exact`.
+        coarse_to_fine: screen every image, and spend the budget only on those that could belong to
+            either population of their class; the other distances are estimates then.
         batch_size: images at a time.
         false_alarm: p-value under which a class is called a target.
         suspicion: p-value under which a case is called suspicious.
@@ -38,6 +57,7 @@ class BoundaryDetector(Detector):
     """
 
     budget: str = "fast"
+    coarse_to_fine: bool = False
     batch_size: int = 256
     false_alarm: float = 0.01
     suspicion: float = 0.05
@@ -58,10 +78,16 @@ class BoundaryDetector(Detector):
         return self.study(case, generator, progress).evidence
 
     def study(
-        self, case: Case, generator: torch.Generator, progress: Progress = silent
+        self,
+        case: Case,
+        generator: torch.Generator,
+        progress: Progress = silent,
+        shards: Path | None = None,
     ) -> Findings:
         """The evidence, and the boundary and verdict it goes with.
 
+        Args:
+            shards: folder that keeps what is done of the boundary search, so that it can go on.
         Raises:
             InputError: a model that agrees with no label at all.
         """
@@ -72,8 +98,21 @@ class BoundaryDetector(Detector):
                 f"the model agrees with none of the {len(labels)} labels: give the images and "
                 "labels that it was trained on"
             )
-        measured = self._measure(case, agreed, progress)
         seed = int(torch.randint(2**31, (), generator=generator))
+        first = "screen" if self.coarse_to_fine else self.budget
+        measured = self._measure(case, agreed, first, progress, shards)
+        found, member = self._judge(labels, agreed, measured, seed)
+        doubtful = (member > DOUBT) & (member < 1 - DOUBT)
+        if self.coarse_to_fine and bool(doubtful.any()):
+            finer = self._measure(case, doubtful, self.budget, progress, None)
+            measured = overlaid(measured, finer, doubtful & finer.found)
+            found, _ = self._judge(labels, agreed, measured, seed)
+        return found
+
+    def _judge(
+        self, labels: Labels, agreed: Flags, measured: BoundaryResult, seed: int
+    ) -> tuple[Findings, PerImage]:
+        """Verdict and score; and how likely each image belongs to its class's odd population."""
         rows = {
             label: index
             for label, index in rows_by_class(labels, agreed & measured.found).items()
@@ -83,23 +122,27 @@ class BoundaryDetector(Detector):
         clusters = {k: _split_by_clusters(measured, index, seed) for k, index in rows.items()}
         views = (dominant, clusters)
         verdict, chosen = reach_verdict(views, self.false_alarm, self.suspicion), clearest(views)
-        score = torch.zeros(len(labels))
+        member, score = torch.zeros(len(labels)), torch.zeros(len(labels))
         for label, index in rows.items():
+            member[index] = chosen[label].member
             score[index] = chosen[label].member * class_weight(label, verdict)
-        return Findings(measured, Evidence(score, score > 0.5), verdict)
+        return Findings(measured, Evidence(score, score > 0.5), verdict), member
 
-    def _measure(self, case: Case, agreed: Flags, progress: Progress) -> BoundaryResult:
-        """The boundary of the images that the model agrees on; the others are not found."""
-        index = agreed.nonzero().flatten()
-        part = boundary(
+    def _measure(
+        self, case: Case, wanted: Flags, budget: str, progress: Progress, shards: Path | None
+    ) -> BoundaryResult:
+        """The boundary of the wanted images; the others are not found."""
+        index = wanted.nonzero().flatten()
+        search = partial(boundary_in_shards, folder=shards) if shards else boundary
+        part = search(
             case.model,
             case.images.pixels[index],
             batch_size=self.batch_size,
-            budget=self.budget,
+            budget=budget,
             directions=True,
             progress=progress,
         )
-        return part.scattered(index, len(agreed))
+        return part.scattered(index, len(wanted))
 
 
 def rows_by_class(labels: Labels, usable: Flags) -> dict[int, torch.Tensor]:

@@ -1,0 +1,112 @@
+"""A boundary search kept in shards on disk, so that it goes on where it was stopped."""
+
+import hashlib
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from ..types import BoundaryResult, Pixels, Progress, silent
+from .budget import Budget, budget_named
+from .distances import boundary
+from .projection import Norm, norm_named
+from .results import join
+
+SHARD = 4096
+"""Images a shard; at most so many are searched twice after an interruption."""
+
+
+def boundary_in_shards(
+    model: nn.Module,
+    pixels: Pixels,
+    folder: Path,
+    *,
+    norm: Norm | float = "2",
+    budget: str | Budget = "default",
+    batch_size: int = 256,
+    directions: bool = False,
+    features: bool = False,
+    shard: int = SHARD,
+    phase: str = "boundary",
+    progress: Progress = silent,
+) -> BoundaryResult:
+    """`boundary`, with every finished shard written to `folder/NNNNN.safetensors`.
+
+    A shard is taken from the folder where it was made from the same weights, the same pixels and
+    the same settings (a SHA-256 of them all is in it); any other file of that name is replaced.
+
+    Args:
+        folder: made where it is missing; nothing in it is deleted.
+        shard: images a file.
+        others: see `boundary`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = f"{norm_named(norm)} {budget_named(budget)} {directions} {features}"
+    weights = _digest(settings.encode(), *model.state_dict().values())
+    parts: list[BoundaryResult] = []
+    for begin in range(0, max(len(pixels), 1), shard):
+        part, path = pixels[begin : begin + shard], folder / f"{begin // shard:05d}.safetensors"
+        key = _digest(weights.encode(), part)
+        found = _read(path, key)
+        if found is None:
+            found = boundary(
+                model,
+                part,
+                norm=norm,
+                budget=budget,
+                batch_size=batch_size,
+                directions=directions,
+                features=features,
+                phase=phase,
+                progress=_shifted(progress, begin, len(pixels)),
+            )
+            _write(path, key, found)
+        progress(phase, begin + len(part), len(pixels))
+        parts.append(found)
+    return join(parts)
+
+
+def _shifted(progress: Progress, begin: int, total: int) -> Progress:
+    """Tells of one shard as a part of the whole."""
+
+    def tell(phase: str, done: int, _: int, /) -> None:
+        progress(phase, begin + done, total)
+
+    return tell
+
+
+def _digest(first: bytes, *tensors: torch.Tensor) -> str:
+    """SHA-256 of bytes, shapes and values."""
+    digest = hashlib.sha256(first)
+    for tensor in tensors:
+        digest.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
+        plain = tensor.detach().cpu().contiguous().reshape(-1)
+        digest.update(plain.view(torch.uint8).numpy().data if plain.numel() else b"")
+    return digest.hexdigest()
+
+
+def _write(path: Path, key: str, found: BoundaryResult) -> None:
+    """Write a shard whole: under another name first."""
+    columns = {column.name: getattr(found, column.name) for column in fields(found)}
+    present = {name: column for name, column in columns.items() if column is not None}
+    whole = path.with_suffix(".part")
+    save_file(present, whole, metadata={"key": key})
+    whole.replace(path)
+
+
+def _read(path: Path, key: str) -> BoundaryResult | None:
+    """A shard, or None where there is none, or it was made from something else."""
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, "pt") as file:
+            if (file.metadata() or {}).get("key") != key:
+                return None
+            columns: dict[str, Any] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError):
+        return None
+    return BoundaryResult(**columns)
