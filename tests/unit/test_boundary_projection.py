@@ -1,9 +1,18 @@
+import math
+
 import numpy as np
 import pytest
 import torch
-from scipy.optimize import minimize
+from scipy.optimize import linprog, minimize
 
-from backburn.boundary.projection import step_to_hyperplane
+from backburn.boundary.projection import (
+    length,
+    norm_named,
+    steepness,
+    step_to_hyperplane,
+    straight_step,
+)
+from backburn.errors import InputError
 
 
 def problem(seed: int, share: float, size: int = 6) -> tuple[torch.Tensor, ...]:
@@ -115,3 +124,97 @@ def test_single_precision_is_enough_for_slopes_of_many_magnitudes(decades, share
     assert torch.allclose((normal * step).sum(1), -margin, rtol=1e-3)
     exact = step_to_hyperplane(points.double(), normal.double(), margin.double())
     assert torch.allclose(step.norm(dim=1).double(), exact.norm(dim=1), rtol=1e-3)
+
+
+def least_largest_change(
+    points: torch.Tensor, normal: torch.Tensor, margin: torch.Tensor
+) -> np.ndarray:
+    """The same problem in L-infinity for scipy's linear programming: the step, and its length."""
+    x, n, m = points[0].numpy(), normal[0].numpy(), float(margin)
+    count, eye = len(x), np.eye(len(x))
+    solved = linprog(
+        c=[0] * count + [1],
+        A_ub=np.block([[eye, -np.ones((count, 1))], [-eye, -np.ones((count, 1))]]),
+        b_ub=np.zeros(2 * count),
+        A_eq=np.append(n, 0)[None],
+        b_eq=[-m],
+        bounds=[*zip(-x, 1 - x, strict=True), (0, None)],
+    )
+    assert solved.success, solved.message
+    return solved.x
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.8, 0.97])
+def test_the_largest_change_is_the_one_that_linear_programming_finds(seed, share):
+    points, normal, margin = problem(seed, share)
+    step = step_to_hyperplane(points, normal, margin, "inf")
+    moved = points + step
+    assert moved.min() >= 0
+    assert moved.max() <= 1
+    assert float((normal * step).sum() + margin) == pytest.approx(0, abs=1e-5)
+    expected = least_largest_change(points, normal, margin)[-1]
+    assert float(length(step, "inf")) == pytest.approx(expected, abs=1e-5)
+
+
+def test_those_problems_have_pixels_that_stop_at_the_box_before_the_others():
+    points, normal, margin = problem(0, 0.8)
+    step = step_to_hyperplane(points, normal, margin, "inf")[0]
+    stopped = step.abs() < step.abs().max() - 1e-3
+    assert 0 < int(stopped.sum()) < 6
+
+
+def test_a_step_of_the_least_largest_change_by_hand():
+    # the first pixel stops after 0.1 and takes 0.3 of 0.8; the others share the rest at 0.25 each
+    step = step_to_hyperplane(
+        torch.tensor([[0.1, 0.5, 0.5, 0.5]]),
+        torch.tensor([[3.0, 1.0, -1.0, 0.0]]),
+        torch.tensor([0.8]),
+        "inf",
+    )
+    assert step[0].tolist() == pytest.approx([-0.1, -0.25, 0.25, 0])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_unreachable_hyperplane_gives_the_corner_in_either_norm(seed):
+    points, normal, margin = problem(seed, 1.5)
+    corner = torch.where(normal > 0, 0.0, 1.0).double()
+    assert torch.allclose(points + step_to_hyperplane(points, normal, margin, "inf"), corner)
+
+
+def test_rows_do_not_know_each_other_in_either_norm():
+    rows = [problem(seed, share) for seed, share in [(0, 0.1), (1, 0.9), (2, 1.5), (3, 0.5)]]
+    together = step_to_hyperplane(*(torch.cat(part) for part in zip(*rows, strict=True)), "inf")
+    alone = torch.cat([step_to_hyperplane(*row, "inf") for row in rows])
+    assert torch.allclose(together, alone, atol=1e-12)
+
+
+@pytest.mark.parametrize(("norm", "expected"), [("2", [-0.3, 0.4]), ("inf", [-2.5 / 7, 2.5 / 7])])
+def test_the_straight_step_takes_the_margin_away_and_no_more(norm, expected):
+    normal, margin = torch.tensor([[3.0, -4.0]]), torch.tensor([2.5])
+    step = straight_step(normal, margin, norm)
+    assert step[0].tolist() == pytest.approx(expected)
+    assert float((normal * step).sum()) == pytest.approx(-2.5)
+    assert float(length(step, norm) * steepness(normal, norm)) == pytest.approx(2.5)
+
+
+@pytest.mark.parametrize(("norm", "long", "steep"), [("2", 5, 5), ("inf", 4, 7)])
+def test_lengths_and_their_duals(norm, long, steep):
+    row = torch.tensor([[3.0, -4.0]])
+    assert length(row, norm).tolist() == pytest.approx([long])
+    assert steepness(row, norm).tolist() == pytest.approx([steep])
+    assert steepness(0 * row, norm).item() > 0, "it is divided by"
+
+
+@pytest.mark.parametrize(
+    ("norm", "name"),
+    [(2, "2"), (2.0, "2"), ("2", "2"), ("inf", "inf"), (float("inf"), "inf"), (np.inf, "inf")],
+)
+def test_a_norm_goes_by_its_number_or_its_name(norm, name):
+    assert norm_named(norm) == name
+
+
+@pytest.mark.parametrize("norm", [1, 0, 3.0, -math.inf, math.nan])
+def test_another_norm_is_refused(norm):
+    with pytest.raises(InputError, match=f"norm is {norm}: give 2 or inf"):
+        norm_named(norm)

@@ -6,7 +6,9 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
+from ..errors import InputError
 from ..types import Images
+from .oracle import gradient_of
 from .projection import Norm, steepness, step_to_hyperplane
 
 LEAST = 1e-4
@@ -50,6 +52,8 @@ def deepfool(
     """
     with torch.no_grad():
         logits = model(images)
+    if logits.shape[1] < 2:
+        raise InputError("the model has one class only: there is no boundary to search")
     start = logits.argmax(1)
     tried = min(candidates, logits.shape[1] - 1)
     ranked = logits.scatter(1, start[:, None], -torch.inf).topk(tried, 1).indices
@@ -83,8 +87,7 @@ def _linearize(
         logits = model(points)
         margins = logits.gather(1, start[:, None]) - logits.gather(1, ranked)
     gradients = [
-        torch.autograd.grad(margins[:, k].sum(), points, retain_graph=True)[0].flatten(1)
-        for k in range(margins.shape[1])
+        gradient_of(margins[:, k], points, keep=True).flatten(1) for k in range(margins.shape[1])
     ]
     return logits.argmax(1), margins.detach(), torch.stack(gradients, 1)
 

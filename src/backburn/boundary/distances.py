@@ -1,7 +1,7 @@
 """Boundary distances of a whole training set."""
 
 import warnings
-from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ..errors import BackburnError, InputError
 from ..models.folding import folded
 from ..models.inference import batches, frozen, gains_from_bf16
-from ..types import BoundaryResult, Images, Pixels, Progress, silent
+from ..types import BoundaryResult, Images, Labels, Pixels, Progress, silent
 from .budget import Budget, budget_named
 from .engine import Nearest, minimum_norm
 from .projection import Norm, norm_named
@@ -28,6 +28,7 @@ def boundary(
     batch_size: int = 256,
     directions: bool = False,
     features: bool = False,
+    predictions: Labels | None = None,
     phase: str = "boundary",
     progress: Progress = silent,
 ) -> BoundaryResult:
@@ -44,87 +45,108 @@ def boundary(
         batch_size: images at a time; halved, with a warning, where memory does not suffice.
         directions: also return the unit perturbations.
         features: also return the penultimate features of the perturbed images.
+        predictions: the model's fp32 predictions, where they are known; saves a forward pass.
     Returns:
         On the CPU. `distance` is inf and `crossed_label` -1 where no crossing was found.
     Raises:
-        InputError: no such norm or budget, or features asked of a model without `features`.
+        InputError: no such norm or budget, a model with one class, or features asked of a model
+            without `features`.
     """
-    parts = measure(model, pixels, norm, budget, batch_size, directions, features, phase, progress)
-    return join(list(parts))
-
-
-def measure(
-    model: nn.Module,
-    pixels: Pixels,
-    norm: Norm | float,
-    budget: str | Budget,
-    batch_size: int,
-    directions: bool,
-    features: bool,
-    phase: str = "boundary",
-    progress: Progress = silent,
-) -> Iterator[BoundaryResult]:
-    """The same a batch at a time, so that memory does not grow with the number of images."""
-    norm, budget = norm_named(norm), budget_named(budget)
+    search = _Search(model, norm_named(norm), budget_named(budget), directions, features)
     if features and not callable(getattr(model, "features", None)):
         raise InputError(
             f"{type(model).__name__} has no features(images): give a model that has, or do "
             "without features"
         )
-    with frozen(model):
-        searched: nn.Module | None = None
+    parts: list[BoundaryResult] = []
+    with frozen(model), torch.enable_grad():
+        done = 0
         for images in batches(model, pixels, batch_size, phase, progress):
-            searched = searched or folded(model, images[:PROBE])
-            for part in _within_memory(searched, images, budget, norm):
-                yield _record(model, part, directions, features)
+            start = None if predictions is None else predictions[done : done + len(images)]
+            parts += search.measure(images, start)
+            done += len(images)
+    return join(parts) if parts else _nothing(pixels, directions)
 
 
-def _within_memory(
-    model: nn.Module, images: Images, budget: Budget, norm: Norm
-) -> Iterator[tuple[Images, Nearest]]:
-    """The search of a batch; in halves where memory does not suffice."""
-    try:
-        # a generator runs under its consumer's gradient mode, not under ours
-        with torch.enable_grad():
-            low = gains_from_bf16(images.device)
-            found = minimum_norm(model, images, budget=budget, norm=norm, low_precision=low)
-    except (RuntimeError, MemoryError) as error:
-        if not _is_out_of_memory(error):
-            raise
-        if len(images) == 1:
-            raise BackburnError("not enough memory to search the boundary of one image") from error
-    else:
-        yield images, found
-        return
-    half = len(images) // 2
-    warnings.warn(f"memory is short: searching {half} images at a time", stacklevel=2)
-    for part in (images[:half], images[half:]):
-        yield from _within_memory(model, part, budget, norm)
+@dataclass(slots=True)
+class _Search:
+    """What stays the same from batch to batch; `at_once` shrinks where memory is short."""
+
+    model: nn.Module
+    norm: Norm
+    budget: Budget
+    directions: bool
+    features: bool
+    faster: nn.Module | None = None
+    at_once: int | None = None
+
+    def measure(self, images: Images, start: Labels | None) -> list[BoundaryResult]:
+        """The results of a batch, in as many parts as memory asks for."""
+        self.faster = self.faster or folded(self.model, images[:PROBE])
+        parts: list[BoundaryResult] = []
+        while (done := sum(map(len, parts))) < len(images):
+            size = self.at_once or len(images)
+            chosen = slice(done, done + size)
+            found = self._attempt(images[chosen], None if start is None else start[chosen])
+            if found is None:
+                self.at_once = max(1, min(size, len(images) - done) // 2)
+                warnings.warn(
+                    f"memory is short: searching {self.at_once} images at a time", stacklevel=3
+                )
+            else:
+                parts.append(_record(self, images[chosen], found))
+        return parts
+
+    def _attempt(self, images: Images, start: Labels | None) -> Nearest | None:
+        """The search; None where memory does not suffice."""
+        try:
+            return minimum_norm(
+                self.faster or self.model,
+                images,
+                budget=self.budget,
+                norm=self.norm,
+                low_precision=gains_from_bf16(images.device),
+                judge=self.model,
+                start=start,
+            )
+        except (RuntimeError, MemoryError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            if len(images) == 1:
+                raise BackburnError(
+                    "not enough memory to search the boundary of one image"
+                ) from error
+            return None
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    return (
-        isinstance(error, MemoryError | torch.OutOfMemoryError)
-        or "allocate memory" in str(error)
-        or "not enough memory" in str(error)
-    )
+    signs = ("out of memory", "allocate memory", "not enough memory", "ALLOC_FAILED")
+    return isinstance(error, MemoryError) or any(sign in str(error) for sign in signs)
 
 
-def _record(
-    model: nn.Module,
-    part: tuple[Images, Nearest],
-    directions: bool,
-    features: bool,
-) -> BoundaryResult:
-    images, found = part
+def _record(search: _Search, images: Images, found: Nearest) -> BoundaryResult:
+    unit = _unit(found.points - images, found.distance) if search.directions else None
     return BoundaryResult(
         found.found.cpu(),
         found.distance.cpu(),
         found.crossed_label.cpu(),
-        _unit(found.points - images, found.distance) if directions else None,
+        unit,
         found.certified.cpu(),
         found.passes.cpu(),
-        _features(model, found.points) if features else None,
+        _features(search.model, found.points) if search.features else None,
+    )
+
+
+def _nothing(pixels: Pixels, directions: bool) -> BoundaryResult:
+    """The result of no images at all."""
+    none = torch.zeros(0, dtype=torch.int64)
+    return BoundaryResult(
+        none.bool(),
+        none.float(),
+        none,
+        torch.zeros(0, pixels[0:0].flatten(1).shape[1]).half() if directions else None,
+        none.bool(),
+        none.clone(),
     )
 
 
@@ -136,4 +158,9 @@ def _unit(steps: Tensor, distance: Tensor) -> Tensor:
 @torch.no_grad()
 def _features(model: nn.Module, points: Images) -> Tensor:
     rows: Tensor = model.features(points)  # type: ignore[operator]
+    if rows.dim() != 2:
+        raise InputError(
+            f"features(images) of {type(model).__name__} has shape {tuple(rows.shape)}: give a "
+            "model whose features are `(n, d)`"
+        )
     return rows.float().cpu()

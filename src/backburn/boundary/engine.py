@@ -39,6 +39,8 @@ def minimum_norm(
     budget: Budget | None = None,
     norm: Norm = "2",
     low_precision: bool = False,
+    judge: nn.Module | None = None,
+    start: Int64[Tensor, " n"] | None = None,
 ) -> Nearest:
     """The nearest point to each image, inside the pixel box, that the model calls otherwise.
 
@@ -46,19 +48,23 @@ def minimum_norm(
         model: in evaluation mode with frozen parameters; gradients must reach its input.
         images: `(n, c, h, w)` in [0, 1].
         low_precision: take all but the last steps in bf16; verification is in fp32 in any case.
+        judge: the module that verifies, where `model` is a faster copy of it.
+        start: the judge's predictions in fp32, where they are known; saves a pass.
+    Raises:
+        InputError: a model with one class.
     Source: the projection of FAB (Croce and Hein, arXiv 1907.02044), which structural reliability
     knows as the HL-RF iteration, with Newton's estimate of the radius along the ray. Departures:
     a screen picks the classes to start towards; momentum; pull and push adapt to each track; what
     cannot be verified is searched again by `deepfool`. docs/boundary.md has each one's worth.
     """
     budget = budget or Budget()
-    oracle = Oracle(model, images, low_precision)
+    oracle = Oracle(model, judge or model, images, low_precision, start)
     screened = screen(oracle, budget, norm)
     if not budget.certified:
         return _estimate(oracle, screened, norm)
-    start, tracks = screened.start, _search(oracle, screened, budget, norm)
+    tracks = _search(oracle, screened, budget, norm)
     rough = low_precision and not budget.refining
-    found = certify(oracle, start, tracks, norm, rough=rough)
+    found = certify(oracle, screened.start, tracks, norm, rough=rough)
     return _rescue(oracle, _nearest(oracle, tracks, found), budget, norm)
 
 
@@ -106,7 +112,7 @@ def _rescue(oracle: Oracle, nearest: Nearest, budget: Budget, norm: Norm) -> Nea
     missed = (~nearest.found).nonzero().flatten()
     if len(missed):
         images = oracle.images[missed]
-        crossing = deepfool(oracle.model, images, candidates=budget.candidates, norm=norm)
+        crossing = deepfool(oracle.judge, images, candidates=budget.candidates, norm=norm)
         size = length(flatten(crossing.points - images), norm)
         nearest.found[missed] = nearest.certified[missed] = crossing.found
         nearest.points[missed] = crossing.points
@@ -118,9 +124,10 @@ def _rescue(oracle: Oracle, nearest: Nearest, budget: Budget, norm: Norm) -> Nea
 
 def _estimate(oracle: Oracle, screened: Screened, norm: Norm) -> Nearest:
     """What the screen alone says; nothing is certified."""
-    points = (oracle.origin + screened.nearest_step).clamp(0, 1)
-    distance = length(points - oracle.origin, norm)
-    found = distance > 0
+    step = (oracle.origin + screened.nearest_step).clamp(0, 1) - oracle.origin
+    distance = length(step, norm)
+    found = (distance > 0) & screened.reached
+    points = oracle.origin + torch.where(found[:, None], step, 0.0)
     return Nearest(
         found,
         torch.zeros_like(found),

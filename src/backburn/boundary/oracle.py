@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from ..errors import InputError
 from ..types import Images
 
 
@@ -20,13 +21,17 @@ class Oracle:
 
     Args:
         model: in evaluation mode with frozen parameters; gradients must reach its input.
+        judge: says what an image is called; `model`, or what `model` is a faster copy of.
         images: `(n, c, h, w)` in [0, 1].
         low_precision: take gradients in bf16 unless a caller asks for fp32.
+        start: fp32 predictions of `judge`, where they are known.
     """
 
     model: nn.Module
+    judge: nn.Module
     images: Images
     low_precision: bool
+    start: Int64[Tensor, " n"] | None = None
     origin: Float[Tensor, "n d"] = field(init=False)
     passes: Int64[Tensor, " n"] = field(init=False)
 
@@ -43,7 +48,7 @@ class Oracle:
         self, image: Int64[Tensor, " m"], rows: Float[Tensor, "m d"], *, low: bool = False
     ) -> Tensor:
         """fp32 logits `(m, k)` of points in [0, 1] that belong to these images."""
-        self.passes.index_add_(0, image, torch.ones_like(image))
+        self._count(image)
         with torch.autocast(rows.device.type, torch.bfloat16, enabled=low):
             logits: Tensor = self.model(self.unflatten(rows))
         return logits.float()
@@ -54,9 +59,10 @@ class Oracle:
         rows: Float[Tensor, "m d"],
         start: Int64[Tensor, " m"],
     ) -> tuple[Float[Tensor, " m"], Int64[Tensor, " m"]]:
-        """fp32 logit of `start` above the best other class, and the predictions; no gradient."""
+        """The judge's logit of `start` above the best other class, and its predictions, in fp32."""
+        self._count(image)
         with torch.no_grad():
-            logits = self.logits(image, rows)
+            logits: Tensor = self.judge(self.unflatten(rows)).float()
         gap = logits.gather(1, start[:, None])[:, 0] - _others(logits, start).amax(1)
         return gap, logits.argmax(1)
 
@@ -84,6 +90,8 @@ class Oracle:
         image = torch.arange(len(self.images), device=self.images.device)
         points = self.origin.detach().clone().requires_grad_()
         logits = self.logits(image, points, low=self.low_precision)
+        if logits.shape[1] < 2:
+            raise InputError("the model has one class only: there is no boundary to search")
         start = self._predictions(logits.detach())
         tried = min(candidates, logits.shape[1] - 1)
         others = _others(logits.detach(), start).topk(tried, 1).indices
@@ -94,24 +102,30 @@ class Oracle:
         return start, others, margins.detach().clamp_min(0), torch.stack(gradients, 1)
 
     def _predictions(self, logits: Tensor) -> Tensor:
-        """Predictions; in fp32 where bf16 cannot tell the first two classes apart."""
-        start = logits.argmax(1)
-        if not self.low_precision:
-            return start
-        first = logits.topk(2, 1).values
-        unsure = (first[:, 0] - first[:, 1] < 0.1 * logits.abs().amax(1)).nonzero().flatten()
-        if len(unsure):
-            _, start[unsure] = self.margins(unsure, self.origin[unsure], start[unsure])
-        return start
+        """The judge's predictions in fp32: those of bf16 can be wrong by any margin."""
+        if self.start is not None:
+            return self.start.to(logits.device)
+        said = logits.argmax(1)
+        if not self.low_precision and self.judge is self.model:
+            return said
+        return self.margins(torch.arange(len(said), device=said.device), self.origin, said)[1]
+
+    def _count(self, image: Tensor) -> None:
+        self.passes.index_add_(0, image, torch.ones_like(image))
 
     def _gradient(self, image: Tensor, gap: Tensor, points: Tensor, *, last: bool) -> Tensor:
-        self.passes.index_add_(0, image, torch.ones_like(image))
-        if not gap.requires_grad:  # a constant model: nothing leads to its input
-            return torch.zeros_like(points)
-        (gradient,) = torch.autograd.grad(
-            gap.sum(), points, retain_graph=not last, allow_unused=True, materialize_grads=True
-        )
-        return gradient.detach()
+        self._count(image)
+        return gradient_of(gap, points, keep=not last)
+
+
+def gradient_of(gap: Float[Tensor, " m"], points: Tensor, *, keep: bool) -> Tensor:
+    """The gradient at each point; zero where the model is constant and nothing leads there."""
+    if not gap.requires_grad:
+        return torch.zeros_like(points)
+    (gradient,) = torch.autograd.grad(
+        gap.sum(), points, retain_graph=keep, allow_unused=True, materialize_grads=True
+    )
+    return gradient.detach()
 
 
 def _others(logits: Tensor, start: Tensor) -> Tensor:

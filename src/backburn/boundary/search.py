@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from .budget import Budget
@@ -26,11 +26,15 @@ MOMENTUM = 0.4
 
 
 class Screened(NamedTuple):
-    """Predictions, the nearest linearised boundary of each image, and the tracks to start."""
+    """Predictions, the nearest linearised boundary of each image, and the tracks to start.
+
+    `reached` says where that boundary lies inside the box.
+    """
 
     start: Int64[Tensor, " n"]
     nearest_label: Int64[Tensor, " n"]
     nearest_step: Float[Tensor, "n d"]
+    reached: Bool[Tensor, " n"]
     tracks: Tracks
 
 
@@ -49,7 +53,9 @@ def screen(oracle: Oracle, budget: Budget, norm: Norm) -> Screened:
     reach = REACH * linear[image, place]
     nearest = others.gather(1, order[:, :1])[:, 0]
     tracks = start_tracks(image, FIRST * step, unit, reach, margin)
-    return Screened(start, nearest, step[place == 0], tracks)
+    first, left = place == 0, margin + (normal * step).sum(1)
+    reached = left[first].abs() <= 1e-3 * margin[first]
+    return Screened(start, nearest, step[first], reached, tracks)
 
 
 def advance(

@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from ..types import BoundaryResult, Pixels, Progress, silent
+from ..types import BoundaryResult, Labels, Pixels, Progress, silent
 from .budget import Budget, budget_named
 from .distances import boundary
 from .projection import Norm, norm_named
@@ -30,6 +30,7 @@ def boundary_in_shards(
     batch_size: int = 256,
     directions: bool = False,
     features: bool = False,
+    predictions: Labels | None = None,
     shard: int = SHARD,
     phase: str = "boundary",
     progress: Progress = silent,
@@ -61,6 +62,7 @@ def boundary_in_shards(
                 batch_size=batch_size,
                 directions=directions,
                 features=features,
+                predictions=None if predictions is None else predictions[begin : begin + shard],
                 phase=phase,
                 progress=_shifted(progress, begin, len(pixels)),
             )

@@ -140,6 +140,7 @@ class BoundaryDetector(Detector):
             batch_size=self.batch_size,
             budget=budget,
             directions=True,
+            predictions=case.images.labels[index],  # the images measured are those it agrees on
             progress=progress,
         )
         return part.scattered(index, len(wanted))

@@ -1,5 +1,6 @@
 """Batch norm folded into the convolutions before it: the same function, fewer steps."""
 
+from collections import Counter
 from typing import cast
 
 import torch
@@ -36,7 +37,12 @@ def folded(model: nn.Module, probe: Images) -> nn.Module:
 def _fold_all(graph: fx.GraphModule) -> bool:
     """Fold each convolution that only a batch norm reads; whether there was one."""
     modules = dict(graph.named_modules())
-    pairs = [node for node in graph.graph.nodes if _is_pair(node, modules)]
+    calls = Counter(str(node.target) for node in graph.graph.nodes)
+    pairs = [
+        node
+        for node in graph.graph.nodes
+        if _is_pair(node, modules) and calls[str(node.args[0].target)] == 1
+    ]
     for node in pairs:
         before = node.args[0]
         parent, _, name = str(before.target).rpartition(".")
