@@ -39,7 +39,7 @@ class Budget:
 
 BUDGETS = {
     "screen": Budget(rivals=1, opening=0, closing=0, refining=0, certified=False),
-    "fast": Budget(candidates=2, rivals=1, opening=0, closing=4, refining=0),
+    "fast": Budget(candidates=2, rivals=1, opening=0, closing=3, refining=0),
     "default": Budget(),
     "exact": Budget(
         candidates=5, rivals=1.5, opening=4, survivors=2, closing=6, patience=3, refining=8
