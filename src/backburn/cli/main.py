@@ -3,6 +3,7 @@
 import importlib
 import os
 import sys
+import warnings
 
 import click
 
@@ -49,6 +50,7 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from ..errors import BackburnError
 
+    warnings.showwarning = _warn
     try:
         sys.exit(cli.main(standalone_mode=False) or 0)
     except click.UsageError as error:
@@ -61,6 +63,10 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("backburn: stopped; no run was written", err=True)
         sys.exit(130)
+
+
+def _warn(message: Warning | str, *_: object, **__: object) -> None:
+    click.echo(f"backburn: {message}", err=True)
 
 
 def _fail(message: str) -> None:

@@ -1,0 +1,100 @@
+"""A search that was stopped goes on, and never with somebody else's shards."""
+
+import pytest
+import torch
+from torch import nn
+
+from backburn.boundary.distances import boundary
+from backburn.boundary.shards import boundary_in_shards
+from backburn.models.zoo import build
+
+
+@pytest.fixture
+def pixels(generator) -> torch.Tensor:
+    return torch.randint(256, (11, 3, 8, 8), generator=generator).to(torch.uint8)
+
+
+@pytest.fixture
+def model(generator) -> nn.Module:
+    return build("small_cnn-w4", 5, 3, generator=generator).eval()
+
+
+class StoppedError(Exception):
+    pass
+
+
+def stop_after(images: int):
+    """Progress that stops the search once so many images are done."""
+
+    def tell(_: str, done: int, __: int) -> None:
+        if done > images:
+            raise StoppedError
+
+    return tell
+
+
+def times(folder) -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+
+
+def same(one, other) -> bool:
+    return torch.equal(one.distance, other.distance) and torch.equal(one.direction, other.direction)
+
+
+def test_shards_say_what_one_search_says(model, pixels, tmp_path):
+    whole = boundary(model, pixels, batch_size=4, directions=True)
+    parts = boundary_in_shards(
+        model, pixels, tmp_path / "s", shard=4, batch_size=4, directions=True
+    )
+    assert same(whole, parts)
+    assert sorted(times(tmp_path / "s")) == [f"0000{k}.safetensors" for k in range(3)]
+
+
+def test_a_search_that_was_stopped_goes_on_where_it_was(model, pixels, tmp_path):
+    settings = {"shard": 4, "batch_size": 4, "directions": True}
+    whole = boundary_in_shards(model, pixels, tmp_path / "whole", **settings)
+    with pytest.raises(StoppedError):
+        boundary_in_shards(model, pixels, tmp_path / "cut", **settings, progress=stop_after(8))
+    before = times(tmp_path / "cut")
+    assert set(before) == {"00000.safetensors", "00001.safetensors"}
+    told = []
+    resumed = boundary_in_shards(
+        model, pixels, tmp_path / "cut", **settings, progress=lambda *x: told.append(x)
+    )
+    assert same(whole, resumed)
+    after = times(tmp_path / "cut")
+    assert {name: after[name] for name in before} == before
+    assert [done for _, done, _ in told] == [4, 8, 11, 11]
+    assert {total for *_, total in told} == {11}
+
+
+@pytest.mark.parametrize("changed", ["pixels", "weights", "budget", "norm", "directions"])
+def test_what_was_made_from_something_else_is_made_again(changed, model, pixels, tmp_path):
+    boundary_in_shards(model, pixels, tmp_path, shard=20)
+    before, settings = times(tmp_path), {}
+    if changed == "pixels":
+        pixels = pixels.flip(0)
+    elif changed == "weights":
+        nn.init.constant_(model.head.bias, 0.1)
+    else:
+        settings = {changed: {"budget": "fast", "norm": "inf", "directions": True}[changed]}
+    found = boundary_in_shards(model, pixels, tmp_path, shard=20, **settings)
+    assert times(tmp_path) != before
+    assert torch.equal(found.distance, boundary(model, pixels, **settings).distance)
+
+
+@pytest.mark.parametrize("content", [b"", b"no shard", None])
+def test_a_broken_shard_is_made_again(content, model, pixels, tmp_path):
+    expected = boundary_in_shards(model, pixels, tmp_path, shard=20).distance
+    path = tmp_path / "00000.safetensors"
+    path.write_bytes(path.read_bytes()[:-9] if content is None else content)
+    assert torch.equal(boundary_in_shards(model, pixels, tmp_path, shard=20).distance, expected)
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_known_predictions_follow_their_images(model, pixels, tmp_path):
+    said = model(pixels / 255).argmax(1)
+    known = boundary_in_shards(model, pixels, tmp_path / "a", shard=4, predictions=said)
+    unknown = boundary_in_shards(model, pixels, tmp_path / "b", shard=4)
+    assert torch.equal(known.crossed_label, unknown.crossed_label)
+    assert bool((known.passes <= unknown.passes).all())
