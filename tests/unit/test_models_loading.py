@@ -29,7 +29,7 @@ def save_safely(model: nn.Module, path: Path, metadata: dict[str, str]) -> None:
     save_file(weights, path, metadata=metadata)
 
 
-@pytest.mark.parametrize("name", ["small_cnn-w4", "preact_resnet18-w2"])
+@pytest.mark.parametrize("name", ["small_cnn-w4", "preact_resnet18-w2", "vgg11-w4"])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_saved_network_says_itself_what_it_is(tmp_path, name, channels, pixels, generator):
     made = build(name, 5, channels, generator=generator, pixels=pixels[:, :channels])
@@ -86,3 +86,11 @@ def test_an_unknown_architecture_is_answered_with_the_nearest(tmp_path, model):
     torch.save(model.state_dict(), tmp_path / "model.pt")
     with pytest.raises(InputError, match="did you mean 'small_cnn'"):
         load_model(tmp_path / "model.pt", "smal_cnn")
+
+
+def test_a_bare_vgg_tells_its_width_and_channels(tmp_path, generator):
+    made = build("vgg11-w4", 6, 1, generator=generator)
+    torch.save(made.state_dict(), tmp_path / "vgg.pth")
+    loaded = load_model(tmp_path / "vgg.pth", "vgg11")
+    assert (loaded.architecture, loaded.head.weight.shape[0]) == ("vgg11-w4", 6)
+    assert loaded(torch.rand(1, 1, 28, 28)).shape == (1, 6)

@@ -1,6 +1,7 @@
 """What every network here is: pixels in [0, 1] in, logits out, features on request."""
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -15,13 +16,15 @@ class Classifier(nn.Module, ABC):
         channels: 1 or 3.
         mean, std: per-channel statistics of the training pixels, in [0, 1] units; kept as
             buffers, so that they travel with the weights.
-    `architecture` is the name that `models.zoo.build` makes it by.
+    `architecture` is the name that `models.zoo.build` makes it by, `stem` that of the first
+    convolution, which tells the width and the channels.
     """
 
     mean: Tensor
     std: Tensor
     head: nn.Linear
     architecture: str = ""
+    stem: ClassVar[str] = "conv1"
 
     def __init__(self, channels: int, mean: tuple[float, ...] = (), std: tuple[float, ...] = ()):
         super().__init__()

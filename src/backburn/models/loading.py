@@ -90,9 +90,9 @@ def _empty_network(name: str, weights: dict[str, Tensor], path: str | Path) -> C
     """A network of the size that the weights tell; the first convolution and the head say it."""
     base, _ = parse_architecture(name)
     try:
-        width, channels = weights["conv1.weight"].shape[:2]
+        width, channels = weights[f"{base.stem}.weight"].shape[:2]
         classes = weights["head.weight"].shape[0]
     except (KeyError, ValueError, IndexError) as error:
-        raise InputError(f"{path} does not fit {name}: it has no conv1 or no head") from error
+        raise InputError(f"{path} does not fit {name}: it has no {base.stem} or no head") from error
     arch = next(key for key, value in ARCHITECTURES.items() if value is base)
     return build(f"{arch}-w{width}", classes, channels)

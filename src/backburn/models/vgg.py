@@ -22,6 +22,8 @@ class VGG11(Classifier):
     the fifth pooling is a global average, so that 16x16 to 224x224 images all fit.
     """
 
+    stem = "convs.0"
+
     def __init__(
         self,
         classes: int,
