@@ -8,6 +8,7 @@ import csv
 import json
 import warnings
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import click
@@ -68,14 +69,14 @@ def run_all(subject: Subject, norm: str) -> dict[tuple[str, str], tuple[Tensor, 
     start = predict(model, subject.pixels).argmax(1)
     found: dict[tuple[str, str], tuple[Tensor, Cost]] = {}
     for budget in BUDGETS:
-        result, cost = measured(
-            model, images, lambda b=budget: boundary(model, subject.pixels, norm=norm, budget=b)
-        )
+        # the peers are told the predictions, too
+        search = partial(boundary, model, subject.pixels, norm=norm, predictions=start)
+        result, cost = measured(model, images, partial(search, budget=budget))
         found["backburn", budget] = result.distance, cost
         click.echo(f"{subject.name} {norm} backburn {budget}: {cost.units:.1f} units")
     plain = images.contiguous()  # some peers project a copy, to no effect, where it is not
     for name, engine in engines(norm).items():
-        perturbed, cost = measured(model, images, lambda e=engine: e(model, plain, start))
+        perturbed, cost = measured(model, images, partial(engine, model, plain, start))
         found[name, ""] = distance(model, plain, perturbed, start, norm), cost
         click.echo(f"{subject.name} {norm} {name}: {cost.units:.1f} units")
     return found

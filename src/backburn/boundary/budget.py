@@ -25,7 +25,7 @@ class Budget:
     rivals: float = 1.15
     opening: int = 3
     survivors: int = 1
-    closing: int = 3
+    closing: int = 4
     patience: int = 2
     refining: int = 1
     certified: bool = True
