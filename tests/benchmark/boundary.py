@@ -17,6 +17,7 @@ from cost import Cost, measured
 from peers import distance, engines
 from plot import draw_frontier
 from sklearn.metrics import roc_auc_score
+from table import markdown
 from torch import Tensor, nn
 
 from backburn.attacks.folder import read_victim
@@ -134,6 +135,7 @@ def write(out: Path, rows: list[dict[str, str | float]], settings: dict[str, int
         table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         table.writeheader()
         table.writerows(rows)
+    (out / "summary.md").write_text(markdown(rows))
     made = {**settings, "commit": commit(), "versions": versions(), "seed": 0}
     (out / "record.json").write_text(json.dumps(made, indent=2) + "\n")
     draw_frontier(rows, out)

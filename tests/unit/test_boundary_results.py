@@ -2,7 +2,7 @@ import pytest
 import torch
 from jaxtyping import TypeCheckError
 
-from backburn.boundary.results import join
+from backburn.boundary.results import join, overlaid
 from backburn.types import BoundaryResult
 
 
@@ -22,7 +22,7 @@ def result(rows: list[int]) -> BoundaryResult:
 
 
 def test_joined_parts_are_one_result_in_order():
-    whole = join([result([0, 1]), result([2]), result([5, 4])])
+    whole = join([result([0, 1]), result([2]), result([5, 4])], 5)
     assert len(whole) == 5
     assert whole.found.tolist() == [True, False, True, False, True]
     assert whole.distance.tolist() == [0, torch.inf, 2, torch.inf, 4]
@@ -37,7 +37,7 @@ def test_joined_parts_are_one_result_in_order():
 def test_what_no_part_has_the_whole_does_not_have():
     part = result([0, 1])
     bare = BoundaryResult(part.found, part.distance, part.crossed_label)
-    whole = join([bare, bare])
+    whole = join([bare, bare], 4)
     assert whole.distance.tolist() == [0, torch.inf] * 2
     assert (whole.direction, whole.certified, whole.passes, whole.feature) == (None,) * 4
 
@@ -45,8 +45,8 @@ def test_what_no_part_has_the_whole_does_not_have():
 def test_a_column_that_only_some_parts_have_is_an_error():
     part = result([0, 1])
     bare = BoundaryResult(part.found, part.distance, part.crossed_label)
-    with pytest.raises(TypeError):
-        join([part, bare])
+    with pytest.raises(ValueError, match="parts with columns"):
+        join([part, bare], 4)
 
 
 def test_scattered_columns_are_empty_for_the_other_images():
@@ -72,3 +72,13 @@ def test_columns_of_different_lengths_are_refused_in_tests():
     part = result([0, 1])
     with pytest.raises(TypeCheckError):
         BoundaryResult(part.found, part.distance[:1], part.crossed_label)
+
+
+def test_what_lies_above_is_seen_at_its_rows_alone():
+    above = torch.tensor([False, True, True])
+    seen = overlaid(result([0, 2, 4]), result([6, 8, 10]), above)
+    assert seen.distance.tolist() == [0, 8, 10]
+    assert seen.direction[:, 0].tolist() == [0, 8, 10]
+    assert seen.passes.tolist() == [0, 80, 100]
+    bare = BoundaryResult(above, torch.ones(3), torch.ones(3, dtype=torch.int64))
+    assert overlaid(result([0, 2, 4]), bare, above).direction is None

@@ -117,3 +117,13 @@ def test_the_batch_size_does_not_matter(backdoored):
     first, second = study(backdoored.case), study(backdoored.case, batch_size=37)
     assert torch.allclose(first.boundary.distance, second.boundary.distance, atol=1e-4)
     assert torch.equal(first.evidence.flagged, second.evidence.flagged)
+
+
+def test_coarse_to_fine_accuses_the_same_and_certifies_only_the_doubtful(backdoored):
+    fine = study(backdoored.case)
+    coarse = study(backdoored.case, coarse_to_fine=True)
+    assert coarse.verdict.target_labels == fine.verdict.target_labels == (0,)
+    assert (coarse.evidence.flagged == fine.evidence.flagged).float().mean() > 0.99
+    assert bool(fine.boundary.certified[fine.boundary.found].all())
+    assert coarse.boundary.certified.float().mean() < 0.5
+    assert bool(coarse.boundary.found.any())

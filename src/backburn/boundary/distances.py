@@ -1,6 +1,7 @@
 """Boundary distances of a whole training set."""
 
 import warnings
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -58,14 +59,11 @@ def boundary(
             f"{type(model).__name__} has no features(images): give a model that has, or do "
             "without features"
         )
-    parts: list[BoundaryResult] = []
+    if not len(pixels):
+        return _nothing(pixels, directions)
     with frozen(model), torch.enable_grad():
-        done = 0
-        for images in batches(model, pixels, batch_size, phase, progress):
-            start = None if predictions is None else predictions[done : done + len(images)]
-            parts += search.measure(images, start)
-            done += len(images)
-    return join(parts) if parts else _nothing(pixels, directions)
+        images = batches(model, pixels, batch_size, phase, progress)
+        return join(search.parts(images, predictions), len(pixels))
 
 
 @dataclass(slots=True)
@@ -80,11 +78,20 @@ class _Search:
     faster: nn.Module | None = None
     at_once: int | None = None
 
-    def measure(self, images: Images, start: Labels | None) -> list[BoundaryResult]:
-        """The results of a batch, in as many parts as memory asks for."""
-        self.faster = self.faster or folded(self.model, images[:PROBE])
-        parts: list[BoundaryResult] = []
-        while (done := sum(map(len, parts))) < len(images):
+    def parts(
+        self, given: Iterable[Images], predictions: Labels | None
+    ) -> Iterator[BoundaryResult]:
+        """The results of all batches, each in as many parts as memory asks for."""
+        begun = 0
+        for images in given:
+            self.faster = self.faster or folded(self.model, images[:PROBE])
+            start = None if predictions is None else predictions[begun : begun + len(images)]
+            yield from self._measure(images, start)
+            begun += len(images)
+
+    def _measure(self, images: Images, start: Labels | None) -> Iterator[BoundaryResult]:
+        done = 0
+        while done < len(images):
             size = self.at_once or len(images)
             chosen = slice(done, done + size)
             found = self._attempt(images[chosen], None if start is None else start[chosen])
@@ -94,8 +101,8 @@ class _Search:
                     f"memory is short: searching {self.at_once} images at a time", stacklevel=3
                 )
             else:
-                parts.append(_record(self, images[chosen], found))
-        return parts
+                yield _record(self, images[chosen], found)
+                done += len(images[chosen])
 
     def _attempt(self, images: Images, start: Labels | None) -> Nearest | None:
         """The search; None where memory does not suffice."""

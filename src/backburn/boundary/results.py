@@ -1,6 +1,6 @@
 """Boundary results put together: one after the other, or one over the other."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
@@ -23,14 +23,22 @@ def overlaid(below: BoundaryResult, above: BoundaryResult, rows: Flags) -> Bound
     return BoundaryResult(**columns)
 
 
-def join(parts: Sequence[BoundaryResult]) -> BoundaryResult:
-    """Results of consecutive images as one; a column must be in all parts or in none."""
+def join(parts: Iterable[BoundaryResult], count: int) -> BoundaryResult:
+    """Results of consecutive images as one; never more than one part beside the whole in memory.
 
-    def joined(name: str) -> Tensor | None:
-        columns = [getattr(part, name) for part in parts]
-        return None if columns[0] is None else torch.cat(columns)
-
-    columns: dict[str, Any] = {
-        column.name: joined(column.name) for column in fields(BoundaryResult)
-    }
-    return BoundaryResult(**columns)
+    Args:
+        parts: at least one; a column is in all of them or in none.
+        count: images of them all.
+    """
+    whole: dict[str, Any] = {}
+    done = 0
+    for part in parts:
+        columns = {column.name: getattr(part, column.name) for column in fields(part)}
+        present = {name: values for name, values in columns.items() if values is not None}
+        if done and present.keys() != whole.keys():
+            raise ValueError(f"parts with columns {sorted(whole)} and {sorted(present)}")
+        for name, values in present.items():
+            rows = whole.setdefault(name, values.new_empty((count, *values.shape[1:])))
+            rows[done : done + len(part)] = values
+        done += len(part)
+    return BoundaryResult(**whole)

@@ -48,28 +48,30 @@ def boundary_in_shards(
     folder.mkdir(parents=True, exist_ok=True)
     settings = f"{norm_named(norm)} {budget_named(budget)} {directions} {features}"
     weights = _digest(settings.encode(), *model.state_dict().values())
-    parts: list[BoundaryResult] = []
-    for begin in range(0, max(len(pixels), 1), shard):
-        part, path = pixels[begin : begin + shard], folder / f"{begin // shard:05d}.safetensors"
-        key = _digest(weights.encode(), part)
+
+    def one(begin: int) -> BoundaryResult:
+        rows, total = slice(begin, begin + shard), len(pixels)
+        path = folder / f"{begin // shard:05d}.safetensors"
+        key = _digest(weights.encode(), pixels[rows])
         found = _read(path, key)
         if found is None:
             found = boundary(
                 model,
-                part,
+                pixels[rows],
                 norm=norm,
                 budget=budget,
                 batch_size=batch_size,
                 directions=directions,
                 features=features,
-                predictions=None if predictions is None else predictions[begin : begin + shard],
+                predictions=None if predictions is None else predictions[rows],
                 phase=phase,
-                progress=_shifted(progress, begin, len(pixels)),
+                progress=_shifted(progress, begin, total),
             )
             _write(path, key, found)
-        progress(phase, begin + len(part), len(pixels))
-        parts.append(found)
-    return join(parts)
+        progress(phase, min(begin + shard, total), total)
+        return found
+
+    return join(map(one, range(0, max(len(pixels), 1), shard)), len(pixels))
 
 
 def _shifted(progress: Progress, begin: int, total: int) -> Progress:
