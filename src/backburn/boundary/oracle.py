@@ -75,7 +75,7 @@ class Oracle:
         low: bool,
     ) -> tuple[Float[Tensor, " m"], Float[Tensor, "m d"]]:
         """Margin of `start` above the best other class at each point, and its gradient."""
-        points = rows.requires_grad_()
+        points = rows.detach().requires_grad_()
         logits = self.logits(image, points, low=low)
         other = _others(logits.detach(), start).argmax(1, keepdim=True)
         gap = (logits.gather(1, start[:, None]) - logits.gather(1, other))[:, 0]

@@ -58,30 +58,39 @@ def screen(oracle: Oracle, budget: Budget, norm: Norm) -> Screened:
     return Screened(start, nearest, step[first], reached, tracks)
 
 
+class Look(NamedTuple):
+    """What a track saw: where it was, the margin there, its gradient and its rate along `now`."""
+
+    origin: Float[Tensor, "t d"]
+    now: Float[Tensor, "t d"]
+    margin: Float[Tensor, " t"]
+    normal: Float[Tensor, "t d"]
+    rise: Float[Tensor, " t"]
+
+
 def advance(
     oracle: Oracle, start: Int64[Tensor, " n"], tracks: Tracks, norm: Norm, *, low: bool
 ) -> Tracks:
     """One look of each track, and where it looks next."""
-    origin, start = oracle.origin[tracks.image], start[tracks.image]
-    looked = (origin + tracks.point).clamp(0, 1)
-    margin, normal = oracle.linearize(tracks.image, looked.clone(), start, low=low)
-    now = looked - origin
-    rise = (normal * now).sum(1)
-    tracks = _remember(tracks, now, margin, rise, norm)
-    return _propose(_adapt(tracks, margin), origin, now, margin, normal, rise, norm)
+    origin = oracle.origin[tracks.image]
+    points = (origin + tracks.point).clamp(0, 1)
+    now = points - origin
+    margin, normal = oracle.linearize(tracks.image, points, start[tracks.image], low=low)
+    look = Look(origin, now, margin, normal, (normal * now).sum(1))
+    return _propose(_adapt(_remember(tracks, look, norm), margin), look, norm)
 
 
-def _remember(tracks: Tracks, now: Tensor, margin: Tensor, rise: Tensor, norm: Norm) -> Tracks:
+def _remember(tracks: Tracks, look: Look, norm: Norm) -> Tracks:
     """Keep the look where Newton's estimate along its ray is trusted, and nearer than the best."""
-    size = length(now, norm).clamp_min(1e-12)
-    scale = 1 - margin / rise.where(rise < 0, -torch.inf)
+    rise, size = look.rise, length(look.now, norm).clamp_min(1e-12)
+    scale = 1 - look.margin / rise.where(rise < 0, -torch.inf)
     trusted = (rise < 0) & (scale > TRUSTED[0]) & (scale < TRUSTED[1])
     radius = torch.where(trusted, size * scale, torch.inf)
     better, gained = radius < tracks.radius, radius < (1 - WORTH) * tracks.radius
-    across = torch.where(margin < 0, size, torch.inf)
+    across = torch.where(look.margin < 0, size, torch.inf)
     return replace(
         tracks,
-        way=torch.where(better[:, None], now / size[:, None], tracks.way),
+        way=torch.where(better[:, None], look.now / size[:, None], tracks.way),
         radius=torch.where(better, radius, tracks.radius),
         slope=torch.where(better, rise / size, tracks.slope),
         ceiling=torch.where(better, across, tracks.ceiling),
@@ -105,55 +114,39 @@ def _adapt(tracks: Tracks, margin: Tensor) -> Tracks:
     )
 
 
-def _propose(
-    tracks: Tracks,
-    origin: Tensor,
-    now: Tensor,
-    margin: Tensor,
-    normal: Tensor,
-    rise: Tensor,
-    norm: Norm,
-) -> Tracks:
+def _propose(tracks: Tracks, look: Look, norm: Norm) -> Tracks:
     """Near the boundary a step of the fixed point; far from it, a short one towards it."""
-    distance = margin / steepness(normal, norm)
-    far = distance > tracks.reach
-    lost = (margin < 0) & ((rise >= 0) | (margin < 0.7 * rise))
-    near = _fixed_point_step(tracks, origin, now, margin, normal, rise, norm)
-    ahead = now + straight_step(normal, tracks.reach * steepness(normal, norm), norm)
-    crossing = tracks.first_gap / (tracks.first_gap - margin).clamp_min(1e-9)
-    back = now * crossing.clamp(0.3, 0.9)[:, None]
+    steep = steepness(look.normal, norm)
+    far = look.margin / steep > tracks.reach
+    lost = (look.margin < 0) & ((look.rise >= 0) | (look.margin < 0.7 * look.rise))
+    near = _fixed_point_step(tracks, look, norm)
+    ahead = look.now + straight_step(look.normal, tracks.reach * steep, norm)
+    crossing = tracks.first_gap / (tracks.first_gap - look.margin).clamp_min(1e-9)
+    back = look.now * crossing.clamp(0.3, 0.9)[:, None]
     point = torch.where(far[:, None], ahead, torch.where(lost[:, None], back, near))
     usable = point.isfinite().all(1)
     return replace(
         tracks,
         point=torch.where(usable[:, None], point, tracks.point),
-        before=now,
+        before=look.now,
         settled=torch.where(far | lost, 0, tracks.settled + 1),
     )
 
 
-def _fixed_point_step(
-    tracks: Tracks,
-    origin: Tensor,
-    now: Tensor,
-    margin: Tensor,
-    normal: Tensor,
-    rise: Tensor,
-    norm: Norm,
-) -> Tensor:
+def _fixed_point_step(tracks: Tracks, look: Look, norm: Norm) -> Tensor:
     """Between the linearised boundary's nearest point to here and that to the origin.
 
     With momentum, and scaled so that it lies on that boundary, or `push` beyond it.
     """
-    at_origin = margin - rise
-    push = torch.where(margin > 0, tracks.push, 1.0)
-    here = now + straight_step(normal, push * margin, norm)
-    there = step_to_hyperplane(origin, normal, at_origin.clamp_min(0), norm)
+    at_origin = look.margin - look.rise
+    push = torch.where(look.margin > 0, tracks.push, 1.0)
+    here = look.now + straight_step(look.normal, push * look.margin, norm)
+    there = step_to_hyperplane(look.origin, look.normal, at_origin.clamp_min(0), norm)
     step = torch.lerp(here, there, torch.where(at_origin > 0, tracks.pull, 0.0)[:, None])
     moving = torch.where(tracks.settled > 0, MOMENTUM, 0.0)[:, None]
-    step = step + moving * (now - tracks.before)
-    wanted = at_origin + (push - 1) * margin
-    scale = -wanted / (normal * step).sum(1).clamp_max(-1e-12)
+    step = step + moving * (look.now - tracks.before)
+    wanted = at_origin + (push - 1) * look.margin
+    scale = -wanted / (look.normal * step).sum(1).clamp_max(-1e-12)
     return OVERSHOOT * scale.clamp(0.5, 1.5)[:, None] * step
 
 

@@ -47,8 +47,8 @@ class BoundaryDetector(Detector):
 
     Args:
         budget: effort of the boundary search: `screen`, `fast`, `default` or `exact`.
-        coarse_to_fine: screen every image, and spend the budget only on those that could belong to
-            either population of their class; the other distances are estimates then.
+        coarse_to_fine: screen every image, and spend the budget only where that could change
+            verdict or suspects; the other distances are estimates.
         batch_size: images at a time.
         false_alarm: p-value under which a class is called a target.
         suspicion: p-value under which a case is called suspicious.
@@ -102,12 +102,24 @@ class BoundaryDetector(Detector):
         first = "screen" if self.coarse_to_fine else self.budget
         measured = self._measure(case, agreed, first, progress, shards)
         found, member = self._judge(labels, agreed, measured, seed)
-        doubtful = (member > DOUBT) & (member < 1 - DOUBT)
+        doubtful = self._in_doubt(labels, found.verdict, agreed, member)
         if self.coarse_to_fine and bool(doubtful.any()):
             finer = self._measure(case, doubtful, self.budget, progress, None)
             measured = overlaid(measured, finer, doubtful & finer.found)
             found, _ = self._judge(labels, agreed, measured, seed)
         return found
+
+    def _in_doubt(self, labels: Labels, verdict: Verdict, agreed: Flags, member: PerImage) -> Flags:
+        """Whose certified distance could change something.
+
+        All images where the verdict itself is not clear; else those of a target class that either
+        population might claim.
+        """
+        clear = verdict.p_value > 10 * self.suspicion or verdict.state == "backdoored"
+        if not clear:
+            return agreed
+        target = torch.isin(labels, torch.tensor(verdict.target_labels, dtype=torch.int64))
+        return target & (member > DOUBT) & (member < 1 - DOUBT)
 
     def _judge(
         self, labels: Labels, agreed: Flags, measured: BoundaryResult, seed: int
