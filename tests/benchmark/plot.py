@@ -1,16 +1,21 @@
 """Accuracy against cost: which engine lies on the frontier."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+from table import read
 
 mpl.use("agg")
 import matplotlib.pyplot as plt
 
 MEASURES = {"ratio_mean": "mean", "ratio_median": "median", "ratio_p95": "95th percentile"}
-SHORT = {"adv_lib ": "", "foolbox ": "fb ", "torchattacks ": "ta "}
+MARKERS = "sDv^<>PX*dp"
+OURS = "#0072B2"
+FLOOR = 3e-4
+"""The best known itself has no logarithm; it is drawn here."""
 
 
 def draw_frontier(rows: Sequence[dict[str, Any]], out: Path) -> None:
@@ -18,39 +23,45 @@ def draw_frontier(rows: Sequence[dict[str, Any]], out: Path) -> None:
     for norm in dict.fromkeys(row["norm"] for row in rows):
         mine = [row for row in rows if row["norm"] == norm]
         victims = list(dict.fromkeys(row["victim"] for row in mine))
-        size = (13, 4.2 * len(victims))
-        figure, grid = plt.subplots(len(victims), len(MEASURES), figsize=size, squeeze=False)
+        peers = [name for name in dict.fromkeys(r["engine"] for r in mine) if name != "backburn"]
+        figure, grid = plt.subplots(
+            len(victims), len(MEASURES), figsize=(13, 4 * len(victims) + 1), squeeze=False
+        )
         for line, victim in zip(grid, victims, strict=True):
             for axes, (key, title) in zip(line, MEASURES.items(), strict=True):
-                _panel(axes, [row for row in mine if row["victim"] == victim], key)
+                _panel(axes, [row for row in mine if row["victim"] == victim], key, peers)
                 axes.set_title(f"{victim}: {title}", fontsize=10)
+        names, labels = grid[0][0].get_legend_handles_labels()
+        figure.legend(names, labels, loc="lower center", ncols=5, frameon=False, fontsize=9)
         figure.suptitle(f"Distance over the best known, L{norm}; lower and further left is better")
-        figure.tight_layout()
+        figure.tight_layout(rect=(0, 0.09, 1, 1))
         for suffix in ("png", "svg"):
             figure.savefig(out / f"frontier-L{norm}.{suffix}", dpi=110)
         plt.close(figure)
 
 
-def _panel(axes: Any, rows: Sequence[dict[str, Any]], key: str) -> None:
+def _panel(axes: Any, rows: Sequence[dict[str, Any]], key: str, peers: Sequence[str]) -> None:
     """Excess over the best known, both axes logarithmic."""
-    for ours in (True, False):
-        group = [row for row in rows if (row["engine"] == "backburn") == ours]
-        group = sorted(group, key=lambda row: row["units"])
-        excess = [max(row[key] - 1, 3e-4) for row in group]
-        units = [row["units"] for row in group]
-        color, style = ("#0072B2", "o-") if ours else ("#555555", "s")
-        axes.plot(units, excess, style, color=color, markersize=5)
-        for x, y, row in zip(units, excess, group, strict=True):
-            axes.annotate(_label(row), (x, y), (4, 3), textcoords="offset points", fontsize=7)
-    axes.set_xscale("log")
-    axes.set_yscale("log")
+    ours = sorted((r for r in rows if r["engine"] == "backburn"), key=lambda r: float(r["units"]))
+    points = [(float(row["units"]), _excess(row, key)) for row in ours]
+    axes.plot(*zip(*points, strict=True), "o-", color=OURS, label="backburn")
+    for point, row in zip(points, ours, strict=True):
+        axes.annotate(row["budget"], point, (6, 3), textcoords="offset points", color=OURS)
+    for place, name in enumerate(peers):
+        (row,) = (row for row in rows if row["engine"] == name)
+        color = plt.get_cmap("tab20b")(2 * place % 20)
+        point = float(row["units"]), _excess(row, key)
+        axes.plot(*point, MARKERS[place], color=color, markersize=7, label=name)
+    axes.set(xscale="log", yscale="log", ylim=(FLOOR / 1.5, None))
     axes.set_xlabel("units (plain forward + backward passes, by time)")
     axes.set_ylabel("excess over the best known")
-    axes.grid(alpha=0.25, which="both")
+    axes.grid(alpha=0.25)
 
 
-def _label(row: dict[str, Any]) -> str:
-    name = row["budget"] or row["engine"]
-    for long, short in SHORT.items():
-        name = name.replace(long, short)
-    return f"{name} ({row['found']:.1%} found)" if row["found"] < 1 else str(name)
+def _excess(row: dict[str, Any], key: str) -> float:
+    return max(float(row[key]) - 1, FLOOR)
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    draw_frontier(read(folder / "summary.csv"), folder)
