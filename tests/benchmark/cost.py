@@ -41,12 +41,19 @@ def counted(model: nn.Module) -> Iterator[Passes]:
         handle.remove()
 
 
+def now(images: Tensor) -> float:
+    """Seconds, once the device has done what it was given."""
+    if images.is_cuda:
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
 def plain_pass(model: nn.Module, images: Tensor) -> float:
     """Seconds an image of one fp32 forward and backward pass: the unit."""
-    began = time.perf_counter()
+    began = now(images)
     points = images.detach().requires_grad_()
     torch.autograd.grad(model(points)[:, 0].sum(), points)
-    return (time.perf_counter() - began) / len(images)
+    return (now(images) - began) / len(images)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +73,9 @@ def measured(
     count = len(images)
     unit = [plain_pass(model, images) for _ in range(samples + 1)][1:]
     with counted(model) as passes:
-        began = time.perf_counter()
+        began = now(images)
         found = run()
-        seconds = (time.perf_counter() - began) / count
+        seconds = (now(images) - began) / count
     unit += [plain_pass(model, images) for _ in range(samples)]
     cost = Cost(
         1e3 * seconds, seconds / median(unit), passes.forward / count, passes.backward / count
