@@ -11,12 +11,11 @@ from pathlib import Path
 
 import click
 import torch
+from victims import STUDIES, opened
 
-from backburn.attacks.folder import read_victim
 from backburn.benchmark.study import load_study
 from backburn.burn.burn import BURN
 from backburn.config import configure
-from backburn.models.inference import best_device
 from backburn.runs import commit
 from backburn.training import fit
 from backburn.types import Case, LabeledImages
@@ -68,8 +67,8 @@ def epoch_seconds(study: Path, case: Case) -> float:
 
 
 @click.command()
-@click.option("--victims", required=True, type=Path, help="Where the victims are.")
-@click.option("--data", default=None, help="Unused here; the victims bring their images.")
+@click.option("--victims", required=True, type=Path, help="Where the victims are, or will be.")
+@click.option("--data", default=Path("data"), type=Path, help="Folder of the data sets.")
 @click.option("--victim", default="preact_resnet18", show_default=True)
 @click.option("--images", default=5000, show_default=True, help="Images audited.")
 @click.option("--threads", default=2, show_default=True)
@@ -77,7 +76,7 @@ def epoch_seconds(study: Path, case: Case) -> float:
 @click.option("--only", default="", help="One mode, in this process, as JSON.")
 def main(
     victims: Path,
-    data: str | None,
+    data: Path,
     victim: str,
     images: int,
     threads: int,
@@ -86,12 +85,12 @@ def main(
 ) -> None:
     """Time an epoch, an audit of each mode, and an epoch again."""
     torch.set_num_threads(threads)
-    case, _, _ = read_victim(victims / victim, best_device(), lambda *_: None)
+    case, _ = opened(victim, data, victims)
     case = repeated(case, images)
     if only:
         click.echo(json.dumps(audit(case, only)))
         return
-    study = Path("studies/boundary") / f"{victim}.toml"
+    study = STUDIES / f"{victim}.toml"
     epochs = [epoch_seconds(study, case)]
     rows = {mode: _apart(victims, victim, images, threads, mode) for mode in modes.split(",")}
     epochs.append(epoch_seconds(study, case))

@@ -19,16 +19,13 @@ from plot import draw_frontier
 from sklearn.metrics import roc_auc_score
 from table import markdown
 from torch import Tensor, nn
+from victims import STUDIES, opened
 
-from backburn.attacks.folder import read_victim
-from backburn.benchmark.cell import make_victim
-from backburn.benchmark.study import load_study
 from backburn.boundary.budget import BUDGETS
 from backburn.boundary.distances import boundary
 from backburn.models.folding import folded
-from backburn.models.inference import as_images, best_device, predict
+from backburn.models.inference import as_images, predict
 from backburn.runs import commit, versions
-from backburn.types import Truth
 
 COLUMNS = (
     "engine", "norm", "budget", "victim", "found", "ratio_mean", "ratio_median", "ratio_p95",
@@ -46,22 +43,15 @@ class Subject:
     poison: Tensor
 
 
-def subject(name: str, study: Path, data: Path, victims: Path, count: int) -> Subject:
-    """A victim, made where it is missing, and a random sample of images it agrees on."""
-    folder, device = victims / name, best_device()
-    if not folder.exists():
-        make_victim(load_study(study).cells()[0], data, folder, device, lambda *_: None)
-    case, truth, _ = read_victim(folder, device, lambda *_: None)
+def subject(name: str, data: Path, victims: Path, count: int) -> Subject:
+    """A victim, and a random sample of images it agrees on."""
+    case, truth = opened(name, data, victims)
     agreed = (predict(case.model, case.images.pixels).argmax(1) == case.images.labels).nonzero()
     order = torch.randperm(len(agreed), generator=torch.Generator().manual_seed(0))[:count]
     chosen = agreed.flatten()[order]
     pixels = case.images.pixels[chosen]
     model = case.model.eval().requires_grad_(False)
-    return Subject(name, folded(model, as_images(pixels[:8])), pixels, _poison(truth, chosen))
-
-
-def _poison(truth: Truth, chosen: Tensor) -> Tensor:
-    return truth.poison[chosen]
+    return Subject(name, folded(model, as_images(pixels[:8])), pixels, truth.poison[chosen])
 
 
 def run_all(subject: Subject, norm: str) -> dict[tuple[str, str], tuple[Tensor, Cost]]:
@@ -122,8 +112,8 @@ def main(out: Path, data: Path, victims: Path, images: int, threads: int) -> Non
     torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, str | float]] = []
-    for study in sorted(Path("studies/boundary").glob("*.toml")):
-        one = subject(study.stem, study, data, victims, images)
+    for study in sorted(STUDIES.glob("*.toml")):
+        one = subject(study.stem, data, victims, images)
         for norm in ("2", "inf"):
             rows += rows_of(one, norm, run_all(one, norm))
             write(out, rows, {"images": images, "threads": threads})

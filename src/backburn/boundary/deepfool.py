@@ -6,9 +6,8 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
-from ..errors import InputError
 from ..types import Images
-from .oracle import gradient_of
+from .oracle import gradient_of, likeliest_others
 from .projection import Norm, steepness, step_to_hyperplane
 
 LEAST = 1e-4
@@ -52,17 +51,14 @@ def deepfool(
     """
     with torch.no_grad():
         logits = model(images)
-    if logits.shape[1] < 2:
-        raise InputError("the model has one class only: there is no boundary to search")
     start = logits.argmax(1)
-    tried = min(candidates, logits.shape[1] - 1)
-    ranked = logits.scatter(1, start[:, None], -torch.inf).topk(tried, 1).indices
+    ranked = likeliest_others(logits, start, candidates)
     points, passes = images.clone(), torch.ones_like(start)
     active = torch.arange(len(images), device=images.device)
     for _ in range(steps):
         here = points[active]
         said, margins, gradients = _linearize(model, here, start[active], ranked[active])
-        passes[active] += 1 + tried
+        passes[active] += 1 + ranked.shape[1]
         going = said == start[active]
         active, here = active[going], here[going]
         if not len(active):
@@ -94,8 +90,7 @@ def _linearize(
 
 def _nearest(margins: Tensor, gradients: Tensor, norm: Norm) -> tuple[Tensor, Tensor]:
     """Margin and gradient of the class whose linearised boundary is nearest."""
-    steep = torch.stack([steepness(gradient, norm) for gradient in gradients.unbind(1)], 1)
-    distance = margins.clamp_min(0) / steep
+    distance = margins.clamp_min(0) / steepness(gradients, norm)
     best = distance.argmin(1)
     rows = torch.arange(len(best), device=best.device)
     return margins[rows, best].clamp_min(0), gradients[rows, best]

@@ -90,11 +90,9 @@ class Oracle:
         image = torch.arange(len(self.images), device=self.images.device)
         points = self.origin.detach().clone().requires_grad_()
         logits = self.logits(image, points, low=self.low_precision)
-        if logits.shape[1] < 2:
-            raise InputError("the model has one class only: there is no boundary to search")
         start = self._predictions(logits.detach())
-        tried = min(candidates, logits.shape[1] - 1)
-        others = _others(logits.detach(), start).topk(tried, 1).indices
+        others = likeliest_others(logits.detach(), start, candidates)
+        tried = others.shape[1]
         margins = logits.gather(1, start[:, None]) - logits.gather(1, others)
         gradients = [
             self._gradient(image, margins[:, k], points, last=k == tried - 1) for k in range(tried)
@@ -131,3 +129,16 @@ def gradient_of(gap: Float[Tensor, " m"], points: Tensor, *, keep: bool) -> Tens
 def _others(logits: Tensor, start: Tensor) -> Tensor:
     """The logits with that of `start` out of the race."""
     return logits.scatter(1, start[:, None], -torch.inf)
+
+
+def likeliest_others(
+    logits: Float[Tensor, "n k"], start: Int64[Tensor, " n"], count: int
+) -> Int64[Tensor, "n m"]:
+    """The classes with the largest logits beside `start`, `count` of them where there are.
+
+    Raises:
+        InputError: one class only.
+    """
+    if logits.shape[1] < 2:
+        raise InputError("the model has one class only: there is no boundary to search")
+    return _others(logits, start).topk(min(count, logits.shape[1] - 1), 1).indices

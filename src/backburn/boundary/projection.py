@@ -79,6 +79,6 @@ def straight_step(
     return -(margin / normal.abs().sum(1).clamp_min(1e-24))[:, None] * normal.sign()
 
 
-def steepness(normal: Float[Tensor, "n d"], norm: Norm = "2") -> Float[Tensor, " n"]:
+def steepness(normal: Float[Tensor, "*n d"], norm: Norm = "2") -> Float[Tensor, "*n"]:
     """The dual norm of each row: by how much a step of length 1 can change the margin."""
-    return (normal.norm(dim=1) if norm == "2" else normal.abs().sum(1)).clamp_min(1e-12)
+    return (normal.norm(dim=-1) if norm == "2" else normal.abs().sum(-1)).clamp_min(1e-12)

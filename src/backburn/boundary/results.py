@@ -23,6 +23,12 @@ def overlaid(below: BoundaryResult, above: BoundaryResult, rows: Flags) -> Bound
     return BoundaryResult(**columns)
 
 
+def columns_of(result: BoundaryResult) -> dict[str, Tensor]:
+    """The columns that were asked for, by name."""
+    columns = {column.name: getattr(result, column.name) for column in fields(result)}
+    return {name: values for name, values in columns.items() if values is not None}
+
+
 def join(parts: Iterable[BoundaryResult], count: int) -> BoundaryResult:
     """Results of consecutive images as one; never more than one part beside the whole in memory.
 
@@ -33,8 +39,7 @@ def join(parts: Iterable[BoundaryResult], count: int) -> BoundaryResult:
     whole: dict[str, Any] = {}
     done = 0
     for part in parts:
-        columns = {column.name: getattr(part, column.name) for column in fields(part)}
-        present = {name: values for name, values in columns.items() if values is not None}
+        present = columns_of(part)
         if done and present.keys() != whole.keys():
             raise ValueError(f"parts with columns {sorted(whole)} and {sorted(present)}")
         for name, values in present.items():

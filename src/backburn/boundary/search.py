@@ -41,8 +41,7 @@ class Screened(NamedTuple):
 def screen(oracle: Oracle, budget: Budget, norm: Norm) -> Screened:
     """Linearise the boundaries to the likeliest other classes at the images themselves."""
     start, others, margins, gradients = oracle.screen(budget.candidates)
-    steep = torch.stack([steepness(gradient, norm) for gradient in gradients.unbind(1)], 1)
-    linear, order = (margins / steep).sort(1)
+    linear, order = (margins / steepness(gradients, norm)).sort(1)
     chosen = linear <= budget.rivals * linear[:, :1]
     chosen[:, 0] = True
     image, place = chosen.nonzero().unbind(1)

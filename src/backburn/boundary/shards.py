@@ -1,7 +1,6 @@
 """A boundary search kept in shards on disk, so that it goes on where it was stopped."""
 
 import hashlib
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from ..types import BoundaryResult, Labels, Pixels, Progress, silent
 from .budget import Budget, budget_named
 from .distances import boundary
 from .projection import Norm, norm_named
-from .results import join
+from .results import columns_of, join
 
 SHARD = 4096
 """Images a shard; at most so many are searched twice after an interruption."""
@@ -95,10 +94,8 @@ def _digest(first: bytes, *tensors: torch.Tensor) -> str:
 
 def _write(path: Path, key: str, found: BoundaryResult) -> None:
     """Write a shard whole: under another name first."""
-    columns = {column.name: getattr(found, column.name) for column in fields(found)}
-    present = {name: column for name, column in columns.items() if column is not None}
     whole = path.with_suffix(".part")
-    save_file(present, whole, metadata={"key": key})
+    save_file(columns_of(found), whole, metadata={"key": key})
     whole.replace(path)
 
 

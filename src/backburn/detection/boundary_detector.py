@@ -102,8 +102,10 @@ class BoundaryDetector(Detector):
         first = "screen" if self.coarse_to_fine else self.budget
         measured = self._measure(case, agreed, first, progress, shards)
         found, member = self._judge(labels, agreed, measured, seed)
+        if not self.coarse_to_fine:
+            return found
         doubtful = self._in_doubt(labels, found.verdict, agreed, member)
-        if self.coarse_to_fine and bool(doubtful.any()):
+        if bool(doubtful.any()):
             finer = self._measure(case, doubtful, self.budget, progress, None)
             measured = overlaid(measured, finer, doubtful & finer.found)
             found, _ = self._judge(labels, agreed, measured, seed)
