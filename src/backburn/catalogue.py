@@ -1,17 +1,35 @@
 """Names to classes: the one list of what there is."""
 
+from .attacks.adap_blend import AdapBlend
+from .attacks.adap_patch import AdapPatch
+from .attacks.all_to_all import AllToAll
 from .attacks.badnets import BadNets
 from .attacks.base import Attack
 from .attacks.blended import Blended
+from .attacks.bpp import BPP
+from .attacks.ftrojan import FTrojan
+from .attacks.low_frequency import LowFrequency
 from .attacks.none import NoAttack
 from .attacks.sig import SIG
+from .attacks.tact import TaCT
+from .attacks.trojan import Trojan
+from .attacks.wanet import WaNet
 from .errors import unknown_name
 
 ATTACKS: dict[str, type[Attack]] = {
+    "adap_blend": AdapBlend,
+    "adap_patch": AdapPatch,
+    "all_to_all": AllToAll,
     "badnets": BadNets,
     "blended": Blended,
+    "bpp": BPP,
+    "ftrojan": FTrojan,
+    "lf": LowFrequency,
     "none": NoAttack,
     "sig": SIG,
+    "tact": TaCT,
+    "trojan": Trojan,
+    "wanet": WaNet,
 }
 
 

@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
 from .models.inference import predict
-from .types import Evidence, Exam, Flags, PerImage, Progress, State, Suspects, Truth, silent
+from .types import Evidence, Exam, Flags, PerImage, Pixels, Progress, State, Suspects, Truth, silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,14 @@ class Found:
     fpr: float
     restored: float
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stealth:
+    """How hard a trigger is to see: mean PSNR in decibels and mean SSIM over changed images."""
+
+    psnr: float
+    ssim: float
 
 
 def rate(hits: Tensor) -> float:
@@ -79,3 +87,21 @@ def match(evidence: Evidence, suspects: Suspects, truth: Truth) -> Found:
         restored=rate(right[hit]),
         count=len(suspects),
     )
+
+
+def stealth(plain: Pixels, triggered: Pixels) -> Stealth:
+    """PSNR and SSIM of triggered images against the same images as they were.
+
+    PSNR is 10 lg(255^2 / MSE) of each image, and images that the trigger leaves as they are do not
+    count; SSIM has the usual window of 11 pixels, Gaussian with sigma 1.5.
+    Source: Wang et al., Image quality assessment, IEEE TIP 2004, by torchmetrics.
+    """
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
+    changed = (plain != triggered).flatten(1).any(1)
+    before, after = plain[changed].float(), triggered[changed].float()
+    if not len(before):
+        return Stealth(math.nan, math.nan)
+    error = (before - after).square().flatten(1).mean(1)
+    similar = torch.as_tensor(structural_similarity_index_measure(after, before, data_range=255.0))
+    return Stealth(float((10 * torch.log10(255**2 / error)).mean()), float(similar))

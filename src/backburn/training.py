@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -12,10 +12,13 @@ from torch import Tensor, nn
 from .data.augmentation import Augmentation
 from .errors import BackburnError, InputError
 from .models.inference import as_images, device_of, gains_from_bf16
-from .types import Labels, PerImage, Pixels, Progress, silent
+from .types import Images, Labels, PerImage, Pixels, Progress, silent
 
-BatchTransform: TypeAlias = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-"""Changes an augmented uint8 batch and its labels; drawn from a generator of its own."""
+BatchTransform: TypeAlias = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+"""Changes an augmented uint8 batch and its labels; the third argument says which rows they are."""
+
+Objective: TypeAlias = Callable[[nn.Module, Images, Labels], Tensor]
+"""The loss `(n,)` of each image, in [0, 1] and on the model's device."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,8 @@ class Training:
     """How to fit: SGD with Nesterov momentum, a linear warm-up and a cosine down to zero.
 
     `learning_rate` is the peak; `warmup` the fraction of all steps spent rising to it.
-    Weight decay leaves out biases and batch-norm parameters.
+    Weight decay leaves out biases and batch-norm parameters. `optimizer` may be `adam` (AdamW,
+    which takes no notice of `momentum`).
     """
 
     epochs: int = 20
@@ -33,6 +37,7 @@ class Training:
     weight_decay: float = 5e-4
     warmup: float = 0.15
     label_smoothing: float = 0.0
+    optimizer: Literal["sgd", "adam"] = "sgd"
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
@@ -68,6 +73,7 @@ def fit(
     *,
     weights: PerImage | None = None,
     batch_transform: BatchTransform | None = None,
+    objective: Objective | None = None,
     phase: str = "train",
     progress: Progress = silent,
 ) -> list[float]:
@@ -78,12 +84,14 @@ def fit(
         generator: draws the order of the images and the augmentation.
         weights: how much each image counts in the loss; 1 for all where None.
         batch_transform: applied to each batch after augmentation (triggers, mixtures).
+        objective: what is minimised; the cross entropy of the labels where None.
     Returns:
         The mean loss of each epoch.
     Raises:
         BackburnError: the loss became NaN or infinite.
     """
     optimizer = _optimizer(model, training)
+    objective = objective or _cross_entropy(training.label_smoothing)
     count = len(pixels)
     per_epoch = math.ceil(count / training.batch_size)
     steps, step, losses = training.epochs * per_epoch, 0, []
@@ -94,9 +102,9 @@ def fit(
             for group in optimizer.param_groups:
                 group["lr"] = training.rate_at(step, steps)
             batch = training.augmentation(pixels[chosen], generator), labels[chosen]
-            batch = batch_transform(*batch) if batch_transform else batch
+            batch = batch_transform(*batch, chosen) if batch_transform else batch
             weight = None if weights is None else weights[chosen]
-            total += _step(model, optimizer, *batch, weight, training) * len(chosen)
+            total += _step(model, optimizer, *batch, weight, objective) * len(chosen)
             step += 1
             progress(phase, step * count // per_epoch, training.epochs * count)
         losses.append(total / count)
@@ -109,15 +117,27 @@ def fit(
     return losses
 
 
-def _optimizer(model: nn.Module, training: Training) -> torch.optim.SGD:
+def _cross_entropy(smoothing: float) -> Objective:
+    def loss(model: nn.Module, images: Images, labels: Labels) -> Tensor:
+        logits = model(images).float()
+        return F.cross_entropy(logits, labels, reduction="none", label_smoothing=smoothing)
+
+    return loss
+
+
+def _optimizer(model: nn.Module, training: Training) -> torch.optim.Optimizer:
     decayed = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
     plain = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
     groups: list[dict[str, Any]] = [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
+    groups = [group for group in groups if group["params"]]
+    rate, decay = training.learning_rate, training.weight_decay
+    if training.optimizer == "adam":
+        return torch.optim.AdamW(groups, lr=rate, weight_decay=decay)
     return torch.optim.SGD(
-        [group for group in groups if group["params"]],
-        lr=training.learning_rate,
+        groups,
+        lr=rate,
         momentum=training.momentum,
-        weight_decay=training.weight_decay,
+        weight_decay=decay,
         nesterov=training.momentum > 0,
     )
 
@@ -128,15 +148,12 @@ def _step(
     pixels: Tensor,
     labels: Tensor,
     weight: Tensor | None,
-    training: Training,
+    objective: Objective,
 ) -> float:
     device = device_of(model)
     images, labels = as_images(pixels, device), labels.to(device)
     with torch.autocast(device.type, torch.bfloat16, enabled=gains_from_bf16(device)):
-        logits = model(images)
-    loss = F.cross_entropy(
-        logits.float(), labels, reduction="none", label_smoothing=training.label_smoothing
-    )
+        loss = objective(model, images, labels)
     mean = (
         loss.mean()
         if weight is None

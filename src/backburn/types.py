@@ -108,14 +108,20 @@ class Truth:
 class Victim:
     """The referee's view of an attacked case.
 
-    `target_label` is -1 for a case without poison; `trigger` is then the identity.
+    `goal[y]` is what the attacker wants a triggered image of class `y` called; -1 where the
+    trigger is not meant to work (the target class itself, other sources, a case without poison).
     """
 
     model: nn.Module
     images: LabeledImages
     truth: Truth
     trigger: Trigger
-    target_label: int
+    goal: tuple[int, ...]
+
+    @property
+    def target_labels(self) -> tuple[int, ...]:
+        """The classes that triggered images are sent to, in order."""
+        return tuple(sorted(set(self.goal) - {-1}))
 
     def case(self) -> Case:
         """What a defender may see of this victim."""

@@ -5,9 +5,11 @@ from typing import Literal
 
 import torch
 
-from ..errors import InputError
-from ..types import LabeledImages, Pixels
-from .base import Attack, Planted, dirty_label
+from ..types import LabeledImages
+from .base import Attack, Planted
+from .planting import dirty_label
+from .surrogates import Surrogates
+from .triggers import checkerboard, pasted, side_of
 
 
 @dataclass(frozen=True)
@@ -23,19 +25,13 @@ class BadNets(Attack):
     size: int = 0
     pattern: Literal["checkerboard", "white"] = "checkerboard"
 
-    def plant(self, images: LabeledImages, generator: torch.Generator) -> Planted:
-        height, width = images.pixels.shape[-2:]
-        size = self.size or max(2, round(3 * height / 32))
-        if not 0 < size <= min(height, width):
-            raise InputError(f"size is {self.size}: give a patch that fits {height}x{width} pixels")
-        patch = torch.full((size, size), 255, dtype=torch.uint8)
-        if self.pattern == "checkerboard":
-            odd = (torch.arange(size)[:, None] + torch.arange(size)) % 2 == 1
-            patch[odd] = 0
-
-        def stamp(pixels: Pixels) -> Pixels:
-            out = pixels.clone()
-            out[..., -size:, -size:] = patch.to(out.device)
-            return out
-
-        return dirty_label(self, images, stamp, generator)
+    def plant(
+        self,
+        images: LabeledImages,
+        generator: torch.Generator,
+        surrogates: Surrogates,  # noqa: ARG002
+    ) -> Planted:
+        patch = checkerboard(images.pixels.shape[1], side_of(self.size, 3, images.pixels))
+        if self.pattern == "white":
+            patch = torch.full_like(patch, 255)
+        return dirty_label(self, images, pasted(patch), generator)

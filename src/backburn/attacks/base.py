@@ -1,16 +1,17 @@
-"""The contract of an attack, and the two ways of planting a fixed trigger."""
+"""The contract of an attack, and how a victim comes of it."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import NamedTuple, final
+from typing import Protocol, final, runtime_checkable
 
 import torch
-from torch import Tensor
+from torch import nn
 
 from ..errors import InputError
 from ..models.zoo import build, parse_architecture
-from ..training import Training, fit
-from ..types import Exam, LabeledImages, Progress, State, Trigger, Truth, Victim, silent
+from ..training import BatchTransform, Training, fit
+from ..types import Exam, LabeledImages, Progress, Trigger, Truth, Victim, silent
+from .surrogates import Surrogates
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +25,30 @@ class Recipe:
         parse_architecture(self.architecture)
 
 
-class Planted(NamedTuple):
-    """A poisoned training set, the truth about it, and the trigger that was used."""
+@runtime_checkable
+class Control(Protocol):
+    """The hand of an attacker who controls the training, too."""
+
+    def begin(self, model: nn.Module) -> BatchTransform:
+        """What is done to each batch of clean images while `model` is trained."""
+        ...
+
+    def settle(self) -> LabeledImages:
+        """The poisoned training set, as it stands when the training is over."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Planted:
+    """A poisoned training set, the truth about it, and the trigger that is used afterwards.
+
+    Where there is a `control`, the victim is trained on the clean images through it.
+    """
 
     images: LabeledImages
     truth: Truth
     trigger: Trigger
+    control: Control | None = None
 
 
 @dataclass(frozen=True)
@@ -45,16 +64,20 @@ class Attack(ABC):
     target_label: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 < self.poisoning_rate < 1:
-            raise InputError(
-                f"poisoning_rate is {self.poisoning_rate}: give a fraction between 0 and 1, such "
-                "as 0.05"
-            )
+        check_rate("poisoning_rate", self.poisoning_rate)
         if self.target_label < 0:
             raise InputError(f"target_label is {self.target_label}: give a class number from 0")
 
+    def goal(self, classes: int) -> tuple[int, ...]:
+        """What a triggered image of each class shall be called; -1 where nothing is wanted."""
+        return tuple(
+            -1 if label == self.target_label else self.target_label for label in range(classes)
+        )
+
     @abstractmethod
-    def plant(self, images: LabeledImages, generator: torch.Generator) -> Planted:
+    def plant(
+        self, images: LabeledImages, generator: torch.Generator, surrogates: Surrogates
+    ) -> Planted:
         """Poison a training set. `images` stays as it is."""
 
     @final
@@ -64,18 +87,18 @@ class Attack(ABC):
         recipe: Recipe,
         generator: torch.Generator,
         progress: Progress = silent,
+        surrogates: Surrogates | None = None,
     ) -> Victim:
         """Poison the training set and train a victim on it.
 
+        Args:
+            surrogates: trains or remembers the auxiliary networks that some attacks need.
         Raises:
             InputError: a target label or a rate that this training set cannot serve.
         """
-        if self.target_label >= images.class_count:
-            raise InputError(
-                f"target_label is {self.target_label}, but the images have "
-                f"{images.class_count} classes: give 0 to {images.class_count - 1}"
-            )
-        planted = self.plant(images, generator)
+        self.check(images)
+        planted = self.plant(images, generator, surrogates or Surrogates(progress=progress))
+        used = images if planted.control else planted.images
         model = build(
             recipe.architecture,
             images.class_count,
@@ -85,58 +108,48 @@ class Attack(ABC):
         ).to(images.pixels.device)
         fit(
             model,
-            planted.images.pixels,
-            planted.images.labels,
+            used.pixels,
+            used.labels,
             recipe.training,
             generator,
+            batch_transform=planted.control.begin(model) if planted.control else None,
             phase="train the victim",
             progress=progress,
         )
-        poisoned = bool(planted.truth.poison.any())
-        target = self.target_label if poisoned else -1
-        return Victim(model, planted.images, planted.truth, planted.trigger, target)
+        poisoned = planted.control.settle() if planted.control else planted.images
+        return Victim(
+            model, poisoned, planted.truth, planted.trigger, self.goal(images.class_count)
+        )
+
+    @final
+    def check(self, images: LabeledImages) -> None:
+        """Raise where a class that the attack names is not there.
+
+        Raises:
+            InputError: a target label, or another class of the attack, beyond the images' classes.
+        """
+        classes = images.class_count
+        for name in ("target_label", "source_label"):
+            label = getattr(self, name, 0)
+            if label >= classes:
+                raise InputError(
+                    f"{name} is {label}, but the images have {classes} classes: give 0 to "
+                    f"{classes - 1}"
+                )
+
+
+def check_rate(name: str, rate: float) -> None:
+    """Raise where a rate is no fraction between 0 and 1."""
+    if not 0 < rate < 1:
+        raise InputError(f"{name} is {rate}: give a fraction between 0 and 1, such as 0.05")
 
 
 def exam_of(victim: Victim, test: LabeledImages) -> Exam:
-    """The test images that judge this victim: clean, and triggered from every other class."""
-    others = (test.labels != victim.target_label).nonzero().flatten()
-    chosen = test.take(others if victim.target_label >= 0 else others[:0])
+    """The test images that judge this victim: clean, and triggered where the attacker aims."""
+    goal = torch.full((max(len(victim.goal), int(test.labels.max()) + 1),), -1)
+    goal[: len(victim.goal)] = torch.tensor(victim.goal)
+    wanted = goal[test.labels]
+    aimed = ((wanted >= 0) & (wanted != test.labels)).nonzero().flatten()
+    chosen = test.take(aimed)
     triggered = chosen.relabeled(victim.trigger(chosen.pixels), chosen.labels)
-    return Exam(test, triggered, torch.full_like(chosen.labels, victim.target_label))
-
-
-def dirty_label(
-    attack: Attack, images: LabeledImages, trigger: Trigger, generator: torch.Generator
-) -> Planted:
-    """Put the trigger on images of the other classes and call them the target."""
-    return _plant(attack, images, trigger, images.labels != attack.target_label, generator)
-
-
-def clean_label(
-    attack: Attack, images: LabeledImages, trigger: Trigger, generator: torch.Generator
-) -> Planted:
-    """Put the trigger on images that are of the target class already; no label changes."""
-    return _plant(attack, images, trigger, images.labels == attack.target_label, generator)
-
-
-def _plant(
-    attack: Attack,
-    images: LabeledImages,
-    trigger: Trigger,
-    eligible: Tensor,
-    generator: torch.Generator,
-) -> Planted:
-    wanted = round(attack.poisoning_rate * len(images))
-    pool = eligible.nonzero().flatten()
-    if not 0 < wanted <= len(pool):
-        raise InputError(
-            f"poisoning_rate {attack.poisoning_rate} asks for {wanted} of {len(images)} images, "
-            f"but {len(pool)} can carry this trigger: give another rate"
-        )
-    chosen = pool[torch.randperm(len(pool), generator=generator)[:wanted]]
-    pixels, labels = images.pixels.clone(), images.labels.clone()
-    pixels[chosen] = trigger(pixels[chosen])
-    labels[chosen] = attack.target_label
-    state = torch.zeros(len(images), dtype=torch.int8)
-    state[chosen] = int(State.POISON)
-    return Planted(images.relabeled(pixels, labels), Truth(state, images.labels), trigger)
+    return Exam(test, triggered, wanted[aimed])

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 import torch
 
 from ..errors import InputError
-from ..types import LabeledImages, Pixels
-from .base import Attack, Planted, dirty_label
+from ..types import LabeledImages
+from .base import Attack, Planted
+from .planting import dirty_label
+from .surrogates import Surrogates
+from .triggers import blended, noise
 
 
 @dataclass(frozen=True)
@@ -26,12 +29,11 @@ class Blended(Attack):
         if not 0 < self.alpha < 1:
             raise InputError(f"alpha is {self.alpha}: give a fraction between 0 and 1")
 
-    def plant(self, images: LabeledImages, generator: torch.Generator) -> Planted:
-        shape = images.pixels.shape[1:]
-        pattern = torch.randint(256, shape, generator=generator).float()
-
-        def blend(pixels: Pixels) -> Pixels:
-            mixed = (1 - self.alpha) * pixels.float() + self.alpha * pattern.to(pixels.device)
-            return mixed.round().clamp(0, 255).to(torch.uint8)
-
-        return dirty_label(self, images, blend, generator)
+    def plant(
+        self,
+        images: LabeledImages,
+        generator: torch.Generator,
+        surrogates: Surrogates,  # noqa: ARG002
+    ) -> Planted:
+        pattern = noise(images.pixels.shape[1:], generator)
+        return dirty_label(self, images, blended(pattern, self.alpha), generator)

@@ -6,13 +6,22 @@ import torch
 
 from ..types import LabeledImages, Pixels, Truth
 from .base import Attack, Planted
+from .surrogates import Surrogates
 
 
 @dataclass(frozen=True)
 class NoAttack(Attack):
     """Plants nothing; the rate and the target are not used."""
 
-    def plant(self, images: LabeledImages, generator: torch.Generator) -> Planted:  # noqa: ARG002
+    def goal(self, classes: int) -> tuple[int, ...]:
+        return (-1,) * classes
+
+    def plant(
+        self,
+        images: LabeledImages,
+        generator: torch.Generator,  # noqa: ARG002
+        surrogates: Surrogates,  # noqa: ARG002
+    ) -> Planted:
         def untouched(pixels: Pixels) -> Pixels:
             return pixels
 

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 import torch
 
 from ..errors import InputError
-from ..types import LabeledImages, Pixels
-from .base import Attack, Planted, clean_label
+from ..types import LabeledImages
+from .base import Attack, Planted
+from .planting import clean_label
+from .surrogates import Surrogates
+from .triggers import added
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,12 @@ class SIG(Attack):
         if not math.isfinite(self.frequency):
             raise InputError(f"frequency is {self.frequency}: give a number of periods")
 
-    def plant(self, images: LabeledImages, generator: torch.Generator) -> Planted:
+    def plant(
+        self,
+        images: LabeledImages,
+        generator: torch.Generator,
+        surrogates: Surrogates,  # noqa: ARG002
+    ) -> Planted:
         width = images.pixels.shape[-1]
         wave = torch.sin(2 * math.pi * self.frequency * torch.arange(width) / width) * self.delta
         if not bool((wave.abs() >= 0.5).any()):
@@ -42,8 +50,5 @@ class SIG(Attack):
                 "columns: give other ones"
             )
 
-        def overlay(pixels: Pixels) -> Pixels:
-            lit = pixels.float() + wave.to(pixels.device)
-            return lit.round().clamp(0, 255).to(torch.uint8)
-
-        return clean_label(self, images, overlay, generator)
+        pattern = wave.expand(images.pixels.shape[1:])
+        return clean_label(self, images, added(pattern), generator)

@@ -1,20 +1,23 @@
 """Running one cell: make the victim, repair it, judge both."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from ..attacks.base import exam_of
 from ..attacks.folder import dump_victim, read_victim
-from ..catalogue import attack_named
+from ..attacks.surrogates import Surrogates
 from ..data.reading import load_images
 from ..errors import InputError
-from ..metrics import Found, Scores, judge, match
+from ..metrics import Found, Scores, Stealth, judge, match, stealth
 from ..models.inference import best_device
 from ..runs import Record, Stopwatch, new_record, read_record, write_run
 from ..types import Phase, Progress
 from .study import Cell
+
+SHOWN = 1000
+"""Test images that PSNR and SSIM are measured on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,25 +33,41 @@ class Outcome:
     history: tuple[Phase, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Attacked:
+    """What a victim is like before anybody repairs it."""
+
+    scores: Scores
+    stealth: Stealth
+
+
 def run_cell(cell: Cell, data: Path, victims: Path, progress: Progress) -> Record:
-    """The record of a finished cell; its metrics are an `Outcome`.
+    """The record of a finished cell; its metrics are an `Outcome`, or an `Attacked`.
 
     Args:
         data: the folder that the study's data set lies in.
         victims: the victim is read from `victims/NAME`, and made there first where it is missing.
     """
-    study, watch, device = cell.study, Stopwatch(), best_device()
     folder = victims / cell.name
     if not folder.exists():
-        make_victim(cell, data, folder, device, progress)
+        make_victim(cell, data, folder, best_device(), progress)
     made = read_record(folder)
     if made.arguments.get("settings") != cell.victim_settings():
         raise InputError(f"{folder} was made with other settings: give another --out")
+    if cell.study.defend:
+        return _defended(cell, folder, made, progress)
+    arguments = {"cell": cell.name, "settings": cell.settings()}
+    return replace(made, command="bench", arguments={**made.arguments, **arguments})
+
+
+def _defended(cell: Cell, folder: Path, made: Record, progress: Progress) -> Record:
+    """The victim in `folder`, repaired and judged."""
+    watch, device = Stopwatch(), best_device()
     with watch("read"):
         case, truth, exam = read_victim(folder, device, progress)
     with watch("repair"):
         generator = torch.Generator().manual_seed(cell.seed)
-        repaired = study.burn.repair(case, generator, progress)
+        repaired = cell.study.burn.repair(case, generator, progress)
     with watch("test"):
         outcome = Outcome(
             before=judge(case.model, exam, progress),
@@ -67,16 +86,20 @@ def run_cell(cell: Cell, data: Path, victims: Path, progress: Progress) -> Recor
 def make_victim(
     cell: Cell, data: Path, folder: Path, device: torch.device, progress: Progress
 ) -> None:
-    """Poison, train, and write the victim's folder."""
-    study, watch = cell.study, Stopwatch()
+    """Poison, train, judge, and write the victim's folder."""
+    study, watch, attack = cell.study, Stopwatch(), cell.mounted()
     source = "digits" if study.dataset == "digits" else data / study.dataset
     images = load_images(source, limit=study.train or None, progress=progress)
     test = load_images(source, split="test", progress=progress)
-    rate = {"poisoning_rate": cell.rate} if cell.rate else {}
-    attack = attack_named(cell.attack)(target_label=study.target_label, **rate)
+    surrogates = Surrogates(folder.parent.parent / "surrogates", progress)
     with watch("victim"):
         generator = torch.Generator().manual_seed(cell.seed)
-        victim = attack.mount(images.on(device), study.recipe, generator, progress)
+        victim = attack.mount(images.on(device), cell.recipe, generator, progress, surrogates)
+    with watch("test"):
+        exam = exam_of(victim, test)
+        shown = test.pixels[:SHOWN]
+        seen = Attacked(judge(victim.model, exam, progress), stealth(shown, victim.trigger(shown)))
     arguments = {"attack": attack, "settings": cell.victim_settings()}
-    record = new_record("attack", arguments, cell.seed, watch.seconds, {}, str(device))
-    write_run(folder, record, dump_victim(victim, exam_of(victim, test)))
+    metrics = {"attacked": seen}
+    record = new_record("attack", arguments, cell.seed, watch.seconds, metrics, str(device))
+    write_run(folder, record, dump_victim(victim, exam))

@@ -1,13 +1,13 @@
 """A study: a TOML file that names cells, each a victim and its repair."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from ..attacks.base import Recipe
+from ..attacks.base import Attack, Recipe
 from ..burn.burn import BURN
 from ..catalogue import attack_named
 from ..config import overlay, read_toml
@@ -15,15 +15,26 @@ from ..errors import InputError
 
 
 @dataclass(frozen=True)
+class Longer:
+    """Attacks whose victims are trained for more epochs than the recipe says."""
+
+    attacks: list[str] = field(default_factory=list)
+    epochs: int = 0
+
+
+@dataclass(frozen=True)
 class Study:
-    """Which victims are made and repaired.
+    """Which victims are made and, where `defend` says so, repaired.
 
     Args:
         dataset: a folder below the data folder, or `digits`.
         train: how many of its training images are used, from the first; 0 for all.
-        attacks, rates, seeds: every combination is a cell; `none` ignores the rate.
+        attacks, rates, seeds: every combination is a cell; `none` ignores the rate, and without
+            rates every attack has its own.
         target_label: of every attack.
         recipe, burn: how victims are trained, how they are repaired.
+        longer: attacks that the recipe is too short for; they are trained for its epochs instead,
+            and so is a clean model to compare them with where `none` is among the attacks.
     """
 
     dataset: str = "cifar10"
@@ -32,22 +43,34 @@ class Study:
     rates: list[float] = field(default_factory=lambda: [0.05])
     seeds: list[int] = field(default_factory=lambda: [0])
     target_label: int = 0
+    defend: bool = True
     recipe: Recipe = field(default_factory=Recipe)
     burn: BURN = field(default_factory=BURN)
+    longer: Longer = field(default_factory=Longer)
 
     def __post_init__(self) -> None:
-        for name, rate in product(self.attacks, self.rates or [0.05]):
-            attack_named(name)(poisoning_rate=rate, target_label=self.target_label)
+        for name in (*self.attacks, *self.longer.attacks):
+            for rate in self.rates:
+                attack_named(name)(poisoning_rate=rate, target_label=self.target_label)
+            attack_named(name)(target_label=self.target_label)
         if self.train < 0:
             raise InputError(f"train is {self.train}: give a number of images, or 0 for all")
+        if self.longer.attacks and self.longer.epochs < 1:
+            raise InputError(f"longer.epochs is {self.longer.epochs}: give at least 1")
 
     def cells(self) -> list["Cell"]:
         """Every victim of the study, in the order of the file."""
-        grid = product(self.seeds, self.rates, self.attacks)
-        cells = (
-            Cell(self, name, 0.0 if name == "none" else rate, seed) for seed, rate, name in grid
-        )
+        grid = product(self.seeds, self.rates or [0.0], self.attacks)
+        cells = [cell for seed, rate, name in grid for cell in self._cells(name, rate, seed)]
         return list({cell.name: cell for cell in cells}.values())
+
+    def _cells(self, name: str, rate: float, seed: int) -> list["Cell"]:
+        rate = rate or attack_named(name)().poisoning_rate
+        short, long = self.recipe.training.epochs, self.longer.epochs
+        rate = 0.0 if name == "none" else rate
+        if name == "none" and self.longer.attacks:
+            return [Cell(self, name, rate, seed, epochs) for epochs in (short, long)]
+        return [Cell(self, name, rate, seed, long if name in self.longer.attacks else short)]
 
 
 @dataclass(frozen=True)
@@ -58,20 +81,35 @@ class Cell:
     attack: str
     rate: float
     seed: int
+    epochs: int
 
     @property
     def name(self) -> str:
         """Unique within its study; names the cell's record."""
-        return f"{self.attack}-{self.rate:.12g}-{self.seed}"
+        longer = f"-{self.epochs}" if self.epochs != self.study.recipe.training.epochs else ""
+        return f"{self.attack}-{self.rate:.12g}-{self.seed}{longer}"
+
+    @property
+    def recipe(self) -> Recipe:
+        """The study's recipe with this cell's epochs."""
+        training = replace(self.study.recipe.training, epochs=self.epochs)
+        return replace(self.study.recipe, training=training)
+
+    def mounted(self) -> Attack:
+        """The attack with this cell's rate and target."""
+        rate = {"poisoning_rate": self.rate} if self.rate else {}
+        return attack_named(self.attack)(target_label=self.study.target_label, **rate)
 
     def victim_settings(self) -> dict[str, Any]:
         """What the victim depends on beside its name, as plain values."""
-        parts = ("dataset", "train", "target_label", "recipe")
-        return {part: msgspec.to_builtins(getattr(self.study, part)) for part in parts}
+        parts = ("dataset", "train", "target_label")
+        plain = {part: msgspec.to_builtins(getattr(self.study, part)) for part in parts}
+        return {**plain, "recipe": msgspec.to_builtins(self.recipe)}
 
     def settings(self) -> dict[str, Any]:
         """What the result depends on beside the cell's name, as plain values."""
-        return {**self.victim_settings(), "burn": msgspec.to_builtins(self.study.burn)}
+        defended = {"burn": msgspec.to_builtins(self.study.burn)} if self.study.defend else {}
+        return {**self.victim_settings(), **defended}
 
 
 def load_study(file: str | Path) -> Study:
@@ -81,6 +119,6 @@ def load_study(file: str | Path) -> Study:
         InputError: no such file, an unknown name, a wrong value, or no attack in it.
     """
     study = overlay(Study(), read_toml(Path(file)), str(file))
-    if not study.attacks or not study.rates or not study.seeds:
-        raise InputError(f"{file} names no cell: give attacks, rates and seeds")
+    if not study.attacks or not study.seeds:
+        raise InputError(f"{file} names no cell: give attacks and seeds")
     return study

@@ -34,7 +34,7 @@ def summary_markdown(cells: Sequence[tuple[Cell, Record]]) -> str:
     rows = [_row(cell, record) for cell, record in cells]
     shown = (*COLUMNS[5:11], "tpr", "fpr", "restored")
     lines = [
-        f"| {row['attack']} | {' | '.join(_per_cent(row[name]) for name in shown)} "
+        f"| {row['attack']} | {' | '.join(per_cent(row[name]) for name in shown)} "
         f"| {row['verdict']} |"
         for row in rows
     ]
@@ -50,9 +50,9 @@ def _row(cell: Cell, record: Record) -> dict[str, Any]:
         "arch": cell.study.recipe.architecture,
         "rate": cell.rate,
         "seed": cell.seed,
-        **{f"{name}_before": _digits(before[name]) for name in ("acc", "asr", "ra")},
-        **{f"{name}_after": _digits(after[name]) for name in ("acc", "asr", "ra")},
-        **{name: _digits(found[name]) for name in ("auroc", "tpr", "fpr", "restored")},
+        **{f"{name}_before": digits(before[name]) for name in ("acc", "asr", "ra")},
+        **{f"{name}_after": digits(after[name]) for name in ("acc", "asr", "ra")},
+        **{name: digits(found[name]) for name in ("auroc", "tpr", "fpr", "restored")},
         "verdict": outcome["verdict"],
         "seconds_victim": round(record.seconds["victim"]),
         "seconds_repair": round(record.seconds["repair"]),
@@ -60,9 +60,11 @@ def _row(cell: Cell, record: Record) -> dict[str, Any]:
     }
 
 
-def _digits(value: float | None) -> float | str:
-    return "" if value is None or math.isnan(value) else round(value, 4)
+def digits(value: float | None, places: int = 4) -> float | str:
+    """A figure for a table; empty where there is none."""
+    return "" if value is None or math.isnan(value) else round(value, places)
 
 
-def _per_cent(value: float | str) -> str:
+def per_cent(value: float | str) -> str:
+    """A fraction in per cent, or a dash where there is none."""
     return f"{100 * value:.1f}" if isinstance(value, float) else "-"

@@ -1,14 +1,13 @@
 """A boundary search kept in shards on disk, so that it goes on where it was stopped."""
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
+from ..data.digest import digest
 from ..types import BoundaryResult, Labels, Pixels, Progress, silent
 from .budget import Budget, budget_named
 from .distances import boundary
@@ -46,12 +45,12 @@ def boundary_in_shards(
     """
     folder.mkdir(parents=True, exist_ok=True)
     settings = f"{norm_named(norm)} {budget_named(budget)} {directions} {features}"
-    weights = _digest(settings.encode(), *model.state_dict().values())
+    weights = digest(settings.encode(), *model.state_dict().values())
 
     def one(begin: int) -> BoundaryResult:
         rows, total = slice(begin, begin + shard), len(pixels)
         path = folder / f"{begin // shard:05d}.safetensors"
-        key = _digest(weights.encode(), pixels[rows])
+        key = digest(weights.encode(), pixels[rows])
         found = _read(path, key)
         if found is None:
             found = boundary(
@@ -80,16 +79,6 @@ def _shifted(progress: Progress, begin: int, total: int) -> Progress:
         progress(phase, begin + done, total)
 
     return tell
-
-
-def _digest(first: bytes, *tensors: torch.Tensor) -> str:
-    """SHA-256 of bytes, shapes and values."""
-    digest = hashlib.sha256(first)
-    for tensor in tensors:
-        digest.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
-        plain = tensor.detach().cpu().contiguous().reshape(-1)
-        digest.update(plain.view(torch.uint8).numpy().data if plain.numel() else b"")
-    return digest.hexdigest()
 
 
 def _write(path: Path, key: str, found: BoundaryResult) -> None:

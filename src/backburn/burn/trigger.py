@@ -41,7 +41,7 @@ class StampTrigger:
     share: float
     generator: torch.Generator
 
-    def __call__(self, pixels: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, pixels: Tensor, labels: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002
         chosen = torch.rand(len(pixels), generator=self.generator) < self.share
         keep = ~chosen.to(pixels.device)[:, None, None, None]
         return torch.where(keep, pixels, self.trigger(pixels)), labels

@@ -14,10 +14,13 @@ from . import options
 def command(study: str, out: str, data: str, workers: int, as_json: bool) -> int:
     """Make the victims of a STUDY (a TOML file), repair them, and write summary.csv and .md.
 
+    A study with `defend = false` stops at the victims.
+
     Finished cells are kept: the same command goes on where it was stopped.
     """
     from pathlib import Path
 
+    from ..benchmark.attack_summary import attack_csv, attack_markdown
     from ..benchmark.grid import read_cells, run_study
     from ..benchmark.study import load_study
     from ..benchmark.summary import summary_csv, summary_markdown
@@ -28,12 +31,14 @@ def command(study: str, out: str, data: str, workers: int, as_json: bool) -> int
     with ShowProgress(quiet=as_json) as progress:
         failed = run_study(plan, Path(data), folder, workers, progress)
     cells = read_cells(plan, folder)
-    (folder / "summary.csv").write_text(summary_csv(cells))
-    (folder / "summary.md").write_text(summary_markdown(cells))
+    rows, table = (summary_csv, summary_markdown) if plan.defend else (attack_csv, attack_markdown)
+    (folder / "summary.csv").write_text(rows(cells))
+    (folder / "summary.md").write_text(table(cells))
     if as_json:
-        print_json({cell.name: record.metrics["outcome"] for cell, record in cells})
+        figures = "outcome" if plan.defend else "attacked"
+        print_json({cell.name: record.metrics[figures] for cell, record in cells})
     else:
-        click.echo(summary_markdown(cells))
+        click.echo(table(cells))
     if failed:
         raise BackburnError(f"{len(failed)} cells failed ({'; '.join(failed)}): see {folder}/cells")
     return 0

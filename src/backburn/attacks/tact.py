@@ -1,0 +1,66 @@
+"""TaCT: a trigger that works on one class only."""
+
+from dataclasses import dataclass
+
+import torch
+
+from ..errors import InputError
+from ..types import LabeledImages
+from .base import Attack, Planted, check_rate
+from .planting import draw_states, planted
+from .surrogates import Surrogates
+from .triggers import noise, pasted, side_of
+
+
+@dataclass(frozen=True)
+class TaCT(Attack):
+    """A patch that sends one source class to the target; on other classes it changes nothing.
+
+    Cover samples are images of the other classes with the patch and their own label.
+
+    Args:
+        source_label: the class whose triggered images go to the target.
+        cover_rate: cover samples as a fraction of the whole set.
+        size: side of the patch in pixels; 0 takes 8 for each 32 pixels of height.
+    Source: Tang et al., Demon in the variant, arXiv 1908.00686; 2 % of the set. Departures: cover
+    samples come from every other class; the patch is drawn from the generator.
+    """
+
+    poisoning_rate: float = 0.02
+    source_label: int = 1
+    cover_rate: float = 0.02
+    size: int = 0
+
+    def __post_init__(self) -> None:
+        Attack.__post_init__(self)
+        check_rate("cover_rate", self.cover_rate)
+        if self.source_label < 0 or self.source_label == self.target_label:
+            raise InputError(
+                f"source_label is {self.source_label}: give a class other than the target, "
+                f"{self.target_label}"
+            )
+
+    def goal(self, classes: int) -> tuple[int, ...]:
+        return tuple(
+            self.target_label if label == self.source_label else -1 for label in range(classes)
+        )
+
+    def plant(
+        self,
+        images: LabeledImages,
+        generator: torch.Generator,
+        surrogates: Surrogates,  # noqa: ARG002
+    ) -> Planted:
+        side = side_of(self.size, 8, images.pixels)
+        shape = torch.Size((images.pixels.shape[1], side, side))
+        trigger = pasted(noise(shape, generator))
+        source = images.labels == self.source_label
+        state = draw_states(
+            self,
+            images,
+            source,
+            generator,
+            cover_rate=self.cover_rate,
+            coverable=~source & (images.labels != self.target_label),
+        )
+        return planted(self, images, state, trigger)
