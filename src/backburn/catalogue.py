@@ -8,11 +8,15 @@ from .attacks.base import Attack
 from .attacks.blended import Blended
 from .attacks.bpp import BPP
 from .attacks.ftrojan import FTrojan
+from .attacks.input_aware import InputAware
+from .attacks.issba import ISSBA
+from .attacks.label_consistent import LabelConsistent
 from .attacks.low_frequency import LowFrequency
 from .attacks.none import NoAttack
 from .attacks.sig import SIG
 from .attacks.tact import TaCT
 from .attacks.trojan import Trojan
+from .attacks.trojannn import TrojanNN
 from .attacks.wanet import WaNet
 from .errors import unknown_name
 
@@ -24,11 +28,15 @@ ATTACKS: dict[str, type[Attack]] = {
     "blended": Blended,
     "bpp": BPP,
     "ftrojan": FTrojan,
+    "iad": InputAware,
+    "issba": ISSBA,
+    "lc": LabelConsistent,
     "lf": LowFrequency,
     "none": NoAttack,
     "sig": SIG,
     "tact": TaCT,
     "trojan": Trojan,
+    "trojannn": TrojanNN,
     "wanet": WaNet,
 }
 

@@ -7,7 +7,9 @@ from typing import Protocol, final, runtime_checkable
 import torch
 from torch import nn
 
+from ..data.augmentation import Augmentation
 from ..errors import InputError
+from ..models.classifier import Classifier
 from ..models.zoo import build, parse_architecture
 from ..training import BatchTransform, Training, fit
 from ..types import Exam, LabeledImages, Progress, Trigger, Truth, Victim, silent
@@ -23,6 +25,19 @@ class Recipe:
 
     def __post_init__(self) -> None:
         parse_architecture(self.architecture)
+
+    def network(
+        self, images: LabeledImages, classes: int, generator: torch.Generator
+    ) -> Classifier:
+        """A freshly initialised network for these images, where they are."""
+        channels, pixels = images.pixels.shape[1], images.pixels
+        model = build(self.architecture, classes, channels, generator=generator, pixels=pixels)
+        return model.to(pixels.device)
+
+
+def short_recipe() -> Recipe:
+    """How an auxiliary classifier is trained where nothing else is said: ten epochs at width 16."""
+    return Recipe("preact_resnet18-w16", Training(10, augmentation=Augmentation(flip=True)))
 
 
 @runtime_checkable
@@ -99,13 +114,7 @@ class Attack(ABC):
         self.check(images)
         planted = self.plant(images, generator, surrogates or Surrogates(progress=progress))
         used = images if planted.control else planted.images
-        model = build(
-            recipe.architecture,
-            images.class_count,
-            images.pixels.shape[1],
-            generator=generator,
-            pixels=planted.images.pixels,
-        ).to(images.pixels.device)
+        model = recipe.network(planted.images, images.class_count, generator)
         fit(
             model,
             used.pixels,

@@ -1,6 +1,6 @@
 """What triggers are made of: the one place where computed pixels become bytes, and patterns."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from jaxtyping import Float, UInt8
@@ -16,6 +16,12 @@ CHUNK = 1 << 20
 def to_pixels(values: Float[Tensor, "n c h w"]) -> Pixels:
     """Floats of 0..255 as bytes: rounded and clipped, in this order, before they are cast."""
     return values.round().clamp_(0, 255).to(torch.uint8)
+
+
+def in_batches(pixels: Pixels, size: int) -> Iterator[Pixels]:
+    """So many images at a time, in order."""
+    for start in range(0, len(pixels), size):
+        yield pixels[start : start + size]
 
 
 def computed(function: Callable[[Tensor], Tensor]) -> Trigger:

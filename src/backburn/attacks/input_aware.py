@@ -1,0 +1,189 @@
+"""IAD: a generator gives every image a trigger of its own, and learns with the victim."""
+
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Int8
+from torch import Tensor, nn
+
+from ..data.augmentation import Augmentation
+from ..errors import InputError
+from ..models.inference import as_images, device_of, frozen, gains_from_bf16
+from ..models.unet import UNet, seeded
+from ..training import BatchTransform, Training
+from ..types import Images, LabeledImages, Labels, PerImage, Pixels, State, Truth
+from .base import Attack, Planted, check_rate
+from .planting import Restamp, draw_states, relabeled
+from .surrogates import Surrogates, draw_seed
+from .triggers import computed, in_batches, to_pixels
+
+BATCH = 250
+
+
+def _three_epochs_of_adam() -> Training:
+    return Training(3, 64, 3e-3, weight_decay=0.0, optimizer="adam", augmentation=Augmentation(0.0))
+
+
+@dataclass(frozen=True)
+class InputAware(Attack):
+    """Pattern and mask of a trigger depend on the image that carries it; controls the training.
+
+    Cover samples carry the trigger of ANOTHER image and keep their label, so that only an image's
+    own trigger works.
+
+    Args:
+        cover_rate: cover samples as a fraction of the whole set.
+        density: share of the pixels that a mask may cover freely.
+        diversity, norm: weights of unlike triggers for unlike images, and of the mask's density.
+        learning_rate: of the generator, by Adam.
+        mask_training: of the mask, which is trained first and then fixed.
+    Source: Nguyen and Tran, Input-aware dynamic backdoor attack, arXiv 2010.08138; 0.1 and 0.1,
+    0.032, 1 and 100. Departures: small U-Nets; the generator learns from the poison and the cover
+    samples of a batch, with the victim in evaluation mode, before the victim does.
+    """
+
+    poisoning_rate: float = 0.1
+    cover_rate: float = 0.1
+    density: float = 0.032
+    diversity: float = 1.0
+    norm: float = 100.0
+    learning_rate: float = 3e-3
+    mask_training: Training = field(default_factory=_three_epochs_of_adam)
+
+    def __post_init__(self) -> None:
+        Attack.__post_init__(self)
+        for name in ("cover_rate", "density"):
+            check_rate(name, getattr(self, name))
+        if self.diversity < 0 or self.norm < 0 or not self.learning_rate > 0:
+            raise InputError(
+                f"diversity={self.diversity}, norm={self.norm}, "
+                f"learning_rate={self.learning_rate}: give >= 0, >= 0 and > 0"
+            )
+
+    def plant(
+        self, images: LabeledImages, generator: torch.Generator, surrogates: Surrogates
+    ) -> Planted:
+        channels, device = images.pixels.shape[1], images.pixels.device
+        mask = seeded(draw_seed(generator), UNet, channels, 1).to(device)
+        pattern = seeded(draw_seed(generator), UNet, channels, channels).to(device)
+        purpose = f"train the masks: {self.density} {self.diversity} {self.norm}"
+        surrogates.fitted(
+            mask,
+            images,
+            self.mask_training,
+            draw_seed(generator),
+            purpose,
+            objective=self.mask_loss,
+        )
+        others = images.labels != self.target_label
+        state = draw_states(self, images, others, generator, cover_rate=self.cover_rate)
+        draw = torch.Generator().manual_seed(draw_seed(generator))
+        control = Painter(self, images, state, mask.requires_grad_(False), pattern, draw)
+        truth = Truth(state, images.labels)
+        return Planted(control.settle(), truth, computed(control.paint), control)
+
+    def mask_loss(self, model: nn.Module, images: Images, labels: Labels) -> PerImage:  # noqa: ARG002
+        """Few pixels, and other ones for other images."""
+        masks = binary(model(images).float())
+        dense = (masks - self.density).relu().flatten(1).mean(1)
+        return self.norm * dense + self.diversity * unlike(images, masks)
+
+
+def binary(mask: Tensor) -> Tensor:
+    """Nearly 0 or 1, with a gradient: the paper's threshold."""
+    return torch.tanh(20 * mask - 10) / 2 + 0.5
+
+
+def unlike(images: Images, made: Tensor) -> PerImage:
+    """How much less two made maps differ than the images they were made for."""
+    return _distance(images) / (_distance(made) + 1e-3)
+
+
+def _distance(maps: Tensor) -> PerImage:
+    """Of each to the next of the batch."""
+    return (maps - maps.roll(1, 0)).square().flatten(1).mean(1).clamp_min(1e-12).sqrt()
+
+
+@dataclass(frozen=True, slots=True)
+class Painter:
+    """The control of IAD: teaches the pattern a step before every step of the victim."""
+
+    attack: InputAware
+    images: LabeledImages
+    state: Int8[Tensor, " n"]
+    mask: nn.Module
+    pattern: nn.Module
+    draw: torch.Generator
+
+    def begin(self, model: nn.Module) -> BatchTransform:
+        rate = self.attack.learning_rate
+        optimizer = torch.optim.Adam(self.pattern.parameters(), lr=rate, betas=(0.5, 0.9))
+        stamp = self._stamp()
+
+        def transform(pixels: Pixels, labels: Labels, index: Tensor) -> tuple[Pixels, Labels]:
+            self._teach(model, optimizer, pixels, labels, self.state[index])
+            return stamp.apply(pixels, labels, index)
+
+        return transform
+
+    def settle(self) -> LabeledImages:
+        return self._stamp().settle()
+
+    def paint(self, values: Tensor) -> Tensor:
+        """Each image with its own trigger; floats of 0..255."""
+        with torch.inference_mode():
+            return 255 * self.mixed(values / 255, values / 255)
+
+    def mixed(self, images: Images, donors: Images) -> Images:
+        """`images` with the triggers of `donors`, in [0, 1]."""
+        device = device_of(self.pattern)
+        images, donors = images.to(device), donors.to(device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=gains_from_bf16(device)):
+            colors, cover = self.pattern(donors), self.mask(donors)
+        return torch.lerp(images, colors.float().sigmoid(), binary(cover.float()))
+
+    def _stamp(self) -> Restamp:
+        goal = self.attack.goal(self.images.class_count)
+        return Restamp(self.images, self.state, goal, computed(self.paint), self._cross)
+
+    def _cross(self, pixels: Pixels) -> Pixels:
+        """Each image with the trigger of another one."""
+        parts = []
+        with torch.inference_mode():
+            for some in in_batches(pixels, BATCH):
+                crossed = self.mixed(as_images(some), self._donors(len(some)))
+                parts.append(to_pixels(255 * crossed).to(pixels.device))
+        return torch.cat(parts)
+
+    def _donors(self, count: int) -> Images:
+        """Random training images."""
+        rows = torch.randint(len(self.images), (count,), generator=self.draw)
+        return as_images(self.images.pixels[rows.to(self.images.pixels.device)])
+
+    def _teach(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        pixels: Pixels,
+        labels: Labels,
+        state: Tensor,
+    ) -> None:
+        device, goal = device_of(model), self.attack.goal(self.images.class_count)
+        rows = {kind: (state == kind).nonzero().flatten() for kind in (State.POISON, State.COVER)}
+        own, cover = (as_images(pixels[index.to(pixels.device)], device) for index in rows.values())
+        if len(own) < 2:  # diversity compares two
+            return
+        wanted = torch.cat([relabeled(labels[rows[State.POISON]], goal), labels[rows[State.COVER]]])
+        with (
+            frozen(model),
+            torch.autocast(device.type, torch.bfloat16, enabled=gains_from_bf16(device)),
+        ):
+            painted = torch.cat([self.mixed(own, own), self.mixed(cover, self._donors(len(cover)))])
+            logits = model(painted)
+            loss = F.cross_entropy(logits.float(), wanted.to(device))
+            colors = self.pattern(own).float().sigmoid()
+        loss = loss + self.attack.diversity * unlike(own, colors).mean()
+        optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        optimizer.step()
