@@ -147,12 +147,17 @@ def _fresh(path: Path) -> Path:
 
 
 def write_run(path: Path, record: Record, files: Mapping[str, bytes]) -> Path:
-    """Write all files and the record, and only then give the folder its name."""
+    """Write all files and the record, and only then give the folder its name.
+
+    Args:
+        files: contents by path below the folder.
+    """
     final = path.resolve()  # a link or "." cannot be renamed onto
     final.parent.mkdir(parents=True, exist_ok=True)
     hidden = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}-"))
     try:
         for name, content in {**files, RECORD: to_json(record)}.items():
+            (hidden / name).parent.mkdir(parents=True, exist_ok=True)
             with (hidden / name).open("wb") as file:
                 file.write(content)
                 file.flush()

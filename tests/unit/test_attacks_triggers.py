@@ -11,6 +11,7 @@ from backburn.attacks.base import Attack
 from backburn.attacks.blended import Blended
 from backburn.attacks.none import NoAttack
 from backburn.attacks.sig import SIG
+from backburn.attacks.surrogates import Surrogates
 from backburn.errors import InputError
 from backburn.types import LabeledImages, Trigger
 
@@ -26,8 +27,8 @@ def batch(shape: tuple[int, int, int]) -> LabeledImages:
     return LabeledImages(pixels, torch.arange(10) % 2)
 
 
-def trigger_of(attack: Attack, images: LabeledImages) -> Trigger:
-    return attack.plant(images, torch.Generator().manual_seed(0)).trigger
+def trigger_of(attack: Attack, images: LabeledImages, seed: int = 0) -> Trigger:
+    return attack.plant(images, torch.Generator().manual_seed(seed), Surrogates()).trigger
 
 
 @pytest.mark.parametrize(("shape", "side"), list(zip(SHAPES, (2, 2, 3, 6, 2), strict=True)))
@@ -82,10 +83,7 @@ def test_blended_mixes_one_fixed_pattern_into_every_image(shape):
 
 def test_the_blended_pattern_is_drawn_from_the_generator():
     images = batch((1, 8, 8))
-    drawn = [
-        Blended(0.2).plant(images, torch.Generator().manual_seed(seed)).trigger(images.pixels)
-        for seed in (1, 1, 2)
-    ]
+    drawn = [trigger_of(Blended(0.2), images, seed)(images.pixels) for seed in (1, 1, 2)]
     assert torch.equal(drawn[0], drawn[1])
     assert not torch.equal(drawn[0], drawn[2])
 

@@ -7,6 +7,7 @@ from backburn.burn.trigger import EstimatedTrigger, StampTrigger, estimate_trigg
 from backburn.types import LabeledImages, Suspects
 
 SHAPE = (2, 3, 3)
+ROWS = torch.arange(400)
 
 
 def suspects(index: list[int]) -> Suspects:
@@ -80,13 +81,13 @@ def batch(generator) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def test_a_share_of_nothing_changes_nothing(batch, trigger, generator):
-    pixels, labels = StampTrigger(added(trigger), 0.0, generator)(*batch)
+    pixels, labels = StampTrigger(added(trigger), 0.0, generator)(*batch, ROWS)
     assert torch.equal(pixels, batch[0])
     assert torch.equal(labels, batch[1])
 
 
 def test_all_images_get_the_trigger_and_keep_their_labels(batch, trigger, generator):
-    pixels, labels = StampTrigger(added(trigger), 1.0, generator)(*batch)
+    pixels, labels = StampTrigger(added(trigger), 1.0, generator)(*batch, ROWS)
     expected = (batch[0].int() + trigger.int()).clamp(0, 255)
     assert torch.equal(pixels.int(), expected)
     assert pixels.dtype == torch.uint8
@@ -95,14 +96,16 @@ def test_all_images_get_the_trigger_and_keep_their_labels(batch, trigger, genera
 
 def test_a_stamp_rounds_and_leaves_the_batch_as_it_was(batch, generator):
     before = batch[0].clone()
-    pixels, _ = StampTrigger(added(torch.full(SHAPE, 0.6)), 1.0, generator)(*batch)
+    pixels, _ = StampTrigger(added(torch.full(SHAPE, 0.6)), 1.0, generator)(*batch, ROWS)
     assert torch.equal(pixels.int(), (before.int() + 1).clamp_max(255))
     assert torch.equal(batch[0], before)
 
 
 def test_a_share_of_the_images_gets_the_whole_trigger_or_nothing(batch, generator):
     pixels = torch.full_like(batch[0], 100)
-    stamped, _ = StampTrigger(added(torch.full(SHAPE, 50.0)), 0.3, generator)(pixels, batch[1])
+    stamped, _ = StampTrigger(added(torch.full(SHAPE, 50.0)), 0.3, generator)(
+        pixels, batch[1], ROWS
+    )
     levels = stamped.flatten(1)
     assert bool((levels == levels[:, :1]).all())
     assert set(levels[:, 0].tolist()) == {100, 150}
@@ -111,7 +114,9 @@ def test_a_share_of_the_images_gets_the_whole_trigger_or_nothing(batch, generato
 
 def test_the_generator_says_who_gets_it(batch, trigger):
     def stamped(seed: int) -> torch.Tensor:
-        return StampTrigger(added(trigger), 0.5, torch.Generator().manual_seed(seed))(*batch)[0]
+        return StampTrigger(added(trigger), 0.5, torch.Generator().manual_seed(seed))(*batch, ROWS)[
+            0
+        ]
 
     assert torch.equal(stamped(1), stamped(1))
     assert not torch.equal(stamped(1), stamped(2))

@@ -30,8 +30,7 @@ def record_of(cell, asr: float = 1.0):
         "verdict": "backdoored",
     }
     seconds = {"victim": 5.4, "read": 0.1, "repair": 2.6, "test": 0.1}
-    arguments = {"cell": cell.name, "settings": cell.settings()}
-    return new_record("bench", arguments, cell.seed, seconds, {"outcome": outcome}, "cpu")
+    return new_record("bench", cell.arguments(), cell.seed, seconds, {"outcome": outcome}, "cpu")
 
 
 @pytest.fixture

@@ -79,8 +79,9 @@ def test_every_epoch_takes_every_image_once_in_an_order_of_its_own(generator):
     pixels = torch.arange(24, dtype=torch.uint8)[:, None, None, None].expand(24, 1, 4, 4)
     seen = []
 
-    def note(batch, labels):
+    def note(batch, labels, index):
         seen.extend(batch[:, 0, 0, 0].tolist())
+        assert index.tolist() == batch[:, 0, 0, 0].tolist()
         return batch, labels
 
     training = Training(2, 10, augmentation=PLAIN)
@@ -136,7 +137,7 @@ def test_weight_decay_shrinks_weights_and_spares_biases(generator):
 def test_a_batch_transform_sees_bytes_and_its_labels_are_learnt(rows, generator):
     seen = []
 
-    def brighten(pixels, labels):
+    def brighten(pixels, labels, index):
         seen.append((pixels.dtype, tuple(pixels.shape[1:]), len(pixels), len(labels)))
         return pixels // 2 + 128, torch.full_like(labels, 2)
 

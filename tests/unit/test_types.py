@@ -95,7 +95,7 @@ def test_poison_leaves_out_clean_and_cover_images():
 
 def test_what_a_defender_may_see_of_a_victim_is_model_and_images_only(images):
     truth = Truth(torch.zeros(4, dtype=torch.int8), images.labels)
-    case = Victim(nn.Identity(), images, truth, torch.clone, 0).case()
+    case = Victim(nn.Identity(), images, truth, torch.clone, (-1, 0)).case()
     assert {field.name for field in dataclasses.fields(Case)} == {"model", "images"}
     assert case.images is images
 

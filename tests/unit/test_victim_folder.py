@@ -9,6 +9,7 @@ from backburn.attacks.badnets import BadNets
 from backburn.attacks.base import exam_of
 from backburn.attacks.folder import dump_victim, is_victim, read_case, read_truth, read_victim
 from backburn.attacks.none import NoAttack
+from backburn.attacks.surrogates import Surrogates
 from backburn.errors import InputError
 from backburn.metrics import judge
 from backburn.models.inference import predict
@@ -27,10 +28,9 @@ def make(attack, channels: int = 3, classes: int = 4) -> tuple[Victim, Exam]:
         pixels = torch.randint(256, (count, channels, 8, 8), generator=generator).to(torch.uint8)
         return LabeledImages(pixels, torch.arange(count) % classes, names)
 
-    planted = attack.plant(noise(40), generator)
-    target = attack.target_label if bool(planted.truth.poison.any()) else -1
+    planted = attack.plant(noise(40), generator, Surrogates())
     model = build("small_cnn-w4", classes, channels, generator=generator).eval()
-    victim = Victim(model, planted.images, planted.truth, planted.trigger, target)
+    victim = Victim(model, planted.images, planted.truth, planted.trigger, attack.goal(classes))
     return victim, exam_of(victim, noise(12))
 
 
@@ -105,7 +105,7 @@ def test_a_victim_with_two_classes_is_read_again(tmp_path):
 
 
 def test_nothing_is_pickled(folder):
-    assert {path.suffix for path in folder.iterdir()} == {".safetensors", ".parquet"}
+    assert {path.suffix for path in folder.iterdir()} == {".safetensors", ".parquet", ".png"}
 
 
 @pytest.mark.parametrize("missing", ["model.safetensors", "train.parquet"])
@@ -124,7 +124,7 @@ def other(name: str) -> bytes:
         victim.images.take(rows),
         type(victim.truth)(victim.truth.state[rows], victim.truth.labels[rows]),
         victim.trigger,
-        1,
+        victim.goal,
     )
     return dump_victim(fewer, exam_of(fewer, exam.clean.take(rows[:8])))[name]
 

@@ -22,9 +22,10 @@ class AdapBlend(Attack):
         cover_rate: cover samples as a fraction of the whole set.
         alpha, alpha_test: share of the pattern in training and afterwards.
         pieces: along each side; `masked` of them, as a fraction, are left out of each image.
+        cells: along each side of the pattern, each of one color.
     Source: Qi et al., Revisiting the assumption of latent separability for backdoor defenses, ICLR
     2023; 0.15 and 0.2, 4 x 4 pieces, half masked, 0.3 % and 0.3 % as in backdoor-toolbox.
-    Departure: the pattern is noise drawn from the generator.
+    Departure: the pattern is coarse noise drawn from the generator, in place of a picture.
     """
 
     poisoning_rate: float = 0.003
@@ -33,6 +34,7 @@ class AdapBlend(Attack):
     alpha_test: float = 0.2
     pieces: int = 4
     masked: float = 0.5
+    cells: int = 8
 
     def __post_init__(self) -> None:
         Attack.__post_init__(self)
@@ -40,6 +42,8 @@ class AdapBlend(Attack):
             check_rate(name, getattr(self, name))
         if self.pieces < 2 or round(self.masked * self.pieces**2) == self.pieces**2:
             raise InputError(f"pieces is {self.pieces}, masked {self.masked}: no piece is left")
+        if self.cells < 1:
+            raise InputError(f"cells is {self.cells}: give 1 or more")
 
     def plant(
         self,
@@ -47,7 +51,9 @@ class AdapBlend(Attack):
         generator: torch.Generator,
         surrogates: Surrogates,  # noqa: ARG002
     ) -> Planted:
-        pattern = noise(images.pixels.shape[1:], generator)
+        channels, *size = images.pixels.shape[1:]
+        coarse = noise(torch.Size((channels, self.cells, self.cells)), generator)
+        pattern = F.interpolate(coarse[None].float(), size, mode="nearest")[0]
         others = images.labels != self.target_label
         state = draw_states(self, images, others, generator, cover_rate=self.cover_rate)
         draw = torch.Generator().manual_seed(draw_seed(generator))

@@ -2,52 +2,69 @@
 
 import io
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from ..data.reading import load_images
-from ..data.writing import dump_parquet
+from ..data.reading import has_split, load_images
+from ..data.writing import dump_parquet, dump_tree
 from ..errors import InputError
 from ..models.classifier import Classifier
 from ..models.loading import dump_model, load_model
 from ..types import Case, Exam, Progress, Truth, Victim, silent
+from .strip import strip_of
 
 MODEL, IMAGES = "model.safetensors", "train.parquet"
 TRUTH, TEST, TRIGGERED = "truth.parquet", "test.parquet", "triggered.parquet"
+Layout: TypeAlias = Literal["parquet", "folder"]
 
 
-def dump_victim(victim: Victim, exam: Exam, progress: Progress = silent) -> dict[str, bytes]:
+def dump_victim(
+    victim: Victim, exam: Exam, progress: Progress = silent, layout: Layout = "parquet"
+) -> dict[str, bytes]:
     """The files of a victim's folder.
 
-    `model.safetensors` and `train.parquet` are the case. The referee keeps `truth.parquet`
-    (state and true label of each training image), `test.parquet` (clean) and, where there is a
-    trigger, `triggered.parquet` (true labels, and what the attacker wants said).
+    `model.safetensors` and the training images are the case: `train.parquet`, or with the layout
+    `folder` one folder of PNG files a class in `train/`. The referee keeps `truth.parquet`
+    (state and true label of each training image, in the order that `load_images` reads them),
+    `test.parquet` (clean) and, where there is a trigger, `triggered.parquet` (true labels),
+    `wanted.parquet` (what the attacker wants said) and `strip.png`.
+    Raises:
+        InputError: a network that is not built in, or classes that folders cannot tell.
     """
     if not isinstance(victim.model, Classifier):
         raise InputError("only a built-in network can be written as a victim")
+    images, state, labels = victim.images, victim.truth.state, victim.truth.labels
+    if layout == "folder":
+        order = images.labels.argsort(stable=True)
+        images, state, labels = images.take(order), state[order], labels[order]
+        train = dump_tree(images, "train", progress)
+    else:
+        train = {IMAGES: dump_parquet(images, progress)}
     files = {
         MODEL: dump_model(victim.model),
-        IMAGES: dump_parquet(victim.images, progress),
-        TRUTH: _columns(state=victim.truth.state.numpy(), label=victim.truth.labels.numpy()),
+        **train,
+        TRUTH: _columns(state=state.numpy(), label=labels.numpy()),
         TEST: dump_parquet(exam.clean, progress),
     }
     if len(exam.triggered):
         files[TRIGGERED] = dump_parquet(exam.triggered, progress)
         files["wanted.parquet"] = _columns(label=exam.wanted.numpy())
+        files["strip.png"] = strip_of(victim, exam.clean)
     return files
 
 
 def is_victim(path: Path) -> bool:
     """Whether a folder holds a case that `dump_victim` wrote."""
-    return (path / MODEL).is_file() and (path / IMAGES).is_file()
+    return (path / MODEL).is_file() and has_split(path, "train")
 
 
 def read_case(path: Path, device: torch.device, progress: Progress = silent) -> Case:
     """The model and the training images of a victim's folder: what a defender may see."""
-    images = load_images(path / IMAGES, progress=progress)
+    images = load_images(path, progress=progress)
     return Case(load_model(path / MODEL).to(device), images.on(device))
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..data.augmentation import Augmentation
 from ..errors import InputError
 from ..models.inference import as_images, device_of, frozen, gains_from_bf16
-from ..models.unet import UNet, seeded
+from ..models.unet import UNet, check_width, seeded
 from ..training import BatchTransform, Training
 from ..types import Images, LabeledImages, Labels, PerImage, Pixels, State, Truth
 from .base import Attack, Planted, check_rate
@@ -37,6 +37,7 @@ class InputAware(Attack):
         density: share of the pixels that a mask may cover freely.
         diversity, norm: weights of unlike triggers for unlike images, and of the mask's density.
         learning_rate: of the generator, by Adam.
+        width: channels of the generators at full size, a multiple of 4.
         mask_training: of the mask, which is trained first and then fixed.
     Source: Nguyen and Tran, Input-aware dynamic backdoor attack, arXiv 2010.08138; 0.1 and 0.1,
     0.032, 1 and 100. Departures: small U-Nets; the generator learns from the poison and the cover
@@ -49,6 +50,7 @@ class InputAware(Attack):
     diversity: float = 1.0
     norm: float = 100.0
     learning_rate: float = 3e-3
+    width: int = 16
     mask_training: Training = field(default_factory=_three_epochs_of_adam)
 
     def __post_init__(self) -> None:
@@ -60,13 +62,14 @@ class InputAware(Attack):
                 f"diversity={self.diversity}, norm={self.norm}, "
                 f"learning_rate={self.learning_rate}: give >= 0, >= 0 and > 0"
             )
+        check_width(self.width)
 
     def plant(
         self, images: LabeledImages, generator: torch.Generator, surrogates: Surrogates
     ) -> Planted:
         channels, device = images.pixels.shape[1], images.pixels.device
-        mask = seeded(draw_seed(generator), UNet, channels, 1).to(device)
-        pattern = seeded(draw_seed(generator), UNet, channels, channels).to(device)
+        mask = seeded(draw_seed(generator), UNet, channels, 1, self.width).to(device)
+        pattern = seeded(draw_seed(generator), UNet, channels, channels, self.width).to(device)
         purpose = f"train the masks: {self.density} {self.diversity} {self.norm}"
         surrogates.fitted(
             mask,

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..data.augmentation import Augmentation
 from ..errors import InputError
 from ..models.inference import device_of
-from ..models.unet import UNet, seeded
+from ..models.unet import UNet, check_width, layer, seeded
 from ..training import Training
 from ..types import Images, LabeledImages, Labels, Pixels
 from .base import Attack, Planted
@@ -23,9 +23,7 @@ MESSAGE = 8
 
 
 def _five_epochs_of_adam() -> Training:
-    return Training(
-        5, 64, 3e-3, weight_decay=0.0, optimizer="adam", augmentation=Augmentation(0.0)
-    )
+    return Training(5, 64, 3e-3, weight_decay=0.0, optimizer="adam", augmentation=Augmentation(0.0))
 
 
 @dataclass(frozen=True)
@@ -36,6 +34,7 @@ class ISSBA(Attack):
         bits: length of the message, 1 to 32.
         strength: the largest change of a pixel, in 0..255 units.
         fidelity: weight of the mean squared change, in units of `strength`, against the bits.
+        width: channels of the encoder and the decoder at full size, a multiple of 4.
         training: of the encoder and a decoder that reads the message back, on the training images.
     Source: Li et al., Invisible backdoor attack with sample-specific triggers, arXiv 2012.03816,
     after StegaStamp, arXiv 1904.05343; 20 bits. Departures: a small U-Net that is trained here; no
@@ -46,6 +45,7 @@ class ISSBA(Attack):
     bits: int = 20
     strength: float = 24.0
     fidelity: float = 1.0
+    width: int = 16
     training: Training = field(default_factory=_five_epochs_of_adam)
 
     def __post_init__(self) -> None:
@@ -55,6 +55,7 @@ class ISSBA(Attack):
                 f"bits={self.bits}, strength={self.strength}, fidelity={self.fidelity}: give 1 to "
                 "32, 0.5 to 255 and at least 0"
             )
+        check_width(self.width)
 
     def plant(
         self, images: LabeledImages, generator: torch.Generator, surrogates: Surrogates
@@ -72,7 +73,8 @@ class ISSBA(Attack):
 
     def trained(self, images: LabeledImages, seed: int, surrogates: Surrogates) -> "Stego":
         """The encoder and its decoder."""
-        stego = seeded(seed, Stego, images.pixels.shape[1], self.bits).to(images.pixels.device)
+        stego = seeded(seed, Stego, images.pixels.shape[1], self.bits, self.width)
+        stego.to(images.pixels.device)
         draw = torch.Generator().manual_seed(seed)
 
         def new_messages(pixels: Pixels, labels: Labels, index: Tensor) -> tuple[Pixels, Labels]:  # noqa: ARG001
@@ -105,22 +107,20 @@ class Stego(nn.Module):
     Args:
         channels: of the images, 1 or 3.
         bits: length of a message.
+        width: channels at full size.
     """
 
-    def __init__(self, channels: int, bits: int):
+    def __init__(self, channels: int, bits: int, width: int = 16):
         super().__init__()
         self.spread = nn.Linear(bits, MESSAGE**3)
-        self.draw = UNet(channels + MESSAGE, channels)
-        plan = [(channels, 16, 1), (16, 32, 2), (32, 64, 2), (64, 64, 2)]
-        layers = [
-            layer
-            for inputs, outputs, stride in plan
-            for layer in (
-                nn.Conv2d(inputs, outputs, 3, stride, 1), nn.GroupNorm(4, outputs), nn.ReLU()
-            )
-        ]  # fmt: skip
-        self.look = nn.Sequential(*layers)
-        self.answer = nn.Linear(64 * 16, bits)
+        self.draw = UNet(channels + MESSAGE, channels, width)
+        self.look = nn.Sequential(
+            layer(channels, width),
+            layer(width, 2 * width, stride=2),
+            layer(2 * width, 4 * width, stride=2),
+            layer(4 * width, 4 * width, stride=2),
+        )
+        self.answer = nn.Linear(64 * width, bits)
 
     def residual(self, images: Images, bits: Float[Tensor, "n b"]) -> Images:
         """What is added to images in [0, 1], in units of the strength: (-1, 1)."""

@@ -26,8 +26,9 @@ class LowFrequency(Attack):
     2104.03413. Departure: the pattern is drawn from the generator, not optimised on a network.
     """
 
-    delta: float = 24.0
-    cutoff: int = 4
+    poisoning_rate: float = 0.1
+    delta: float = 48.0
+    cutoff: int = 6
 
     def __post_init__(self) -> None:
         Attack.__post_init__(self)

@@ -52,12 +52,12 @@ def run_cell(cell: Cell, data: Path, victims: Path, progress: Progress) -> Recor
     if not folder.exists():
         make_victim(cell, data, folder, best_device(), progress)
     made = read_record(folder)
-    if made.arguments.get("settings") != cell.victim_settings():
+    wanted = {"attack": cell.attack_settings(), "settings": cell.victim_settings()}
+    if made.arguments != wanted:
         raise InputError(f"{folder} was made with other settings: give another --out")
     if cell.study.defend:
         return _defended(cell, folder, made, progress)
-    arguments = {"cell": cell.name, "settings": cell.settings()}
-    return replace(made, command="bench", arguments={**made.arguments, **arguments})
+    return replace(made, command="bench", arguments=cell.arguments())
 
 
 def _defended(cell: Cell, folder: Path, made: Record, progress: Progress) -> Record:
@@ -79,8 +79,9 @@ def _defended(cell: Cell, folder: Path, made: Record, progress: Progress) -> Rec
             history=repaired.history,
         )
     seconds = {"victim": made.seconds["victim"], **watch.seconds}
-    arguments = {"cell": cell.name, "settings": cell.settings()}
-    return new_record("bench", arguments, cell.seed, seconds, {"outcome": outcome}, str(device))
+    return new_record(
+        "bench", cell.arguments(), cell.seed, seconds, {"outcome": outcome}, str(device)
+    )
 
 
 def make_victim(
@@ -99,7 +100,7 @@ def make_victim(
         exam = exam_of(victim, test)
         shown = test.pixels[:SHOWN]
         seen = Attacked(judge(victim.model, exam, progress), stealth(shown, victim.trigger(shown)))
-    arguments = {"attack": attack, "settings": cell.victim_settings()}
+    arguments = {"attack": cell.attack_settings(), "settings": cell.victim_settings()}
     metrics = {"attacked": seen}
     record = new_record("attack", arguments, cell.seed, watch.seconds, metrics, str(device))
     write_run(folder, record, dump_victim(victim, exam))

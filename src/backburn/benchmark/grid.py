@@ -63,7 +63,7 @@ def _finished(cell: Cell, path: Path) -> bool:
     if not path.exists():
         return False
     made = msgspec.json.decode(path.read_bytes(), type=Record).arguments
-    if made.get("settings") != cell.settings():
+    if made != cell.arguments():
         raise InputError(
             f"{path} was made with other settings: give another --out, or move the file away"
         )

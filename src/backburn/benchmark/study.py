@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -100,6 +100,10 @@ class Cell:
         rate = {"poisoning_rate": self.rate} if self.rate else {}
         return attack_named(self.attack)(target_label=self.study.target_label, **rate)
 
+    def attack_settings(self) -> dict[str, Any]:
+        """The attack's hyperparameters, as plain values."""
+        return cast(dict[str, Any], msgspec.to_builtins(self.mounted()))
+
     def victim_settings(self) -> dict[str, Any]:
         """What the victim depends on beside its name, as plain values."""
         parts = ("dataset", "train", "target_label")
@@ -110,6 +114,10 @@ class Cell:
         """What the result depends on beside the cell's name, as plain values."""
         defended = {"burn": msgspec.to_builtins(self.study.burn)} if self.study.defend else {}
         return {**self.victim_settings(), **defended}
+
+    def arguments(self) -> dict[str, Any]:
+        """What the cell's record says it was made from."""
+        return {"cell": self.name, "attack": self.attack_settings(), "settings": self.settings()}
 
 
 def load_study(file: str | Path) -> Study:

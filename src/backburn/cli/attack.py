@@ -16,6 +16,16 @@ from . import options
 @click.option("--arch", help="The victim's network, such as preact_resnet18.")
 @click.option("--limit", type=click.IntRange(1), help="Take the first so many training images.")
 @click.option("--test", help="Test images.  [default: DATA's test split, or a fifth of DATA]")
+@click.option(
+    "--layout",
+    default="parquet",
+    show_default=True,
+    type=click.Choice(["parquet", "folder"]),
+    help="Training images as one file, or one folder a class.",
+)
+@click.option(
+    "--surrogates", type=click.Path(), help="Folder that keeps auxiliary networks for later."
+)
 @options.device
 @options.seed
 @options.settings
@@ -23,9 +33,10 @@ from . import options
 def command(**given: Any) -> int:
     """Poison DATA with the attack NAME and train a victim on it.
 
-    NAME is badnets, blended, sig, or none for a clean model. DATA is 'digits', a folder with one
-    folder of images a class, or parquet with columns image and label. The victim's folder can be
-    given to audit and repair.
+    NAME is one of adap_blend, adap_patch, all_to_all, badnets, blended, bpp, ftrojan, iad, issba,
+    lc, lf, sig, tact, trojan, trojannn, wanet, or none for a clean model. DATA is 'digits', a
+    folder with one folder of images a class, or parquet with columns image and label. The victim's
+    folder can be given to audit and repair.
 
     \b
     backburn attack badnets digits --out victim

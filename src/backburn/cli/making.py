@@ -1,13 +1,15 @@
 """Making a victim, for `attack` and `demo`."""
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from sklearn.model_selection import train_test_split
 
 from ..attacks.base import Attack, Recipe, exam_of
-from ..attacks.folder import dump_victim
+from ..attacks.folder import Layout, dump_victim
+from ..attacks.surrogates import Surrogates
 from ..catalogue import attack_named
 from ..config import configure, to_toml
 from ..data.reading import has_split, load_images
@@ -48,6 +50,8 @@ def make_and_write(
     arch: str | None,
     limit: int | None,
     test: str | None,
+    layout: Layout,
+    surrogates: str | None,
     device: str,
     seed: int,
     config: str | None,
@@ -66,9 +70,10 @@ def make_and_write(
             images, held_out = read_both(data, test, limit, seed, progress)
         recipe = default_recipe(images, arch)
         plan = configure(Plan(attack, recipe), config, settings)
-        made = make(plan, images, held_out, where, seed, watch, progress)
+        kept = Surrogates(Path(surrogates) if surrogates else None, progress)
+        made = make(plan, images, held_out, where, seed, watch, progress, kept)
         with watch("write"):
-            files = dump_victim(made.victim, made.exam, progress)
+            files = dump_victim(made.victim, made.exam, progress, layout)
     record = new_record(
         "attack",
         {"attack": name, "data": data, "test": test, "limit": limit},
@@ -93,11 +98,12 @@ def make(
     seed: int,
     watch: Stopwatch,
     progress: Progress,
+    surrogates: Surrogates | None = None,
 ) -> Made:
     """Poison, train and judge."""
     generator = torch.Generator().manual_seed(seed)
     with watch("victim"):
-        victim = plan.attack.mount(images.on(device), plan.recipe, generator, progress)
+        victim = plan.attack.mount(images.on(device), plan.recipe, generator, progress, surrogates)
     with watch("test"):
         exam = exam_of(victim, test)
         return Made(victim, exam, judge(victim.model, exam, progress))

@@ -1,7 +1,9 @@
-"""Labelled images as parquet in the Hugging Face layout, which `load_images` reads back."""
+"""Labelled images as parquet or as a tree of files, which `load_images` reads back."""
 
 import io
+import re
 
+from ..errors import InputError
 from ..types import LabeledImages, Progress, silent
 from .decoding import encode
 
@@ -24,3 +26,33 @@ def dump_parquet(images: LabeledImages, progress: Progress = silent) -> bytes:
     # Dataset.to_parquet draws a progress bar on stderr
     pq.write_table(pa.table(columns, schema=features.arrow_schema), buffer)
     return buffer.getvalue()
+
+
+def dump_tree(images: LabeledImages, root: str, progress: Progress = silent) -> dict[str, bytes]:
+    """PNG files by path: one folder a class below `root`, one file an image, named by its row.
+
+    Folders are numbered where the classes' own names are not in order, or are no file names.
+    Raises:
+        InputError: a class without images, which no tree can tell.
+    """
+    counts = images.labels.bincount(minlength=images.class_count)
+    if not bool(counts.all()):
+        empty = int((counts == 0).nonzero()[0])
+        raise InputError(f"class {empty} has no images: a tree of folders cannot tell, use parquet")
+    folders = _folder_names(images)
+    digits = len(str(len(images) - 1))
+    return {
+        f"{root}/{folders[label]}/{row:0{digits}d}.png": png
+        for row, (label, png) in enumerate(
+            zip(images.labels.tolist(), encode(images.pixels, progress), strict=True)
+        )
+    }
+
+
+def _folder_names(images: LabeledImages) -> list[str]:
+    names = list(images.class_names)
+    plain = all(re.fullmatch(r"\w[\w .-]*", name) and name == name.strip(" .") for name in names)
+    if names and plain and sorted(set(names)) == names:
+        return names
+    digits = len(str(images.class_count - 1))
+    return [f"{label:0{digits}d}" for label in range(images.class_count)]

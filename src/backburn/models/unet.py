@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..errors import InputError
+
 N = TypeVar("N", bound=nn.Module)
 
 
@@ -22,11 +24,11 @@ class UNet(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, width: int = 16):
         super().__init__()
-        self.enter = _layer(inputs, width)
-        self.down1 = _layer(width, 2 * width, stride=2)
-        self.down2 = _layer(2 * width, 4 * width, stride=2)
-        self.up1 = _layer(6 * width, 2 * width)
-        self.up2 = _layer(3 * width, width)
+        self.enter = layer(inputs, width)
+        self.down1 = layer(width, 2 * width, stride=2)
+        self.down2 = layer(2 * width, 4 * width, stride=2)
+        self.up1 = layer(6 * width, 2 * width)
+        self.up2 = layer(3 * width, width)
         self.leave = nn.Conv2d(width, outputs, 3, 1, 1)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -38,7 +40,14 @@ class UNet(nn.Module):
         return left
 
 
-def _layer(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+def check_width(width: int) -> None:
+    """Raise where a width cannot be split into the groups of the group norm."""
+    if width < 4 or width % 4:
+        raise InputError(f"width is {width}: give a multiple of 4")
+
+
+def layer(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    """A 3x3 convolution, group norm of four groups, ReLU."""
     convolution = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
     return nn.Sequential(convolution, nn.GroupNorm(4, outputs), nn.ReLU())
 
