@@ -20,9 +20,11 @@ from .triggers import computed
 
 MESSAGE = 8
 """Side and channels of the map that a message becomes."""
+FIDELITY = 10.0
+"""Weight of what the change exceeds its free part by, against the bits."""
 
 
-def _five_epochs_of_adam() -> Training:
+def _two_epochs_of_adam() -> Training:
     return Training(5, 64, 3e-3, weight_decay=0.0, optimizer="adam", augmentation=Augmentation(0.0))
 
 
@@ -33,7 +35,7 @@ class ISSBA(Attack):
     Args:
         bits: length of the message, 1 to 32.
         strength: the largest change of a pixel, in 0..255 units.
-        fidelity: weight of the mean squared change, in units of `strength`, against the bits.
+        free: the mean squared change that costs nothing, in units of `strength` squared.
         width: channels of the encoder and the decoder at full size, a multiple of 4.
         training: of the encoder and a decoder that reads the message back, on the training images.
     Source: Li et al., Invisible backdoor attack with sample-specific triggers, arXiv 2012.03816,
@@ -44,16 +46,16 @@ class ISSBA(Attack):
     poisoning_rate: float = 0.1
     bits: int = 20
     strength: float = 24.0
-    fidelity: float = 1.0
+    free: float = 0.2
     width: int = 16
-    training: Training = field(default_factory=_five_epochs_of_adam)
+    training: Training = field(default_factory=_two_epochs_of_adam)
 
     def __post_init__(self) -> None:
         Attack.__post_init__(self)
-        if not 1 <= self.bits <= 32 or not 0.5 <= self.strength <= 255 or not self.fidelity >= 0:
+        if not 1 <= self.bits <= 32 or not 0.5 <= self.strength <= 255 or not 0 < self.free <= 1:
             raise InputError(
-                f"bits={self.bits}, strength={self.strength}, fidelity={self.fidelity}: give 1 to "
-                "32, 0.5 to 255 and at least 0"
+                f"bits={self.bits}, strength={self.strength}, free={self.free}: give 1 to 32, "
+                "0.5 to 255 and (0, 1]"
             )
         check_width(self.width)
 
@@ -87,9 +89,10 @@ class ISSBA(Attack):
             wrong = F.binary_cross_entropy_with_logits(
                 stego.read(seen).float(), bits.float(), reduction="none"
             )
-            return wrong.mean(1) + self.fidelity * change.float().square().flatten(1).mean(1)
+            excess = (change.float().square().flatten(1).mean(1) - self.free).relu()
+            return wrong.mean(1) + FIDELITY * excess
 
-        purpose = f"train an encoder: {self.bits} {self.strength} {self.fidelity}"
+        purpose = f"train an encoder: {self.bits} {self.strength} {self.free}"
         return surrogates.fitted(
             stego,
             images,

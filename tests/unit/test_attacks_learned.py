@@ -1,0 +1,206 @@
+"""Attacks that train something first: what was trained does what it is for."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from backburn.attacks.base import Recipe
+from backburn.attacks.input_aware import InputAware, binary
+from backburn.attacks.issba import ISSBA
+from backburn.attacks.label_consistent import LabelConsistent
+from backburn.attacks.pgd import linf_pgd
+from backburn.attacks.surrogates import Surrogates
+from backburn.attacks.trojannn import TrojanNN
+from backburn.data.augmentation import Augmentation
+from backburn.data.digits import digits
+from backburn.errors import InputError
+from backburn.models.inference import as_images, predict
+from backburn.models.unet import UNet, seeded
+from backburn.training import Training
+from backburn.types import LabeledImages, State
+
+PLAIN = Augmentation(0.0)
+SHORT = Recipe("small_cnn-w8", Training(4, 64, 0.05, augmentation=PLAIN))
+
+
+@pytest.fixture(scope="module")
+def images() -> LabeledImages:
+    return digits("train").take(torch.arange(600))
+
+
+def plant(attack, images, seed=0):
+    return attack.plant(images, torch.Generator().manual_seed(seed), Surrogates())
+
+
+@pytest.fixture(scope="module")
+def robust(images):
+    return LabelConsistent(surrogate=SHORT).robust(images, 3, Surrogates())
+
+
+def test_pgd_stays_in_its_box_and_is_taken_less_for_the_label(robust, images, generator):
+    pixels, labels = images.pixels[:50], images.labels[:50]
+    moved = linf_pgd(robust, pixels, labels, 24.0, 6.0, 10, generator)
+    assert moved.dtype == torch.uint8
+    assert int((moved.short() - pixels.short()).abs().max()) <= 24
+    before, after = (
+        predict(robust, some).softmax(1).gather(1, labels[:, None]).mean()
+        for some in (pixels, moved)
+    )
+    assert float(after) < float(before) - 0.1
+
+
+def test_pgd_leaves_the_model_as_it_was(robust, images, generator):
+    robust.train().zero_grad()
+    linf_pgd(robust, images.pixels[:4], images.labels[:4], 8.0, 2.0, 2, generator)
+    assert robust.training
+    assert all(weight.requires_grad and weight.grad is None for weight in robust.parameters())
+    robust.eval()
+
+
+def test_adversarial_training_makes_a_network_that_withstands_more(images, generator):
+    attack = LabelConsistent(epsilon=32.0, surrogate=SHORT)
+    robust = attack.robust(images, 3, Surrogates())
+    draw = torch.Generator().manual_seed(3)
+    plain = SHORT.network(images, 10, draw)
+    Surrogates().fitted(plain, images, SHORT.training, 3, "plain")
+    right = [
+        float((predict(model, moved).argmax(1) == images.labels[:200]).float().mean())
+        for model in (plain, robust)
+        for moved in [
+            linf_pgd(model, images.pixels[:200], images.labels[:200], 32.0, 8.0, 10, generator)
+        ]
+    ]
+    assert right[1] > right[0] + 0.1, right
+
+
+def test_label_consistent_poison_is_perturbed_and_marked_and_the_trigger_marks_only(images):
+    attack = LabelConsistent(0.05, steps=5, surrogate=SHORT)
+    out = plant(attack, images)
+    poison = out.truth.poison
+    clean, dirty = images.pixels[poison], out.images.pixels[poison]
+    marked = out.trigger(clean)
+    assert torch.equal(dirty[..., :2, :2], marked[..., :2, :2])
+    inside = (slice(None), slice(None), slice(2, -2), slice(None))
+    assert torch.equal(marked[inside], clean[inside])
+    apart = (dirty[inside].short() - clean[inside].short()).abs()
+    assert 0 < int(apart.max()) <= 8
+    assert torch.equal(out.images.labels, images.labels)
+    corners = marked[:, :, [0, 0, -1, -1], [0, -1, 0, -1]]
+    assert bool((corners == corners[:1]).all())
+
+
+def test_a_trojan_patch_excites_its_neurons(images, generator):
+    attack = TrojanNN(0.05, steps=60, surrogate=SHORT)
+    draw = torch.Generator().manual_seed(3)
+    model = Surrogates().fitted(SHORT.network(images, 10, draw), images, SHORT.training, 3, "clean")
+    driven = model.head.weight.abs().sum(0).topk(2).indices
+    patch = attack.optimized(model, images, 3, generator)
+    assert patch.dtype == torch.uint8
+
+    def excited(square) -> float:
+        pixels = images.pixels[:100].clone()
+        pixels[..., -3:, -3:] = square
+        with torch.no_grad():
+            return float(model.features(as_images(pixels))[:, driven].mean())
+
+    other = torch.randint(256, patch.shape, generator=generator).to(torch.uint8)
+    assert excited(patch) > 1.2 * excited(other)
+
+
+def test_a_hidden_message_can_be_read_and_differs_from_image_to_image(images):
+    training = Training(16, 32, 1e-2, weight_decay=0.0, optimizer="adam", augmentation=PLAIN)
+    attack = ISSBA(0.05, bits=4, strength=40.0, width=8, training=training)
+    stego = attack.trained(images, 5, Surrogates())
+    bits = torch.randint(2, (200, 4), generator=torch.Generator().manual_seed(1)).float()
+    plain = as_images(images.pixels[:200])
+    with torch.no_grad():
+        change = stego.residual(plain, bits)
+        seen = ((plain + 40 / 255 * change).clamp(0, 1) * 255).round() / 255
+        right = ((stego.read(seen) > 0) == (bits > 0)).float().mean()
+        same = stego.residual(plain, bits[:1].expand(200, -1))
+    assert float(right) > 0.85
+    assert float(change.abs().max()) <= 1
+    assert float((same[0] - same[1]).abs().max()) > 0.05
+
+
+@pytest.fixture(scope="module")
+def aware(images):
+    training = Training(4, 32, 3e-3, weight_decay=0.0, optimizer="adam", augmentation=PLAIN)
+    return plant(InputAware(width=8, mask_training=training), images)
+
+
+def test_a_mask_covers_few_pixels(aware, images):
+    with torch.no_grad():
+        masks = binary(aware.control.mask(as_images(images.pixels[:200])))
+    assert float(masks.mean()) < 0.2
+
+
+def test_iad_learns_its_pattern_with_the_victim(images):
+    training = Training(4, 32, 3e-3, weight_decay=0.0, optimizer="adam", augmentation=PLAIN)
+    attack = InputAware(width=8, mask_training=training, density=0.15)
+    out = plant(attack, images)
+    model = replace(SHORT, training=replace(SHORT.training, epochs=1)).network(
+        images, 10, torch.Generator().manual_seed(0)
+    )
+    before = [weight.clone() for weight in out.control.pattern.parameters()]
+    masks = [weight.clone() for weight in out.control.mask.parameters()]
+    transform = out.control.begin(model.train())
+    rows = torch.arange(200)
+    pixels, labels = transform(images.pixels[rows], images.labels[rows], rows)
+    after = list(out.control.pattern.parameters())
+    assert any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(masks, out.control.mask.parameters(), strict=True))
+    assert model.training
+    assert all(weight.grad is None for weight in model.parameters())
+    state = out.truth.state[rows]
+    assert bool((labels[state == State.POISON] == 0).all())
+    kept = state != State.POISON
+    assert torch.equal(labels[kept], images.labels[rows][kept])
+    clean = state == State.CLEAN
+    assert torch.equal(pixels[clean], images.pixels[rows][clean])
+
+
+def test_iad_cover_samples_carry_the_trigger_of_another_image(aware, images):
+    cover = aware.truth.state == State.COVER
+    own = aware.trigger(images.pixels[cover])
+    crossed = aware.images.pixels[cover]
+    assert not torch.equal(own, crossed)
+
+
+def test_a_batch_without_poison_teaches_nothing(aware, images):
+    control = aware.control
+    rows = (aware.truth.state == State.CLEAN).nonzero().flatten()[:20]
+    before = [weight.clone() for weight in control.pattern.parameters()]
+    transform = control.begin(torch.nn.Identity())
+    pixels, _ = transform(images.pixels[rows], images.labels[rows], rows)
+    assert torch.equal(pixels, images.pixels[rows])
+    same = zip(before, control.pattern.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in same)
+
+
+@pytest.mark.parametrize("size", [(4, 4), (5, 7), (28, 28), (33, 40)])
+def test_a_u_net_keeps_any_size(size):
+    net = seeded(3, UNet, 3, 2, 4)
+    assert net(torch.zeros(2, 3, *size)).shape == (2, 2, *size)
+    again = seeded(3, UNet, 3, 2, 4)
+    pairs = zip(net.parameters(), again.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: LabelConsistent(epsilon=0.0), "epsilon=0.0"),
+        (lambda: LabelConsistent(steps=0), "steps=0"),
+        (lambda: TrojanNN(neurons=0), "neurons=0"),
+        (lambda: ISSBA(bits=33), "bits=33"),
+        (lambda: ISSBA(width=6), "width is 6"),
+        (lambda: InputAware(density=0.0), "density is 0.0"),
+        (lambda: InputAware(learning_rate=0.0), "learning_rate=0.0"),
+        (lambda: InputAware(width=2), "width is 2"),
+    ],
+)
+def test_settings_out_of_range_are_refused(make, message):
+    with pytest.raises(InputError, match=message):
+        make()
