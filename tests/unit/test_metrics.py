@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from backburn.metrics import Scores, auroc, der, judge, match, rate
+from backburn.metrics import Scores, auroc, der, judge, match, rate, stealth
 from backburn.types import Evidence, Exam, LabeledImages, State, Suspects, Truth
 
 
@@ -134,3 +134,36 @@ def test_a_clean_case_has_no_tpr_but_an_fpr():
     assert math.isnan(found.tpr)
     assert math.isnan(found.auroc)
     assert math.isnan(found.restored)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_psnr_is_the_mean_over_images_in_decibels(channels):
+    plain = torch.full((4, channels, 16, 16), 100, dtype=torch.uint8)
+    marked = plain.clone()
+    marked[0] += 10
+    marked[1] += 20
+    found = stealth(plain, marked)  # two images stay as they are and do not count
+    expected = [10 * math.log10(255**2 / change**2) for change in (10, 20)]
+    assert found.psnr == pytest.approx(sum(expected) / 2, abs=1e-3)
+
+
+def test_ssim_falls_with_the_noise_and_is_that_of_the_paper(generator):
+    plain = torch.randint(256, (3, 1, 24, 24), generator=generator).to(torch.uint8)
+    noise = torch.randn(3, 1, 24, 24, generator=generator)
+    few, many = (
+        stealth(plain, (plain + scale * noise).clamp(0, 255).round().to(torch.uint8)).ssim
+        for scale in (10, 60)
+    )
+    assert 0 < many < few < 1
+    # of two flat images only the means count: (2 a b + c) / (a^2 + b^2 + c)
+    flat = torch.full((1, 1, 24, 24), 100, dtype=torch.uint8)
+    c = (0.01 * 255) ** 2
+    luminance = (2 * 100 * 150 + c) / (100**2 + 150**2 + c)
+    assert stealth(flat, flat + 50).ssim == pytest.approx(luminance, abs=1e-3)
+
+
+def test_a_trigger_that_does_nothing_has_no_stealth():
+    plain = torch.zeros((2, 3, 16, 16), dtype=torch.uint8)
+    found = stealth(plain, plain)
+    assert math.isnan(found.psnr)
+    assert math.isnan(found.ssim)

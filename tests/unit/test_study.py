@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from backburn.benchmark.study import Study, load_study
+from backburn.benchmark.study import Longer, Study, load_study
 from backburn.errors import InputError
 
 
@@ -41,6 +41,8 @@ def test_a_study_is_read_from_toml(tmp_path):
         ('attacks = ["badnets"]\nrates = [0.0]', "0.0"),
         ('attacks = ["badnets"]\ntarget_label = -1', "target_label"),
         ("attacks = [", "is not TOML"),
+        ('attacks = ["sig"]\n[longer]\nattacks = ["sgi"]\nepochs = 60', "did you mean 'sig'"),
+        ('attacks = ["sig"]\n[longer]\nattacks = ["sig"]', "longer.epochs is 0"),
     ],
 )
 def test_a_study_with_a_mistake_is_refused_before_anything_runs(tmp_path, text, message):
@@ -59,6 +61,36 @@ def test_every_combination_is_one_cell_and_clean_models_have_no_rate():
         "badnets-0.01-0", "none-0-0", "badnets-0.05-0",
         "badnets-0.01-1", "none-0-1", "badnets-0.05-1",
     ]  # fmt: skip
+
+
+def test_without_rates_every_attack_has_its_own():
+    study = Study(attacks=["badnets", "wanet", "adap_blend", "none"], rates=[])
+    assert [cell.name for cell in study.cells()] == [
+        "badnets-0.05-0", "wanet-0.1-0", "adap_blend-0.003-0", "none-0-0",
+    ]  # fmt: skip
+    assert study.cells()[1].mounted().poisoning_rate == 0.1
+
+
+def test_some_attacks_may_train_longer_and_a_clean_model_with_them():
+    longer = Longer(["sig"], 60)
+    study = Study(attacks=["badnets", "sig", "none"], seeds=[0, 1], longer=longer)
+    assert [cell.name for cell in study.cells()][:4] == [
+        "badnets-0.05-0", "sig-0.05-0-60", "none-0-0", "none-0-0-60",
+    ]  # fmt: skip
+    assert [cell.recipe.training.epochs for cell in study.cells()][:4] == [20, 60, 20, 60]
+    assert study.cells()[1].settings()["recipe"]["training"]["epochs"] == 60
+    assert len(study.cells()) == 8
+
+
+def test_a_cell_says_which_hyperparameters_made_it():
+    (cell,) = Study(attacks=["wanet"], rates=[0.2], target_label=3).cells()
+    made = cell.arguments()
+    assert made["attack"]["poisoning_rate"] == 0.2
+    assert made["attack"]["target_label"] == 3
+    assert made["attack"]["strength"] == 0.5
+    assert "burn" in made["settings"]
+    (alone,) = Study(attacks=["wanet"], defend=False).cells()
+    assert "burn" not in alone.arguments()["settings"]
 
 
 def test_what_is_named_twice_is_run_once():

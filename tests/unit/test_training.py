@@ -167,3 +167,23 @@ def test_progress_rises_to_all_images_of_all_epochs(rows, generator):
     fit(linear(), *rows, training, generator, phase="burn", progress=lambda *x: told.append(x))
     assert [done for _, done, _ in told] == [8, 16, 24, 32, 40, 48]
     assert {(phase, total) for phase, _, total in told} == {("burn", 48)}
+
+
+def test_another_objective_is_minimised_and_weighted(rows, generator):
+    seen = []
+
+    def small_logits(model, images, labels):
+        seen.append((images.dtype, float(images.max()) <= 1, len(labels)))
+        return model(images).float().square().mean(1)
+
+    model = linear()
+    before = float(predict(model, rows[0]).square().mean())
+    fit(model, *rows, Training(5, 8, augmentation=PLAIN), generator, objective=small_logits)
+    assert float(predict(model, rows[0]).square().mean()) < before / 2
+    assert seen == [(torch.float32, True, 8)] * 15
+
+
+def test_adam_learns_too(rows, generator):
+    training = Training(60, 8, 0.05, optimizer="adam", weight_decay=0.0, augmentation=PLAIN)
+    losses = fit(linear(), *rows, training, generator)
+    assert losses[-1] < losses[0] / 2

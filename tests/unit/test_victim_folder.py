@@ -34,9 +34,9 @@ def make(attack, channels: int = 3, classes: int = 4) -> tuple[Victim, Exam]:
     return victim, exam_of(victim, noise(12))
 
 
-def write(folder: Path, victim: Victim, exam: Exam) -> Path:
-    folder.mkdir()
-    for name, content in dump_victim(victim, exam).items():
+def write(folder: Path, victim: Victim, exam: Exam, layout: str = "parquet") -> Path:
+    for name, content in dump_victim(victim, exam, layout=layout).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
     return folder
 
@@ -102,6 +102,21 @@ def test_a_victim_with_two_classes_is_read_again(tmp_path):
     victim, exam = make(BadNets(poisoning_rate=0.2, target_label=1), classes=2)
     _, _, read = read_victim(write(tmp_path / "victim", victim, exam), CPU)
     assert_same(read.triggered, exam.triggered)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_tree_of_files_is_the_same_case(tmp_path, channels):
+    victim, exam = make(BadNets(poisoning_rate=0.2, target_label=1), channels)
+    folder = write(tmp_path / "tree", victim, exam, "folder")
+    assert is_victim(folder)
+    assert sorted(path.name for path in (folder / "train").iterdir()) == [
+        f"class {k}" for k in range(4)
+    ]
+    case, truth, _ = read_victim(folder, CPU)
+    order = victim.images.labels.argsort(stable=True)
+    assert_same(case.images, victim.images.take(order))
+    assert torch.equal(truth.state, victim.truth.state[order])
+    assert torch.equal(truth.labels, victim.truth.labels[order])
 
 
 def test_nothing_is_pickled(folder):
