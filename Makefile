@@ -8,7 +8,7 @@ export OMP_WAIT_POLICY = PASSIVE
 export MALLOC_MMAP_THRESHOLD_ = 4294967296
 export MALLOC_TRIM_THRESHOLD_ = 4294967296
 
-.PHONY: demo test check bench-boundary bench-audit clean
+.PHONY: demo test check bench-boundary bench-audit bench-triggers cards clean
 
 demo: .venv/ready
 	$(BIN)/backburn demo
@@ -34,6 +34,14 @@ bench-boundary: .venv/peers
 # How long an audit takes beside an epoch of training, and how much memory.
 bench-audit: .venv/peers
 	$(BIN)/python tests/benchmark/audit.py --victims runs/boundary-victims --data $(DATA)
+
+# How long it takes to put each trigger on 50,000 images.
+bench-triggers: .venv/ready
+	$(BIN)/python tests/benchmark/triggers.py
+
+# The tables and pictures in docs/attacks, from studies/attacks and the victims of `make study-attacks`.
+cards: .venv/ready
+	$(BIN)/python tests/benchmark/cards.py --run runs/study-attacks
 
 .venv/peers: .venv/ready tests/benchmark/peers.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'

@@ -112,6 +112,38 @@ def test_a_victim_is_made_from_a_folder_of_ones_own(cli, here):
     assert "CLEAN" in audit.out
 
 
+def test_a_victim_may_be_a_tree_of_files_like_a_strangers(cli, here):
+    settings = ("--rate", "0.3", "--arch", "small_cnn-w4", "--set", "recipe.training.epochs=1")
+    case = ("attack", "badnets", "photos", "--test", "photos", "--layout", "folder")
+    assert cli(*case, "--out", "victim", *settings).code == 0
+    assert sorted(path.name for path in (here / "victim" / "train").iterdir()) == ["cat", "dog"]
+    model, tree = here / "victim" / "model.safetensors", here / "victim" / "train"
+    assert cli("audit", model, tree, "--out", "stranger").code == 0
+    done = cli("audit", "victim", "--out", "known")
+    assert (done.code, done.err) == (0, "")
+
+
+def test_auxiliary_networks_are_kept_where_they_are_asked_for(cli, here):
+    small = ("surrogate.architecture='small_cnn-w4'", "surrogate.training.epochs=1", "steps=2")
+    settings = [f"--set=attack.{setting}" for setting in small]
+    settings += ["--set=recipe.training.epochs=1", "--arch=small_cnn-w4", "--rate=0.3"]
+    for name in ("one", "two"):
+        done = cli("attack", "lc", "photos", "--surrogates", "kept", "--out", name, *settings)
+        assert done.code == 2, "eight photos are too few to hold some out"
+        case = ("attack", "lc", "photos", "--test", "photos", "--surrogates", "kept")
+        assert cli(*case, "--out", name, *settings).code == 0
+    assert len(list((here / "kept").iterdir())) == 1
+    one, two = (here / name / "train.parquet" for name in ("one", "two"))
+    assert one.read_bytes() == two.read_bytes()
+
+
+def test_the_help_of_attack_names_every_attack(cli):
+    from backburn.catalogue import ATTACKS
+
+    words = set(cli("attack", "--help").out.replace(",", " ").replace(".", " ").split())
+    assert set(ATTACKS) <= words
+
+
 def test_an_attack_says_nothing_on_stderr_where_json_is_asked_for(cli, here):
     settings = ("--rate", "0.3", "--arch", "small_cnn-w4", "--set", "recipe.training.epochs=1")
     done = cli("attack", "badnets", "photos", "--test", "photos", "--json", *settings)

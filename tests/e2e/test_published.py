@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 QUOTED = [
     (page, name, text.strip())
     for page in PAGES
@@ -27,6 +27,29 @@ def test_studies_are_quoted():
 @pytest.mark.parametrize(("page", "name", "text"), QUOTED, ids=lambda value: str(value)[-24:])
 def test_a_quoted_table_is_that_of_the_study(page, name, text):
     assert text == (ROOT / name).read_text().strip()
+
+
+CARDS = sorted((ROOT / "docs" / "attacks").glob("*.md"))
+
+
+@pytest.mark.parametrize("page", CARDS, ids=lambda page: page.stem)
+def test_a_card_quotes_the_rows_of_its_attack_and_shows_its_trigger(page, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "tests" / "benchmark"))
+    from cards import refreshed
+
+    text = page.read_text()
+    assert "<!-- studies/attacks/summary.md" in text
+    assert refreshed(text) == text
+    pictures = re.findall(r"\]\((\S+\.png)\)", text)
+    assert all((page.parent / name).is_file() for name in pictures)
+    links = re.findall(r"\]\(((?!http)[^)#]+)\)", text)
+    assert all((page.parent / link).exists() for link in links)
+
+
+def test_every_attack_has_a_card():
+    from backburn.catalogue import ATTACKS
+
+    assert {page.stem for page in CARDS} == set(ATTACKS) - {"none"} | {"README"}
 
 
 def test_the_boundary_tables_are_made_from_its_rows(monkeypatch):

@@ -1,6 +1,7 @@
 """What the README tells people to type."""
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,15 @@ def test_the_python_snippet_runs_and_repairs(capsys):
     assert printed[0] == "backdoored (0,)"
     assert len(printed) == 1 + int(victim.truth.poison.sum())
     assert names["clean_model"] is not victim.model
+
+
+def test_an_attack_of_ones_own_is_written_and_checked_as_the_page_says():
+    page = (ROOT / "docs" / "attacks" / "README.md").read_text()
+    names = {"__name__": "a_module_of_ones_own"}
+    sys.modules.setdefault("a_module_of_ones_own", sys.modules[__name__])  # dataclasses ask for it
+    for snippet in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(snippet, names)  # noqa: S102  our own page
+    assert names["Darker"]().levels == 40
 
 
 @pytest.mark.parametrize("verb", sorted(set(re.findall(r"backburn (\w+)", README)) & set(VERBS)))

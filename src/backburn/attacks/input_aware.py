@@ -141,10 +141,14 @@ class Painter:
     def mixed(self, images: Images, donors: Images) -> Images:
         """`images` with the triggers of `donors`, in [0, 1]."""
         device = device_of(self.pattern)
-        images, donors = images.to(device), donors.to(device)
+        return torch.lerp(images.to(device), *self._drawn(donors.to(device)))
+
+    def _drawn(self, donors: Images) -> tuple[Images, Images]:
+        """Pattern and mask of each image's trigger, in [0, 1]."""
+        device = donors.device
         with torch.autocast(device.type, torch.bfloat16, enabled=gains_from_bf16(device)):
             colors, cover = self.pattern(donors), self.mask(donors)
-        return torch.lerp(images, colors.float().sigmoid(), binary(cover.float()))
+        return colors.float().sigmoid(), binary(cover.float())
 
     def _stamp(self) -> Restamp:
         goal = self.attack.goal(self.images.class_count)
@@ -182,11 +186,10 @@ class Painter:
             frozen(model),
             torch.autocast(device.type, torch.bfloat16, enabled=gains_from_bf16(device)),
         ):
-            painted = torch.cat([self.mixed(own, own), self.mixed(cover, self._donors(len(cover)))])
-            logits = model(painted)
+            colors, masks = self._drawn(torch.cat([own, self._donors(len(cover)).to(device)]))
+            logits = model(torch.lerp(torch.cat([own, cover]), colors, masks))
             loss = F.cross_entropy(logits.float(), wanted.to(device))
-            colors = self.pattern(own).float().sigmoid()
-        loss = loss + self.attack.diversity * unlike(own, colors).mean()
+        loss = loss + self.attack.diversity * unlike(own, colors[: len(own)]).mean()
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         optimizer.step()
