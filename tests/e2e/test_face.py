@@ -10,13 +10,15 @@ from torch import nn
 
 import backburn
 from backburn.attacks.badnets import BadNets
+from backburn.attacks.surrogates import Surrogates
 from backburn.data.digits import digits
 from backburn.training import Training, fit
 
 
 @pytest.fixture(scope="module")
 def planted():
-    return BadNets(poisoning_rate=0.1).plant(digits("train"), torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    return BadNets(poisoning_rate=0.1).plant(digits("train"), generator, Surrogates())
 
 
 @pytest.fixture(scope="module")

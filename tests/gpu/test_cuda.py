@@ -86,3 +86,22 @@ def test_a_victim_on_the_device_can_be_written(victim):
     again = dump_victim(cpu, exam_of(cpu, digits("test")))
     assert files["train.parquet"] == again["train.parquet"]
     assert files["triggered.parquet"] == again["triggered.parquet"]
+
+
+@pytest.mark.parametrize("attack", SUITE, ids=lambda attack: type(attack).__name__)
+def test_a_trigger_is_the_same_on_both_devices(attack):
+    images = contract_images(attack)
+    trigger = attack.plant(images, torch.Generator().manual_seed(0), Surrogates()).trigger
+    near, far = trigger(images.pixels), trigger(images.pixels.cuda())
+    assert far.device.type == "cuda"
+    apart = (near.short() - far.cpu().short()).abs()
+    assert int(apart.max()) <= 1
+    assert float((apart > 0).float().mean()) < 0.01
+
+
+@pytest.mark.parametrize("attack", SUITE, ids=lambda attack: type(attack).__name__)
+def test_every_attack_is_mounted_on_the_device(attack):
+    images = contract_images(attack).on(torch.device("cuda"))
+    victim = attack.mount(images, TINY, torch.Generator().manual_seed(0))
+    assert victim.images.pixels.device.type == "cuda"
+    assert victim.trigger(images.pixels).device.type == "cuda"

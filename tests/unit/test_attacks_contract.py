@@ -127,7 +127,7 @@ def test_an_attack_of_a_third_party_passes():
         ("seed", "differ between two runs with one seed|other images were taken"),
         ("stuck", "two seeds take the same images"),
         ("batch", "the batch that it comes in"),
-        ("chance", "trigger differs"),
+        ("chance", "differ"),
         ("wrap", "wrap around"),
         ("float", "returns torch.float32|dtypes match"),
         ("nothing", "changes 0% of the images"),

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Int8
+from jaxtyping import Float, Int8
 from torch import Tensor, nn
 
 from ..data.augmentation import Augmentation
@@ -143,7 +143,7 @@ class Painter:
         device = device_of(self.pattern)
         return torch.lerp(images.to(device), *self._drawn(donors.to(device)))
 
-    def _drawn(self, donors: Images) -> tuple[Images, Images]:
+    def _drawn(self, donors: Images) -> tuple[Images, Float[Tensor, "n 1 h w"]]:
         """Pattern and mask of each image's trigger, in [0, 1]."""
         device = donors.device
         with torch.autocast(device.type, torch.bfloat16, enabled=gains_from_bf16(device)):
