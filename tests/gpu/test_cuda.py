@@ -6,14 +6,17 @@ from dataclasses import replace
 import pytest
 import torch
 
+from attack_suite import SUITE
 from backburn.attacks.badnets import BadNets
 from backburn.attacks.base import Recipe, exam_of
 from backburn.attacks.folder import dump_victim
+from backburn.attacks.surrogates import Surrogates
 from backburn.boundary.distances import boundary
 from backburn.burn.burn import BURN
 from backburn.data.digits import digits
 from backburn.metrics import judge, match
 from backburn.models.inference import best_device, device_of, predict
+from backburn.testing.attacks import TINY, contract_images
 from backburn.training import Training
 from backburn.types import Case
 
@@ -89,10 +92,10 @@ def test_a_victim_on_the_device_can_be_written(victim):
 
 
 @pytest.mark.parametrize("attack", SUITE, ids=lambda attack: type(attack).__name__)
-def test_a_trigger_is_the_same_on_both_devices(attack):
+def test_a_trigger_is_the_same_on_both_devices(attack, cuda):
     images = contract_images(attack)
     trigger = attack.plant(images, torch.Generator().manual_seed(0), Surrogates()).trigger
-    near, far = trigger(images.pixels), trigger(images.pixels.cuda())
+    near, far = trigger(images.pixels), trigger(images.pixels.to(cuda))
     assert far.device.type == "cuda"
     apart = (near.short() - far.cpu().short()).abs()
     assert int(apart.max()) <= 1
@@ -100,8 +103,8 @@ def test_a_trigger_is_the_same_on_both_devices(attack):
 
 
 @pytest.mark.parametrize("attack", SUITE, ids=lambda attack: type(attack).__name__)
-def test_every_attack_is_mounted_on_the_device(attack):
-    images = contract_images(attack).on(torch.device("cuda"))
+def test_every_attack_is_mounted_on_the_device(attack, cuda):
+    images = contract_images(attack).on(cuda)
     victim = attack.mount(images, TINY, torch.Generator().manual_seed(0))
     assert victim.images.pixels.device.type == "cuda"
     assert victim.trigger(images.pixels).device.type == "cuda"

@@ -5,52 +5,12 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 
-from backburn.attacks.adap_blend import AdapBlend
-from backburn.attacks.adap_patch import AdapPatch
-from backburn.attacks.all_to_all import AllToAll
-from backburn.attacks.badnets import BadNets
-from backburn.attacks.base import Attack, Planted, Recipe
-from backburn.attacks.blended import Blended
-from backburn.attacks.bpp import BPP
-from backburn.attacks.ftrojan import FTrojan
-from backburn.attacks.input_aware import InputAware
-from backburn.attacks.issba import ISSBA
-from backburn.attacks.label_consistent import LabelConsistent
-from backburn.attacks.low_frequency import LowFrequency
+from attack_suite import SUITE
+from backburn.attacks.base import Attack, Planted
 from backburn.attacks.planting import dirty_label, draw_states, planted
-from backburn.attacks.sig import SIG
-from backburn.attacks.tact import TaCT
-from backburn.attacks.trojan import Trojan
-from backburn.attacks.trojannn import TrojanNN
-from backburn.attacks.wanet import WaNet
 from backburn.catalogue import ATTACKS
-from backburn.data.augmentation import Augmentation
 from backburn.testing.attacks import CHECKS, check_attack
 from backburn.testing.contract import ContractError
-from backburn.training import Training
-
-BRIEF = Training(1, 32, 1e-3, optimizer="adam", augmentation=Augmentation(0.0))
-TINY = Recipe("small_cnn-w4", replace(BRIEF, optimizer="sgd"))
-SUITE = [
-    AdapBlend(0.1, cover_rate=0.1),
-    AdapPatch(0.1, cover_rate=0.1),
-    AllToAll(),
-    AllToAll(pattern="blended"),
-    BadNets(0.1),
-    Blended(0.1, target_label=2),
-    BPP(),
-    FTrojan(),
-    InputAware(mask_training=BRIEF, width=4),
-    ISSBA(training=BRIEF, width=4),
-    LabelConsistent(0.1, steps=2, surrogate=TINY),
-    LowFrequency(0.1),
-    SIG(0.1, target_label=3),
-    TaCT(0.1, cover_rate=0.1),
-    Trojan(0.1),
-    Trojan(0.1, kind="watermark"),
-    TrojanNN(0.1, steps=2, surrogate=TINY),
-    WaNet(),
-]
 
 
 def test_no_attack_is_left_out():
