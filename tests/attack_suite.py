@@ -34,7 +34,7 @@ SUITE = [
     BPP(),
     FTrojan(),
     InputAware(mask_training=BRIEF, width=4),
-    ISSBA(training=BRIEF, width=4),
+    ISSBA(training=BRIEF, specializing=BRIEF, width=4),
     LabelConsistent(0.1, steps=2, surrogate=TINY),
     LowFrequency(0.1),
     SIG(0.1, target_label=3),
