@@ -46,10 +46,7 @@ class AdapBlend(Attack):
             raise InputError(f"cells is {self.cells}: give 1 or more")
 
     def plant(
-        self,
-        images: LabeledImages,
-        generator: torch.Generator,
-        surrogates: Surrogates,  # noqa: ARG002
+        self, images: LabeledImages, generator: torch.Generator, surrogates: Surrogates
     ) -> Planted:
         channels, *size = images.pixels.shape[1:]
         coarse = noise(torch.Size((channels, self.cells, self.cells)), generator)

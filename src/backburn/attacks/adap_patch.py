@@ -38,10 +38,7 @@ class AdapPatch(Attack):
         check_rate("cover_rate", self.cover_rate)
 
     def plant(
-        self,
-        images: LabeledImages,
-        generator: torch.Generator,
-        surrogates: Surrogates,  # noqa: ARG002
+        self, images: LabeledImages, generator: torch.Generator, surrogates: Surrogates
     ) -> Planted:
         shape = images.pixels.shape[1:]
         side = side_of(self.size, 10, images.pixels)

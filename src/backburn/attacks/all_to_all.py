@@ -28,10 +28,7 @@ class AllToAll(Attack):
         return tuple((label + 1) % classes for label in range(classes))
 
     def plant(
-        self,
-        images: LabeledImages,
-        generator: torch.Generator,
-        surrogates: Surrogates,  # noqa: ARG002
+        self, images: LabeledImages, generator: torch.Generator, surrogates: Surrogates
     ) -> Planted:
         if self.pattern == "patch":
             side = side_of(0, 3, images.pixels)

@@ -26,10 +26,7 @@ class BadNets(Attack):
     pattern: Literal["checkerboard", "white"] = "checkerboard"
 
     def plant(
-        self,
-        images: LabeledImages,
-        generator: torch.Generator,
-        surrogates: Surrogates,  # noqa: ARG002
+        self, images: LabeledImages, generator: torch.Generator, surrogates: Surrogates
     ) -> Planted:
         patch = checkerboard(images.pixels.shape[1], side_of(self.size, 3, images.pixels))
         if self.pattern == "white":

@@ -30,10 +30,7 @@ class Blended(Attack):
             raise InputError(f"alpha is {self.alpha}: give a fraction between 0 and 1")
 
     def plant(
-        self,
-        images: LabeledImages,
-        generator: torch.Generator,
-        surrogates: Surrogates,  # noqa: ARG002
+        self, images: LabeledImages, generator: torch.Generator, surrogates: Surrogates
     ) -> Planted:
         pattern = noise(images.pixels.shape[1:], generator)
         return dirty_label(self, images, blended(pattern, self.alpha), generator)

@@ -35,10 +35,7 @@ class BPP(Attack):
             raise InputError(f"levels is {self.levels}: give 2 to 128")
 
     def plant(
-        self,
-        images: LabeledImages,
-        generator: torch.Generator,
-        surrogates: Surrogates,  # noqa: ARG002
+        self, images: LabeledImages, generator: torch.Generator, surrogates: Surrogates
     ) -> Planted:
         steps = self.levels - 1
         table = ((torch.arange(256) * steps / 255).round() / steps * 255).round().to(torch.uint8)

@@ -45,10 +45,7 @@ class FTrojan(Attack):
             raise InputError(f"window is {self.window}: give 4 or more")
 
     def plant(
-        self,
-        images: LabeledImages,
-        generator: torch.Generator,
-        surrogates: Surrogates,  # noqa: ARG002
+        self, images: LabeledImages, generator: torch.Generator, surrogates: Surrogates
     ) -> Planted:
         channels, height, width = images.pixels.shape[1:]
         side = min(self.window, height, width)

@@ -86,7 +86,7 @@ class InputAware(Attack):
         truth = Truth(state, images.labels)
         return Planted(control.settle(), truth, computed(control.paint), control)
 
-    def mask_loss(self, model: nn.Module, images: Images, labels: Labels) -> PerImage:  # noqa: ARG002
+    def mask_loss(self, model: nn.Module, images: Images, labels: Labels) -> PerImage:
         """Few pixels, and other ones for other images."""
         masks = binary(model(images).float())
         dense = (masks - self.density).relu().flatten(1).mean(1)

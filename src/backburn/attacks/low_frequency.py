@@ -38,10 +38,7 @@ class LowFrequency(Attack):
             raise InputError(f"cutoff is {self.cutoff}: give 1 or more")
 
     def plant(
-        self,
-        images: LabeledImages,
-        generator: torch.Generator,
-        surrogates: Surrogates,  # noqa: ARG002
+        self, images: LabeledImages, generator: torch.Generator, surrogates: Surrogates
     ) -> Planted:
         shape = images.pixels.shape[1:]
         if self.cutoff >= min(shape[1:]):

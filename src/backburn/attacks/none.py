@@ -17,10 +17,7 @@ class NoAttack(Attack):
         return (-1,) * classes
 
     def plant(
-        self,
-        images: LabeledImages,
-        generator: torch.Generator,  # noqa: ARG002
-        surrogates: Surrogates,  # noqa: ARG002
+        self, images: LabeledImages, generator: torch.Generator, surrogates: Surrogates
     ) -> Planted:
         def untouched(pixels: Pixels) -> Pixels:
             return pixels

@@ -48,7 +48,7 @@ def adversarial_training(
     1.25 epsilon.
     """
 
-    def perturb(pixels: Pixels, labels: Labels, index: Tensor) -> tuple[Pixels, Labels]:  # noqa: ARG001
+    def perturb(pixels: Pixels, labels: Labels, index: Tensor) -> tuple[Pixels, Labels]:
         return linf_pgd(model, pixels, labels, epsilon, 1.25 * epsilon, 1, generator), labels
 
     return perturb

@@ -111,7 +111,7 @@ class Restamp:
     poison: Change
     cover: Change
 
-    def begin(self, model: nn.Module) -> BatchTransform:  # noqa: ARG002
+    def begin(self, model: nn.Module) -> BatchTransform:
         return self.apply
 
     def apply(self, pixels: Pixels, labels: Labels, index: Tensor) -> tuple[Pixels, Labels]:

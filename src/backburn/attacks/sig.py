@@ -37,10 +37,7 @@ class SIG(Attack):
             raise InputError(f"frequency is {self.frequency}: give a number of periods")
 
     def plant(
-        self,
-        images: LabeledImages,
-        generator: torch.Generator,
-        surrogates: Surrogates,  # noqa: ARG002
+        self, images: LabeledImages, generator: torch.Generator, surrogates: Surrogates
     ) -> Planted:
         width = images.pixels.shape[-1]
         wave = torch.sin(2 * math.pi * self.frequency * torch.arange(width) / width) * self.delta

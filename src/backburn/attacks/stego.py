@@ -54,7 +54,7 @@ class Stego(nn.Module):
 def random_messages(bits: int, generator: torch.Generator) -> BatchTransform:
     """Replaces labels by random messages, as numbers; each two images hide the same one."""
 
-    def replace(pixels: Pixels, labels: Labels, index: Tensor) -> tuple[Pixels, Labels]:  # noqa: ARG001
+    def replace(pixels: Pixels, labels: Labels, index: Tensor) -> tuple[Pixels, Labels]:
         drawn = torch.randint(2**bits, (-(-len(labels) // 2),), generator=generator)
         return pixels, drawn.repeat_interleave(2)[: len(labels)]
 

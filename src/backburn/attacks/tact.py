@@ -46,10 +46,7 @@ class TaCT(Attack):
         )
 
     def plant(
-        self,
-        images: LabeledImages,
-        generator: torch.Generator,
-        surrogates: Surrogates,  # noqa: ARG002
+        self, images: LabeledImages, generator: torch.Generator, surrogates: Surrogates
     ) -> Planted:
         side = side_of(self.size, 8, images.pixels)
         shape = torch.Size((images.pixels.shape[1], side, side))

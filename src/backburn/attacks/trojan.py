@@ -39,10 +39,7 @@ class Trojan(Attack):
             raise InputError(f"alpha is {self.alpha}: give a fraction above 0 and up to 1")
 
     def plant(
-        self,
-        images: LabeledImages,
-        generator: torch.Generator,
-        surrogates: Surrogates,  # noqa: ARG002
+        self, images: LabeledImages, generator: torch.Generator, surrogates: Surrogates
     ) -> Planted:
         channels, height, width = images.pixels.shape[1:]
         if self.kind == "patch":

@@ -47,10 +47,7 @@ class WaNet(Attack):
             raise InputError(f"control_points is {self.control_points}: give 2 or more")
 
     def plant(
-        self,
-        images: LabeledImages,
-        generator: torch.Generator,
-        surrogates: Surrogates,  # noqa: ARG002
+        self, images: LabeledImages, generator: torch.Generator, surrogates: Surrogates
     ) -> Planted:
         height, width = images.pixels.shape[-2:]
         grid = warp_field(height, width, self.strength, self.control_points, generator)
