@@ -78,3 +78,11 @@ def within_box(
 
 def size(points: torch.Tensor, images: torch.Tensor, norm: str) -> torch.Tensor:
     return length((points - images).flatten(1), norm)
+
+
+class Gated(nn.Module):
+    """The first pixel counts only where the last one is lit, which no gradient tells."""
+
+    def forward(self, images):
+        lit = images[:, 0, 0, 0] * (images[:, 0, 1, 1] > 0.5)
+        return torch.stack([torch.full_like(lit, 0.6), lit], 1)

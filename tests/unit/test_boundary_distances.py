@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+from boundary_cases import Gated
 from torch import nn
 
 from backburn.boundary.distances import boundary
@@ -64,13 +65,6 @@ def test_a_constant_model_has_no_boundary():
 
 
 def test_found_and_not_found_stand_side_by_side():
-    class Gated(nn.Module):
-        """The first pixel counts only where the last one is lit, which no gradient tells."""
-
-        def forward(self, images):
-            lit = images[:, 0, 0, 0] * (images[:, 0, 1, 1] > 0.5)
-            return torch.stack([torch.full_like(lit, 0.6), lit], 1)
-
     pixels = torch.zeros(3, 1, 2, 2, dtype=torch.uint8)
     pixels[1, 0, 1, 1] = 255
     result = boundary(Gated(), pixels, directions=True)

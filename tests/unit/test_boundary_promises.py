@@ -3,7 +3,7 @@
 import jaxtyping
 import pytest
 import torch
-from boundary_cases import CERTIFIED, NORMS, centred, noise
+from boundary_cases import CERTIFIED, NORMS, Gated, centred, noise
 from torch import nn
 
 from backburn.boundary import distances
@@ -175,16 +175,9 @@ def test_passes_are_those_that_were_taken(model, pixels, norm, budget, low, monk
 
 
 def test_passes_of_a_search_that_ends_with_the_reference_are_counted():
-    class Hidden(nn.Module):
-        """The first pixel counts only where the last one is lit, which no gradient tells."""
-
-        def forward(self, images):
-            lit = images[:, 0, 0, 0] * (images[:, 0, 1, 1] > 0.5)
-            return torch.stack([torch.full_like(lit, 0.6), lit], 1)
-
     pixels = torch.zeros(3, 1, 2, 2, dtype=torch.uint8)
     pixels[1, 0, 1, 1] = 255
-    counted = Counted(Hidden())
+    counted = Counted(Gated())
     result = boundary(counted, pixels)
     assert result.found.tolist() == [False, True, False]
     assert int(result.passes.sum()) == sum(counted.rows.values())

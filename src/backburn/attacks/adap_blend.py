@@ -10,7 +10,7 @@ from ..errors import InputError
 from ..types import LabeledImages
 from .base import Attack, Planted, check_rate
 from .planting import draw_states, planted
-from .surrogates import Surrogates, draw_seed
+from .surrogates import Surrogates, branch
 from .triggers import blended, computed, noise
 
 
@@ -53,7 +53,7 @@ class AdapBlend(Attack):
         pattern = F.interpolate(coarse[None].float(), size, mode="nearest")[0]
         others = images.labels != self.target_label
         state = draw_states(self, images, others, generator, cover_rate=self.cover_rate)
-        draw = torch.Generator().manual_seed(draw_seed(generator))
+        draw = branch(generator)
 
         def in_part(values: Tensor) -> Tensor:
             share = self.alpha * self.masks(values, draw).to(values.device)

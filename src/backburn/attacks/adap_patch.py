@@ -9,7 +9,7 @@ from ..errors import InputError
 from ..types import LabeledImages, Pixels
 from .base import Attack, Planted, check_rate
 from .planting import draw_states, planted
-from .surrogates import Surrogates, draw_seed
+from .surrogates import Surrogates, branch
 from .triggers import blended, noise, side_of, to_pixels
 
 ALPHAS = (0.5, 0.2, 0.5, 0.3)
@@ -47,7 +47,7 @@ class AdapPatch(Attack):
         pattern, shares = noise(shape, generator), corners(shape, side)
         others = images.labels != self.target_label
         state = draw_states(self, images, others, generator, cover_rate=self.cover_rate)
-        draw = torch.Generator().manual_seed(draw_seed(generator))
+        draw = branch(generator)
         faint = torch.tensor(ALPHAS)[:, None, None, None] * shares
 
         def one_patch(pixels: Pixels) -> Pixels:

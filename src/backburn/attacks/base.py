@@ -89,6 +89,10 @@ class Attack(ABC):
             -1 if label == self.target_label else self.target_label for label in range(classes)
         )
 
+    def named_classes(self) -> dict[str, int]:
+        """The settings that name a class, which must be among the images'."""
+        return {"target_label": self.target_label}
+
     @abstractmethod
     def plant(
         self, images: LabeledImages, generator: torch.Generator, surrogates: Surrogates
@@ -138,8 +142,7 @@ class Attack(ABC):
             InputError: a target label, or another class of the attack, beyond the images' classes.
         """
         classes = images.class_count
-        for name in ("target_label", "source_label"):
-            label = getattr(self, name, 0)
+        for name, label in self.named_classes().items():
             if label >= classes:
                 raise InputError(
                     f"{name} is {label}, but the images have {classes} classes: give 0 to "

@@ -8,7 +8,7 @@ from ..errors import InputError
 from ..types import LabeledImages, Pixels
 from .base import Attack, Planted, check_rate
 from .planting import draw_states, planted
-from .surrogates import Surrogates, draw_seed
+from .surrogates import Surrogates, branch
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class BPP(Attack):
         table = ((torch.arange(256) * steps / 255).round() / steps * 255).round().to(torch.uint8)
         others = images.labels != self.target_label
         state = draw_states(self, images, others, generator, cover_rate=self.cover_rate)
-        noise = torch.Generator().manual_seed(draw_seed(generator))
+        noise = branch(generator)
 
         def quantize(pixels: Pixels) -> Pixels:
             return table.to(pixels.device)[pixels.int()]

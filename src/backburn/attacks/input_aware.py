@@ -15,10 +15,8 @@ from ..training import BatchTransform, Training
 from ..types import Images, LabeledImages, Labels, PerImage, Pixels, State, Truth
 from .base import Attack, Planted, check_rate
 from .planting import Restamp, draw_states, relabeled
-from .surrogates import Surrogates, draw_seed
+from .surrogates import Surrogates, branch, draw_seed
 from .triggers import computed, in_batches, to_pixels
-
-BATCH = 250
 
 
 def _three_epochs_of_adam() -> Training:
@@ -81,7 +79,7 @@ class InputAware(Attack):
         )
         others = images.labels != self.target_label
         state = draw_states(self, images, others, generator, cover_rate=self.cover_rate)
-        draw = torch.Generator().manual_seed(draw_seed(generator))
+        draw = branch(generator)
         control = Painter(self, images, state, mask.requires_grad_(False), pattern, draw)
         truth = Truth(state, images.labels)
         return Planted(control.settle(), truth, computed(control.paint), control)
@@ -158,7 +156,7 @@ class Painter:
         """Each image with the trigger of another one."""
         parts = []
         with torch.inference_mode():
-            for some in in_batches(pixels, BATCH):
+            for some in in_batches(pixels):
                 crossed = self.mixed(as_images(some), self._donors(len(some)))
                 parts.append(to_pixels(255 * crossed).to(pixels.device))
         return torch.cat(parts)

@@ -10,10 +10,8 @@ from ..types import LabeledImages, Pixels
 from .base import Attack, Planted, Recipe, short_recipe
 from .pgd import adversarial_training, linf_pgd
 from .planting import clean_label
-from .surrogates import Surrogates, draw_seed
+from .surrogates import Surrogates, branch, draw_seed
 from .triggers import checkerboard, in_batches, side_of
-
-BATCH = 250
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ class LabelConsistent(Attack):
     ) -> Planted:
         side = side_of(self.size, 3, images.pixels)
         robust = self.robust(images, draw_seed(generator), surrogates)
-        draw = torch.Generator().manual_seed(draw_seed(generator))
+        draw = branch(generator)
         patch = checkerboard(images.pixels.shape[1], side)
 
         def stamp(pixels: Pixels) -> Pixels:
@@ -72,7 +70,7 @@ class LabelConsistent(Attack):
                     self.steps,
                     draw,
                 )
-                for some in in_batches(pixels, BATCH)
+                for some in in_batches(pixels)
             ]
             return stamp(torch.cat(parts))
 

@@ -94,3 +94,8 @@ class Surrogates:
 def draw_seed(generator: torch.Generator) -> int:
     """A seed for a part of the work, so that skipping that part changes nothing after it."""
     return int(torch.randint(2**31, (), generator=generator))
+
+
+def branch(generator: torch.Generator) -> torch.Generator:
+    """A generator of its own for a part of the work; see `draw_seed`."""
+    return torch.Generator().manual_seed(draw_seed(generator))

@@ -40,6 +40,9 @@ class TaCT(Attack):
                 f"{self.target_label}"
             )
 
+    def named_classes(self) -> dict[str, int]:
+        return {**Attack.named_classes(self), "source_label": self.source_label}
+
     def goal(self, classes: int) -> tuple[int, ...]:
         return tuple(
             self.target_label if label == self.source_label else -1 for label in range(classes)

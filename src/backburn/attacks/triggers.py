@@ -18,7 +18,7 @@ def to_pixels(values: Float[Tensor, "n c h w"]) -> Pixels:
     return values.round().clamp_(0, 255).to(torch.uint8)
 
 
-def in_batches(pixels: Pixels, size: int) -> Iterator[Pixels]:
+def in_batches(pixels: Pixels, size: int = 250) -> Iterator[Pixels]:
     """So many images at a time, in order."""
     for start in range(0, len(pixels), size):
         yield pixels[start : start + size]

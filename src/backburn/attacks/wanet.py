@@ -12,7 +12,7 @@ from ..errors import InputError
 from ..types import LabeledImages
 from .base import Attack, Planted
 from .planting import draw_states, planted
-from .surrogates import Surrogates, draw_seed
+from .surrogates import Surrogates, branch
 from .triggers import computed
 
 
@@ -54,7 +54,7 @@ class WaNet(Attack):
         rate = self.poisoning_rate * self.cover_ratio
         others = images.labels != self.target_label
         state = draw_states(self, images, others, generator, cover_rate=rate)
-        noise = torch.Generator().manual_seed(draw_seed(generator))
+        noise = branch(generator)
         trigger = computed(lambda values: warped(values, grid))
 
         def disturb(values: Tensor) -> Tensor:

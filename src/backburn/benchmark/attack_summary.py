@@ -1,13 +1,11 @@
 """Tables of victims as they are: how accurate, how open to the trigger, how well hidden it is."""
 
-import csv
-import io
 from collections.abc import Sequence
 from typing import Any
 
 from ..runs import Record
 from .study import Cell
-from .summary import digits, per_cent
+from .summary import csv_text, digits, per_cent
 
 COLUMNS = (
     "attack", "dataset", "rate", "seed", "epochs", "acc", "clean_acc", "asr", "psnr", "ssim",
@@ -20,11 +18,7 @@ def attack_csv(cells: Sequence[tuple[Cell, Record]]) -> str:
 
     `clean_acc` is the accuracy of the clean model of the same seed and number of epochs.
     """
-    out = io.StringIO()
-    table = csv.DictWriter(out, COLUMNS, lineterminator="\n")
-    table.writeheader()
-    table.writerows(_rows(cells))
-    return out.getvalue()
+    return csv_text(COLUMNS, _rows(cells))
 
 
 def attack_markdown(cells: Sequence[tuple[Cell, Record]]) -> str:

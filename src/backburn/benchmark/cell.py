@@ -52,8 +52,7 @@ def run_cell(cell: Cell, data: Path, victims: Path, progress: Progress) -> Recor
     if not folder.exists():
         make_victim(cell, data, folder, best_device(), progress)
     made = read_record(folder)
-    wanted = {"attack": cell.attack_settings(), "settings": cell.victim_settings()}
-    if made.arguments != wanted:
+    if made.arguments != cell.victim_arguments():
         raise InputError(f"{folder} was made with other settings: give another --out")
     if cell.study.defend:
         return _defended(cell, folder, made, progress)
@@ -100,7 +99,8 @@ def make_victim(
         exam = exam_of(victim, test)
         shown = test.pixels[:SHOWN]
         seen = Attacked(judge(victim.model, exam, progress), stealth(shown, victim.trigger(shown)))
-    arguments = {"attack": cell.attack_settings(), "settings": cell.victim_settings()}
     metrics = {"attacked": seen}
-    record = new_record("attack", arguments, cell.seed, watch.seconds, metrics, str(device))
+    record = new_record(
+        "attack", cell.victim_arguments(), cell.seed, watch.seconds, metrics, str(device)
+    )
     write_run(folder, record, dump_victim(victim, exam))

@@ -115,6 +115,10 @@ class Cell:
         defended = {"burn": msgspec.to_builtins(self.study.burn)} if self.study.defend else {}
         return {**self.victim_settings(), **defended}
 
+    def victim_arguments(self) -> dict[str, Any]:
+        """What the victim's record says it was made from."""
+        return {"attack": self.attack_settings(), "settings": self.victim_settings()}
+
     def arguments(self) -> dict[str, Any]:
         """What the cell's record says it was made from."""
         return {"cell": self.name, "attack": self.attack_settings(), "settings": self.settings()}

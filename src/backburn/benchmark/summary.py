@@ -3,7 +3,7 @@
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..runs import Record
@@ -18,11 +18,7 @@ COLUMNS = (
 
 def summary_csv(cells: Sequence[tuple[Cell, Record]]) -> str:
     """One row a cell; fractions; empty where a figure does not apply."""
-    out = io.StringIO()
-    table = csv.DictWriter(out, COLUMNS, lineterminator="\n")
-    table.writeheader()
-    table.writerows(_row(cell, record) for cell, record in cells)
-    return out.getvalue()
+    return csv_text(COLUMNS, (_row(cell, record) for cell, record in cells))
 
 
 def summary_markdown(cells: Sequence[tuple[Cell, Record]]) -> str:
@@ -58,6 +54,15 @@ def _row(cell: Cell, record: Record) -> dict[str, Any]:
         "seconds_repair": round(record.seconds["repair"]),
         "commit": record.commit,
     }
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    """Rows as CSV, with a head of the columns' names."""
+    out = io.StringIO()
+    table = csv.DictWriter(out, columns, lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    return out.getvalue()
 
 
 def digits(value: float | None, places: int = 4) -> float | str:
