@@ -200,12 +200,34 @@ class Suspects:
 
 
 @dataclass(frozen=True, slots=True)
+class ClassEvidence:
+    """A class that could hold a second population, and what trying it showed.
+
+    `gain` (nats an image) and `separation` (Ashman's D) say how plainly it divides in two;
+    `transfer` and `reversion`, in [0, 1], how much speaks for a plant (docs/method.md); `p_value`
+    is the chance of that in a clean case.
+    """
+
+    label: int
+    gain: float
+    separation: float
+    transfer: float
+    reversion: float
+    p_value: float
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
-    """The verdict on the whole case. `p_value`: chance of such evidence in a clean case."""
+    """The verdict on the whole case. `p_value`: chance of such evidence in a clean case.
+
+    `classes` are those that could hold a second population; the others divide too little to be
+    tried.
+    """
 
     state: Literal["clean", "suspicious", "backdoored"]
     target_labels: tuple[int, ...]
     p_value: float
+    classes: tuple[ClassEvidence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

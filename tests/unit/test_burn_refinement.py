@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from backburn.burn.refinement import Refinement, probabilities, refine
 from backburn.data.augmentation import Augmentation
 from backburn.detection.boundary_detector import Findings
+from backburn.detection.examination import Tried
 from backburn.errors import InputError
 from backburn.types import BoundaryResult, Case, Evidence, LabeledImages, Suspects, Verdict
 
@@ -38,9 +39,9 @@ def refined(
     evidence = Evidence(torch.tensor(score), torch.tensor(score) > 0.5)
     distance = torch.ones(count).where(seen, torch.inf)
     nothing = torch.full((count,), -1)
-    findings = Findings(
-        BoundaryResult(seen, distance, nothing), evidence, Verdict("backdoored", targets, 0.001)
-    )
+    verdict = Verdict("backdoored", targets, 0.001)
+    boundary = BoundaryResult(seen, distance, nothing)
+    findings = Findings(boundary, evidence, verdict, seen, Tried({}, {}))
     case = Case(nn.Identity(), LabeledImages(pixels, torch.tensor(labels)))
     generator = torch.Generator().manual_seed(0)
     return refine(Refinement(**settings), case, findings, Says(says), STILL, generator)

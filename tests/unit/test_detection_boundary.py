@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from backburn.detection.boundary_detector import BoundaryDetector, rows_by_class
+from backburn.detection.boundary_detector import BoundaryDetector
 from backburn.errors import InputError
 from backburn.types import Case
 
@@ -19,6 +19,7 @@ def study(case: Case, seed: int = 0, **settings):
     [
         {"budget": "slow"},
         {"batch_size": 0},
+        {"probes": 0},
         {"false_alarm": 0.0},
         {"false_alarm": 0.1, "suspicion": 0.05},
         {"suspicion": 1.0},
@@ -30,13 +31,6 @@ def study(case: Case, seed: int = 0, **settings):
 def test_settings_out_of_range_are_refused(settings):
     with pytest.raises(InputError, match=r"give|unknown"):
         BoundaryDetector(**settings)
-
-
-def test_rows_are_grouped_by_class_and_only_where_usable():
-    labels = torch.tensor([2, 0, 2, 0, 5])
-    usable = torch.tensor([True, True, True, False, False])
-    rows = {label: index.tolist() for label, index in rows_by_class(labels, usable).items()}
-    assert rows == {0: [1], 2: [0, 2], 5: []}
 
 
 def test_poison_that_shares_a_way_out_is_found_and_nothing_else(backdoored):
@@ -119,11 +113,9 @@ def test_the_batch_size_does_not_matter(backdoored):
     assert torch.equal(first.evidence.flagged, second.evidence.flagged)
 
 
-def test_coarse_to_fine_accuses_the_same_and_certifies_only_the_doubtful(backdoored):
-    fine = study(backdoored.case)
-    coarse = study(backdoored.case, coarse_to_fine=True)
-    assert coarse.verdict.target_labels == fine.verdict.target_labels == (0,)
-    assert (coarse.evidence.flagged == fine.evidence.flagged).float().mean() > 0.99
-    assert bool(fine.boundary.certified[fine.boundary.found].all())
-    assert coarse.boundary.certified.float().mean() < 0.5
-    assert bool(coarse.boundary.found.any())
+def test_the_boundary_is_searched_for_the_suspects_and_a_sample_of_every_class(backdoored):
+    found = study(backdoored.case, probes=5)
+    searched, labels = found.boundary.found, backdoored.case.images.labels
+    assert bool(searched[backdoored.poison].all())
+    assert all(int(searched[labels == label].sum()) >= 5 for label in range(8))
+    assert bool(found.boundary.certified[searched].all())

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from backburn.detection.populations import TwoPopulations, oriented, split
+from backburn.detection.populations import split
 
 MANY, FEW = 150, 50
 
@@ -94,21 +94,3 @@ def test_the_leading_statistic_alone_is_asked(mixed):
     noise = torch.randn(len(mixed), generator=torch.Generator().manual_seed(4))
     quiet_first = torch.stack([noise, mixed[:, 0]], 1)
     assert split(quiet_first, leading=1).gain < 0.05 < split(quiet_first).gain
-
-
-def ways(agreeing: float, count: int, axis: int) -> torch.Tensor:
-    """Unit directions whose mean along an axis is `agreeing`."""
-    rows = torch.zeros(count, 4)
-    rows[:, axis], rows[:, 3] = agreeing, (1 - agreeing**2) ** 0.5
-    rows[::2, 3] *= -1
-    return rows
-
-
-@pytest.mark.parametrize("first", [0.0, 1.0])
-def test_the_population_whose_ways_agree_more_is_the_planted_one(first):
-    member = torch.cat([torch.full((30,), first), torch.full((60,), 1 - first)])
-    directions = torch.cat([ways(0.9, 30, 0), ways(0.6, 60, 1)])
-    found = oriented(TwoPopulations(member, 1.0, 9.0, float(member.mean())), directions)
-    assert found.member.tolist() == [1.0] * 30 + [0.0] * 60
-    assert found.share == pytest.approx(1 / 3)
-    assert (found.gain, found.separation) == (1.0, 9.0)

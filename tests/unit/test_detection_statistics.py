@@ -6,7 +6,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from backburn.detection.statistics import cluster_projection, dominant_projection, log_distance
+from backburn.detection.statistics import (
+    activation_projections,
+    agreement,
+    cluster_projection,
+    dominant_projection,
+    evenness,
+    log_distance,
+)
 
 
 @pytest.fixture
@@ -87,3 +94,36 @@ def test_the_dominant_way_alone_would_not_single_the_smaller_cluster_out(two_way
 
 def test_the_same_ways_give_the_same_clusters(two_ways):
     assert torch.equal(cluster_projection(two_ways), cluster_projection(two_ways))
+
+
+def test_ways_that_are_the_same_agree_whatever_their_length(generator):
+    one = torch.randn(1, 9, generator=generator)
+    assert agreement(one * torch.tensor([[1.0], [3.0], [0.2]])) == pytest.approx(1)
+
+
+def test_opposite_ways_do_not_agree_and_nothing_does_not():
+    assert agreement(torch.tensor([[1.0, 0], [-2, 0]])) == pytest.approx(0)
+    assert agreement(torch.zeros(0, 3)) == 0
+    assert agreement(torch.zeros(4, 3)) == 0
+
+
+@pytest.mark.parametrize(
+    ("shares", "expected"),
+    [([1, 1, 1], 1), ([5, 0, 0], 0), ([0, 0], 0), ([3], 0), ([1, 1, 0, 0], 0.5)],
+    ids=str,
+)
+def test_evenness_is_relative_entropy(shares, expected):
+    assert evenness(torch.tensor(shares).float()) == pytest.approx(expected, abs=1e-6)
+
+
+def test_one_of_the_lines_tells_the_planted_population(generator):
+    rows = torch.randn(200, 30, generator=generator)
+    rows[:20, 3:9] += 5
+    planted = torch.arange(200) < 20
+    lines = activation_projections(rows)
+    assert all(line.shape == (200,) for line in lines)
+    gaps = [
+        float((line[planted].mean() - line[~planted].mean()).abs() / line[~planted].std())
+        for line in lines
+    ]
+    assert max(gaps) > 3

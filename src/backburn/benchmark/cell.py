@@ -89,7 +89,9 @@ def make_victim(
     """Poison, train, judge, and write the victim's folder."""
     study, watch, attack = cell.study, Stopwatch(), cell.mounted()
     source = "digits" if study.dataset == "digits" else data / study.dataset
-    images = load_images(source, limit=study.train or None, progress=progress)
+    limit = study.skip + study.train if study.train else None
+    images = load_images(source, limit=limit, progress=progress)
+    images = images.take(torch.arange(study.skip, len(images)))
     test = load_images(source, split="test", progress=progress)
     surrogates = Surrogates(folder.parent.parent / "surrogates", progress)
     with watch("victim"):

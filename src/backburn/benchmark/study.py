@@ -28,7 +28,8 @@ class Study:
 
     Args:
         dataset: a folder below the data folder, or `digits`.
-        train: how many of its training images are used, from the first; 0 for all.
+        train: how many of its training images are used; 0 for all.
+        skip: how many of them are left out before these, for development.
         attacks, rates, seeds: every combination is a cell; `none` ignores the rate, and without
             rates every attack has its own.
         target_label: of every attack.
@@ -39,6 +40,7 @@ class Study:
 
     dataset: str = "cifar10"
     train: int = 0
+    skip: int = 0
     attacks: list[str] = field(default_factory=list)
     rates: list[float] = field(default_factory=lambda: [0.05])
     seeds: list[int] = field(default_factory=lambda: [0])
@@ -53,8 +55,10 @@ class Study:
             for rate in self.rates:
                 attack_named(name)(poisoning_rate=rate, target_label=self.target_label)
             attack_named(name)(target_label=self.target_label)
-        if self.train < 0:
-            raise InputError(f"train is {self.train}: give a number of images, or 0 for all")
+        if min(self.train, self.skip) < 0:
+            raise InputError(
+                f"train={self.train}, skip={self.skip}: give 0 or more (a train of 0 is all)"
+            )
         if self.longer.attacks and self.longer.epochs < 1:
             raise InputError(f"longer.epochs is {self.longer.epochs}: give at least 1")
 
@@ -106,7 +110,7 @@ class Cell:
 
     def victim_settings(self) -> dict[str, Any]:
         """What the victim depends on beside its name, as plain values."""
-        parts = ("dataset", "train", "target_label")
+        parts = ["dataset", "train", "target_label", *(["skip"] if self.study.skip else [])]
         plain = {part: msgspec.to_builtins(getattr(self.study, part)) for part in parts}
         return {**plain, "recipe": msgspec.to_builtins(self.recipe)}
 

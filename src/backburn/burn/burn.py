@@ -10,12 +10,13 @@ import torch
 from torch import nn
 
 from ..detection.boundary_detector import BoundaryDetector, Findings
+from ..detection.student import lasting, suited
 from ..models.checking import check_fit
 from ..training import Training
 from ..types import Audit, Case, Phase, Progress, Repaired, Suspects, silent
 from .base import Defense
 from .decoupling import Decoupling, decouple
-from .finetune import Workbench, suited
+from .finetune import Workbench
 from .purification import Purification, purify
 from .refinement import Refinement, refine
 from .restoration import restore_labels
@@ -37,7 +38,7 @@ class BURN(Defense):
     refinement: Refinement = field(default_factory=Refinement)
     purification: Purification = field(default_factory=Purification)
     training: Training = field(
-        default_factory=lambda: Training(epochs=3, learning_rate=0.02, warmup=0.1)
+        default_factory=lambda: Training(epochs=3, learning_rate=0.05, warmup=0.1)
     )
 
     def audit(
@@ -97,25 +98,34 @@ class BURN(Defense):
         progress: Progress,
         diary: list[Phase],
     ) -> tuple[nn.Module, Suspects]:
-        trigger = estimate_trigger(case.images, suspects, found.verdict.target_labels)
-        stamp = StampTrigger(trigger, self.decoupling.stamped, generator)
-        training = suited(self.training, case)
+        training = lasting(suited(self.training, case), len(case.images))
+        stamp = self._stamp(case, found, suspects, generator)
         bench = Workbench(case.images, training, stamp, generator, progress)
         with timed("decoupling", diary):
-            model = decouple(self.decoupling, bench, case.model, suspects)
-        for _ in range(self.refinement.rounds):
+            model = decouple(self.detector.student, case, found, suspects, generator, progress)
+        views = training.augmentation
+        for number in range(self.refinement.rounds + 1):
             with timed("refinement", diary) as figures:
-                refined = refine(
-                    self.refinement, case, found, model, training.augmentation, generator, progress
-                )
+                refined = refine(self.refinement, case, found, model, views, generator, progress)
                 changed = changes(suspects, refined)
                 figures.update(changed)
-            with timed("purification", diary):
-                model = purify(self.purification, bench, model, refined)
             suspects = refined
-            if not changed["joined"] + changed["left"] + changed["relabeled"]:
+            settled = not changed["joined"] + changed["left"] + changed["relabeled"]
+            if number == self.refinement.rounds or (number and settled):
                 break
+            with timed("purification", diary):
+                model = purify(self.purification, bench, model, suspects)
         return model, suspects
+
+    def _stamp(
+        self, case: Case, found: Findings, suspects: Suspects, generator: torch.Generator
+    ) -> StampTrigger | None:
+        """The estimated trigger, where one was seen to carry over to other images."""
+        targets, trials = found.verdict.target_labels, found.tried.trials
+        if max(trials[label].transfer for label in targets) < self.decoupling.carried:
+            return None
+        trigger = estimate_trigger(case.images, suspects, targets)
+        return StampTrigger(trigger, self.decoupling.stamped, generator)
 
 
 @contextmanager

@@ -1,39 +1,54 @@
 """Phase 1b, false correlation decoupling: the trigger must no longer mean the target label."""
 
-import math
 from dataclasses import dataclass
 
+import torch
 from torch import nn
 
+from ..detection.boundary_detector import Findings
+from ..detection.student import Student
 from ..errors import InputError
-from ..types import Suspects
-from .finetune import Workbench
+from ..types import Case, Progress, Suspects, silent
 
 
 @dataclass(frozen=True)
 class Decoupling:
-    """Fine-tuning after which the trigger occurs under every label.
+    """Where the repair starts from: a student of the model that never saw the suspects.
 
     Args:
         stamped: share of the clean images that get the estimated trigger, under their own labels,
-            here and in every purification.
-        use_crossed: also train on the suspects under the labels behind the boundary, as the paper
-            does. Off: many of those labels are wrong (docs/method.md).
-    Source: false correlation decoupling of BURN (Su et al., arXiv 2507.10491). Departure: the
-    estimated trigger on clean images does the work, not the restored labels.
+            in every purification; only of classes from which a trigger was seen to carry over.
+        carried: transfer (see `detection.trials`) from which on that is held to be the case.
+    Source: false correlation decoupling of BURN (Su et al., arXiv 2507.10491). Departure: what
+    breaks the correlation is forgetting, not the labels behind the boundary, many of which are
+    wrong (docs/method.md).
     """
 
-    stamped: float = 0.5
-    use_crossed: bool = False
+    stamped: float = 0.25
+    carried: float = 0.25
 
     def __post_init__(self) -> None:
-        if not 0 <= self.stamped <= 1:
-            raise InputError(f"decoupling.stamped is {self.stamped}: give a fraction in [0, 1]")
+        for name in ("stamped", "carried"):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise InputError(f"decoupling.{name} is {value}: give a fraction in [0, 1]")
 
 
 def decouple(
-    settings: Decoupling, bench: Workbench, model: nn.Module, suspects: Suspects
+    student: Student,
+    case: Case,
+    found: Findings,
+    suspects: Suspects,
+    generator: torch.Generator,
+    progress: Progress = silent,
 ) -> nn.Module:
-    """A copy of the model in which the false correlation is broken."""
-    confident = 0.0 if settings.use_crossed else math.inf
-    return bench.fine_tune(model, suspects, confident, "decoupling")
+    """A copy of the model in which the false correlation is broken.
+
+    Args:
+        student: how it is made, where the detector has made none.
+    """
+    if found.tried.student is not None:
+        return found.tried.student
+    shown = torch.ones(len(case.images), dtype=torch.bool)
+    shown[suspects.index] = False
+    return student.taught(case, shown.nonzero().flatten(), generator, progress)

@@ -1,19 +1,14 @@
 """What the phases share: fine-tuning a copy on the images that are trusted, each with a weight."""
 
 import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from ..data.augmentation import Augmentation
-from ..models.inference import predict
 from ..training import Training, fit
-from ..types import Case, LabeledImages, PerImage, Progress, Suspects
+from ..types import LabeledImages, PerImage, Progress, Suspects
 from .trigger import StampTrigger
-
-SAMPLE = 1000
-TOLERATED = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +17,7 @@ class Workbench:
 
     images: LabeledImages
     training: Training
-    stamp: StampTrigger
+    stamp: StampTrigger | None
     generator: torch.Generator
     progress: Progress
 
@@ -61,20 +56,3 @@ def labels_and_weights(
     usable &= suspects.restored_label != suspects.given_label
     weights[suspects.index] = torch.where(usable, suspects.confidence, 0.0)
     return labels, weights
-
-
-def suited(training: Training, case: Case) -> Training:
-    """The training with mirror images too, where the model takes them for the same.
-
-    Nobody tells a defender how the model was trained; digits and signs must not be mirrored.
-    """
-    rows = torch.linspace(0, len(case.images) - 1, min(SAMPLE, len(case.images))).long()
-    pixels, labels = case.images.pixels[rows], case.images.labels[rows]
-    plain, mirrored = (
-        float((predict(case.model, view).argmax(1) == labels).float().mean())
-        for view in (pixels, pixels.flip(-1))
-    )
-    if mirrored < plain - TOLERATED:
-        return training
-    augmentation: Augmentation = replace(training.augmentation, flip=True)
-    return replace(training, augmentation=augmentation)

@@ -25,7 +25,8 @@ class Refinement:
     can return to the clean set, and new ones can join.
 
     Args:
-        rounds: refinements (each followed by a purification) at the most.
+        rounds: purifications, each after a refinement, at the most; a last refinement looks at
+            the model that came of them.
         trust: the sanitized model's word counts as a probability in [1 - trust, trust].
         clean_label: where the sanitized model calls more than this share of a class's suspects
             by their given label, they are held to be clean-label poison: they keep their label
@@ -33,7 +34,7 @@ class Refinement:
     Source: progressive data refinement of BURN (Su et al., arXiv 2507.10491). Departures: as said.
     """
 
-    rounds: int = 2
+    rounds: int = 1
     trust: float = 0.99
     clean_label: float = 0.5
 
@@ -72,7 +73,7 @@ def refine(
 def _eligible(case: Case, findings: Findings) -> Flags:
     """Images that the backdoored model agrees on, in a class that holds two populations."""
     targets = torch.tensor(findings.verdict.target_labels)
-    return findings.boundary.found & torch.isin(case.images.labels, targets)
+    return findings.agreed & torch.isin(case.images.labels, targets)
 
 
 def probabilities(

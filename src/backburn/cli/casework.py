@@ -2,7 +2,7 @@
 
 import csv
 import io
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +117,9 @@ def verdict_summary(images: LabeledImages, result: Audit | Repaired) -> dict[str
         "target_labels": list(verdict.target_labels),
         "target_names": [class_name(images, label) for label in verdict.target_labels],
         "p_value": verdict.p_value,
+        "classes": [
+            {"name": class_name(images, tried.label), **asdict(tried)} for tried in verdict.classes
+        ],
         "suspects": len(result.suspects),
         "images": len(images),
         "skipped": list(images.skipped),

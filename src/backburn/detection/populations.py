@@ -1,6 +1,6 @@
 """Does a class hold one population or two, and who belongs to the second?"""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,10 +16,10 @@ class TwoPopulations:
     """A class split in two.
 
     `member` is the probability that an image belongs to the planted population: the one farther
-    along the first statistic, until `oriented` has compared the ways. `gain` is by how many nats
-    an image two normal populations explain the leading statistics better than one, less the price
-    of their parameters (BIC); `separation` is Ashman's D between them over all statistics: above 2
-    they stand apart. `share` is the planted population's part of the class.
+    along the first statistic, until `groups.oriented` has compared the ways. `gain` is by how many
+    nats an image two normal populations explain the leading statistics better than one, less the
+    price of their parameters (BIC); `separation` is Ashman's D between them over all statistics:
+    above 2 they stand apart. `share` is the planted population's part of the class.
     """
 
     member: Float[Tensor, " n"]
@@ -40,11 +40,11 @@ def split(
             mixture over all columns starts from their answer, so that a class is not split by its
             other habits.
     Returns:
-        A split without gain where the class has fewer than 20 images.
+        A split without gain where the class has fewer than 20 images, or all are the same.
     Source: BIC of a normal mixture (Fraley and Raftery 2002); D of Ashman, Bird and Zepf 1994.
     """
     values = statistics.double().numpy()
-    if len(values) < SMALLEST:
+    if len(values) < SMALLEST or not values.std(0).any():
         return TwoPopulations(torch.zeros(len(values)), 0.0, 0.0, 0.0)
     scaled = (values - values.mean(0)) / values.std(0).clip(1e-9)
     first = scaled[:, :leading]
@@ -73,21 +73,6 @@ def _spread_out(scaled: np.ndarray, member: np.ndarray) -> tuple[np.ndarray, Gau
         reg_covar=1e-4,
     ).fit(scaled)
     return mixture.predict_proba(scaled)[:, 1], mixture
-
-
-def oriented(found: TwoPopulations, directions: Float[Tensor, "n d"]) -> TwoPopulations:
-    """The same split, with the population as planted whose ways to the boundary agree more.
-
-    Agreement is the length of the mean unit direction: poison shares one trigger, while images of a
-    class share at most a likeness.
-    """
-    inside, outside = (
-        (weight[:, None] * directions.float()).sum(0).norm() / weight.sum().clamp_min(1e-6)
-        for weight in (found.member, 1 - found.member)
-    )
-    if inside >= outside:
-        return found
-    return replace(found, member=1 - found.member, share=1 - found.share)
 
 
 def _separation(mixture: GaussianMixture) -> float:

@@ -1,0 +1,116 @@
+"""The examination of a case: split its classes, look at the boundary, try the splits."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from ..models.inference import predict
+from ..types import Case, ClassEvidence, Evidence, Flags, Progress, Verdict
+from .groups import Division, oriented, worth_trying
+from .student import Student
+from .survey import Survey
+from .trials import Trial, carry_over, reversion
+from .verdict import p_value
+
+HELD_OUT = 0.05
+DOUBTED = 0.49
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """The classes that were tried: how each divides, what came of it, and the student, if any."""
+
+    divisions: Mapping[int, Division]
+    trials: Mapping[int, Trial]
+    student: nn.Module | None = None
+
+    def classes(self, looks: int) -> list[ClassEvidence]:
+        """What is known of each class, its p-value paid for by so many looks."""
+
+        def evidence(label: int, trial: Trial) -> ClassEvidence:
+            found, chance = self.divisions[label].found, p_value(trial.strength, looks)
+            divides = found.gain, found.separation
+            return ClassEvidence(label, *divides, trial.transfer, trial.reversion, chance)
+
+        return [evidence(label, trial) for label, trial in self.trials.items()]
+
+
+@dataclass(frozen=True, slots=True)
+class Laboratory:
+    """What every trial needs: the case, its boundary, and the rows of each class."""
+
+    case: Case
+    survey: Survey
+    rows: Mapping[int, Tensor]
+    probes: int
+    generator: torch.Generator
+    progress: Progress
+
+    def by_transfer(self, divisions: Mapping[int, Division]) -> Tried:
+        """Orient the divisions that are worth it by their ways, and see what carries over."""
+        chosen = worth_trying(divisions)
+        self.survey.cover(self.sample([side for d in chosen.values() for side in _sides(d)]))
+        turned = {label: oriented(d, self.survey.ways(d.rows)) for label, d in chosen.items()}
+        return Tried(turned, {label: self._carried(label, d) for label, d in turned.items()})
+
+    def _carried(self, label: int, division: Division) -> Trial:
+        model, images = self.case.model, self.case.images
+        sources = {source: rows for source, rows in self.rows.items() if source != label}
+        return Trial(carry_over(model, images, label, division, sources, self.generator))
+
+    def by_student(self, tried: Tried, settings: Student) -> Tried:
+        """Ask a student that saw no group of any class tried what each of them is."""
+        hidden = torch.zeros(len(self.case.images), dtype=torch.bool)
+        for division in tried.divisions.values():
+            hidden[division.inside] = True
+        held_out = ~hidden & (torch.rand(len(hidden), generator=self.generator) < HELD_OUT)
+        shown = (~hidden & ~held_out).nonzero().flatten()
+        student = settings.taught(self.case, shown, self.generator, self.progress)
+
+        def asked(label: int, division: Division) -> Trial:
+            others = self.rows[label][held_out[self.rows[label]]]
+            said, compared = (
+                predict(student, self.case.images.pixels[rows])
+                for rows in (division.inside, others)
+            )
+            trial = tried.trials[label]
+            return replace(trial, reversion=reversion(said, compared, label, trial.carried))
+
+        trials = {label: asked(label, division) for label, division in tried.divisions.items()}
+        return Tried(tried.divisions, trials, student)
+
+    def sample(self, groups: Sequence[Tensor]) -> Flags:
+        """At most `probes` rows of each group."""
+        chosen = torch.zeros(len(self.case.images), dtype=torch.bool)
+        for rows in groups:
+            order = torch.randperm(len(rows), generator=self.generator)
+            chosen[rows[order[: self.probes]]] = True
+        return chosen
+
+
+def _sides(division: Division) -> tuple[Tensor, Tensor]:
+    return division.inside, division.outside
+
+
+def stronger(first: Tried, second: Tried) -> Tried:
+    """Each class as it was tried with more to show for it."""
+    divisions, trials = dict(first.divisions), dict(first.trials)
+    for label, trial in second.trials.items():
+        if label not in trials or trial.strength > trials[label].strength:
+            divisions[label], trials[label] = second.divisions[label], trial
+    return Tried(divisions, trials, first.student)
+
+
+def evidence_of(tried: Tried, count: int, verdict: Verdict) -> Evidence:
+    """Membership in the planted population, and less than half of it where no target is.
+
+    Only images of a target are ever flagged.
+    """
+    score = torch.zeros(count)
+    convicted = verdict.target_labels if verdict.state == "backdoored" else ()
+    for label, division in tried.divisions.items():
+        weight = 1.0 if label in convicted else DOUBTED
+        score[division.rows] = division.found.member * weight
+    return Evidence(score, score > 0.5)

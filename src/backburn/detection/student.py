@@ -1,0 +1,100 @@
+"""A student that never saw the suspects: what would the model say had they not been there?"""
+
+import copy
+import math
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor, nn
+
+from ..data.augmentation import Augmentation
+from ..errors import InputError
+from ..models.inference import predict
+from ..training import Training, fit
+from ..types import Case, Index, Progress, silent
+
+SAMPLE = 1000
+TOLERATED = 0.02
+LEAST_STEPS = 300
+
+
+@dataclass(frozen=True)
+class Student:
+    """How a student is made of the model under suspicion: its last layers forget, and learn anew.
+
+    What the early layers see of a trigger means nothing to later ones that never met it.
+
+    Args:
+        reset: the last layers, with this share of all weights, are drawn anew.
+        training: of the student, on the images that it may see; extended to 300 steps.
+    Source: ours. Related: FST (Min et al., arXiv 2310.01875) draws the last linear layer anew.
+    """
+
+    reset: float = 0.75
+    training: Training = field(
+        default_factory=lambda: Training(epochs=1, learning_rate=0.05, warmup=0.1)
+    )
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.reset <= 1:
+            raise InputError(f"student.reset is {self.reset}: give a fraction in [0, 1]")
+
+    def taught(
+        self,
+        case: Case,
+        rows: Index,
+        generator: torch.Generator,
+        progress: Progress = silent,
+    ) -> nn.Module:
+        """A student that was shown these rows only; the case's model is left as it was."""
+        model = copy.deepcopy(case.model).requires_grad_(True)
+        forget(model, self.reset, generator)
+        training = lasting(suited(self.training, case), len(rows))
+        pixels, labels = case.images.pixels[rows], case.images.labels[rows]
+        fit(model, pixels, labels, training, generator, phase="student", progress=progress)
+        return model
+
+
+def forget(model: nn.Module, share: float, generator: torch.Generator) -> None:
+    """Draw the last layers anew, until they hold this share of the weights.
+
+    Layers are taken in the order in which the model names them; those that cannot reset
+    themselves stay as they are.
+    """
+    layers = [layer for layer in model.modules() if callable(getattr(layer, "reset_parameters", 0))]
+    total, done = sum(_weights(layer) for layer in layers), 0
+    seed = int(torch.randint(2**31, (), generator=generator))
+    with torch.random.fork_rng(devices=[]):  # layers draw from the global generator
+        torch.manual_seed(seed)
+        while layers and done < share * total:
+            layer = layers.pop()
+            layer.reset_parameters()  # type: ignore[operator]
+            done += _weights(layer)
+
+
+def _weights(layer: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in layer.parameters(recurse=False))
+
+
+def suited(training: Training, case: Case) -> Training:
+    """The training with mirror images too, where the model takes them for the same.
+
+    Nobody tells a defender how the model was trained; digits and signs must not be mirrored.
+    """
+    rows = torch.linspace(0, len(case.images) - 1, min(SAMPLE, len(case.images))).long()
+    pixels, labels = case.images.pixels[rows], case.images.labels[rows]
+    plain, mirrored = (_accuracy(case.model, view, labels) for view in (pixels, pixels.flip(-1)))
+    if mirrored < plain - TOLERATED:
+        return training
+    augmentation: Augmentation = replace(training.augmentation, flip=True)
+    return replace(training, augmentation=augmentation)
+
+
+def lasting(training: Training, count: int) -> Training:
+    """The training with as many epochs as `count` images need for `LEAST_STEPS` steps."""
+    per_epoch = max(1, math.ceil(count / training.batch_size))
+    return replace(training, epochs=max(training.epochs, math.ceil(LEAST_STEPS / per_epoch)))
+
+
+def _accuracy(model: nn.Module, pixels: Tensor, labels: Tensor) -> float:
+    return float((predict(model, pixels).argmax(1) == labels).float().mean())

@@ -1,0 +1,122 @@
+"""Trials: would a second population of a class be there if nobody had planted it?"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ..models.inference import predict
+from ..types import Index, LabeledImages, Logits, Pixels
+from .groups import Division
+from .statistics import evenness
+
+EACH, FEWEST = 40, 10
+EVEN = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What came of trying a class's division.
+
+    Args:
+        carried: for each other class, by how much more of it is called by the label once it has
+            what sets the group apart.
+        reversion: how far a student that never saw the group takes it for something else, in
+            [0, 1].
+    """
+
+    carried: Mapping[int, float] = field(default_factory=dict)
+    reversion: float = 0.0
+
+    @property
+    def transfer(self) -> float:
+        """What is carried over, in [0, 1]: the mean over the other classes."""
+        return max(0.0, sum(self.carried.values()) / max(1, len(self.carried)))
+
+    @property
+    def strength(self) -> float:
+        """The stronger of both; 0 where nothing speaks for a plant."""
+        return max(self.transfer, self.reversion)
+
+
+def carry_over(
+    model: nn.Module,
+    images: LabeledImages,
+    label: int,
+    division: Division,
+    sources: Mapping[int, Index],
+    generator: torch.Generator,
+) -> dict[int, float]:
+    """Share of each other class that is called `label` with what sets the group apart.
+
+    The mean difference between the group and the rest of its class is added to images of the other
+    classes (and, because a network may take its reverse for the same, subtracted). A natural
+    likeness does not carry over; most triggers do, but for warps and those that differ from image
+    to image.
+
+    Args:
+        division: of the class of that label.
+        sources: rows of every other class.
+    Returns:
+        By class, less what was called so before; classes with less than ten images are left out.
+    """
+    group, rest = (
+        images.pixels[rows].float().mean(0) for rows in (division.inside, division.outside)
+    )
+    chosen = {
+        source: rows[torch.randperm(len(rows), generator=generator)[:EACH]]
+        for source, rows in sources.items()
+        if len(rows) >= FEWEST
+    }
+    if not chosen:
+        return {}
+    pixels = images.pixels[torch.cat(list(chosen.values()))]
+    sizes = [len(rows) for rows in chosen.values()]
+    before = _called(model, pixels, label, sizes)
+    risen = [
+        _called(model, _moved(pixels, sign * (group - rest)), label, sizes) - before
+        for sign in (1, -1)
+    ]
+    most = max(risen, key=lambda shares: float(shares.mean()))
+    return dict(zip(chosen, most.tolist(), strict=True))
+
+
+def _moved(pixels: Pixels, difference: Tensor) -> Pixels:
+    return (pixels.float() + difference).round().clamp(0, 255).to(torch.uint8)
+
+
+def _called(model: nn.Module, pixels: Pixels, label: int, sizes: list[int]) -> Tensor:
+    """The share of each class that is called `label`."""
+    hits = (predict(model, pixels).argmax(1) == label).float()
+    return torch.stack([part.mean() for part in torch.split(hits, sizes)])
+
+
+def reversion(
+    said: Logits, held_out: Float[Tensor, "m k"], label: int, carried: Mapping[int, float]
+) -> float:
+    """How far a student that never saw a group takes it for something else, of every kind.
+
+    A natural group is still called by its label by many, or goes to its look-alikes. Poison that
+    came from everywhere goes back to everywhere; poison of one source goes back to that one, from
+    which the trigger can be seen to carry over.
+
+    Args:
+        said: the student's logits of the group.
+        held_out: its logits of other images of the class that it never saw.
+        carried: see `carry_over`.
+    Returns:
+        `1 - kept / held`, the shares of both called by the label; times how evenly the other labels
+        are spread (0 up to an evenness of 0.8, 1 where even), or times what carries over from the
+        likeliest of them, whichever is more.
+    """
+    if not len(said) or not len(held_out):
+        return 0.0
+    kept = float((said.argmax(1) == label).float().mean())
+    held = float((held_out.argmax(1) == label).float().mean())
+    likely = said.softmax(1).mean(0)
+    likely[label] = 0
+    spread = (evenness(torch.cat([likely[:label], likely[label + 1 :]])) - EVEN) / (1 - EVEN)
+    back = max(0.0, spread, carried.get(int(likely.argmax()), 0.0))
+    return max(0.0, 1 - kept / held) * back if held else 0.0

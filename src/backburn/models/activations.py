@@ -1,0 +1,85 @@
+"""What every layer of a network makes of an image, in a few numbers per channel."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from ..types import Features, Images, Pixels, Progress, silent
+from .inference import batches, frozen
+
+NORMALISING = (
+    nn.modules.batchnorm._NormBase,  # batch and instance norm
+    nn.LayerNorm,
+    nn.GroupNorm,
+    nn.RMSNorm,
+)
+WEIGHING = (nn.Linear, nn.modules.conv._ConvNd)
+
+
+def activations(
+    model: nn.Module,
+    pixels: Pixels,
+    *,
+    batch_size: int = 512,
+    phase: str = "activations",
+    progress: Progress = silent,
+) -> tuple[Features, Tensor]:
+    """Channel statistics of every layer, and the logits; the model is left as it was.
+
+    Args:
+        pixels: uint8 images, on any device.
+    Returns:
+        On the CPU, `(n, d)` in half precision: mean and maximum over positions of every channel
+        after every normalising layer (after every convolution and linear layer where there is
+        none, the logits themselves where no layer can be watched); and the fp32 logits `(n, k)`.
+    """
+    seen: list[Tensor] = []
+    rows, logits = [], []
+    with frozen(model), torch.inference_mode(), _watched(model, seen):
+        for images in batches(model, pixels, batch_size, phase, progress):
+            said = _ask(model, images, seen)
+            rows.append(torch.cat(seen or [said], 1).half().cpu())
+            logits.append(said.cpu())
+    return torch.cat(rows), torch.cat(logits)
+
+
+def _ask(model: nn.Module, images: Images, seen: list[Tensor]) -> Tensor:
+    seen.clear()
+    said: Tensor = model(images).float()
+    return said
+
+
+@contextmanager
+def _watched(model: nn.Module, seen: list[Tensor]) -> Iterator[None]:
+    """Append to `seen` what comes out of the model's layers, while it lasts."""
+
+    def note(_module: nn.Module, _given: object, out: object) -> None:
+        if isinstance(out, Tensor) and out.dim() > 1:
+            seen.append(_pooled(out.float()))
+
+    handles = [layer.register_forward_hook(note) for layer in _layers(model)]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _layers(model: nn.Module) -> list[nn.Module]:
+    """The normalising layers, or where there is none, those that weigh; none of a script."""
+    if isinstance(model, torch.jit.ScriptModule):
+        return []
+    modules: list[nn.Module] = list(model.modules())
+    normalising: list[nn.Module] = [module for module in modules if isinstance(module, NORMALISING)]
+    weighing: list[nn.Module] = [module for module in modules if isinstance(module, WEIGHING)]
+    return normalising or weighing
+
+
+def _pooled(out: Tensor) -> Tensor:
+    """Mean and maximum of every channel: channels are second in maps, last in tokens."""
+    if out.dim() == 2:
+        return out
+    places = out.flatten(2) if out.dim() >= 4 else out.transpose(1, 2)
+    return torch.cat([places.mean(2), places.amax(2)], 1)

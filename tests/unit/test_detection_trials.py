@@ -1,0 +1,109 @@
+"""Transfer and reversion, on models whose answers are written by hand."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from backburn.detection.groups import Division
+from backburn.detection.populations import TwoPopulations
+from backburn.detection.trials import Trial, carry_over, reversion
+from backburn.types import LabeledImages
+
+CLASSES, EACH = 4, 30
+
+
+class Corner(nn.Module):
+    """Says the class that the second pixel tells, and class 0 where the first one is bright."""
+
+    def __init__(self, only: int | None = None):
+        super().__init__()
+        self.only = only
+        self.unused = nn.Parameter(torch.zeros(1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        told = (images[:, 0, 0, 1] * 255 / 50).round().long().clamp(0, CLASSES - 1)
+        bright = images[:, 0, 0, 0] > 0.5
+        if self.only is not None:
+            bright &= told == self.only
+        return nn.functional.one_hot(told.where(~bright, 0), CLASSES).float()
+
+
+def images(planted: int) -> LabeledImages:
+    """`EACH` images a class; the first `planted` of class 0 have a bright first pixel."""
+    labels = torch.arange(CLASSES).repeat_interleave(EACH)
+    pixels = torch.zeros(len(labels), 1, 2, 2, dtype=torch.uint8)
+    pixels[:, 0, 0, 1] = (labels * 50).byte()
+    pixels[:planted, 0, 0, 0] = 200
+    return LabeledImages(pixels, labels)
+
+
+def carried(model: nn.Module, data: LabeledImages, group: int = 10) -> dict[int, float]:
+    member = (torch.arange(EACH) < group).float()
+    division = Division(torch.arange(EACH), TwoPopulations(member, 1.0, 9.0, group / EACH))
+    sources = {k: torch.arange(k * EACH, (k + 1) * EACH) for k in range(1, CLASSES)}
+    generator = torch.Generator().manual_seed(0)
+    return carry_over(model, data, 0, division, sources, generator)
+
+
+def test_what_sets_poison_apart_carries_over():
+    assert carried(Corner(), images(10)) == {1: 1, 2: 1, 3: 1}
+
+
+def test_a_trigger_of_one_source_class_does_too():
+    assert carried(Corner(only=2), images(10)) == {1: 0, 2: 1, 3: 0}
+
+
+def test_a_natural_likeness_does_not():
+    assert carried(Corner(), images(0)) == {1: 0, 2: 0, 3: 0}
+
+
+def test_what_was_called_so_before_does_not_count():
+    class Always(Corner):
+        def forward(self, images: Tensor) -> Tensor:
+            return nn.functional.one_hot(torch.zeros(len(images)).long(), CLASSES).float()
+
+    assert carried(Always(), images(10)) == {1: 0, 2: 0, 3: 0}
+
+
+def test_without_other_classes_nothing_can_carry_over():
+    division = Division(torch.arange(EACH), TwoPopulations(torch.ones(EACH), 1.0, 9.0, 1.0))
+    generator = torch.Generator().manual_seed(0)
+    assert carry_over(Corner(), images(10), 0, division, {}, generator) == {}
+
+
+def logits(labels: list[int]) -> Tensor:
+    return 20 * nn.functional.one_hot(torch.tensor(labels), CLASSES).float()
+
+
+def test_poison_from_everywhere_goes_back_to_everywhere():
+    assert reversion(logits([1, 2, 3] * 5), logits([0] * 9), 0, {}) == pytest.approx(1, abs=1e-3)
+
+
+def test_a_group_that_goes_to_one_look_alike_is_natural():
+    assert reversion(logits([1] * 15), logits([0] * 9), 0, {}) == 0
+
+
+def test_a_group_that_keeps_its_label_is_natural():
+    assert reversion(logits([0] * 15), logits([0] * 9), 0, {}) == 0
+
+
+def test_a_class_that_the_student_does_not_know_says_nothing():
+    assert reversion(logits([1, 2, 3]), logits([1, 2, 3]), 0, {}) == 0
+    assert reversion(logits([1, 2, 3]), torch.zeros(0, CLASSES), 0, {}) == 0
+
+
+def test_half_kept_is_half_reverted():
+    said = logits([0] * 15 + [1, 2, 3] * 5)
+    assert reversion(said, logits([0] * 9), 0, {}) == pytest.approx(0.5, abs=1e-3)
+
+
+@pytest.mark.parametrize(("source", "expected"), [(2, 0.9), (3, 0.0)])
+def test_poison_of_one_source_goes_back_to_where_the_trigger_carries_over_from(source, expected):
+    carried_over = {1: 0.0, source: 0.9}
+    assert reversion(logits([2] * 15), logits([0] * 9), 0, carried_over) == pytest.approx(expected)
+
+
+def test_a_trial_is_as_strong_as_the_stronger_of_both():
+    assert Trial({1: 0.1, 2: 0.3}, 0.7).strength == 0.7
+    assert Trial({1: 0.1, 2: 0.3}, 0.1).strength == pytest.approx(0.2)
+    assert Trial().strength == Trial({1: -0.2}).strength == 0
