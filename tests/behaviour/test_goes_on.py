@@ -13,7 +13,8 @@ def audit_of(victim: Path, run: Path) -> list[object]:
 
 def test_a_killed_audit_goes_on_and_says_the_same(victim, tmp_path):
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    run, shard = tmp_path / "run", tmp_path / ".run-work" / "00000.safetensors"
+    run, work = tmp_path / "run", tmp_path / ".run-work"
+    shard = work / "0" / "00000.safetensors"
     with subprocess.Popen(audit_of(victim, run), **quiet) as audit:
         while not shard.exists() and audit.poll() is None:
             time.sleep(0.005)

@@ -23,7 +23,6 @@ from backburn.types import Case, LabeledImages
 MODES = {
     "certified": ("detector.budget=fast",),
     "default": ("detector.budget=default",),
-    "coarse to fine": ("detector.coarse_to_fine=true",),
 }
 
 

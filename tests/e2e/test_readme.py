@@ -29,7 +29,10 @@ def test_the_python_snippet_runs_and_repairs(capsys):
     exec(snippet, names)  # noqa: S102  our own README
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == "backdoored (0,)"
-    assert len(printed) == 1 + int(victim.truth.poison.sum())
+    planted = victim.truth.poison.nonzero().flatten().tolist()
+    named = [int(line.split()[0]) for line in printed[1:]]
+    assert len(set(named) & set(planted)) > 0.95 * len(planted)
+    assert len(set(named) - set(planted)) < 0.05 * len(planted)
     assert names["clean_model"] is not victim.model
 
 

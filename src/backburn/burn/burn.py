@@ -48,7 +48,7 @@ class BURN(Defense):
         progress: Progress = silent,
         shards: Path | None = None,
     ) -> Audit:
-        """Verdict and suspects; nothing is trained and the case is left as it was.
+        """Verdict and suspects; the case is left as it was.
 
         Args:
             shards: folder that keeps what is done of the boundary search, so that it can go on.
