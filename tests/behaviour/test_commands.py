@@ -94,6 +94,7 @@ def test_a_person_is_told_the_verdict_and_where_the_run_is(cli, victim, tmp_path
     run = tmp_path / "a run [bold] of mine"
     done = cli("audit", victim, "--out", run)
     assert "BACKDOORED: target class 0" in done.out
+    assert "0: what sets its suspects apart, put on images of other classes, has " in done.out
     assert f"run: {run}" in done.out.splitlines()
 
 

@@ -121,12 +121,28 @@ def print_verdict(images: LabeledImages, verdict: Mapping[str, Any]) -> None:
     if verdict["target_names"]:
         sentence += f": target class {escape(', '.join(map(str, verdict['target_names'])))}"
     console.print(f"\n{sentence} ({chance})", soft_wrap=True)
+    for tried in verdict["classes"]:
+        if tried["label"] in verdict["target_labels"]:
+            console.print(why_accused(tried), markup=False, soft_wrap=True)
     if verdict["state"] == "suspicious":
         console.print("The evidence is too weak to accuse single images, so nothing is flagged.")
     console.print(
         f"{verdict['suspects']} of {verdict['images']} images are suspect{_skipped(images)}",
         markup=False,
         soft_wrap=True,
+    )
+
+
+def why_accused(tried: Mapping[str, Any]) -> str:
+    """What the stronger trial of a class showed, as a sentence."""
+    if tried["transfer"] >= tried["reversion"]:
+        return (
+            f"{tried['name']}: what sets its suspects apart, put on images of other classes, has "
+            f"{per_cent(tried['transfer'])} more of them called {tried['name']}"
+        )
+    return (
+        f"{tried['name']}: a student that never saw its suspects takes them for images of other "
+        f"classes (reversion {tried['reversion']:.2f})"
     )
 
 

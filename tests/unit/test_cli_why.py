@@ -1,0 +1,21 @@
+"""The sentence that says why a class is accused."""
+
+import pytest
+
+from backburn.cli.screen import why_accused
+
+
+@pytest.mark.parametrize(
+    ("transfer", "reversion", "told"),
+    [
+        (
+            0.97,
+            0.1,
+            "cat: what sets its suspects apart, put on images of other classes, has 97.0 %",
+        ),
+        (0.1, 0.86, "cat: a student that never saw its suspects takes them for"),
+    ],
+)
+def test_the_stronger_trial_is_told(transfer, reversion, told):
+    tried = {"name": "cat", "transfer": transfer, "reversion": reversion}
+    assert why_accused(tried).startswith(told)
