@@ -1,6 +1,6 @@
 """Our detector: split each class in two, see how both get to the boundary, and try the split."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -96,10 +96,10 @@ class BoundaryDetector(Detector):
         rows = rows_by_class(labels, agreed)
         laboratory = Laboratory(case, survey, rows, self.probes, generator, progress)
         divisions = {k: by_activations(features, index, seed) for k, index in rows.items()}
-        tried, looks = self._by_activations(laboratory, divisions), len(rows)
-        if self._verdict(tried, looks).state != "backdoored":
-            tried, looks = stronger(tried, self._by_boundary(laboratory, seed)), 2 * looks
-        verdict = self._verdict(tried, looks)
+        tried = self._by_activations(laboratory, divisions)
+        if self._verdict(tried, rows).state != "backdoored":
+            tried = stronger(tried, self._by_boundary(laboratory, seed))
+        verdict = self._verdict(tried, rows)
         evidence = evidence_of(tried, len(labels), verdict)
         measured = survey.cover(evidence.flagged | laboratory.sample(list(rows.values())))
         return Findings(measured, evidence, verdict, agreed, tried)
@@ -107,7 +107,7 @@ class BoundaryDetector(Detector):
     def _by_activations(self, laboratory: Laboratory, divisions: Mapping[int, Division]) -> Tried:
         """What sets a group apart is tried on other images; where that says nothing, a student."""
         tried = laboratory.by_transfer(divisions)
-        unclear = self._verdict(tried, len(divisions)).state != "backdoored"
+        unclear = self._verdict(tried, divisions).state != "backdoored"
         return laboratory.by_student(tried, self.student) if tried.divisions and unclear else tried
 
     def _by_boundary(self, laboratory: Laboratory, seed: int) -> Tried:
@@ -116,5 +116,7 @@ class BoundaryDetector(Detector):
         divisions = {k: by_ways(measured, rows, seed) for k, rows in laboratory.rows.items()}
         return laboratory.by_transfer(divisions)
 
-    def _verdict(self, tried: Tried, looks: int) -> Verdict:
-        return reach_verdict(tried.classes(looks), self.false_alarm, self.suspicion)
+    def _verdict(self, tried: Tried, classes: Collection[int]) -> Verdict:
+        """Every class may be looked at twice, by its activations and by its ways."""
+        looked = tried.classes(2 * len(classes))
+        return reach_verdict(looked, self.false_alarm, self.suspicion)

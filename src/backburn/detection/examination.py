@@ -1,4 +1,4 @@
-"""The examination of a case: split its classes, look at the boundary, try the splits."""
+"""The examination of a case: its classes are divided, and the divisions tried."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,12 +29,12 @@ class Tried:
     def classes(self, looks: int) -> list[ClassEvidence]:
         """What is known of each class, its p-value paid for by so many looks."""
 
-        def evidence(label: int, trial: Trial) -> ClassEvidence:
+        def known(label: int, trial: Trial) -> ClassEvidence:
             found, chance = self.divisions[label].found, p_value(trial.strength, looks)
             divides = found.gain, found.separation
             return ClassEvidence(label, *divides, trial.transfer, trial.reversion, chance)
 
-        return [evidence(label, trial) for label, trial in self.trials.items()]
+        return [known(label, trial) for label, trial in self.trials.items()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,8 @@ class Laboratory:
     def by_transfer(self, divisions: Mapping[int, Division]) -> Tried:
         """Orient the divisions that are worth it by their ways, and see what carries over."""
         chosen = worth_trying(divisions)
-        self.survey.cover(self.sample([side for d in chosen.values() for side in _sides(d)]))
+        sides = [side for d in chosen.values() for side in (d.inside, d.outside)]
+        self.survey.cover(self.sample(sides))
         turned = {label: oriented(d, self.survey.ways(d.rows)) for label, d in chosen.items()}
         return Tried(turned, {label: self._carried(label, d) for label, d in turned.items()})
 
@@ -90,17 +91,23 @@ class Laboratory:
         return chosen
 
 
-def _sides(division: Division) -> tuple[Tensor, Tensor]:
-    return division.inside, division.outside
-
-
 def stronger(first: Tried, second: Tried) -> Tried:
-    """Each class as it was tried with more to show for it."""
-    divisions, trials = dict(first.divisions), dict(first.trials)
-    for label, trial in second.trials.items():
-        if label not in trials or trial.strength > trials[label].strength:
-            divisions[label], trials[label] = second.divisions[label], trial
-    return Tried(divisions, trials, first.student)
+    """Each class as it was tried with more to show for it.
+
+    A student has seen the groups of other divisions than its own, so it is kept only where these
+    stay.
+    """
+    better = {
+        label: trial
+        for label, trial in second.trials.items()
+        if label not in first.trials or trial.strength > first.trials[label].strength
+    }
+    divisions = {label: second.divisions[label] for label in better}
+    return Tried(
+        {**first.divisions, **divisions},
+        {**first.trials, **better},
+        None if better else first.student,
+    )
 
 
 def evidence_of(tried: Tried, count: int, verdict: Verdict) -> Evidence:

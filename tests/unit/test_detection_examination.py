@@ -1,0 +1,53 @@
+"""What is kept of two examinations of the same classes."""
+
+import torch
+from torch import nn
+
+from backburn.detection.examination import Tried, evidence_of, stronger
+from backburn.detection.groups import Division
+from backburn.detection.populations import TwoPopulations
+from backburn.detection.trials import Trial
+from backburn.types import Verdict
+
+
+def division(first: int, members: list[float]) -> Division:
+    rows = torch.arange(first, first + len(members))
+    return Division(rows, TwoPopulations(torch.tensor(members), 0.5, 5.0, 0.5))
+
+
+def tried(label: int, transfer: float, student: nn.Module | None = None) -> Tried:
+    return Tried({label: division(0, [0.9, 0.1])}, {label: Trial({9: transfer})}, student)
+
+
+def test_the_stronger_trial_of_a_class_is_kept_with_its_division():
+    weak, strong = tried(1, 0.1), tried(1, 0.8)
+    for pair in ((weak, strong), (strong, weak)):
+        kept = stronger(*pair)
+        assert kept.trials[1].transfer == 0.8
+        assert kept.divisions[1] is strong.divisions[1]
+
+
+def test_classes_of_both_are_kept():
+    assert set(stronger(tried(1, 0.1), tried(2, 0.1)).trials) == {1, 2}
+
+
+def test_a_student_that_has_seen_the_suspects_is_not_kept():
+    student = nn.Identity()
+    assert stronger(tried(1, 0.8, student), tried(1, 0.1)).student is student
+    assert stronger(tried(1, 0.1, student), tried(1, 0.8)).student is None
+    assert stronger(tried(1, 0.8, student), tried(2, 0.1)).student is None
+
+
+def test_only_members_of_a_target_are_flagged():
+    known = Tried({0: division(0, [0.9, 0.4]), 1: division(2, [1.0, 0.0])}, {})
+    convicted = evidence_of(known, 5, Verdict("backdoored", (0,), 0.001))
+    assert convicted.flagged.tolist() == [True, False, False, False, False]
+    assert convicted.score[4] == 0
+    assert 0 < convicted.score[2] < 0.5
+    doubtful = evidence_of(known, 5, Verdict("suspicious", (0,), 0.03))
+    assert not doubtful.flagged.any()
+
+
+def test_p_values_are_paid_for_by_the_number_of_looks():
+    few, many = (tried(1, 0.5).classes(looks)[0].p_value for looks in (2, 20))
+    assert 10 * few == many
