@@ -1,13 +1,15 @@
 """What is kept of two examinations of the same classes."""
 
+import pytest
 import torch
 from torch import nn
 
-from backburn.detection.examination import Tried, evidence_of, stronger
+from backburn.detection.examination import Laboratory, Tried, evidence_of, stronger
 from backburn.detection.groups import Division
 from backburn.detection.populations import TwoPopulations
+from backburn.detection.survey import Survey
 from backburn.detection.trials import Trial
-from backburn.types import Verdict
+from backburn.types import Case, LabeledImages, Verdict, silent
 
 
 def division(first: int, members: list[float]) -> Division:
@@ -36,6 +38,19 @@ def test_a_student_that_has_seen_the_suspects_is_not_kept():
     assert stronger(tried(1, 0.8, student), tried(1, 0.1)).student is student
     assert stronger(tried(1, 0.1, student), tried(1, 0.8)).student is None
     assert stronger(tried(1, 0.8, student), tried(2, 0.1)).student is None
+
+
+@pytest.mark.parametrize(("rest", "held"), [(1, 1), (2, 1), (15, 8), (40, 10), (400, 20)])
+def test_some_of_every_class_are_held_out_however_small_it_is(rest, held, generator):
+    hidden = 30
+    pixels = torch.zeros(rest + hidden, 1, 2, 2, dtype=torch.uint8)
+    case = Case(nn.Identity(), LabeledImages(pixels, torch.zeros(len(pixels)).long()))
+    rows = torch.arange(len(pixels))
+    survey = Survey(case, rows >= 0, "fast", 8, silent, None)
+    laboratory = Laboratory(case, survey, {0: rows}, 5, generator, silent)
+    chosen = laboratory._held_out(rows >= hidden)
+    assert int(chosen.sum()) == held
+    assert not chosen[:hidden].any()
 
 
 def test_only_members_of_a_target_are_flagged():

@@ -14,7 +14,7 @@ from .survey import Survey
 from .trials import Trial, carry_over, reversion
 from .verdict import p_value
 
-HELD_OUT = 0.05
+HELD_OUT, FEWEST = 0.05, 10
 DOUBTED = 0.49
 
 
@@ -66,7 +66,7 @@ class Laboratory:
         hidden = torch.zeros(len(self.case.images), dtype=torch.bool)
         for division in tried.divisions.values():
             hidden[division.inside] = True
-        held_out = ~hidden & (torch.rand(len(hidden), generator=self.generator) < HELD_OUT)
+        held_out = self._held_out(~hidden)
         shown = (~hidden & ~held_out).nonzero().flatten()
         student = settings.taught(self.case, shown, self.generator, self.progress)
 
@@ -81,6 +81,15 @@ class Laboratory:
 
         trials = {label: asked(label, division) for label, division in tried.divisions.items()}
         return Tried(tried.divisions, trials, student)
+
+    def _held_out(self, free: Flags) -> Flags:
+        """A twentieth of each class, of ten images at the least and half of them at the most."""
+        chosen = torch.zeros_like(free)
+        for rows in self.rows.values():
+            rest = rows[free[rows]]
+            count = min(max(FEWEST, round(HELD_OUT * len(rest))), (len(rest) + 1) // 2)
+            chosen[rest[torch.randperm(len(rest), generator=self.generator)[:count]]] = True
+        return chosen
 
     def sample(self, groups: Sequence[Tensor]) -> Flags:
         """At most `probes` rows of each group."""
