@@ -18,6 +18,9 @@ from .attacks.tact import TaCT
 from .attacks.trojan import Trojan
 from .attacks.trojannn import TrojanNN
 from .attacks.wanet import WaNet
+from .burn.base import Defense
+from .burn.burn import BURN
+from .burn.paper import PaperBURN
 from .errors import unknown_name
 
 ATTACKS: dict[str, type[Attack]] = {
@@ -50,3 +53,17 @@ def attack_named(name: str) -> type[Attack]:
     if name not in ATTACKS:
         raise unknown_name("attack", name, ATTACKS)
     return ATTACKS[name]
+
+
+METHODS: dict[str, type[Defense]] = {"default": BURN, "paper": PaperBURN}
+
+
+def method_named(name: str) -> type[Defense]:
+    """The defence of that name.
+
+    Raises:
+        InputError: no such method; the message offers the nearest one.
+    """
+    if name not in METHODS:
+        raise unknown_name("method", name, METHODS)
+    return METHODS[name]

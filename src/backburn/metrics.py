@@ -24,7 +24,8 @@ class Scores:
 class Found:
     """How well the suspects match the poison.
 
-    `restored` is the share of poison among the suspects whose restored label is the true one.
+    `restored` is the share of poison among the suspects whose restored label is the true one;
+    `restored_easy` the same among the poison that a model trained on clean images gets right.
     """
 
     auroc: float
@@ -32,6 +33,7 @@ class Found:
     fpr: float
     restored: float
     count: int
+    restored_easy: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +75,12 @@ def judge(model: nn.Module, exam: Exam, progress: Progress = silent) -> Scores:
     return Scores(acc, rate(said == exam.wanted), rate(said == exam.triggered.labels))
 
 
-def match(evidence: Evidence, suspects: Suspects, truth: Truth) -> Found:
-    """Suspects against the truth; cover samples count neither as poison nor as clean."""
+def match(evidence: Evidence, suspects: Suspects, truth: Truth, easy: Flags | None = None) -> Found:
+    """Suspects against the truth; cover samples count neither as poison nor as clean.
+
+    Args:
+        easy: the images that a model trained on clean images calls by their true label.
+    """
     known = truth.state != State.COVER
     named = torch.zeros_like(truth.poison)
     named[suspects.index] = True
@@ -86,6 +92,7 @@ def match(evidence: Evidence, suspects: Suspects, truth: Truth) -> Found:
         fpr=rate(named[truth.state == State.CLEAN]),
         restored=rate(right[hit]),
         count=len(suspects),
+        restored_easy=math.nan if easy is None else rate(right[hit & easy[suspects.index]]),
     )
 
 

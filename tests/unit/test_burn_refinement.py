@@ -4,12 +4,24 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from backburn.burn.refinement import Refinement, probabilities, refine
+from backburn.burn.refinement import Refinement, refine
+from backburn.burn.restoration import Restored
+from backburn.burn.trigger import EstimatedTrigger
+from backburn.burn.workbench import Workbench
 from backburn.data.augmentation import Augmentation
 from backburn.detection.boundary_detector import Findings
 from backburn.detection.examination import Tried
 from backburn.errors import InputError
-from backburn.types import BoundaryResult, Case, Evidence, LabeledImages, Suspects, Verdict
+from backburn.training import Training
+from backburn.types import (
+    BoundaryResult,
+    Case,
+    Evidence,
+    LabeledImages,
+    Suspects,
+    Verdict,
+    silent,
+)
 
 STILL = Augmentation(shift=0.0)
 
@@ -31,6 +43,7 @@ def refined(
     says: list[list[float]],
     found: list[bool] | None = None,
     targets: tuple[int, ...] = (0,),
+    restored: Restored | None = None,
     **settings,
 ) -> Suspects:
     count = len(labels)
@@ -42,9 +55,14 @@ def refined(
     verdict = Verdict("backdoored", targets, 0.001)
     boundary = BoundaryResult(seen, distance, nothing)
     findings = Findings(boundary, evidence, verdict, seen, Tried({}, {}))
-    case = Case(nn.Identity(), LabeledImages(pixels, torch.tensor(labels)))
+    images = LabeledImages(pixels, torch.tensor(labels))
     generator = torch.Generator().manual_seed(0)
-    return refine(Refinement(**settings), case, findings, Says(says), STILL, generator)
+    bench = Workbench(images, Training(augmentation=STILL), ~seen, generator, silent)
+    nobody = torch.zeros(0, dtype=torch.int64)
+    before = restored or Restored(Suspects(nobody, nobody, nobody, torch.zeros(0)))
+    case = Case(nn.Identity(), images)
+    refinement = Refinement(**settings)
+    return refine(refinement, case, findings, Says(says), before, 0.5, bench).suspects
 
 
 POISON, CLEAN = [0.05, 0.8, 0.15], [0.95, 0.03, 0.02]
@@ -118,15 +136,24 @@ def test_nobody_may_be_left():
     assert len(refined([0, 0], [0.01, 0.01], [CLEAN, CLEAN])) == 0
 
 
-def test_probabilities_add_up_and_are_the_models_own_where_nothing_moves(generator):
-    pixels = torch.tensor([0, 1], dtype=torch.uint8)[:, None, None, None].expand(2, 1, 2, 2)
-    said = probabilities(Says([POISON, CLEAN]), pixels, STILL, generator)
-    assert torch.allclose(said, torch.tensor([POISON, CLEAN]), atol=1e-5)
+def test_where_the_trigger_is_known_so_is_what_it_was_planted_in_and_both_views_count():
+    nobody = torch.zeros(0, dtype=torch.int64)
+    nothing = Suspects(nobody, nobody, nobody, torch.zeros(0))
+    # undone, image 2 is image 0: both are asked, and the mean of both counts
+    one = torch.ones(1, 2, 2)
+    trigger = EstimatedTrigger(one, 2 * one, one)
+    shown = [[0.02, 0.08, 0.9], CLEAN, POISON]
+    before = Restored(nothing, trigger)
+    found = refined([1, 1, 0], [0.0, 0.0, 1.0], shown, restored=before)
+    assert found.index.tolist() == [2]
+    assert found.restored_label.tolist() == [2]
+    kept = refined([1, 1, 0], [0.0, 0.0, 1.0], shown, restored=Restored(nothing, trigger, (0,)))
+    assert kept.restored_label.tolist() == [0]
 
 
 @pytest.mark.parametrize(
     "settings",
-    [{"rounds": 0}, {"trust": 0.5}, {"trust": 1.0}, {"clean_label": 0.0}, {"clean_label": 1.0}],
+    [{"rounds": 0}, {"trust": 0.5}, {"trust": 1.0}],
     ids=str,
 )
 def test_settings_out_of_range_are_refused(settings):

@@ -6,11 +6,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from backburn.burn.burn import BURN, changes
+from backburn.burn.burn import BURN, doubtful
 from backburn.burn.decoupling import Decoupling
+from backburn.burn.phases import changes
 from backburn.burn.purification import Purification
 from backburn.burn.refinement import Refinement
-from backburn.burn.restoration import restore_labels
+from backburn.burn.restoration import Restoration, behind_boundary
 from backburn.detection.boundary_detector import Findings
 from backburn.detection.examination import Tried
 from backburn.errors import InputError
@@ -39,7 +40,7 @@ def test_flagged_images_get_the_label_behind_their_boundary():
     verdict = Verdict("backdoored", (0,), 0.0)
     evidence = Evidence(torch.rand(3), flagged)
     findings = Findings(boundary, evidence, verdict, seen, Tried({}, {}))
-    found = restore_labels(images, findings)
+    found = behind_boundary(images, findings)
     assert found.index.tolist() == [1, 2]
     assert found.given_label.tolist() == [0, 0]
     assert found.restored_label.tolist() == [2, 3]
@@ -50,7 +51,7 @@ def test_a_clean_model_is_given_back_itself(clean, generator):
     assert repaired.model is clean.case.model
     assert repaired.verdict.state == "clean"
     assert len(repaired.suspects) == 0
-    assert [phase.name for phase in repaired.history] == ["boundary"]
+    assert [phase.name for phase in repaired.history] == ["boundary", "restoration"]
 
 
 def test_a_backdoored_model_is_repaired_in_phases(backdoored, generator):
@@ -61,10 +62,10 @@ def test_a_backdoored_model_is_repaired_in_phases(backdoored, generator):
     names = [phase.name for phase in repaired.history]
     rounds = (len(names) - 3) // 2
     assert 1 <= rounds <= 3
-    looks = [*["refinement", "purification"] * rounds, "refinement"]
-    assert names == ["boundary", "decoupling", *looks]
+    looks = ["purification", "refinement"] * rounds
+    assert names == ["boundary", "restoration", "decoupling", *looks]
     assert all(phase.seconds >= 0 for phase in repaired.history)
-    assert repaired.history[0].figures["suspects"] == int(backdoored.poison.sum())
+    assert repaired.history[1].figures["suspects"] == int(backdoored.poison.sum())
 
 
 def test_a_repair_stops_when_the_suspects_stay_the_same(backdoored, generator):
@@ -75,8 +76,8 @@ def test_a_repair_stops_when_the_suspects_stay_the_same(backdoored, generator):
         if phase.name == "refinement"
     ]
     moved = [found["joined"] + found["left"] + found["relabeled"] for found in refinements]
-    assert len(moved) == 10 or moved[-1] == 0
-    assert all(moved[1:-1])
+    assert len(moved) == 9 or moved[-1] == 0
+    assert all(moved[:-1])
 
 
 def test_the_case_is_left_as_it_was(backdoored, generator):
@@ -106,6 +107,21 @@ def test_an_audit_finds_what_a_repair_starts_from(backdoored):
     assert audit.suspects.index.tolist() == backdoored.poison.nonzero().flatten().tolist()
 
 
+def test_images_of_a_target_that_the_model_calls_something_else_are_doubtful():
+    seen = torch.tensor([True, False, False, True])
+    images = LabeledImages(torch.zeros(4, 1, 2, 2, dtype=torch.uint8), torch.tensor([0, 0, 1, 1]))
+    nothing = BoundaryResult(seen, torch.ones(4), torch.zeros(4, dtype=torch.long))
+    evidence = Evidence(torch.zeros(4), torch.zeros(4, dtype=torch.bool))
+
+    def doubted(*targets: int) -> list[bool]:
+        verdict = Verdict("backdoored" if targets else "clean", targets, 0.0)
+        findings = Findings(nothing, evidence, verdict, seen, Tried({}, {}))
+        return doubtful(Case(torch.nn.Identity(), images), findings).tolist()
+
+    assert doubted(0) == [False, True, False, False]
+    assert doubted() == [False] * 4
+
+
 @pytest.mark.parametrize("verb", ["audit", "repair"])
 def test_a_model_that_does_not_fit_is_refused_before_anything_is_computed(
     verb, backdoored, generator
@@ -118,8 +134,10 @@ def test_a_model_that_does_not_fit_is_refused_before_anything_is_computed(
 
 @pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
 def test_shares_out_of_range_are_refused(share):
-    for name in ("stamped", "carried"):
-        with pytest.raises(InputError, match=rf"decoupling\.{name}"):
-            Decoupling(**{name: share})
+    with pytest.raises(InputError, match=r"decoupling\.stamped"):
+        Decoupling(stamped=share)
+    for name in ("carried", "clean_label"):
+        with pytest.raises(InputError, match=rf"restoration: .*{name}"):
+            Restoration(**{name: share})
     with pytest.raises(InputError, match=r"purification\.confident"):
         Purification(confident=share)

@@ -4,16 +4,9 @@ import pytest
 import torch
 
 from backburn.burn.trigger import EstimatedTrigger, StampTrigger, estimate_trigger
-from backburn.types import LabeledImages, Suspects
 
 SHAPE = (2, 3, 3)
 ROWS = torch.arange(400)
-
-
-def suspects(index: list[int]) -> Suspects:
-    rows = torch.tensor(index)
-    zeros = torch.zeros(len(rows), dtype=torch.int64)
-    return Suspects(rows, zeros, zeros + 1, torch.ones(len(rows)))
 
 
 @pytest.fixture
@@ -24,7 +17,7 @@ def trigger() -> torch.Tensor:
 
 
 def added(values: torch.Tensor) -> EstimatedTrigger:
-    return EstimatedTrigger(torch.ones(SHAPE), values)
+    return EstimatedTrigger(torch.ones(SHAPE), values, torch.zeros(SHAPE))
 
 
 PATCH = torch.zeros(SHAPE)
@@ -36,18 +29,34 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_scale_and_shift_of_a_trigger_are_found(kind, generator):
-    scale, shift = KINDS[kind]
-    labels = torch.arange(4).repeat(1000)
-    pixels = torch.randint(60, 160, (4000, *SHAPE), generator=generator).float()
-    poison = (torch.arange(4000) % 5 == 0).nonzero().flatten()
-    pixels[poison] = pixels[poison] * scale + shift
-    labels[poison] = 0
-    images = LabeledImages(pixels.round().to(torch.uint8), labels)
-    found = estimate_trigger(images, suspects(poison.tolist()), (0,))
+@pytest.fixture
+def planted(request, generator) -> tuple[torch.Tensor, torch.Tensor, EstimatedTrigger]:
+    """Images before and after every fifth of them got a trigger, and what is estimated of it."""
+    scale, shift = KINDS[request.param]
+    before = torch.randint(60, 160, (4000, *SHAPE), generator=generator).float()
+    poison = torch.arange(4000) % 5 == 0
+    after = torch.where(poison[:, None, None, None], before * scale + shift, before)
+    rows = [side.nonzero().flatten() for side in (poison, ~poison)]
+    found = estimate_trigger(after.round().to(torch.uint8), rows[0], [rows[1]])
+    return before[poison], after[poison], found
+
+
+@pytest.mark.parametrize("planted", KINDS, indirect=True)
+def test_scale_and_shift_of_a_trigger_are_found(planted, request):
+    _, _, found = planted
+    scale, shift = KINDS[request.node.callspec.params["planted"]]
     assert (found.scale - scale).abs().max() < 0.08
     assert (found.scale * 110 + found.shift - scale * 110 - shift).abs().max() < 5
+
+
+@pytest.mark.parametrize("planted", KINDS, indirect=True)
+def test_a_trigger_is_undone_where_something_is_left_of_the_image(planted):
+    before, after, found = planted
+    undone = found.undone(after.round().to(torch.uint8)).float()
+    legible = found.scale.expand_as(before) >= 0.5
+    assert (undone - before)[legible].abs().mean() < 6
+    assert torch.equal(undone[~legible], found.usual.round().expand_as(undone)[~legible])
+    assert legible.float().mean() > 0.8
 
 
 def test_a_trigger_is_put_on_in_uint8_without_wrapping_around():
@@ -57,21 +66,22 @@ def test_a_trigger_is_put_on_in_uint8_without_wrapping_around():
     assert stamped.dtype == torch.uint8
 
 
-def test_the_other_classes_count_equally_and_the_target_not_at_all():
+def test_groups_of_plain_images_count_equally():
     levels = [180, 220, 0, 10, 10, 10, 50]
-    labels = torch.tensor([0, 0, 0, 1, 1, 1, 2])
     pixels = torch.tensor(levels, dtype=torch.uint8)[:, None, None, None].expand(-1, *SHAPE)
-    found = estimate_trigger(LabeledImages(pixels, labels), suspects([0, 1]), (0,))
+    plain = [torch.tensor([3, 4, 5]), torch.tensor([], dtype=torch.long), torch.tensor([6])]
+    found = estimate_trigger(pixels, torch.tensor([0, 1]), plain)
     assert torch.allclose(found.scale, torch.ones(SHAPE))
     assert torch.allclose(found.shift, torch.full(SHAPE, 200.0 - (10 + 50) / 2))
+    assert torch.allclose(found.usual, torch.full(SHAPE, 30.0))
 
 
-def test_suspects_of_another_class_do_not_count_as_its_images():
-    levels, labels = [100, 40, 90, 20], torch.tensor([0, 1, 1, 2])
-    pixels = torch.tensor(levels, dtype=torch.uint8)[:, None, None, None].expand(-1, *SHAPE)
-    found = estimate_trigger(LabeledImages(pixels, labels), suspects([0, 2]), (0,))
+def test_less_spread_is_a_smaller_scale():
+    pixels = torch.tensor([100, 40, 90, 20], dtype=torch.uint8)[:, None, None, None]
+    pixels = pixels.expand(-1, *SHAPE)
+    found = estimate_trigger(pixels, torch.tensor([0, 2]), [torch.tensor([1, 3])])
     assert torch.allclose(found.scale, torch.full(SHAPE, 5 / 10))
-    assert torch.allclose(found.shift, torch.full(SHAPE, 95.0 - 5 / 10 * (40 + 20) / 2))
+    assert torch.allclose(found.shift, torch.full(SHAPE, 95.0 - 5 / 10 * 30))
 
 
 @pytest.fixture

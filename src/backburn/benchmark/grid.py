@@ -18,13 +18,19 @@ from .study import Cell, Study
 
 
 def run_study(
-    study: Study, data: Path, out: Path, workers: int, progress: Progress = silent
+    study: Study,
+    data: Path,
+    out: Path,
+    workers: int,
+    progress: Progress = silent,
+    victims: Path | None = None,
 ) -> list[str]:
     """Run every cell that `out` has no record of yet, and write `out/cells/NAME.json` for each.
 
     Args:
         data: the folder that the study's data set lies in.
         workers: processes, each with its share of the cores.
+        victims: folder of the victims, which studies may share; `out/victims` where None.
     Returns:
         The cells that failed, each with the last line of its error; its traceback is in
         `out/cells/NAME.error.txt`.
@@ -40,7 +46,10 @@ def run_study(
     context = multiprocessing.get_context("spawn")
     failed: list[str] = []
     with ProcessPoolExecutor(workers, context, _use_threads, (threads,)) as pool:
-        running = {pool.submit(_attempt, cell, data, folder): cell for cell in waiting}
+        running = {
+            pool.submit(_attempt, cell, data, folder, victims or out / "victims"): cell
+            for cell in waiting
+        }
         for count, future in enumerate(as_completed(running), len(cells) - len(waiting) + 1):
             error = _result(future)
             failed += [f"{running[future].name}: {error}"] if error else []
@@ -84,11 +93,11 @@ def _use_threads(count: int) -> None:
     torch.set_num_threads(count)
 
 
-def _attempt(cell: Cell, data: Path, folder: Path) -> str | None:
+def _attempt(cell: Cell, data: Path, folder: Path, victims: Path) -> str | None:
     """Run a cell and write its record; the error's last line where it fails."""
     path = _record_path(folder, cell)
     try:
-        record = run_cell(cell, data, folder.parent / "victims", silent)
+        record = run_cell(cell, data, victims, silent)
     except Exception as error:  # whatever fails in one cell, the rest goes on
         path.with_suffix(".error.txt").write_text(traceback.format_exc())
         return f"{type(error).__name__}: {error}"

@@ -1,5 +1,6 @@
 """A study: a TOML file that names cells, each a victim and its repair."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
@@ -8,8 +9,10 @@ from typing import Any, cast
 import msgspec
 
 from ..attacks.base import Attack, Recipe
+from ..burn.base import Defense
 from ..burn.burn import BURN
-from ..catalogue import attack_named
+from ..burn.paper import PaperBURN
+from ..catalogue import attack_named, method_named
 from ..config import overlay, read_toml
 from ..errors import InputError
 
@@ -30,10 +33,14 @@ class Study:
         dataset: a folder below the data folder, or `digits`.
         train: how many of its training images are used; 0 for all.
         skip: how many of them are left out before these, for development.
-        attacks, rates, seeds: every combination is a cell; `none` ignores the rate, and without
-            rates every attack has its own.
+        attacks, rates, seeds, methods: every combination is a cell; `none` ignores the rate, and
+            without rates every attack has its own. Where `none` is among the attacks, its victims
+            are the clean models that others are compared with.
+        at_most: attacks that no higher rate suits, each with its highest: clean-label attacks
+            cannot poison more than their class holds.
         target_label: of every attack.
-        recipe, burn: how victims are trained, how they are repaired.
+        recipe: how victims are trained.
+        burn, paper: the methods `default` and `paper`, by which they are repaired.
         longer: attacks that the recipe is too short for; they are trained for its epochs instead,
             and so is a clean model to compare them with where `none` is among the attacks.
     """
@@ -44,14 +51,19 @@ class Study:
     attacks: list[str] = field(default_factory=list)
     rates: list[float] = field(default_factory=lambda: [0.05])
     seeds: list[int] = field(default_factory=lambda: [0])
+    methods: list[str] = field(default_factory=lambda: ["default"])
+    at_most: dict[str, float] = field(default_factory=dict)
     target_label: int = 0
     defend: bool = True
     recipe: Recipe = field(default_factory=Recipe)
     burn: BURN = field(default_factory=BURN)
+    paper: PaperBURN = field(default_factory=PaperBURN)
     longer: Longer = field(default_factory=Longer)
 
     def __post_init__(self) -> None:
-        for name in (*self.attacks, *self.longer.attacks):
+        for method in self.methods:
+            method_named(method)
+        for name in (*self.attacks, *self.longer.attacks, *self.at_most):
             for rate in self.rates:
                 attack_named(name)(poisoning_rate=rate, target_label=self.target_label)
             attack_named(name)(target_label=self.target_label)
@@ -64,12 +76,20 @@ class Study:
 
     def cells(self) -> list["Cell"]:
         """Every victim of the study, in the order of the file."""
-        grid = product(self.seeds, self.rates or [0.0], self.attacks)
-        cells = [cell for seed, rate, name in grid for cell in self._cells(name, rate, seed)]
+        grid = product(self.seeds, self.methods, self.rates or [0.0], self.attacks)
+        cells = [
+            replace(cell, method=method)
+            for seed, method, rate, name in grid
+            for cell in self._cells(name, rate, seed)
+        ]
         return list({cell.name: cell for cell in cells}.values())
 
+    def defense(self, method: str) -> Defense:
+        """The method of that name with this study's hyperparameters."""
+        return self.paper if method == "paper" else self.burn
+
     def _cells(self, name: str, rate: float, seed: int) -> list["Cell"]:
-        rate = rate or attack_named(name)().poisoning_rate
+        rate = min(rate or attack_named(name)().poisoning_rate, self.at_most.get(name, 1.0))
         short, long = self.recipe.training.epochs, self.longer.epochs
         rate = 0.0 if name == "none" else rate
         if name == "none" and self.longer.attacks:
@@ -86,12 +106,25 @@ class Cell:
     rate: float
     seed: int
     epochs: int
+    method: str = "default"
+
+    @property
+    def victim_name(self) -> str:
+        """Names the victim, which the methods of a study share."""
+        longer = f"-{self.epochs}" if self.epochs != self.study.recipe.training.epochs else ""
+        return f"{self.attack}-{self.rate:.12g}-{self.seed}{longer}"
 
     @property
     def name(self) -> str:
         """Unique within its study; names the cell's record."""
-        longer = f"-{self.epochs}" if self.epochs != self.study.recipe.training.epochs else ""
-        return f"{self.attack}-{self.rate:.12g}-{self.seed}{longer}"
+        return self.victim_name + ("" if self.method == "default" else f"-{self.method}")
+
+    @property
+    def reference(self) -> "Cell | None":
+        """The clean model of the same seed and epochs, where the study has one."""
+        if "none" not in self.study.attacks:
+            return None
+        return Cell(self.study, "none", 0.0, self.seed, self.epochs)
 
     @property
     def recipe(self) -> Recipe:
@@ -103,6 +136,11 @@ class Cell:
         """The attack with this cell's rate and target."""
         rate = {"poisoning_rate": self.rate} if self.rate else {}
         return attack_named(self.attack)(target_label=self.study.target_label, **rate)
+
+    def aims_at(self, labels: Sequence[int]) -> bool:
+        """Whether these are the attack's targets: its target label, or every class of many."""
+        wanted = {self.study.target_label}
+        return set(labels) == wanted if self.attack != "all_to_all" else len(labels) > 1
 
     def attack_settings(self) -> dict[str, Any]:
         """The attack's hyperparameters, as plain values."""
@@ -116,8 +154,10 @@ class Cell:
 
     def settings(self) -> dict[str, Any]:
         """What the result depends on beside the cell's name, as plain values."""
-        defended = {"burn": msgspec.to_builtins(self.study.burn)} if self.study.defend else {}
-        return {**self.victim_settings(), **defended}
+        if not self.study.defend:
+            return self.victim_settings()
+        settings = msgspec.to_builtins(self.study.defense(self.method))
+        return {**self.victim_settings(), "method": self.method, "burn": settings}
 
     def victim_arguments(self) -> dict[str, Any]:
         """What the victim's record says it was made from."""

@@ -10,50 +10,55 @@ from ..runs import Record
 from .study import Cell
 
 COLUMNS = (
-    "attack", "dataset", "arch", "rate", "seed",
-    "acc_before", "asr_before", "ra_before", "acc_after", "asr_after", "ra_after",
-    "auroc", "tpr", "fpr", "restored", "verdict", "seconds_victim", "seconds_repair", "commit",
+    "attack", "dataset", "arch", "rate", "seed", "method",
+    "acc_before", "asr_before", "ra_before", "acc_after", "asr_after", "ra_after", "der",
+    "acc_clean", "asr_clean", "ra_clean", "auroc", "tpr", "fpr", "restored", "restored_easy",
+    "verdict", "targets", "right", "seconds_victim", "seconds_repair", "commit",
 )  # fmt: skip
+SCORES = ("acc", "asr", "ra")
 
 
 def summary_csv(cells: Sequence[tuple[Cell, Record]]) -> str:
     """One row a cell; fractions; empty where a figure does not apply."""
-    return csv_text(COLUMNS, (_row(cell, record) for cell, record in cells))
+    return csv_text(COLUMNS, summary_rows(cells))
 
 
-def summary_markdown(cells: Sequence[tuple[Cell, Record]]) -> str:
-    """The same for people: per cent, a row a cell."""
-    head = (
-        "| attack | ACC before | ASR before | RA before | ACC after | ASR after | RA after "
-        "| suspects TPR | FPR | labels right | verdict |"
-    )
-    rows = [_row(cell, record) for cell, record in cells]
-    shown = (*COLUMNS[5:11], "tpr", "fpr", "restored")
-    lines = [
-        f"| {row['attack']} | {' | '.join(per_cent(row[name]) for name in shown)} "
-        f"| {row['verdict']} |"
-        for row in rows
-    ]
-    return "\n".join([head, "|---" * 11 + "|", *lines]) + "\n"
+def summary_rows(cells: Sequence[tuple[Cell, Record]]) -> list[dict[str, Any]]:
+    """What `summary_csv` writes, as values."""
+    return [_row(cell, record) for cell, record in cells]
 
 
 def _row(cell: Cell, record: Record) -> dict[str, Any]:
     outcome = record.metrics["outcome"]
     before, after, found = outcome["before"], outcome["after"], outcome["found"]
+    clean = outcome.get("clean") or {}
+    known = (*("auroc", "tpr", "fpr", "restored"), "restored_easy")
     return {
         "attack": cell.attack,
         "dataset": cell.study.dataset,
         "arch": cell.study.recipe.architecture,
         "rate": cell.rate,
         "seed": cell.seed,
-        **{f"{name}_before": digits(before[name]) for name in ("acc", "asr", "ra")},
-        **{f"{name}_after": digits(after[name]) for name in ("acc", "asr", "ra")},
-        **{name: digits(found[name]) for name in ("auroc", "tpr", "fpr", "restored")},
+        "method": cell.method,
+        **{f"{name}_before": digits(before[name]) for name in SCORES},
+        **{f"{name}_after": digits(after[name]) for name in SCORES},
+        "der": digits(outcome.get("der")),
+        **{f"{name}_clean": digits(clean.get(name)) for name in SCORES},
+        **{name: digits(found.get(name)) for name in known},
         "verdict": outcome["verdict"],
+        "targets": " ".join(map(str, outcome["target_labels"])),
+        "right": _right(cell, outcome),
         "seconds_victim": round(record.seconds["victim"]),
         "seconds_repair": round(record.seconds["repair"]),
         "commit": record.commit,
     }
+
+
+def _right(cell: Cell, outcome: Mapping[str, Any]) -> bool:
+    """Whether a victim was called backdoored with its targets, or a clean model clean."""
+    if cell.attack == "none":
+        return bool(outcome["verdict"] == "clean")
+    return bool(outcome["verdict"] == "backdoored") and cell.aims_at(outcome["target_labels"])
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:

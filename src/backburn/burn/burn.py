@@ -1,8 +1,5 @@
 """BURN: backdoor unlearning via adversarial boundary analysis. Reads like docs/method.md."""
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,14 +10,15 @@ from ..detection.boundary_detector import BoundaryDetector, Findings
 from ..detection.student import lasting, suited
 from ..models.checking import check_fit
 from ..training import Training
-from ..types import Audit, Case, Phase, Progress, Repaired, Suspects, silent
+from ..types import Audit, Case, Flags, Phase, Progress, Repaired, Suspects, silent
 from .base import Defense
 from .decoupling import Decoupling, decouple
-from .finetune import Workbench
+from .phases import changes, timed
 from .purification import Purification, purify
 from .refinement import Refinement, refine
-from .restoration import restore_labels
-from .trigger import StampTrigger, estimate_trigger
+from .restoration import Restoration, Restored, restore
+from .trigger import StampTrigger
+from .workbench import Workbench
 
 
 @dataclass(frozen=True)
@@ -28,12 +26,13 @@ class BURN(Defense):
     """Find poison by its boundary, restore its labels, and unlearn what it taught.
 
     Args:
-        detector, decoupling, refinement, purification: the phases' hyperparameters.
+        detector, restoration, decoupling, refinement, purification: the phases' hyperparameters.
         training: of every fine-tuning.
     Source: Su et al., arXiv 2507.10491. Departures are named where each phase is.
     """
 
     detector: BoundaryDetector = field(default_factory=BoundaryDetector)
+    restoration: Restoration = field(default_factory=Restoration)
     decoupling: Decoupling = field(default_factory=Decoupling)
     refinement: Refinement = field(default_factory=Refinement)
     purification: Purification = field(default_factory=Purification)
@@ -57,8 +56,9 @@ class BURN(Defense):
         """
         check_fit(case.model, case.images)
         found = self.detector.study(case, generator, progress, shards)
-        suspects = restore_labels(case.images, found)
-        return Audit(suspects, found.evidence, found.verdict, found.boundary)
+        bench = self._bench(case, found, generator, progress)
+        restored = restore(self.restoration, case, found, bench)
+        return Audit(restored.suspects, found.evidence, found.verdict, found.boundary)
 
     def repair(
         self,
@@ -80,11 +80,14 @@ class BURN(Defense):
         diary: list[Phase] = []
         with timed("boundary", diary) as figures:
             found = self.detector.study(case, generator, progress, shards)
-            suspects = restore_labels(case.images, found)
-            figures.update(suspects=len(suspects), p_value=found.verdict.p_value)
-        model = case.model
+            figures.update(p_value=found.verdict.p_value)
+        bench = self._bench(case, found, generator, progress)
+        with timed("restoration", diary) as figures:
+            restored = restore(self.restoration, case, found, bench)
+            figures.update(suspects=len(restored.suspects))
+        model, suspects = case.model, restored.suspects
         if len(suspects):
-            model, suspects = self._unlearn(case, found, suspects, generator, progress, diary)
+            model, suspects = self._unlearn(case, found, restored, bench, diary)
         return Repaired(
             model, suspects, found.evidence, found.verdict, found.boundary, tuple(diary)
         )
@@ -93,57 +96,48 @@ class BURN(Defense):
         self,
         case: Case,
         found: Findings,
-        suspects: Suspects,
-        generator: torch.Generator,
-        progress: Progress,
+        restored: Restored,
+        bench: Workbench,
         diary: list[Phase],
     ) -> tuple[nn.Module, Suspects]:
-        training = lasting(suited(self.training, case), len(case.images))
-        stamp = self._stamp(case, found, suspects, generator)
-        bench = Workbench(case.images, training, stamp, generator, progress)
+        generator, trigger = bench.generator, restored.trigger
+        share = self.decoupling.stamped
+        stamp = StampTrigger(trigger, share, generator) if trigger else None
         with timed("decoupling", diary):
-            model = decouple(self.detector.student, case, found, suspects, generator, progress)
-        views = training.augmentation
-        for number in range(self.refinement.rounds + 1):
-            with timed("refinement", diary) as figures:
-                refined = refine(self.refinement, case, found, model, views, generator, progress)
-                changed = changes(suspects, refined)
-                figures.update(changed)
-            suspects = refined
-            settled = not changed["joined"] + changed["left"] + changed["relabeled"]
-            if number == self.refinement.rounds or (number and settled):
-                break
+            model = decouple(
+                self.detector.student, case, found, restored, generator, bench.progress
+            )
+        for _ in range(self.refinement.rounds):
             with timed("purification", diary):
-                model = purify(self.purification, bench, model, suspects)
-        return model, suspects
+                model = purify(self.purification, bench, model, restored.suspects, stamp)
+            with timed("refinement", diary) as figures:
+                refined = refine(
+                    self.refinement,
+                    case,
+                    found,
+                    model,
+                    restored,
+                    self.restoration.clean_label,
+                    bench,
+                )
+                changed = changes(restored.suspects, refined.suspects)
+                figures.update(changed)
+            restored = refined
+            if not changed["joined"] + changed["left"] + changed["relabeled"]:
+                break
+        return model, restored.suspects
 
-    def _stamp(
-        self, case: Case, found: Findings, suspects: Suspects, generator: torch.Generator
-    ) -> StampTrigger | None:
-        """The estimated trigger, where one was seen to carry over to other images."""
-        targets, trials = found.verdict.target_labels, found.tried.trials
-        if max(trials[label].transfer for label in targets) < self.decoupling.carried:
-            return None
-        trigger = estimate_trigger(case.images, suspects, targets)
-        return StampTrigger(trigger, self.decoupling.stamped, generator)
+    def _bench(
+        self, case: Case, found: Findings, generator: torch.Generator, progress: Progress
+    ) -> Workbench:
+        training = lasting(suited(self.training, case), len(case.images))
+        return Workbench(case.images, training, doubtful(case, found), generator, progress)
 
 
-@contextmanager
-def timed(name: str, diary: list[Phase]) -> Iterator[dict[str, float]]:
-    """Enter a phase in the diary, with its seconds and the figures that were filled in."""
-    figures: dict[str, float] = {}
-    start = time.perf_counter()
-    yield figures
-    diary.append(Phase(name, round(time.perf_counter() - start, 3), figures))
+def doubtful(case: Case, found: Findings) -> Flags:
+    """Images with a target's label that the model does not call so: hard ones, or unlearnt poison.
 
-
-def changes(before: Suspects, after: Suspects) -> dict[str, float]:
-    """How many suspects there are, joined, left, and changed their restored label."""
-    old = dict(zip(before.index.tolist(), before.restored_label.tolist(), strict=True))
-    new = dict(zip(after.index.tolist(), after.restored_label.tolist(), strict=True))
-    return {
-        "suspects": len(new),
-        "joined": len(new.keys() - old.keys()),
-        "left": len(old.keys() - new.keys()),
-        "relabeled": sum(old[row] != new[row] for row in new.keys() & old.keys()),
-    }
+    Their boundary says nothing of them, so they are neither suspects nor trained on.
+    """
+    targets = torch.tensor(found.verdict.target_labels, dtype=torch.long)
+    return torch.isin(case.images.labels, targets) & ~found.agreed

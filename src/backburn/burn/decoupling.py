@@ -8,47 +8,49 @@ from torch import nn
 from ..detection.boundary_detector import Findings
 from ..detection.student import Student
 from ..errors import InputError
-from ..types import Case, Progress, Suspects, silent
+from ..types import Case, Progress, silent
+from .restoration import Restored
 
 
 @dataclass(frozen=True)
 class Decoupling:
-    """Where the repair starts from: a student of the model that never saw the suspects.
+    """Where the repair starts from, and what keeps the false correlation from coming back.
+
+    Where the trigger could be estimated, the model itself learns that it means nothing: a share of
+    the clean images get it under their own labels, and the suspects have labels again. Where it
+    could not, the repair starts from a student of the model that never saw the suspects.
 
     Args:
-        stamped: share of the clean images that get the estimated trigger, under their own labels,
-            in every purification; only of classes from which a trigger was seen to carry over.
-        carried: transfer (see `detection.trials`) from which on that is held to be the case.
+        stamped: share of the clean images that get the estimated trigger in every purification.
     Source: false correlation decoupling of BURN (Su et al., arXiv 2507.10491). Departure: what
-    breaks the correlation is forgetting, not the labels behind the boundary, many of which are
-    wrong (docs/method.md).
+    breaks the correlation is the trigger under every label, or forgetting; not the labels behind
+    the boundary, many of which are wrong (docs/method.md).
     """
 
-    stamped: float = 0.25
-    carried: float = 0.25
+    stamped: float = 0.1
 
     def __post_init__(self) -> None:
-        for name in ("stamped", "carried"):
-            value = getattr(self, name)
-            if not 0 <= value <= 1:
-                raise InputError(f"decoupling.{name} is {value}: give a fraction in [0, 1]")
+        if not 0 <= self.stamped <= 1:
+            raise InputError(f"decoupling.stamped is {self.stamped}: give a fraction in [0, 1]")
 
 
 def decouple(
     student: Student,
     case: Case,
     found: Findings,
-    suspects: Suspects,
+    restored: Restored,
     generator: torch.Generator,
     progress: Progress = silent,
 ) -> nn.Module:
-    """A copy of the model in which the false correlation is broken.
+    """The model from which purification starts; the case's own is never changed by it.
 
     Args:
-        student: how it is made, where the detector has made none.
+        student: how it is made, where one is needed and the detector has made none.
     """
+    if restored.trigger is not None:
+        return case.model
     if found.tried.student is not None:
         return found.tried.student
     shown = torch.ones(len(case.images), dtype=torch.bool)
-    shown[suspects.index] = False
+    shown[restored.suspects.index] = False
     return student.taught(case, shown.nonzero().flatten(), generator, progress)

@@ -6,7 +6,8 @@ from torch import nn
 
 from ..errors import InputError
 from ..types import Suspects
-from .finetune import Workbench
+from .trigger import StampTrigger
+from .workbench import Workbench
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,11 @@ class Purification:
 
 
 def purify(
-    settings: Purification, bench: Workbench, model: nn.Module, suspects: Suspects
+    settings: Purification,
+    bench: Workbench,
+    model: nn.Module,
+    suspects: Suspects,
+    stamp: StampTrigger | None = None,
 ) -> nn.Module:
     """A copy of the model, fine-tuned on the refined data."""
-    return bench.fine_tune(model, suspects, settings.confident, "purification")
+    return bench.fine_tune(model, suspects, settings.confident, "purification", stamp)

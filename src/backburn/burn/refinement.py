@@ -5,13 +5,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..data.augmentation import Augmentation
 from ..detection.boundary_detector import Findings
 from ..errors import InputError
-from ..models.inference import predict
-from ..types import Case, Flags, Logits, Pixels, Progress, Suspects, silent
+from ..types import Case, Flags
+from .restoration import Restored, keeping, relabel
+from .workbench import Workbench
 
-VIEWS = 3
 TRUST_IN_EVIDENCE = 0.999
 
 
@@ -25,26 +24,18 @@ class Refinement:
     can return to the clean set, and new ones can join.
 
     Args:
-        rounds: purifications, each after a refinement, at the most; a last refinement looks at
-            the model that came of them.
+        rounds: purifications, each followed by a refinement, at the most.
         trust: the sanitized model's word counts as a probability in [1 - trust, trust].
-        clean_label: where the sanitized model calls more than this share of a class's suspects
-            by their given label, they are held to be clean-label poison: they keep their label
-            and are left out of training.
     Source: progressive data refinement of BURN (Su et al., arXiv 2507.10491). Departures: as said.
     """
 
     rounds: int = 1
     trust: float = 0.99
-    clean_label: float = 0.5
 
     def __post_init__(self) -> None:
-        if self.rounds < 1:
-            raise InputError(f"refinement.rounds is {self.rounds}: give 1 or more")
-        if not 0.5 < self.trust < 1 or not 0 < self.clean_label < 1:
+        if self.rounds < 1 or not 0.5 < self.trust < 1:
             raise InputError(
-                f"refinement: trust={self.trust}, clean_label={self.clean_label}: give (0.5, 1) "
-                "and (0, 1)"
+                f"refinement: rounds={self.rounds}, trust={self.trust}: give 1 or more, (0.5, 1)"
             )
 
 
@@ -53,21 +44,32 @@ def refine(
     case: Case,
     findings: Findings,
     sanitized: nn.Module,
-    augmentation: Augmentation,
-    generator: torch.Generator,
-    progress: Progress = silent,
-) -> Suspects:
-    """The suspects and their labels after one look at the sanitized model."""
-    eligible = _eligible(case, findings)
-    rows = eligible.nonzero().flatten()
-    given = case.images.labels[rows]
-    says = probabilities(sanitized, case.images.pixels[rows], augmentation, generator, progress)
+    restored: Restored,
+    clean_label: float,
+    bench: Workbench,
+) -> Restored:
+    """The suspects and their labels after one look at the sanitized model.
+
+    Args:
+        restored: what was held of the suspects before; where the trigger is known, so is whether
+            they are clean-label poison.
+        clean_label: see `Restoration`.
+    """
+    rows = _eligible(case, findings).nonzero().flatten()
+    pixels, given = case.images.pixels[rows], case.images.labels[rows]
+    says = bench.ask(sanitized, pixels)
     doubt = 1 - says.gather(1, given[:, None])[:, 0]
     odds = _log_odds(findings.evidence.score[rows], TRUST_IN_EVIDENCE) + _log_odds(
         doubt, settings.trust
     )
     chosen = odds > 0
-    return _relabel(settings, rows[chosen], given[chosen], says[chosen])
+    says, trigger = says[chosen], restored.trigger
+    if trigger is None:
+        kept = keeping(given[chosen], says, clean_label)
+    else:
+        kept = restored.clean_label
+        says = (says + bench.ask(sanitized, trigger.undone(pixels[chosen]))) / 2
+    return Restored(relabel(case.images, rows[chosen], says, kept), trigger, kept)
 
 
 def _eligible(case: Case, findings: Findings) -> Flags:
@@ -76,31 +78,5 @@ def _eligible(case: Case, findings: Findings) -> Flags:
     return findings.agreed & torch.isin(case.images.labels, targets)
 
 
-def probabilities(
-    model: nn.Module,
-    pixels: Pixels,
-    augmentation: Augmentation,
-    generator: torch.Generator,
-    progress: Progress = silent,
-) -> Logits:
-    """Class probabilities `(n, k)`, averaged over the images and `VIEWS` augmented copies."""
-    views = [pixels, *(augmentation(pixels, generator) for _ in range(VIEWS))]
-    said = [predict(model, view, phase="refinement", progress=progress) for view in views]
-    return torch.stack([logits.softmax(1) for logits in said]).mean(0)
-
-
 def _log_odds(probability: Tensor, bound: float) -> Tensor:
     return probability.clamp(1 - bound, bound).logit()
-
-
-def _relabel(settings: Refinement, index: Tensor, given: Tensor, says: Tensor) -> Suspects:
-    """Restored labels: the likeliest other class, or the given one for clean-label poison."""
-    others = says.scatter(1, given[:, None], 0)
-    confidence, label = (others / others.sum(1, keepdim=True)).max(1)
-    keeps = says.argmax(1) == given
-    for target in sorted(set(given.tolist())):
-        of_class = given == target
-        if keeps[of_class].float().mean() > settings.clean_label:
-            label = torch.where(of_class, given, label)
-            confidence = torch.where(of_class, says[:, target], confidence)
-    return Suspects(index, given, label, confidence)

@@ -1,12 +1,16 @@
 """The trigger, as far as the suspects give it away."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..types import LabeledImages, Pixels, Suspects
+from ..types import Index, Pixels
+
+LEGIBLE = 0.5
+"""An image can be read off a pixel whose scale is at least this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,16 +18,29 @@ class EstimatedTrigger:
     """`scale * x + shift` at every pixel and channel, in 0..255 units.
 
     A patch has scale 0 and its own color as shift; a blended pattern has the scale that is left of
-    the image; a signal that is added has scale 1.
+    the image; a signal that is added has scale 1. `usual` is the mean of images without it.
     """
 
     scale: Float[Tensor, "c h w"]
     shift: Float[Tensor, "c h w"]
+    usual: Float[Tensor, "c h w"]
 
     def __call__(self, pixels: Pixels) -> Pixels:
         """The images with the trigger, as uint8."""
         scale, shift = self.scale.to(pixels.device), self.shift.to(pixels.device)
-        return (pixels.float() * scale + shift).round().clamp(0, 255).to(torch.uint8)
+        return _bytes(pixels.float() * scale + shift)
+
+    def undone(self, pixels: Pixels) -> Pixels:
+        """Images that carry the trigger without it; `usual` where too little of them is left."""
+        scale, shift, usual = (
+            part.to(pixels.device) for part in (self.scale, self.shift, self.usual)
+        )
+        inverse = (pixels.float() - shift) / scale.clamp_min(LEGIBLE)
+        return _bytes(torch.where(scale < LEGIBLE, usual, inverse))
+
+
+def _bytes(values: Tensor) -> Pixels:
+    return values.round().clamp(0, 255).to(torch.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,35 +64,27 @@ class StampTrigger:
         return torch.where(keep, pixels, self.trigger(pixels)), labels
 
 
-def estimate_trigger(
-    images: LabeledImages, suspects: Suspects, target_labels: tuple[int, ...]
-) -> EstimatedTrigger:
-    """The map of each pixel that gives other images the suspects' mean and spread.
+def estimate_trigger(pixels: Pixels, marked: Index, plain: Sequence[Tensor]) -> EstimatedTrigger:
+    """The map of each pixel that gives plain images the marked ones' mean and spread.
 
     Args:
-        target_labels: the classes whose images are left out of the comparison, unless all are
-            targets; the other classes count equally.
+        pixels: `(n, c, h, w)`, all images.
+        marked: rows that carry the trigger.
+        plain: rows that do not, in groups which count equally; what the marked ones were before.
     Returns:
         By moment matching: scale is the ratio of standard deviations, at most 1, and shift what is
         missing to the mean. It says little of a trigger that moves pixels or differs from image to
         image.
     """
-    named = torch.zeros(len(images), dtype=torch.bool)
-    named[suspects.index] = True
-    classes = set(images.labels.tolist())
-    rows = [
-        ((images.labels == label) & ~named).nonzero().flatten()
-        for label in sorted(classes - set(target_labels) or classes)
-    ]
-    moments = [_moments(images.pixels[index]) for index in rows if len(index)]
+    moments = [_moments(pixels[rows]) for rows in plain if len(rows)]
     mean = torch.stack([first for first, _ in moments]).mean(0)
     square = torch.stack([second for _, second in moments]).mean(0)
-    marked_mean, marked_square = _moments(images.pixels[suspects.index])
+    marked_mean, marked_square = _moments(pixels[marked])
     spread = (square - mean**2).clamp_min(0).sqrt()
     marked_spread = (marked_square - marked_mean**2).clamp_min(0).sqrt()
     # where nothing varies, nothing can be said of a scale
     scale = torch.where(spread > 1, marked_spread / spread.clamp_min(1), 1.0).clamp(0, 1)
-    return EstimatedTrigger(scale, marked_mean - scale * mean)
+    return EstimatedTrigger(scale, marked_mean - scale * mean, mean)
 
 
 def _moments(pixels: Pixels) -> tuple[Tensor, Tensor]:

@@ -9,9 +9,12 @@ from . import options
 @click.argument("study")
 @click.option("--out", required=True, type=click.Path(), help="Folder of the results; resumed.")
 @click.option("--data", default="data", show_default=True, help="Folder of the data sets.")
+@click.option("--victims", type=click.Path(), help="Folder of the victims; studies may share it.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes.")
 @options.as_json
-def command(study: str, out: str, data: str, workers: int, as_json: bool) -> int:
+def command(
+    study: str, out: str, data: str, victims: str | None, workers: int, as_json: bool
+) -> int:
     """Make the victims of a STUDY (a TOML file), repair them, and write summary.csv and .md.
 
     A study with `defend = false` stops at the victims.
@@ -21,15 +24,17 @@ def command(study: str, out: str, data: str, workers: int, as_json: bool) -> int
     from pathlib import Path
 
     from ..benchmark.attack_summary import attack_csv, attack_markdown
+    from ..benchmark.averages import summary_markdown
     from ..benchmark.grid import read_cells, run_study
     from ..benchmark.study import load_study
-    from ..benchmark.summary import summary_csv, summary_markdown
+    from ..benchmark.summary import summary_csv
     from ..errors import BackburnError
     from .screen import ShowProgress, print_json
 
     plan, folder = load_study(study), Path(out)
     with ShowProgress(quiet=as_json) as progress:
-        failed = run_study(plan, Path(data), folder, workers, progress)
+        shared = Path(victims) if victims else None
+        failed = run_study(plan, Path(data), folder, workers, progress, shared)
     cells = read_cells(plan, folder)
     rows, table = (summary_csv, summary_markdown) if plan.defend else (attack_csv, attack_markdown)
     (folder / "summary.csv").write_text(rows(cells))

@@ -32,6 +32,12 @@ class Findings(NamedTuple):
     agreed: Flags
     tried: Tried
 
+    @property
+    def transfer(self) -> float:
+        """The largest transfer of a target class; 0 where there is none."""
+        trials = self.tried.trials
+        return max((trials[label].transfer for label in self.verdict.target_labels), default=0.0)
+
 
 @dataclass(frozen=True)
 class BoundaryDetector(Detector):

@@ -8,14 +8,16 @@ from torch import Tensor, nn
 
 from ..models.inference import predict
 from ..types import Case, ClassEvidence, Evidence, Flags, Progress, Verdict
-from .groups import Division, oriented, worth_trying
+from .groups import Division, oriented, turned, worth_trying
 from .student import Student
 from .survey import Survey
-from .trials import Trial, carry_over, reversion
+from .trials import Trial, carry_over, kept_without, reversion
 from .verdict import p_value
 
 HELD_OUT, FEWEST = 0.05, 10
 DOUBTED = 0.49
+NEEDED = 0.2
+"""One side keeps its label so much less without what sets it apart than the other does with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +51,24 @@ class Laboratory:
     progress: Progress
 
     def by_transfer(self, divisions: Mapping[int, Division]) -> Tried:
-        """Orient the divisions that are worth it by their ways, and see what carries over."""
+        """Tell the planted side of the divisions that are worth it, and see what carries over."""
         chosen = worth_trying(divisions)
-        sides = [side for d in chosen.values() for side in (d.inside, d.outside)]
-        self.survey.cover(self.sample(sides))
-        turned = {label: oriented(d, self.survey.ways(d.rows)) for label, d in chosen.items()}
-        return Tried(turned, {label: self._carried(label, d) for label, d in turned.items()})
+        needing = {label: self._needing(label, division) for label, division in chosen.items()}
+        unclear = [chosen[label] for label, found in needing.items() if found is None]
+        self.survey.cover(self.sample([s for d in unclear for s in (d.inside, d.outside)]))
+        facing = {
+            label: needing[label] or oriented(division, self.survey.ways(division.rows))
+            for label, division in chosen.items()
+        }
+        return Tried(facing, {label: self._carried(label, d) for label, d in facing.items()})
+
+    def _needing(self, label: int, division: Division) -> Division | None:
+        """The side as planted that needs what sets it apart for its label; None if neither does."""
+        model, images = self.case.model, self.case.images
+        inside, outside = kept_without(model, images, label, division, self.generator)
+        if abs(inside - outside) < NEEDED:
+            return None
+        return division if inside < outside else turned(division)
 
     def _carried(self, label: int, division: Division) -> Trial:
         model, images = self.case.model, self.case.images

@@ -88,17 +88,19 @@ def worth_trying(divisions: Mapping[int, Division]) -> dict[int, Division]:
     }
 
 
+def turned(division: Division) -> Division:
+    """The same division, with the other population as planted."""
+    found = division.found
+    return Division(division.rows, replace(found, member=1 - found.member, share=1 - found.share))
+
+
 def oriented(division: Division, ways: Features) -> Division:
     """The same division, with the population as planted whose ways to the boundary agree more.
 
     Args:
         ways: of each row to its boundary, in features or pixels; zeros where unknown.
     """
-    found = division.found
     known = ways.abs().sum(1) > 0
-    inside, outside = (
-        agreement(ways[known & side]) for side in (found.member > 0.5, found.member <= 0.5)
-    )
-    if inside >= outside:
-        return division
-    return Division(division.rows, replace(found, member=1 - found.member, share=1 - found.share))
+    member = division.found.member > 0.5
+    inside, outside = (agreement(ways[known & side]) for side in (member, ~member))
+    return division if inside >= outside else turned(division)

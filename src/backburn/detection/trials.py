@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..metrics import rate
 from ..models.inference import predict
 from ..types import Index, LabeledImages, Logits, Pixels
 from .groups import Division
@@ -62,25 +63,50 @@ def carry_over(
     Returns:
         By class, less what was called so before; classes with less than ten images are left out.
     """
-    group, rest = (
-        images.pixels[rows].float().mean(0) for rows in (division.inside, division.outside)
-    )
     chosen = {
-        source: rows[torch.randperm(len(rows), generator=generator)[:EACH]]
-        for source, rows in sources.items()
-        if len(rows) >= FEWEST
+        source: _some(rows, generator) for source, rows in sources.items() if len(rows) >= FEWEST
     }
     if not chosen:
         return {}
+    difference = mean_difference(images.pixels, division)
     pixels = images.pixels[torch.cat(list(chosen.values()))]
     sizes = [len(rows) for rows in chosen.values()]
     before = _called(model, pixels, label, sizes)
     risen = [
-        _called(model, _moved(pixels, sign * (group - rest)), label, sizes) - before
-        for sign in (1, -1)
+        _called(model, _moved(pixels, sign * difference), label, sizes) - before for sign in (1, -1)
     ]
     most = max(risen, key=lambda shares: float(shares.mean()))
     return dict(zip(chosen, most.tolist(), strict=True))
+
+
+def kept_without(
+    model: nn.Module,
+    images: LabeledImages,
+    label: int,
+    division: Division,
+    generator: torch.Generator,
+) -> tuple[float, float]:
+    """Share of the group still called `label` without what sets it apart, and of the rest with it.
+
+    Poison needs its trigger for its label; clean images need no lack of one.
+    """
+    difference = mean_difference(images.pixels, division)
+    return tuple(
+        rate(
+            predict(model, _moved(images.pixels[_some(rows, generator)], moved)).argmax(1) == label
+        )
+        for rows, moved in ((division.inside, -difference), (division.outside, difference))
+    )  # type: ignore[return-value]
+
+
+def mean_difference(pixels: Pixels, division: Division) -> Tensor:
+    """The mean image of the group less that of the rest of its class, in 0..255 units."""
+    group, rest = (pixels[rows].float().mean(0) for rows in (division.inside, division.outside))
+    return group - rest
+
+
+def _some(rows: Index, generator: torch.Generator) -> Tensor:
+    return rows[torch.randperm(len(rows), generator=generator)[:EACH]]
 
 
 def _moved(pixels: Pixels, difference: Tensor) -> Pixels:

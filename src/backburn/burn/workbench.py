@@ -1,4 +1,4 @@
-"""What the phases share: fine-tuning a copy on the images that are trusted, each with a weight."""
+"""What the phases share: asking a model, and fine-tuning a copy on the images that are trusted."""
 
 import copy
 from dataclasses import dataclass
@@ -6,28 +6,49 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ..models.inference import predict
 from ..training import Training, fit
-from ..types import LabeledImages, PerImage, Progress, Suspects
+from ..types import Flags, LabeledImages, Logits, PerImage, Pixels, Progress, Suspects
 from .trigger import StampTrigger
+
+VIEWS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Workbench:
-    """Everything that fine-tuning needs beside the model and the suspects."""
+    """Everything that the phases need beside the model and the suspects.
+
+    Args:
+        left_out: images that are never trained on, whatever they are.
+    """
 
     images: LabeledImages
     training: Training
-    stamp: StampTrigger | None
+    left_out: Flags
     generator: torch.Generator
     progress: Progress
 
+    def ask(self, model: nn.Module, pixels: Pixels) -> Logits:
+        """Class probabilities `(n, k)`, averaged over the images and `VIEWS` augmented copies."""
+        augmented = (self.training.augmentation(pixels, self.generator) for _ in range(VIEWS))
+        said = [
+            predict(model, view, phase="restoration", progress=self.progress)
+            for view in (pixels, *augmented)
+        ]
+        return torch.stack([logits.softmax(1) for logits in said]).mean(0)
+
     def fine_tune(
-        self, model: nn.Module, suspects: Suspects, confident: float, phase: str
+        self,
+        model: nn.Module,
+        suspects: Suspects,
+        confident: float,
+        phase: str,
+        stamp: StampTrigger | None = None,
     ) -> nn.Module:
         """A fine-tuned copy; `model` is left as it was. See `labels_and_weights`."""
         tuned = copy.deepcopy(model).requires_grad_(True)
         labels, weights = labels_and_weights(self.images, suspects, confident)
-        used = (weights > 0).nonzero().flatten()
+        used = ((weights > 0) & ~self.left_out).nonzero().flatten()
         fit(
             tuned,
             self.images.pixels[used],
@@ -35,7 +56,7 @@ class Workbench:
             self.training,
             self.generator,
             weights=weights[used],
-            batch_transform=self.stamp,
+            batch_transform=stamp,
             phase=phase,
             progress=self.progress,
         )

@@ -1,0 +1,72 @@
+"""The table for people: a row for each method, attack and rate, averaged over the seeds."""
+
+import math
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from statistics import fmean, stdev
+from typing import Any
+
+from ..runs import Record
+from .study import Cell
+from .summary import summary_rows
+
+SHOWN = {
+    "ACC before": "acc_before",
+    "ASR before": "asr_before",
+    "ACC after": "acc_after",
+    "ASR after": "asr_after",
+    "RA after": "ra_after",
+    "RA clean": "ra_clean",
+    "DER": "der",
+    "TPR": "tpr",
+    "FPR": "fpr",
+    "labels right": "restored_easy",
+}
+Row = dict[str, Any]
+
+
+def summary_markdown(cells: Sequence[tuple[Cell, Record]]) -> str:
+    """Per cent; mean and, from two seeds on, standard deviation; `cost` is repair / victim.
+
+    "verdict" counts the cells that were called backdoored with the right targets (clean ones:
+    called clean). "RA clean" is that of a model trained on clean images; "labels right" counts the
+    poison which that model gets right, or all poison where there is no such model. The last rows
+    are means over the attacks.
+    """
+    head = ["method", "attack", "poison", "cells", *SHOWN, "cost", "verdict"]
+    lines = [_line(head), _line(["---"] * len(head))]
+    rows = sorted(summary_rows(cells), key=_group)
+    for (method, attack, rate), group in groupby(rows, key=_group):
+        poison = f"{100 * rate:.3g} %" if rate else "-"
+        lines.append(_line([method, attack, poison, *_figures(list(group))]))
+    for method in sorted({row["method"] for row in rows}):
+        attacked = [row for row in rows if row["method"] == method and row["rate"]]
+        if attacked:
+            lines.append(_line([method, "**mean**", "", *_figures(attacked)]))
+    return "\n".join(lines) + "\n"
+
+
+def _group(row: Row) -> tuple[str, str, float]:
+    return row["method"], row["attack"], row["rate"]
+
+
+def _line(parts: Iterable[str]) -> str:
+    return f"| {' | '.join(parts)} |"
+
+
+def _figures(rows: list[Row]) -> list[str]:
+    for row in rows:
+        if row["restored_easy"] == "":
+            row["restored_easy"] = row["restored"]
+    shown = [spread([row[name] for row in rows]) for name in SHOWN.values()]
+    cost = fmean(row["seconds_repair"] / max(1, row["seconds_victim"]) for row in rows)
+    right = sum(row["right"] for row in rows)
+    return [str(len(rows)), *shown, f"{cost:.2f}", f"{right} of {len(rows)}"]
+
+
+def spread(values: Sequence[float | str]) -> str:
+    """Mean and standard deviation in per cent; a dash where there is nothing."""
+    known = [100 * value for value in values if isinstance(value, float) and not math.isnan(value)]
+    if not known:
+        return "-"
+    return f"{fmean(known):.1f}" + (f" ± {stdev(known):.1f}" if len(known) > 1 else "")
