@@ -1,6 +1,7 @@
 """The contract of a defence."""
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 
 import torch
 
@@ -12,6 +13,14 @@ class Defense(ABC):
 
     @abstractmethod
     def repair(
-        self, case: Case, generator: torch.Generator, progress: Progress = silent
+        self,
+        case: Case,
+        generator: torch.Generator,
+        progress: Progress = silent,
+        shards: Path | None = None,
     ) -> Repaired:
-        """A repaired model and what was found; the case is left as it was."""
+        """A repaired model and what was found; the case is left as it was.
+
+        Args:
+            shards: folder that keeps what is done of long searches, so that they can go on.
+        """

@@ -79,7 +79,7 @@ class BURN(Defense):
         check_fit(case.model, case.images)
         diary: list[Phase] = []
         with timed("boundary", diary) as figures:
-            found = self.detector.study(case, generator, progress, shards)
+            found = self.detector.study(case, generator, progress, shards, every_suspect=False)
             figures.update(p_value=found.verdict.p_value)
         bench = self._bench(case, found, generator, progress)
         with timed("restoration", diary) as figures:
@@ -121,7 +121,7 @@ class BURN(Defense):
                     bench,
                 )
                 changed = changes(restored.suspects, refined.suspects)
-                figures.update(changed)
+                figures.update(changed, discrepancy=refined.discrepancy)
             restored = refined
             if not changed["joined"] + changed["left"] + changed["relabeled"]:
                 break
@@ -137,7 +137,8 @@ class BURN(Defense):
 def doubtful(case: Case, found: Findings) -> Flags:
     """Images with a target's label that the model does not call so: hard ones, or unlearnt poison.
 
-    Their boundary says nothing of them, so they are neither suspects nor trained on.
+    Where nothing marks them as suspects, they are just not trained on.
     """
     targets = torch.tensor(found.verdict.target_labels, dtype=torch.long)
-    return torch.isin(case.images.labels, targets) & ~found.agreed
+    of_target = torch.isin(case.images.labels, targets)
+    return of_target & ~found.agreed & ~found.evidence.flagged

@@ -1,16 +1,20 @@
 """BURN as its authors tell it, to stand beside what became of it here."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from math import nan
+from pathlib import Path
 
 import torch
 from torch import nn
 
 from ..boundary.budget import budget_named
 from ..boundary.distances import boundary
-from ..detection.statistics import log_distance
+from ..boundary.shards import boundary_in_shards
+from ..detection.boundary_statistics import log_distance
 from ..detection.student import lasting, suited
 from ..errors import InputError
+from ..metrics import rate
 from ..models.checking import check_fit
 from ..models.inference import predict
 from ..training import Training
@@ -66,7 +70,11 @@ class PaperBURN(Defense):
             )
 
     def repair(
-        self, case: Case, generator: torch.Generator, progress: Progress = silent
+        self,
+        case: Case,
+        generator: torch.Generator,
+        progress: Progress = silent,
+        shards: Path | None = None,
     ) -> Repaired:
         """Decouple, then refine and purify until the suspects are stable.
 
@@ -78,7 +86,8 @@ class PaperBURN(Defense):
         with timed("boundary", diary) as figures:
             first = predict(case.model, case.images.pixels).argmax(1)
             agreed = first == case.images.labels
-            found = boundary(
+            search = partial(boundary_in_shards, folder=shards / "0") if shards else boundary
+            found = search(
                 case.model,
                 case.images.pixels,
                 budget=self.budget,
@@ -112,7 +121,7 @@ class PaperBURN(Defense):
                 differs = agreed & (said.argmax(1) != case.images.labels)
                 refined = suspects_of(case, differs, said.argmax(1))
                 changed = changes(suspects, refined)
-                figures.update(changed)
+                figures.update(changed, discrepancy=rate(differs[agreed]))
             suspects = refined
             if not changed["joined"] + changed["left"] + changed["relabeled"]:
                 break

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from ..detection.boundary_detector import Findings
 from ..errors import InputError
-from ..types import Case, Flags
+from ..metrics import rate
+from ..types import Case
 from .restoration import Restored, keeping, relabel
 from .workbench import Workbench
 
@@ -55,9 +56,11 @@ def refine(
             they are clean-label poison.
         clean_label: see `Restoration`.
     """
-    rows = _eligible(case, findings).nonzero().flatten()
+    targets = torch.tensor(findings.verdict.target_labels)
+    rows = torch.isin(case.images.labels, targets).nonzero().flatten()
     pixels, given = case.images.pixels[rows], case.images.labels[rows]
     says = bench.ask(sanitized, pixels)
+    differs = says.argmax(1) != given
     doubt = 1 - says.gather(1, given[:, None])[:, 0]
     odds = _log_odds(findings.evidence.score[rows], TRUST_IN_EVIDENCE) + _log_odds(
         doubt, settings.trust
@@ -69,13 +72,8 @@ def refine(
     else:
         kept = restored.clean_label
         says = (says + bench.ask(sanitized, trigger.undone(pixels[chosen]))) / 2
-    return Restored(relabel(case.images, rows[chosen], says, kept), trigger, kept)
-
-
-def _eligible(case: Case, findings: Findings) -> Flags:
-    """Images that the backdoored model agrees on, in a class that holds two populations."""
-    targets = torch.tensor(findings.verdict.target_labels)
-    return findings.agreed & torch.isin(case.images.labels, targets)
+    suspects = relabel(case.images, rows[chosen], says, kept)
+    return Restored(suspects, trigger, kept, discrepancy=rate(differs))
 
 
 def _log_odds(probability: Tensor, bound: float) -> Tensor:

@@ -1,5 +1,6 @@
 """Phase 1a, label restoration: what was a suspect before somebody put a trigger on it?"""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -44,12 +45,14 @@ class Restored:
     """Suspects with the labels they should have had.
 
     `trigger` is what they carry, where that could be estimated; `clean_label` the target classes
-    whose poison was of that class all along.
+    whose poison was of that class all along; `discrepancy` the share of the target classes' images
+    that the sanitized model calls otherwise, once there is one.
     """
 
     suspects: Suspects
     trigger: EstimatedTrigger | None = None
     clean_label: tuple[int, ...] = ()
+    discrepancy: float = math.nan
 
 
 def restore(settings: Restoration, case: Case, findings: Findings, bench: Workbench) -> Restored:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from ..burn.burn import BURN
+from ..burn.base import Defense
 from ..config import to_toml
 from ..metrics import Found, Scores
 from ..models.classifier import Classifier
@@ -43,16 +43,16 @@ def mend(
     verb: str,
     opened: Opened,
     given: dict[str, Any],
-    burn: BURN,
+    method: Defense,
     seed: int,
     watch: Stopwatch,
     progress: Progress,
     shards: Path | None = None,
 ) -> Mended:
-    """Run BURN on a case, judge it where it can be judged, and lay out the run's files."""
+    """Repair a case, judge it where it can be judged, and lay out the run's files."""
     case = opened.case
     with watch("repair"):
-        repaired = burn.repair(case, torch.Generator().manual_seed(seed), progress, shards)
+        repaired = method.repair(case, torch.Generator().manual_seed(seed), progress, shards)
     spent = watch.seconds.pop("repair")
     for phase in repaired.history:
         watch.seconds[phase.name] = watch.seconds.get(phase.name, 0.0) + phase.seconds
@@ -68,7 +68,7 @@ def mend(
         "seconds": watch.seconds,
     }
     files = {
-        "config.toml": to_toml(burn),
+        "config.toml": to_toml(method),
         "verdict.json": verdict_json(case.images, repaired),
         "suspects.csv": suspects_csv(case.images, repaired),
     }

@@ -9,6 +9,12 @@ from .main import EXIT_CODES
 @click.command("repair", short_help="Restore the labels and clean the model.")
 @options.case
 @options.out
+@click.option(
+    "--method",
+    default="default",
+    show_default=True,
+    help="default, or paper: BURN as published, which takes the model to be backdoored.",
+)
 @click.option("--test", help="Clean test images, to measure accuracy before and after.")
 @options.device
 @options.seed
@@ -19,6 +25,7 @@ def command(
     data: str | None,
     arch: str | None,
     out: str | None,
+    method: str,
     test: str | None,
     device: str,
     seed: int,
@@ -36,7 +43,7 @@ def command(
     backburn repair model.safetensors photos/ --arch preact_resnet18 --out fixed
     backburn repair victim/
     """
-    from ..burn.burn import BURN
+    from ..catalogue import method_named
     from ..config import configure
     from ..models.inference import best_device
     from ..runs import Stopwatch, drop_work, plan_run, plan_work
@@ -44,12 +51,12 @@ def command(
     from .mending import mend, publish
     from .screen import ShowProgress
 
-    burn, where = configure(BURN(), config, settings), best_device(device)
+    burn, where = configure(method_named(method)(), config, settings), best_device(device)
     path, watch = plan_run(out, "repair"), Stopwatch()
     with ShowProgress(quiet=as_json) as progress:
         with watch("read"):
             opened = open_case(model, data, arch, test, where, progress)
-        given = {"model": model, "data": data, "arch": arch, "test": test}
+        given = {"model": model, "data": data, "arch": arch, "test": test, "method": method}
         mended = mend("repair", opened, given, burn, seed, watch, progress, plan_work(out))
     publish(mended, path, as_json)
     drop_work(out)

@@ -81,11 +81,13 @@ class BoundaryDetector(Detector):
         generator: torch.Generator,
         progress: Progress = silent,
         shards: Path | None = None,
+        every_suspect: bool = True,
     ) -> Findings:
         """The evidence, and the boundary and verdict it goes with.
 
         Args:
             shards: folder that keeps what is done of the boundary search, so that it can go on.
+            every_suspect: search the boundary of every flagged image, not only of `probes`.
         Raises:
             InputError: a model that agrees with no label at all.
         """
@@ -100,14 +102,15 @@ class BoundaryDetector(Detector):
         seed = int(torch.randint(2**31, (), generator=generator))
         survey = Survey(case, agreed, self.budget, self.batch_size, progress, shards)
         rows = rows_by_class(labels, agreed)
-        laboratory = Laboratory(case, survey, rows, self.probes, generator, progress)
+        laboratory = Laboratory(case, survey, features, rows, self.probes, generator, progress)
         divisions = {k: by_activations(features, index, seed) for k, index in rows.items()}
         tried = self._by_activations(laboratory, divisions)
         if self._verdict(tried, rows).state != "backdoored":
             tried = stronger(tried, self._by_boundary(laboratory, seed))
         verdict = self._verdict(tried, rows)
         evidence = evidence_of(tried, len(labels), verdict)
-        measured = survey.cover(evidence.flagged | laboratory.sample(list(rows.values())))
+        shown = evidence.flagged if every_suspect else torch.zeros_like(agreed)
+        measured = survey.cover(shown | laboratory.sample(list(rows.values())))
         return Findings(measured, evidence, verdict, agreed, tried)
 
     def _by_activations(self, laboratory: Laboratory, divisions: Mapping[int, Division]) -> Tried:

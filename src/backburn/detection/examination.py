@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from ..models.inference import predict
-from ..types import Case, ClassEvidence, Evidence, Flags, Progress, Verdict
-from .groups import Division, oriented, turned, worth_trying
+from ..types import Case, ClassEvidence, Evidence, Features, Flags, Progress, Verdict
+from .groups import Division, oriented, sharpened, turned, worth_trying
 from .student import Student
 from .survey import Survey
 from .trials import Trial, carry_over, kept_without, reversion
@@ -41,10 +41,11 @@ class Tried:
 
 @dataclass(frozen=True, slots=True)
 class Laboratory:
-    """What every trial needs: the case, its boundary, and the rows of each class."""
+    """What every trial needs: the case, its boundary, its activations, the rows of each class."""
 
     case: Case
     survey: Survey
+    features: Features
     rows: Mapping[int, Tensor]
     probes: int
     generator: torch.Generator
@@ -52,7 +53,11 @@ class Laboratory:
 
     def by_transfer(self, divisions: Mapping[int, Division]) -> Tried:
         """Tell the planted side of the divisions that are worth it, and see what carries over."""
-        chosen = worth_trying(divisions)
+        labels, seed = self.case.images.labels, self.generator.initial_seed() % 2**31
+        chosen = {
+            label: sharpened(d, self.features, (labels == label).nonzero().flatten(), seed)
+            for label, d in worth_trying(divisions).items()
+        }
         needing = {label: self._needing(label, division) for label, division in chosen.items()}
         unclear = [chosen[label] for label, found in needing.items() if found is None]
         self.survey.cover(self.sample([s for d in unclear for s in (d.inside, d.outside)]))

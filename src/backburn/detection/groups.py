@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 from ..types import BoundaryResult, Features, Flags, Index, Labels
+from .boundary_statistics import agreement, log_distance
 from .populations import SMALLEST, TwoPopulations, split
 from .statistics import (
     activation_projections,
-    agreement,
     cluster_projection,
+    discriminated,
     dominant_projection,
-    log_distance,
 )
 
 GAIN, APART = 0.04, 2.0
@@ -86,6 +86,22 @@ def worth_trying(divisions: Mapping[int, Division]) -> dict[int, Division]:
         and len(division.inside)
         and len(division.outside)
     }
+
+
+def sharpened(division: Division, features: Features, rows: Index, seed: int) -> Division:
+    """The same division of all images of the class, told apart by all layers at once.
+
+    Args:
+        features: of all images of the case, see `models.activations`.
+        rows: all images of the class, also those that the model does not call by its label: poison
+            that it has not learnt is among them.
+    """
+    found = division.found
+    told = torch.zeros(len(features))
+    told[division.rows] = found.member
+    known = torch.isin(rows, division.rows)
+    member = discriminated(features[rows], told[rows], known, seed)
+    return Division(rows, replace(found, member=member, share=float((member > 0.5).float().mean())))
 
 
 def turned(division: Division) -> Division:

@@ -2,13 +2,15 @@
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.sparse.linalg import svds
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from torch import Tensor
 
 SUBSPACE, ACTIVE, ALONE = 6, 10, 4
+DISCRIMINATING, PASSES = 32, 2
 
 
 def dominant_projection(directions: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
@@ -63,15 +65,56 @@ def activation_projections(
     Source: that poison lies apart in the latent space is Tran et al., Spectral signatures, NeurIPS
     2018; to take all layers together, FLARE (Hou et al., arXiv 2411.19479).
     """
-    values = activations.float().numpy()
-    scaled = (values - values.mean(0)) / values.std(0).clip(1e-3)
-    if not scaled.any():
-        return [torch.zeros(len(values))]
-    count = min(ACTIVE, *(size - 1 for size in scaled.shape))
-    pca = PCA(count, svd_solver="randomized", random_state=seed)
-    reduced = pca.fit_transform(scaled)
+    everything = torch.ones(len(activations), dtype=torch.bool)
+    reduced = _principal(activations, everything, ACTIVE, seed)
+    if not reduced.any():
+        return [torch.zeros(len(activations))]
     lines = [_line_between_clusters(reduced, seed), *reduced.T[:ALONE]]
     return [torch.from_numpy(line).float() for line in lines]
+
+
+def discriminated(
+    activations: Float[Tensor, "n d"],
+    member: Float[Tensor, " n"],
+    known: Bool[Tensor, " n"],
+    seed: int = 0,
+) -> Float[Tensor, " n"]:
+    """Membership in a population by what tells it from the other, over all layers together.
+
+    A line along which two populations show need not be the one that tells them apart best; once
+    they are known, that one can be had, and it places images that took no part, too.
+
+    Args:
+        activations: see `activation_projections`; of all images of the class.
+        member: membership so far, of which only that of the `known` counts.
+    Returns:
+        Probabilities, both populations being as likely; `member` where one of them is empty.
+    Source: linear discriminant analysis (Fisher 1936; covariance shrunk as by Ledoit and Wolf
+    2004), fitted to its own answers once more.
+    """
+    reduced, chosen = _principal(activations, known, DISCRIMINATING, seed), known.numpy()
+    told = member.numpy() > 0.5
+    for _ in range(PASSES):
+        if min(told[chosen].sum(), (~told[chosen]).sum()) < 2:
+            return member
+        rule = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto", priors=[0.5, 0.5])
+        probability = rule.fit(reduced[chosen], told[chosen]).predict_proba(reduced)[:, 1]
+        told = probability > 0.5
+    return torch.from_numpy(probability).float() if 0 < told.sum() < len(told) else member
+
+
+def _principal(
+    activations: Float[Tensor, "n d"], fitted: Bool[Tensor, " n"], count: int, seed: int
+) -> np.ndarray:
+    """The first principal components of standardised activations, by the images to be fitted."""
+    values, chosen = activations.float().numpy(), fitted.numpy()
+    center, spread = values[chosen].mean(0), values[chosen].std(0).clip(1e-3)
+    scaled = (values - center) / spread
+    if not scaled[chosen].any():
+        return np.zeros((len(values), 1))
+    count = min(count, *(size - 1 for size in scaled[chosen].shape))
+    pca = PCA(count, svd_solver="randomized", random_state=seed).fit(scaled[chosen])
+    return np.asarray(pca.transform(scaled))
 
 
 def _line_between_clusters(points: np.ndarray, seed: int) -> np.ndarray:
@@ -86,39 +129,3 @@ def _singular_vectors(matrix: np.ndarray, count: int) -> np.ndarray:
     """The first right singular vectors, in no particular order; the same on every call."""
     _, _, axes = svds(matrix, k=count, v0=np.ones(min(matrix.shape)))
     return np.asarray(axes)
-
-
-def log_distance(distance: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
-    """Natural logarithm of the boundary distance; poison lies farther, or nearer, than its class.
-
-    Source: the first observation of BURN (Su et al., arXiv 2507.10491), read within the class.
-    """
-    return distance.clamp_min(1e-6).log()
-
-
-def agreement(directions: Float[Tensor, "n d"]) -> float:
-    """How much ways agree: the length of their mean unit direction, in [0, 1].
-
-    Ways to the boundary may be taken in pixels or in features (what the perturbation does to the
-    penultimate layer). Poison samples leave by one door, clean images by many.
-
-    Source: what BURN's third observation (Su et al., arXiv 2507.10491) says of each image, read
-    over a group of images.
-    """
-    if not len(directions):
-        return 0.0
-    ways = directions.float()
-    unit = ways / ways.norm(dim=1, keepdim=True).clamp_min(1e-12)
-    return float(unit.mean(0).norm())
-
-
-def evenness(shares: Float[Tensor, " k"]) -> float:
-    """Entropy of shares relative to that of an even spread, in [0, 1]; 0 of less than two classes.
-
-    Source: the second observation of BURN (Su et al., arXiv 2507.10491): labels of poison go back
-    to all the classes that it was made of. Entropy as in Shannon 1948.
-    """
-    if len(shares) < 2 or float(shares.sum()) <= 0:
-        return 0.0
-    part = (shares / shares.sum()).clamp_min(1e-12).double()
-    return float(-(part * part.log()).sum() / np.log(len(part)))

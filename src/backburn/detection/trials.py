@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from ..metrics import rate
 from ..models.inference import predict
 from ..types import Index, LabeledImages, Logits, Pixels
+from .boundary_statistics import evenness
 from .groups import Division
-from .statistics import evenness
 
 EACH, FEWEST = 40, 10
 EVEN = 0.8

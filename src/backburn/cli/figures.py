@@ -1,0 +1,82 @@
+"""`backburn figures`: the figures of BURN's paper for one case."""
+
+import click
+
+from . import options
+
+
+@click.command("figures", short_help="Draw distances, labels, features and rounds.")
+@options.case
+@options.out
+@click.option(
+    "--each",
+    default=300,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Images of each kind and class, at the most.",
+)
+@options.device
+@options.seed
+@options.settings
+@options.as_json
+def command(
+    model: str,
+    data: str | None,
+    arch: str | None,
+    out: str | None,
+    each: int,
+    device: str,
+    seed: int,
+    config: str | None,
+    settings: tuple[str, ...],
+    as_json: bool,
+) -> int:
+    """Audit and repair a case, and draw what there is to see, as PNG and SVG with CSV beside.
+
+    Boundary distances, labels behind the boundary, features of the images and of the perturbed
+    images, suspects and discrepancy over the rounds; and of every statistic, how well it tells
+    poison (of a case without the truth: suspects) from other images of its class.
+
+    \b
+    backburn figures victim/ --out figures --set refinement.rounds=3
+    """
+    import torch
+
+    from ..burn.burn import BURN
+    from ..config import configure, to_toml
+    from ..models.inference import best_device
+    from ..report.figures import figure_files
+    from ..report.portrait import portray
+    from ..runs import Stopwatch, new_record, plan_run, write_run
+    from .casework import open_case
+    from .screen import ShowProgress, print_json
+
+    burn, where = configure(BURN(), config, settings), best_device(device)
+    path, watch = plan_run(out, "figures"), Stopwatch()
+    with ShowProgress(quiet=as_json) as progress:
+        with watch("read"):
+            opened = open_case(model, data, arch, None, where, progress)
+        generator = torch.Generator().manual_seed(seed)
+        with watch("repair"):
+            repaired = burn.repair(opened.case, generator, progress)
+        with watch("figures"):
+            shown = portray(
+                opened.case,
+                repaired.evidence,
+                opened.truth,
+                each,
+                burn.detector.budget,
+                generator,
+                progress,
+            )
+            drawn = figure_files(shown, repaired.history, opened.case.images.class_names)
+    measured = {"verdict": repaired.verdict, "auroc": shown.aurocs()}
+    given = {"model": model, "data": data, "arch": arch, "each": each}
+    record = new_record("figures", given, seed, watch.seconds, measured, str(where))
+    write_run(path, record, {"config.toml": to_toml(burn), **drawn})
+    if as_json:
+        print_json({**measured, "run": str(path)})
+    else:
+        click.echo("\n".join(sorted(name for name in drawn if name.endswith(".png"))))
+        click.echo(f"run: {path}")
+    return 0

@@ -1,0 +1,1 @@
+"""Pictures of a case, and the numbers beside them."""
