@@ -107,9 +107,9 @@ def test_only_images_of_a_target_class_can_be_suspects():
     assert both.restored_label.tolist() == [1, 0]
 
 
-def test_images_that_the_first_model_disagreed_on_are_never_suspects():
-    found = refined([0, 0], [0.99, 0.99], [POISON, POISON], [True, False])
-    assert found.index.tolist() == [0]
+def test_images_that_the_first_model_disagreed_on_need_evidence_like_any_other():
+    found = refined([0, 0, 0], [0.99, 0.99, 0.0], [POISON] * 3, [True, False, False])
+    assert found.index.tolist() == [0, 1]
 
 
 def test_clean_label_poison_keeps_its_label():

@@ -59,13 +59,13 @@ def test_an_examination_is_the_evidence_of_the_study(backdoored, generator):
     assert torch.equal(evidence.flagged, expected.flagged)
 
 
-def test_images_that_the_model_disagrees_on_score_nothing(backdoored):
+def test_images_that_the_model_disagrees_on_have_no_boundary_and_are_not_flagged(backdoored):
     images = backdoored.case.images
     labels = images.labels.clone()
     wrong = torch.tensor([0, 60, 120])
     labels[wrong] = torch.tensor([3, 4, 5])
     found = study(Case(backdoored.case.model, images.relabeled(images.pixels, labels)))
-    assert found.evidence.score[wrong].tolist() == [0, 0, 0]
+    assert not found.evidence.flagged[wrong].any()
     assert not found.boundary.found[wrong].any()
     assert found.boundary.distance[wrong].isinf().all()
     assert found.boundary.crossed_label[wrong].tolist() == [-1, -1, -1]

@@ -47,7 +47,9 @@ def test_some_of_every_class_are_held_out_however_small_it_is(rest, held, genera
     case = Case(nn.Identity(), LabeledImages(pixels, torch.zeros(len(pixels)).long()))
     rows = torch.arange(len(pixels))
     survey = Survey(case, rows >= 0, "fast", 8, silent, None)
-    laboratory = Laboratory(case, survey, {0: rows}, 5, generator, silent)
+    laboratory = Laboratory(
+        case, survey, torch.zeros(len(rows), 1), {0: rows}, 5, generator, silent
+    )
     chosen = laboratory._held_out(rows >= hidden)
     assert int(chosen.sum()) == held
     assert not chosen[:hidden].any()

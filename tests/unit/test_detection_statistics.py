@@ -1,18 +1,14 @@
 """What is measured of each image within its class."""
 
-import math
-
 import pytest
 import torch
 from torch import Tensor
 
 from backburn.detection.statistics import (
     activation_projections,
-    agreement,
     cluster_projection,
+    discriminated,
     dominant_projection,
-    evenness,
-    log_distance,
 )
 
 
@@ -63,11 +59,6 @@ def test_three_directions_are_enough():
     assert torch.allclose(dominant_projection(rows), torch.tensor([1.0, 1.0, 0.0]), atol=1e-5)
 
 
-def test_the_logarithm_of_a_distance_is_natural_and_finite_at_zero():
-    expected = [math.log(1e-6), 0.0, 1.0]
-    assert log_distance(torch.tensor([0.0, 1.0, math.e])).tolist() == pytest.approx(expected)
-
-
 @pytest.fixture
 def two_ways():
     """Sixty ways near one that a class shares, thirty near another that agree more closely."""
@@ -96,26 +87,6 @@ def test_the_same_ways_give_the_same_clusters(two_ways):
     assert torch.equal(cluster_projection(two_ways), cluster_projection(two_ways))
 
 
-def test_ways_that_are_the_same_agree_whatever_their_length(generator):
-    one = torch.randn(1, 9, generator=generator)
-    assert agreement(one * torch.tensor([[1.0], [3.0], [0.2]])) == pytest.approx(1)
-
-
-def test_opposite_ways_do_not_agree_and_nothing_does_not():
-    assert agreement(torch.tensor([[1.0, 0], [-2, 0]])) == pytest.approx(0)
-    assert agreement(torch.zeros(0, 3)) == 0
-    assert agreement(torch.zeros(4, 3)) == 0
-
-
-@pytest.mark.parametrize(
-    ("shares", "expected"),
-    [([1, 1, 1], 1), ([5, 0, 0], 0), ([0, 0], 0), ([3], 0), ([1, 1, 0, 0], 0.5)],
-    ids=str,
-)
-def test_evenness_is_relative_entropy(shares, expected):
-    assert evenness(torch.tensor(shares).float()) == pytest.approx(expected, abs=1e-6)
-
-
 def test_one_of_the_lines_tells_the_planted_population(generator):
     rows = torch.randn(200, 30, generator=generator)
     rows[:20, 3:9] += 5
@@ -127,3 +98,33 @@ def test_one_of_the_lines_tells_the_planted_population(generator):
         for line in lines
     ]
     assert max(gaps) > 3
+
+
+@pytest.fixture
+def planted(generator) -> tuple[Tensor, Tensor]:
+    """200 images of 30 activations, the first 40 of which differ a little in many of them."""
+    rows = torch.randn(200, 30, generator=generator)
+    rows[:40] += 1.2
+    return rows, torch.arange(200) < 40
+
+
+def test_two_populations_that_are_known_roughly_are_told_apart_by_all_activations(planted):
+    rows, truth = planted
+    rough = (rows[:, :3].sum(1) > 2.2).float()
+    before = ((rough > 0.5) == truth).float().mean()
+    sharp = discriminated(rows, rough, torch.ones(200, dtype=torch.bool))
+    assert ((sharp > 0.5) == truth).float().mean() > max(0.97, before)
+    assert 0 <= sharp.min() <= sharp.max() <= 1
+
+
+def test_images_that_took_no_part_are_placed_too(planted):
+    rows, truth = planted
+    known = torch.arange(200) % 2 == 0
+    sharp = discriminated(rows, (truth & known).float(), known)
+    assert ((sharp > 0.5) == truth)[~known].float().mean() > 0.95
+
+
+def test_nothing_is_told_apart_where_one_population_is_empty(planted):
+    rows, _ = planted
+    for member in (torch.zeros(200), torch.ones(200)):
+        assert torch.equal(discriminated(rows, member, torch.ones(200, dtype=torch.bool)), member)

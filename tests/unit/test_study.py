@@ -42,6 +42,8 @@ def test_a_study_is_read_from_toml(tmp_path):
         ('attacks = ["badnets"]\nrates = [0.0]', "0.0"),
         ('attacks = ["badnets"]\ntarget_label = -1', "target_label"),
         ("attacks = [", "is not TOML"),
+        ('attacks = ["badnets"]\nmethods = ["papr"]', "did you mean 'paper'"),
+        ('attacks = ["badnets"]\n[at_most]\nsgi = 0.05', "did you mean 'sig'"),
         ('attacks = ["sig"]\n[longer]\nattacks = ["sgi"]\nepochs = 60', "did you mean 'sig'"),
         ('attacks = ["sig"]\n[longer]\nattacks = ["sig"]', "longer.epochs is 0"),
     ],
@@ -97,3 +99,32 @@ def test_a_cell_says_which_hyperparameters_made_it():
 def test_what_is_named_twice_is_run_once():
     study = Study(attacks=["badnets", "badnets"], rates=[0.05, 0.05], seeds=[0, 0])
     assert len(study.cells()) == 1
+
+
+def test_methods_share_a_victim_and_clean_models_are_what_others_are_compared_with():
+    study = Study(attacks=["badnets", "none"], seeds=[3], methods=["default", "paper"])
+    cells = study.cells()
+    assert [cell.name for cell in cells] == [
+        "badnets-0.05-3", "none-0-3", "badnets-0.05-3-paper", "none-0-3-paper",
+    ]  # fmt: skip
+    assert cells[0].victim_name == cells[2].victim_name == "badnets-0.05-3"
+    assert cells[0].victim_arguments() == cells[2].victim_arguments()
+    assert cells[2].reference.victim_name == "none-0-3"
+    assert Study(attacks=["badnets"]).cells()[0].reference is None
+    assert "abnormal" in cells[2].arguments()["settings"]["burn"]
+
+
+def test_some_attacks_go_no_higher():
+    study = Study(attacks=["badnets", "sig"], rates=[0.1, 0.01], at_most={"sig": 0.05})
+    assert [cell.name for cell in study.cells()] == [
+        "badnets-0.1-0", "sig-0.05-0", "badnets-0.01-0", "sig-0.01-0",
+    ]  # fmt: skip
+
+
+def test_the_targets_of_a_cell_are_its_attacks():
+    (single,) = Study(attacks=["badnets"], target_label=2).cells()
+    assert single.aims_at([2])
+    assert not single.aims_at([2, 3])
+    (many,) = Study(attacks=["all_to_all"]).cells()
+    assert many.aims_at([0, 1])
+    assert not many.aims_at([0])

@@ -10,9 +10,10 @@ from dataclasses import replace
 import pytest
 
 from backburn.benchmark import grid
+from backburn.benchmark.averages import spread, summary_markdown
 from backburn.benchmark.grid import read_cells, run_study
 from backburn.benchmark.study import Study
-from backburn.benchmark.summary import summary_csv, summary_markdown
+from backburn.benchmark.summary import summary_csv
 from backburn.burn.decoupling import Decoupling
 from backburn.errors import BackburnError, InputError
 from backburn.metrics import Found, Scores
@@ -26,8 +27,11 @@ def record_of(cell, asr: float = 1.0):
     outcome = {
         "before": Scores(0.98, asr, 1 / 3),
         "after": Scores(0.97, 0.0, NAN),
-        "found": Found(1.0, 0.99, 0.01, NAN, 7),
+        "clean": Scores(0.98, 0.01, 0.9),
+        "der": 0.995,
+        "found": Found(1.0, 0.99, 0.01, NAN, 7, 0.75),
         "verdict": "backdoored",
+        "target_labels": (0,),
     }
     seconds = {"victim": 5.4, "read": 0.1, "repair": 2.6, "test": 0.1}
     return new_record("bench", cell.arguments(), cell.seed, seconds, {"outcome": outcome}, "cpu")
@@ -103,20 +107,36 @@ def test_the_table_has_a_row_a_cell_and_leaves_blank_what_does_not_apply(tmp_pat
     assert [row["attack"] for row in rows] == ["badnets", "none"]
     expected = {
         "attack": "badnets", "dataset": "digits", "arch": "preact_resnet18", "rate": "0.05",
-        "seed": "0", "acc_before": "0.98", "asr_before": "1.0", "ra_before": "0.3333",
-        "acc_after": "0.97", "asr_after": "0.0", "ra_after": "", "auroc": "1.0", "tpr": "0.99",
-        "fpr": "0.01", "restored": "", "verdict": "backdoored", "seconds_victim": "5",
+        "seed": "0", "method": "default", "acc_before": "0.98", "asr_before": "1.0",
+        "ra_before": "0.3333",
+        "acc_after": "0.97", "asr_after": "0.0", "ra_after": "", "der": "0.995",
+        "acc_clean": "0.98", "asr_clean": "0.01", "ra_clean": "0.9", "auroc": "1.0", "tpr": "0.99",
+        "fpr": "0.01", "restored": "", "restored_easy": "0.75", "verdict": "backdoored",
+        "targets": "0", "right": "True", "seconds_victim": "5",
         "seconds_repair": "3",
     }  # fmt: skip
     assert {key: value for key, value in rows[0].items() if key != "commit"} == expected
     assert "commit" in rows[0]
 
 
-def test_the_table_for_people_is_in_per_cent(tmp_path, ran):
+def test_the_table_for_people_is_in_per_cent_and_says_which_verdicts_were_right(tmp_path, ran):
     run_study(STUDY, tmp_path, tmp_path / "out", 1)
-    head, rule, first, _ = summary_markdown(read_cells(STUDY, tmp_path / "out")).splitlines()
-    assert head.count("|") == rule.count("|") == first.count("|")
-    assert first.startswith("| badnets | 98.0 | 100.0 | 33.3 | 97.0 | 0.0 | - | 99.0 | 1.0 | - |")
+    head, rule, first, clean, mean = summary_markdown(
+        read_cells(STUDY, tmp_path / "out")
+    ).splitlines()
+    assert len({line.count("|") for line in (head, rule, first, clean, mean)}) == 1
+    figures = "98.0 | 100.0 | 97.0 | 0.0 | - | 90.0 | 99.5 | 99.0 | 1.0 | 75.0 | 0.60 | 1 of 1 |"
+    assert first == f"| default | badnets | 5 % | 1 | {figures}"
+    assert clean.endswith("| 0 of 1 |")
+    assert mean == f"| default | **mean** |  | 1 | {figures}"
+
+
+def test_seeds_are_averaged_and_their_spread_is_said(tmp_path, ran):
+    study = replace(STUDY, attacks=["badnets"], seeds=[0, 1])
+    run_study(study, tmp_path, tmp_path / "out", 1)
+    assert spread([0.5, 0.7, ""]) == "60.0 ± 14.1"
+    row = summary_markdown(read_cells(study, tmp_path / "out")).splitlines()[2]
+    assert row.startswith("| default | badnets | 5 % | 2 | 98.0 ± 0.0 |")
 
 
 def test_a_study_without_results_is_an_empty_table(tmp_path):
@@ -132,7 +152,7 @@ def test_records_hold_json_without_nan(tmp_path, ran):
 
 def test_a_record_of_other_settings_is_no_result(tmp_path, ran):
     run_study(STUDY, tmp_path, tmp_path / "out", 1)
-    other = replace(STUDY, burn=replace(STUDY.burn, decoupling=Decoupling(stamped=0.1)))
+    other = replace(STUDY, burn=replace(STUDY.burn, decoupling=Decoupling(stamped=0.3)))
     with pytest.raises(InputError, match="was made with other settings"):
         run_study(other, tmp_path, tmp_path / "out", 1)
 

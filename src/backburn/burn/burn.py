@@ -20,6 +20,9 @@ from .restoration import Restoration, Restored, restore
 from .trigger import StampTrigger
 from .workbench import Workbench
 
+LEAST_STEPS = 300
+"""Of every fine-tuning, however few images there are."""
+
 
 @dataclass(frozen=True)
 class BURN(Defense):
@@ -27,7 +30,8 @@ class BURN(Defense):
 
     Args:
         detector, restoration, decoupling, refinement, purification: the phases' hyperparameters.
-        training: of every fine-tuning.
+        training: of every fine-tuning of the model; a student is fine-tuned with the learning rate
+            that it was taught with.
     Source: Su et al., arXiv 2507.10491. Departures are named where each phase is.
     """
 
@@ -37,7 +41,7 @@ class BURN(Defense):
     refinement: Refinement = field(default_factory=Refinement)
     purification: Purification = field(default_factory=Purification)
     training: Training = field(
-        default_factory=lambda: Training(epochs=3, learning_rate=0.05, warmup=0.1)
+        default_factory=lambda: Training(epochs=2, learning_rate=0.02, warmup=0.1)
     )
 
     def audit(
@@ -107,6 +111,8 @@ class BURN(Defense):
             model = decouple(
                 self.detector.student, case, found, restored, generator, bench.progress
             )
+        if model is not case.model:
+            bench = bench.with_rate(self.detector.student.training.learning_rate)
         for _ in range(self.refinement.rounds):
             with timed("purification", diary):
                 model = purify(self.purification, bench, model, restored.suspects, stamp)
@@ -130,7 +136,7 @@ class BURN(Defense):
     def _bench(
         self, case: Case, found: Findings, generator: torch.Generator, progress: Progress
     ) -> Workbench:
-        training = lasting(suited(self.training, case), len(case.images))
+        training = lasting(suited(self.training, case), len(case.images), LEAST_STEPS)
         return Workbench(case.images, training, doubtful(case, found), generator, progress)
 
 

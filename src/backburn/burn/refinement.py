@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from ..detection.boundary_detector import Findings
 from ..errors import InputError
 from ..metrics import rate
+from ..models.inference import predict
 from ..types import Case
 from .restoration import Restored, keeping, relabel
 from .workbench import Workbench
@@ -59,14 +60,17 @@ def refine(
     targets = torch.tensor(findings.verdict.target_labels)
     rows = torch.isin(case.images.labels, targets).nonzero().flatten()
     pixels, given = case.images.pixels[rows], case.images.labels[rows]
-    says = bench.ask(sanitized, pixels)
+    says = predict(sanitized, pixels, phase="refinement", progress=bench.progress).softmax(1)
     differs = says.argmax(1) != given
     doubt = 1 - says.gather(1, given[:, None])[:, 0]
     odds = _log_odds(findings.evidence.score[rows], TRUST_IN_EVIDENCE) + _log_odds(
         doubt, settings.trust
     )
     chosen = odds > 0
-    says, trigger = says[chosen], restored.trigger
+    trigger = restored.trigger
+    if not bool(chosen.any()):
+        return Restored(relabel(case.images, rows[chosen], says[chosen], ()), trigger)
+    says = bench.ask(sanitized, pixels[chosen])
     if trigger is None:
         kept = keeping(given[chosen], says, clean_label)
     else:

@@ -1,6 +1,7 @@
 """Phase 1a, label restoration: what was a suspect before somebody put a trigger on it?"""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,9 +10,12 @@ from torch import Tensor
 from ..detection.boundary_detector import Findings
 from ..errors import InputError
 from ..metrics import rate
-from ..types import Case, Index, LabeledImages, Logits, Suspects
+from ..types import Case, Flags, Index, LabeledImages, Logits, Suspects
 from .trigger import EstimatedTrigger, estimate_trigger
 from .workbench import Workbench
+
+SAMPLE = 500
+"""Suspects of a class that tell whether they are clean-label poison."""
 
 
 @dataclass(frozen=True)
@@ -21,16 +25,17 @@ class Restoration:
     Args:
         carried: transfer (see `detection.trials`) from which on a trigger is taken to be one map
             of pixels, which can be estimated, undone, and put on other images.
-        clean_label: where more than this share of a class's suspects is called by the given label
-            without the trigger, they are held to be clean-label poison: they keep their label and
-            are left out of training.
+        clean_label: suspects of a class are held to be clean-label poison (they keep their label
+            and are left out of training) where more than this share of them is called by it
+            without the trigger; and the model is surer of them with what sets them apart from
+            their class undone than with what sets them apart from other classes.
     Source: label restoration of BURN (Su et al., arXiv 2507.10491), observation 2. Departure: the
     label behind the boundary is right for less than half of the poison, so it is only the last
     resort (docs/method.md).
     """
 
     carried: float = 0.25
-    clean_label: float = 0.5
+    clean_label: float = 0.25
 
     def __post_init__(self) -> None:
         if not 0 <= self.carried <= 1 or not 0 < self.clean_label < 1:
@@ -75,38 +80,51 @@ def restore(settings: Restoration, case: Case, findings: Findings, bench: Workbe
 
 def _undoing(settings: Restoration, case: Case, findings: Findings, bench: Workbench) -> Restored:
     """What the model says of the suspects without the trigger."""
-    images, flagged = case.images, findings.evidence.flagged
-    kept = tuple(
-        label
-        for label in findings.verdict.target_labels
-        if _keeps(case, findings, label, bench) > settings.clean_label
-    )
-    marked = flagged.nonzero().flatten()
-    compared = kept or _others(case, findings)
-    plain = [((images.labels == label) & ~flagged).nonzero().flatten() for label in compared]
-    trigger = estimate_trigger(images.pixels, marked, plain)
-    says = bench.ask(case.model, trigger.undone(images.pixels[marked]))
-    return Restored(relabel(images, marked, says, kept), trigger, kept)
-
-
-def _keeps(case: Case, findings: Findings, label: int, bench: Workbench) -> float:
-    """Share of a class's suspects that is called so without what sets them apart from the rest.
-
-    That is nothing but the trigger where the poison is of that class.
-    """
-    pixels, of_class = case.images.pixels, (case.images.labels == label) & findings.agreed
+    images, targets = case.images, findings.verdict.target_labels
     flagged = findings.evidence.flagged
-    marked, rest = ((of_class & side).nonzero().flatten() for side in (flagged, ~flagged))
-    if not len(rest):
-        return 0.0
-    says = bench.ask(case.model, estimate_trigger(pixels, marked, [rest]).undone(pixels[marked]))
-    return rate(says.argmax(1) == label)
+    others = [label for label in _classes(images) if label not in targets] or _classes(images)
+    kept = []
+    for label in targets:
+        marked = flagged & findings.agreed & (images.labels == label)
+        if not bool(marked.any()):
+            continue
+        as_own, as_other = (
+            _undone(case, marked, _plain(case, findings, compared), bench, SAMPLE)[1]
+            for compared in ([label], others)
+        )
+        stays = rate(as_own.argmax(1) == label) > settings.clean_label
+        if stays and as_own.amax(1).mean() > as_other.amax(1).mean():
+            kept.append(label)
+    trigger, says = _undone(case, flagged, _plain(case, findings, kept or others), bench)
+    suspects = relabel(images, flagged.nonzero().flatten(), says, tuple(kept))
+    return Restored(suspects, trigger, tuple(kept))
 
 
-def _others(case: Case, findings: Findings) -> tuple[int, ...]:
-    """The classes that are no targets, or all where all are."""
-    classes = set(case.images.labels.tolist())
-    return tuple(sorted(classes - set(findings.verdict.target_labels) or classes))
+def _undone(
+    case: Case, marked: Flags, plain: list[Tensor], bench: Workbench, asked: int | None = None
+) -> tuple[EstimatedTrigger, Tensor]:
+    """The trigger, had the marked images been like the plain ones, and probabilities without it.
+
+    Images without their trigger are ordinary ones, which a model is sure of; where the comparison
+    is the wrong one, what is undone is more, or less, than the trigger.
+
+    Args:
+        asked: of so many marked images at the most; of all where None.
+    """
+    pixels, rows = case.images.pixels, marked.nonzero().flatten()
+    trigger = estimate_trigger(pixels, rows, plain)
+    return trigger, bench.ask(case.model, trigger.undone(pixels[rows[:asked]]))
+
+
+def _plain(case: Case, findings: Findings, classes: Sequence[int]) -> list[Tensor]:
+    """The rows of each of these classes that are no suspects; of all classes, if all are."""
+    free = ~findings.evidence.flagged
+    rows = [(free & (case.images.labels == label)).nonzero().flatten() for label in classes]
+    return rows if any(map(len, rows)) else [free.nonzero().flatten()]
+
+
+def _classes(images: LabeledImages) -> list[int]:
+    return sorted(set(images.labels.tolist()))
 
 
 def behind_boundary(images: LabeledImages, findings: Findings) -> Suspects:

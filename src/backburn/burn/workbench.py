@@ -1,7 +1,7 @@
 """What the phases share: asking a model, and fine-tuning a copy on the images that are trusted."""
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ from ..training import Training, fit
 from ..types import Flags, LabeledImages, Logits, PerImage, Pixels, Progress, Suspects
 from .trigger import StampTrigger
 
-VIEWS = 3
+VIEWS = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,12 @@ class Workbench:
     generator: torch.Generator
     progress: Progress
 
+    def with_rate(self, learning_rate: float) -> "Workbench":
+        """The same bench with another learning rate."""
+        return replace(self, training=replace(self.training, learning_rate=learning_rate))
+
     def ask(self, model: nn.Module, pixels: Pixels) -> Logits:
-        """Class probabilities `(n, k)`, averaged over the images and `VIEWS` augmented copies."""
+        """Class probabilities `(n, k)`, averaged over the images and `VIEWS` augmented copy."""
         augmented = (self.training.augmentation(pixels, self.generator) for _ in range(VIEWS))
         said = [
             predict(model, view, phase="restoration", progress=self.progress)

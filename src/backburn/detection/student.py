@@ -15,7 +15,7 @@ from ..types import Case, Index, Progress, silent
 
 SAMPLE = 1000
 TOLERATED = 0.02
-LEAST_STEPS = 300
+LEAST_STEPS = 120
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Student:
 
     Args:
         reset: the last layers, with this share of all weights, are drawn anew.
-        training: of the student, on the images that it may see; extended to 300 steps.
+        training: of the student, on the images that it may see; extended to 120 steps.
     Source: ours. Related: FST (Min et al., arXiv 2310.01875) draws the last linear layer anew.
     """
 
@@ -90,10 +90,10 @@ def suited(training: Training, case: Case) -> Training:
     return replace(training, augmentation=augmentation)
 
 
-def lasting(training: Training, count: int) -> Training:
-    """The training with as many epochs as `count` images need for `LEAST_STEPS` steps."""
+def lasting(training: Training, count: int, steps: int = LEAST_STEPS) -> Training:
+    """The training with as many epochs as `count` images need for so many steps."""
     per_epoch = max(1, math.ceil(count / training.batch_size))
-    return replace(training, epochs=max(training.epochs, math.ceil(LEAST_STEPS / per_epoch)))
+    return replace(training, epochs=max(training.epochs, math.ceil(steps / per_epoch)))
 
 
 def _accuracy(model: nn.Module, pixels: Tensor, labels: Tensor) -> float:
