@@ -76,10 +76,10 @@ class Study:
 
     def cells(self) -> list["Cell"]:
         """Every victim of the study, in the order of the file."""
-        grid = product(self.seeds, self.methods, self.rates or [0.0], self.attacks)
+        grid = product(self.seeds, self.rates or [0.0], self.methods, self.attacks)
         cells = [
             replace(cell, method=method)
-            for seed, method, rate, name in grid
+            for seed, rate, method, name in grid
             for cell in self._cells(name, rate, seed)
         ]
         return list({cell.name: cell for cell in cells}.values())
