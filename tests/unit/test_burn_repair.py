@@ -60,9 +60,9 @@ def test_a_backdoored_model_is_repaired_in_phases(backdoored, generator):
     assert repaired.model is not backdoored.case.model
     assert not repaired.model.training
     names = [phase.name for phase in repaired.history]
-    rounds = (len(names) - 3) // 2
+    rounds = names.count("refinement")
     assert 1 <= rounds <= 3
-    looks = ["purification", "refinement"] * rounds
+    looks = ["refinement", *["purification", "refinement"] * (rounds - 1)]
     assert names == ["boundary", "restoration", "decoupling", *looks]
     assert all(phase.seconds >= 0 for phase in repaired.history)
     assert repaired.history[1].figures["suspects"] == int(backdoored.poison.sum())

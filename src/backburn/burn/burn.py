@@ -12,12 +12,11 @@ from ..models.checking import check_fit
 from ..training import Training
 from ..types import Audit, Case, Flags, Phase, Progress, Repaired, Suspects, silent
 from .base import Defense
-from .decoupling import Decoupling, decouple
+from .decoupling import Decoupling
 from .phases import changes, timed
-from .purification import Purification, purify
+from .purification import Purification
 from .refinement import Refinement, refine
 from .restoration import Restoration, Restored, restore
-from .trigger import StampTrigger
 from .workbench import Workbench
 
 LEAST_STEPS = 300
@@ -30,8 +29,7 @@ class BURN(Defense):
 
     Args:
         detector, restoration, decoupling, refinement, purification: the phases' hyperparameters.
-        training: of every fine-tuning of the model; a student is fine-tuned with the learning rate
-            that it was taught with.
+        training: of every fine-tuning.
     Source: Su et al., arXiv 2507.10491. Departures are named where each phase is.
     """
 
@@ -104,33 +102,21 @@ class BURN(Defense):
         bench: Workbench,
         diary: list[Phase],
     ) -> tuple[nn.Module, Suspects]:
-        generator, trigger = bench.generator, restored.trigger
-        share = self.decoupling.stamped
-        stamp = StampTrigger(trigger, share, generator) if trigger else None
+        confident, rounds = self.purification.confident, self.refinement.rounds
+        stamp = self.decoupling.stamp(restored, bench.generator)
         with timed("decoupling", diary):
-            model = decouple(
-                self.detector.student, case, found, restored, generator, bench.progress
-            )
-        if model is not case.model:
-            bench = bench.with_rate(self.detector.student.training.learning_rate)
-        for _ in range(self.refinement.rounds):
-            with timed("purification", diary):
-                model = purify(self.purification, bench, model, restored.suspects, stamp)
+            model = bench.fine_tune(case.model, restored.suspects, confident, "decoupling", stamp)
+        for number in range(1, rounds + 1):
             with timed("refinement", diary) as figures:
-                refined = refine(
-                    self.refinement,
-                    case,
-                    found,
-                    model,
-                    restored,
-                    self.restoration.clean_label,
-                    bench,
-                )
+                look = (case, found, model, restored, self.restoration.clean_label, bench)
+                refined = refine(self.refinement, *look)
                 changed = changes(restored.suspects, refined.suspects)
                 figures.update(changed, discrepancy=refined.discrepancy)
             restored = refined
-            if not changed["joined"] + changed["left"] + changed["relabeled"]:
+            if number == rounds or not changed["joined"] + changed["left"] + changed["relabeled"]:
                 break
+            with timed("purification", diary):
+                model = bench.fine_tune(model, restored.suspects, confident, "purification", stamp)
         return model, restored.suspects
 
     def _bench(

@@ -2,12 +2,7 @@
 
 from dataclasses import dataclass
 
-from torch import nn
-
 from ..errors import InputError
-from ..types import Suspects
-from .trigger import StampTrigger
-from .workbench import Workbench
 
 
 @dataclass(frozen=True)
@@ -17,8 +12,8 @@ class Purification:
     Args:
         confident: suspects are trained on under restored labels of at least this probability, and
             count by it.
-    Source: model purification of BURN (Su et al., arXiv 2507.10491). Departure: a share of the
-    clean images still carries the estimated trigger, so that the correlation cannot come back.
+    Source: model purification of BURN (Su et al., arXiv 2507.10491). Departure: doubtful labels
+    are left out, and sure ones weigh more.
     """
 
     confident: float = 0.6
@@ -26,14 +21,3 @@ class Purification:
     def __post_init__(self) -> None:
         if not 0 <= self.confident <= 1:
             raise InputError(f"purification.confident is {self.confident}: give a fraction")
-
-
-def purify(
-    settings: Purification,
-    bench: Workbench,
-    model: nn.Module,
-    suspects: Suspects,
-    stamp: StampTrigger | None = None,
-) -> nn.Module:
-    """A copy of the model, fine-tuned on the refined data."""
-    return bench.fine_tune(model, suspects, settings.confident, "purification", stamp)

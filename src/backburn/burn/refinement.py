@@ -26,7 +26,7 @@ class Refinement:
     can return to the clean set, and new ones can join.
 
     Args:
-        rounds: purifications, each followed by a refinement, at the most.
+        rounds: looks at the sanitized model, with a purification between two, at the most.
         trust: the sanitized model's word counts as a probability in [1 - trust, trust].
     Source: progressive data refinement of BURN (Su et al., arXiv 2507.10491). Departures: as said.
     """

@@ -1,7 +1,7 @@
 """What the phases share: asking a model, and fine-tuning a copy on the images that are trusted."""
 
 import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -27,10 +27,6 @@ class Workbench:
     left_out: Flags
     generator: torch.Generator
     progress: Progress
-
-    def with_rate(self, learning_rate: float) -> "Workbench":
-        """The same bench with another learning rate."""
-        return replace(self, training=replace(self.training, learning_rate=learning_rate))
 
     def ask(self, model: nn.Module, pixels: Pixels) -> Logits:
         """Class probabilities `(n, k)`, averaged over the images and `VIEWS` augmented copy."""
