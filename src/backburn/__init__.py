@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .burn.burn import BURN
+    from .burn.paper import PaperBURN
     from .data.reading import load_images
     from .errors import BackburnError, InputError
     from .face import audit, repair
@@ -27,6 +28,7 @@ __all__ = [
     "Case",
     "Evidence",
     "InputError",
+    "PaperBURN",
     "Repaired",
     "Suspects",
     "Verdict",
@@ -37,6 +39,7 @@ __all__ = [
 ]
 _HOMES = {
     "BURN": "burn.burn",
+    "PaperBURN": "burn.paper",
     "audit": "face",
     "repair": "face",
     "load_images": "data.reading",

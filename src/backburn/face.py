@@ -1,13 +1,16 @@
 """The public face: audit and repair on models and images that are in memory already."""
 
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import nn
 
+from .burn.base import Defense
 from .burn.burn import BURN
 from .data.arrays import from_arrays
-from .types import Audit, Case, Progress, Repaired, silent
+from .data.sampling import stratified
+from .types import Audit, Case, Evidence, Index, Progress, Repaired, silent
 
 
 def audit(
@@ -16,6 +19,7 @@ def audit(
     labels: Any,
     *,
     class_names: tuple[str, ...] = (),
+    max_images: int | None = None,
     method: BURN | None = None,
     seed: int = 0,
     progress: Progress = silent,
@@ -28,6 +32,8 @@ def audit(
         images: the training images, an array or tensor: `(n, c, h, w)` or `(n, h, w, c)` with 1
             or 3 channels, or `(n, h, w)`; uint8, or floats in [0, 1], rounded to 8 bits.
         labels: `(n,)` class numbers from 0, as the training set has them.
+        max_images: look at so many images only, of every class its share; rows in the result
+            are those of all images, and nothing is found for the others.
         method: hyperparameters; BURN's defaults where None.
     Returns:
         `verdict`, `suspects` (rows, given and restored labels), `evidence` (a score in [0, 1] for
@@ -35,8 +41,21 @@ def audit(
     Raises:
         InputError: images, labels or a model that do not fit together.
     """
-    case = Case(model, from_arrays(images, labels, class_names))
-    return (method or BURN()).audit(case, torch.Generator().manual_seed(seed), progress)
+    given, generator = from_arrays(images, labels, class_names), torch.Generator().manual_seed(seed)
+    if max_images is None:
+        return (method or BURN()).audit(Case(model, given), generator, progress)
+    rows = stratified(given.labels, max_images, generator)
+    part = (method or BURN()).audit(Case(model, given.take(rows)), generator, progress)
+    return _of_all(part, rows, len(given))
+
+
+def _of_all(part: Audit, rows: Index, count: int) -> Audit:
+    """What was found of some rows, as rows of all `count` images."""
+    score, flagged = torch.zeros(count), torch.zeros(count, dtype=torch.bool)
+    score[rows], flagged[rows] = part.evidence.score, part.evidence.flagged
+    suspects = replace(part.suspects, index=rows[part.suspects.index])
+    boundary = part.boundary.scattered(rows, count)
+    return Audit(suspects, Evidence(score, flagged), part.verdict, boundary)
 
 
 def repair(
@@ -45,17 +64,22 @@ def repair(
     labels: Any,
     *,
     class_names: tuple[str, ...] = (),
-    method: BURN | None = None,
+    holdout: tuple[Any, Any] | None = None,
+    method: Defense | None = None,
     seed: int = 0,
     progress: Progress = silent,
 ) -> Repaired:
     """Audit a model, and where it is backdoored, return a repaired copy.
 
-    Arguments and errors are those of `audit`.
+    Arguments and errors are those of `audit`, and part of the training set is enough.
 
+    Args:
+        holdout: images and labels that are known to be clean; they are trained on, too.
+        method: `BURN()`, or `PaperBURN()` for the method as published.
     Returns:
         As `audit` does, and `model`: a repaired copy, or the given model itself where nothing was
         flagged; `history`: seconds and figures of each phase.
     """
-    case = Case(model, from_arrays(images, labels, class_names))
+    trusted = from_arrays(*holdout, class_names) if holdout else None
+    case = Case(model, from_arrays(images, labels, class_names), trusted)
     return (method or BURN()).repair(case, torch.Generator().manual_seed(seed), progress)

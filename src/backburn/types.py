@@ -78,10 +78,14 @@ class LabeledImages:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Everything a defender may see: no trigger, no poison mask, no true label."""
+    """Everything a defender may see: no trigger, no poison mask, no true label.
+
+    `holdout`: images with labels that are known to be right, if there are any.
+    """
 
     model: nn.Module
     images: LabeledImages
+    holdout: LabeledImages | None = None
 
 
 class State(IntEnum):
@@ -102,6 +106,10 @@ class Truth:
     @property
     def poison(self) -> Flags:
         return self.state == State.POISON
+
+    def take(self, index: Index) -> "Truth":
+        """The truth about the rows of `index`, in that order."""
+        return Truth(self.state[index], self.labels[index])
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,13 +229,14 @@ class Verdict:
     """The verdict on the whole case. `p_value`: chance of such evidence in a clean case.
 
     `classes` are those that could hold a second population; the others divide too little to be
-    tried.
+    tried. `reason` says why it abstained.
     """
 
-    state: Literal["clean", "suspicious", "backdoored"]
+    state: Literal["clean", "suspicious", "backdoored", "abstained"]
     target_labels: tuple[int, ...]
     p_value: float
     classes: tuple[ClassEvidence, ...] = ()
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

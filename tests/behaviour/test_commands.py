@@ -71,7 +71,9 @@ def test_a_repair_measures_before_and_after(repaired):
     assert summary["after"]["acc"] >= summary["before"]["acc"] - 0.01
     metrics = json.loads((run / "record.json").read_text())["metrics"]
     assert metrics["after"] == summary["after"]
-    assert [phase["name"] for phase in metrics["history"]][:2] == ["boundary", "decoupling"]
+    assert [phase["name"] for phase in metrics["history"]][:3] == [
+        "boundary", "restoration", "decoupling",
+    ]  # fmt: skip
 
 
 def test_the_repaired_model_opens_by_itself_and_is_another_one(victim, repaired):

@@ -108,8 +108,8 @@ def test_a_victim_is_made_from_a_folder_of_ones_own(cli, here):
     assert done.code == 0, done.err
     assert "Next: backburn audit victim" in done.out
     audit = cli("audit", "victim", "--out", "run")
-    assert (audit.code, audit.err.count("backburn:")) == (0, 0)
-    assert "CLEAN" in audit.out
+    assert (audit.code, audit.err.count("backburn:")) == (5, 0)
+    assert "ABSTAINED" in audit.out, "eight photos are too few to tell"
 
 
 def test_a_victim_may_be_a_tree_of_files_like_a_strangers(cli, here):
@@ -118,9 +118,9 @@ def test_a_victim_may_be_a_tree_of_files_like_a_strangers(cli, here):
     assert cli(*case, "--out", "victim", *settings).code == 0
     assert sorted(path.name for path in (here / "victim" / "train").iterdir()) == ["cat", "dog"]
     model, tree = here / "victim" / "model.safetensors", here / "victim" / "train"
-    assert cli("audit", model, tree, "--out", "stranger").code == 0
+    assert cli("audit", model, tree, "--out", "stranger").code == 5
     done = cli("audit", "victim", "--out", "known")
-    assert (done.code, done.err) == (0, "")
+    assert (done.code, done.err) == (5, "")
 
 
 def test_auxiliary_networks_are_kept_where_they_are_asked_for(cli, here):
@@ -155,7 +155,54 @@ def test_an_attack_says_nothing_on_stderr_where_json_is_asked_for(cli, here):
 
 def test_without_out_runs_get_a_folder_of_their_own(cli, here):
     for _ in range(2):
-        assert cli("audit", "model.safetensors", "photos").code == 0
+        assert cli("audit", "model.safetensors", "photos").code == 5
     made = sorted(path.name for path in (here / "runs").iterdir())
     assert len(made) == 2
     assert all(name.startswith("audit-2") for name in made)
+
+
+def test_figures_are_drawn_with_their_numbers_and_the_verdict(cli, victim, tmp_path):
+    run = tmp_path / "figures"
+    done = cli("figures", victim, "--out", run, "--each", 40, "--json")
+    assert (done.code, done.err) == (0, "")
+    said = json.loads(done.out)
+    assert said["verdict"]["state"] == "backdoored"
+    assert said["auroc"]["combined"] > 0.99
+    names = {path.name for path in run.iterdir()}
+    for figure in ("distances", "crossed_labels", "embedding", "rounds"):
+        assert {f"{figure}.png", f"{figure}.svg", f"{figure}.csv"} <= names
+    assert {"evidence.csv", "auroc.csv", "record.json", "config.toml"} <= names
+
+
+def test_an_audit_of_a_sample_says_what_it_means_for_all(cli, victim):
+    done = cli("audit", victim, "--max-images", 700, "--json")
+    assert done.code == 3
+    verdict = json.loads(done.out)["verdict"]
+    assert (verdict["images"], verdict["images_in_all"]) == (pytest.approx(700, abs=5), 1437)
+    low, high = verdict["suspect_share"]
+    assert 0.05 < low < 0.1 < high < 0.15
+    assert "of all 1437 that is" in cli("audit", victim, "--max-images", 700).out
+
+
+def test_a_sample_too_small_to_tell_is_no_verdict(cli, victim):
+    done = cli("audit", victim, "--max-images", 60)
+    assert done.code == 5
+    assert "ABSTAINED" in done.out
+    assert "No verdict: only 0 of 10 classes have 20 images" in done.out
+
+
+def test_a_holdout_is_taken_and_one_of_another_shape_refused(cli, victim, here):
+    done = cli("repair", victim, "--holdout", victim / "test.parquet", "--json")
+    assert done.code == 0
+    assert json.loads(done.out)["after"]["asr"] <= 0.02
+    wrong = cli("repair", victim, "--holdout", here / "photos")
+    assert wrong.code == 2
+    assert "give a holdout of that shape" in wrong.err
+
+
+def test_the_method_as_published_is_at_hand(cli, victim):
+    done = cli("repair", victim, "--method", "paper", "--json")
+    assert done.code == 0
+    assert json.loads(done.out)["verdict"]["state"] == "backdoored"
+    wrong = cli("repair", victim, "--method", "papr")
+    assert (wrong.code, "did you mean 'paper'" in wrong.err) == (2, True)

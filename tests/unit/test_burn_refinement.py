@@ -57,7 +57,7 @@ def refined(
     findings = Findings(boundary, evidence, verdict, seen, Tried({}, {}))
     images = LabeledImages(pixels, torch.tensor(labels))
     generator = torch.Generator().manual_seed(0)
-    bench = Workbench(images, Training(augmentation=STILL), ~seen, generator, silent)
+    bench = Workbench(images, None, Training(augmentation=STILL), ~seen, generator, silent)
     nobody = torch.zeros(0, dtype=torch.int64)
     before = restored or Restored(Suspects(nobody, nobody, nobody, torch.zeros(0)))
     case = Case(nn.Identity(), images)

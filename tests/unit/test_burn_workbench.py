@@ -74,11 +74,13 @@ class Brightness(nn.Module):
         return torch.stack([-bright, bright, bright * 0 - 9], 1)
 
 
-def bench(images: LabeledImages, left_out: list[int], generator) -> Workbench:
+def bench(
+    images: LabeledImages, left_out: list[int], generator, holdout: LabeledImages | None = None
+) -> Workbench:
     training = Training(epochs=1, batch_size=2, augmentation=Augmentation(shift=0))
     out = torch.zeros(len(images), dtype=torch.bool)
     out[left_out] = True
-    return Workbench(images, training, out, generator, silent)
+    return Workbench(images, holdout, training, out, generator, silent)
 
 
 def test_what_is_left_out_is_never_trained_on_and_the_model_stays_as_it_was(
@@ -98,3 +100,11 @@ def test_answers_are_probabilities_of_the_models_own_where_nothing_moves(images,
     model = Brightness().eval()
     said = bench(images, [], generator).ask(model, pixels)
     assert torch.allclose(said, model(pixels / 255).softmax(1), atol=1e-5)
+
+
+def test_a_holdout_is_trained_on_too(images, suspects, generator):
+    levels = torch.arange(6, dtype=torch.uint8)[:, None, None, None].expand(-1, 1, 2, 2)
+    images = images.relabeled(levels, images.labels)
+    trusted = LabeledImages(levels[:2] + 200, torch.tensor([1, 1]))
+    tuned = bench(images, [], generator, trusted).fine_tune(Brightness(), suspects, 0.5, "test")
+    assert sorted(tuned.seen) == [0, 2, 3, 4, 200, 201]

@@ -1,8 +1,9 @@
 """From the strength of trials to the verdict: relations and extremes, not the constant."""
 
 import pytest
+import torch
 
-from backburn.detection.verdict import p_value, reach_verdict
+from backburn.detection.verdict import doubt_about, p_value, reach_verdict
 from backburn.types import ClassEvidence
 
 FALSE_ALARM, SUSPICION = 0.01, 0.05
@@ -61,3 +62,29 @@ def test_p_values_are_probabilities_and_fall_with_strength(looks):
 
 def test_every_look_is_paid_for():
     assert p_value(0.5, 20) == pytest.approx(2 * p_value(0.5, 10))
+
+
+def test_a_case_that_cannot_be_examined_is_not_called_clean():
+    found = reach_verdict([], FALSE_ALARM, SUSPICION, "too few images")
+    assert (found.state, found.reason) == ("abstained", "too few images")
+
+
+def test_what_was_found_is_said_whatever_could_not_be_examined():
+    strong = ClassEvidence(3, 0.5, 5.0, 0.9, 0.0, 1e-6)
+    found = reach_verdict([strong], FALSE_ALARM, SUSPICION, "too few images")
+    assert (found.state, found.reason) == ("backdoored", "")
+
+
+@pytest.mark.parametrize(
+    ("agreed", "classes", "examined", "why"),
+    [
+        (0.9, 10, 10, ""),
+        (0.9, 10, 5, ""),
+        (0.9, 10, 4, "only 4 of 10 classes"),
+        (0.3, 10, 10, "30 % of the images"),
+    ],
+)
+def test_there_is_doubt_where_the_model_or_the_classes_are_strange(agreed, classes, examined, why):
+    flags = torch.arange(100) < 100 * agreed
+    doubt = doubt_about(flags, classes, examined)
+    assert doubt == why if not why else why in doubt

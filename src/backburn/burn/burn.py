@@ -123,7 +123,9 @@ class BURN(Defense):
         self, case: Case, found: Findings, generator: torch.Generator, progress: Progress
     ) -> Workbench:
         training = lasting(suited(self.training, case), len(case.images), LEAST_STEPS)
-        return Workbench(case.images, training, doubtful(case, found), generator, progress)
+        return Workbench(
+            case.images, case.holdout, training, doubtful(case, found), generator, progress
+        )
 
 
 def doubtful(case: Case, found: Findings) -> Flags:

@@ -112,7 +112,7 @@ class PaperBURN(Defense):
         diary: list[Phase],
     ) -> tuple[nn.Module, Suspects]:
         training = lasting(suited(self.training, case), len(case.images))
-        bench = Workbench(case.images, training, ~agreed, generator, progress)
+        bench = Workbench(case.images, case.holdout, training, ~agreed, generator, progress)
         with timed("decoupling", diary):
             model = bench.fine_tune(case.model, suspects, 0.0, "decoupling")
         for _ in range(self.rounds):

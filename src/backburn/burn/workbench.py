@@ -20,9 +20,11 @@ class Workbench:
 
     Args:
         left_out: images that are never trained on, whatever they are.
+        holdout: images with right labels, which are trained on, too.
     """
 
     images: LabeledImages
+    holdout: LabeledImages | None
     training: Training
     left_out: Flags
     generator: torch.Generator
@@ -49,13 +51,18 @@ class Workbench:
         tuned = copy.deepcopy(model).requires_grad_(True)
         labels, weights = labels_and_weights(self.images, suspects, confident)
         used = ((weights > 0) & ~self.left_out).nonzero().flatten()
+        pixels, labels, weights = self.images.pixels[used], labels[used], weights[used]
+        if self.holdout is not None:
+            pixels = torch.cat([pixels, self.holdout.pixels])
+            labels = torch.cat([labels, self.holdout.labels])
+            weights = torch.cat([weights, torch.ones(len(self.holdout))])
         fit(
             tuned,
-            self.images.pixels[used],
-            labels[used],
+            pixels,
+            labels,
             self.training,
             self.generator,
-            weights=weights[used],
+            weights=weights,
             batch_transform=stamp,
             phase=phase,
             progress=self.progress,

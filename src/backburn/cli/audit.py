@@ -9,6 +9,7 @@ from .main import EXIT_CODES
 @click.command("audit", short_help="Was this model backdoored, and by which images?")
 @options.case
 @options.out
+@options.max_images
 @options.device
 @options.seed
 @options.settings
@@ -18,6 +19,7 @@ def command(
     data: str | None,
     arch: str | None,
     out: str | None,
+    max_images: int | None,
     device: str,
     seed: int,
     config: str | None,
@@ -27,7 +29,7 @@ def command(
     """Say whether a model was backdoored by its training images, and by which.
 
     Give MODEL (.safetensors or .pt) and DATA (the training images), or one folder that attack
-    wrote. Exit code: 0 clean, 3 backdoored, 4 suspicious.
+    wrote. Exit code: 0 clean, 3 backdoored, 4 suspicious, 5 abstained (and it says why).
 
     \b
     backburn audit model.safetensors photos/ --arch preact_resnet18
@@ -38,8 +40,16 @@ def command(
     from ..burn.burn import BURN
     from ..config import configure, to_toml
     from ..models.inference import best_device
-    from ..runs import Stopwatch, drop_work, new_record, plan_run, plan_work, write_run
-    from .casework import match_truth, open_case, suspects_csv, verdict_json, verdict_summary
+    from ..runs import (
+        Stopwatch,
+        drop_work,
+        new_record,
+        plan_run,
+        plan_work,
+        to_json,
+        write_run,
+    )
+    from .casework import match_truth, open_case, suspects_csv, verdict_summary
     from .screen import ShowProgress, found_line, print_json, print_verdict
 
     burn, where = configure(BURN(), config, settings), best_device(device)
@@ -47,14 +57,15 @@ def command(
     with ShowProgress(quiet=as_json) as progress:
         with watch("read"):
             opened = open_case(model, data, arch, None, where, progress)
+            opened = opened.sampled(max_images, seed)
         with watch("boundary"):
             generator, shards = torch.Generator().manual_seed(seed), plan_work(out)
             result = burn.audit(opened.case, generator, progress, shards)
     images, found = opened.case.images, match_truth(opened, result)
-    verdict = verdict_summary(images, result)
+    verdict = verdict_summary(opened, result)
     record = new_record(
         "audit",
-        {"model": model, "data": data, "arch": arch},
+        {"model": model, "data": data, "arch": arch, "max_images": max_images},
         seed,
         watch.seconds,
         {"verdict": verdict, "suspects": found},
@@ -62,7 +73,7 @@ def command(
     )
     files = {
         "config.toml": to_toml(burn),
-        "verdict.json": verdict_json(images, result),
+        "verdict.json": to_json(verdict),
         "suspects.csv": suspects_csv(images, result),
     }
     write_run(path, record, files)

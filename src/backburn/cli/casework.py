@@ -2,28 +2,60 @@
 
 import csv
 import io
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from scipy.stats import binomtest
 
 from ..attacks.folder import IMAGES, MODEL, TRUTH, is_victim, read_case, read_victim
 from ..data.reading import load_images
+from ..data.sampling import stratified
 from ..errors import InputError
 from ..metrics import Found, Scores, judge, match
 from ..models.loading import load_model
-from ..runs import to_json
 from ..types import Audit, Case, Exam, LabeledImages, Progress, Repaired, Truth
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A case as the user gave it, and what the referee knows, if there is one."""
+    """A case as the user gave it, and what the referee knows, if there is one.
+
+    `in_all` is how many images there were before a subsample was drawn.
+    """
 
     case: Case
+    in_all: int
     truth: Truth | None = None
     exam: Exam | None = None
+
+    def sampled(self, count: int | None, seed: int) -> "Opened":
+        """The case with about `count` of its images, stratified by class; all where None."""
+        if count is None:
+            return self
+        images = self.case.images
+        rows = stratified(images.labels, count, torch.Generator().manual_seed(seed))
+        case = replace(self.case, images=images.take(rows))
+        return replace(self, case=case, truth=self.truth and self.truth.take(rows))
+
+    def trusting(self, holdout: str | None, progress: Progress) -> "Opened":
+        """The case with a holdout of clean images, where one is named."""
+        if holdout is None:
+            return self
+        images, case = load_images(holdout, progress=progress), self.case
+        if images.pixels.shape[1:] != case.images.pixels.shape[1:]:
+            raise InputError(
+                f"{holdout} has images of shape {tuple(images.pixels.shape[1:])}, the training "
+                f"images have {tuple(case.images.pixels.shape[1:])}: give a holdout of that shape"
+            )
+        if int(images.labels.max()) >= case.images.class_count:
+            raise InputError(
+                f"{holdout} has a label {int(images.labels.max())}, the training images have "
+                f"{case.images.class_count} classes: give a holdout of the same classes"
+            )
+        device = case.images.pixels.device
+        return replace(self, case=replace(case, holdout=images.on(device)))
 
 
 def open_case(
@@ -44,15 +76,18 @@ def open_case(
         network = load_model(model, arch).to(device)  # fails sooner than the images
         images = load_images(data, progress=progress)
         case = Case(network, images.on(device))
-        return Opened(case, exam=_plain_exam(test, progress) if test else None)
+        exam = _plain_exam(test, progress) if test else None
+        return Opened(case, len(images), exam=exam)
     if not is_victim(path):
         raise InputError(
             f"{path} is no victim's folder (it needs {MODEL} and {IMAGES}): give MODEL and "
             "DATA, or a folder that `backburn attack` wrote"
         )
     if not (path / TRUTH).is_file():
-        return Opened(read_case(path, device, progress))
-    return Opened(*read_victim(path, device, progress))
+        case = read_case(path, device, progress)
+        return Opened(case, len(case.images))
+    case, truth, exam = read_victim(path, device, progress)
+    return Opened(case, len(case.images), truth, exam)
 
 
 def _plain_exam(test: str, progress: Progress) -> Exam:
@@ -104,23 +139,26 @@ def class_name(images: LabeledImages, label: int) -> str:
     return images.class_names[label] if images.class_names else str(label)
 
 
-def verdict_json(images: LabeledImages, result: Audit | Repaired) -> bytes:
-    """The verdict with the target classes' names."""
-    return to_json(verdict_summary(images, result))
+def verdict_summary(opened: Opened, result: Audit | Repaired) -> dict[str, Any]:
+    """The verdict as plain values, with the target classes' names.
 
-
-def verdict_summary(images: LabeledImages, result: Audit | Repaired) -> dict[str, Any]:
-    """The verdict as plain values."""
-    verdict = result.verdict
+    `suspect_share` is a 95 % confidence interval (Clopper and Pearson) for the share of suspects
+    among all the images of which these are a sample.
+    """
+    verdict, images = result.verdict, opened.case.images
+    interval = binomtest(len(result.suspects), len(images)).proportion_ci(0.95, "exact")
     return {
         "state": verdict.state,
         "target_labels": list(verdict.target_labels),
         "target_names": [class_name(images, label) for label in verdict.target_labels],
         "p_value": verdict.p_value,
+        "reason": verdict.reason,
         "classes": [
             {"name": class_name(images, tried.label), **asdict(tried)} for tried in verdict.classes
         ],
         "suspects": len(result.suspects),
+        "suspect_share": [float(interval.low), float(interval.high)],
         "images": len(images),
+        "images_in_all": opened.in_all,
         "skipped": list(images.skipped),
     }

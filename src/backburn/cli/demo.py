@@ -31,7 +31,6 @@ def command(
     from ..data.digits import digits
     from ..models.inference import best_device
     from ..runs import Stopwatch, plan_run
-    from ..types import Case
     from .casework import Opened
     from .making import Plan, default_recipe, make
     from .mending import mend, publish
@@ -46,7 +45,8 @@ def command(
             images, test = digits("train"), digits("test")
         plan = Plan(BadNets(poisoning_rate=0.05), default_recipe(images))
         made = make(plan, images, test, where, seed, watch, progress)
-        opened = Opened(Case(made.victim.model, made.victim.images), made.victim.truth, made.exam)
+        victim = made.victim
+        opened = Opened(victim.case(), len(victim.images), victim.truth, made.exam)
         given = {"attack": "badnets", "data": "digits", "rate": 0.05}
         mended = mend("demo", opened, given, burn, seed, watch, progress)
     publish(mended, path, as_json)

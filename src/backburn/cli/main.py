@@ -9,7 +9,7 @@ import click
 
 VERBS = ("demo", "attack", "audit", "repair", "figures", "ls", "bench")
 BAD_INPUT = 2
-EXIT_CODES = {"clean": 0, "backdoored": 3, "suspicious": 4}
+EXIT_CODES = {"clean": 0, "backdoored": 3, "suspicious": 4, "abstained": 5}
 
 
 class Verbs(click.Group):
@@ -40,7 +40,8 @@ def cli() -> None:
     """Find and remove backdoors from image classifiers.
 
     \b
-    Exit codes: 0 clean or repaired, 3 backdoored (audit), 4 suspicious, 2 bad input.
+    Exit codes: 0 clean or repaired, 3 backdoored (audit), 4 suspicious, 5 abstained,
+    2 bad input.
     """
 
 

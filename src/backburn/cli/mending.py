@@ -13,14 +13,13 @@ from ..metrics import Found, Scores
 from ..models.classifier import Classifier
 from ..models.inference import device_of
 from ..models.loading import dump_model
-from ..runs import Record, Stopwatch, new_record, write_run
+from ..runs import Record, Stopwatch, new_record, to_json, write_run
 from ..types import LabeledImages, Progress
 from .casework import (
     Opened,
     judge_both,
     match_truth,
     suspects_csv,
-    verdict_json,
     verdict_summary,
 )
 from .screen import found_line, print_json, print_verdict, scores_table, seconds_line
@@ -59,7 +58,7 @@ def mend(
     watch.seconds["repair"] = spent
     with watch("test"):
         before, after = judge_both(opened, repaired, progress)
-    found, verdict = match_truth(opened, repaired), verdict_summary(case.images, repaired)
+    found, verdict = match_truth(opened, repaired), verdict_summary(opened, repaired)
     summary = {
         "before": before,
         "after": after,
@@ -69,7 +68,7 @@ def mend(
     }
     files = {
         "config.toml": to_toml(method),
-        "verdict.json": verdict_json(case.images, repaired),
+        "verdict.json": to_json(verdict),
         "suspects.csv": suspects_csv(case.images, repaired),
     }
     if isinstance(repaired.model, Classifier):

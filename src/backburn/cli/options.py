@@ -33,6 +33,12 @@ def out(function: F) -> F:
     return click.option("--out", type=click.Path(), help=text)(function)
 
 
+def max_images(function: F) -> F:
+    """`--max-images`."""
+    text = "Look at so many images only, of every class its share."
+    return click.option("--max-images", type=click.IntRange(1), help=text)(function)
+
+
 def settings(function: F) -> F:
     """`--config` and `--set`."""
     pair = click.option(

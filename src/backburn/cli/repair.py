@@ -9,6 +9,8 @@ from .main import EXIT_CODES
 @click.command("repair", short_help="Restore the labels and clean the model.")
 @options.case
 @options.out
+@options.max_images
+@click.option("--holdout", help="Images that are known to be clean; they are trained on, too.")
 @click.option(
     "--method",
     default="default",
@@ -25,6 +27,8 @@ def command(
     data: str | None,
     arch: str | None,
     out: str | None,
+    max_images: int | None,
+    holdout: str | None,
     method: str,
     test: str | None,
     device: str,
@@ -37,7 +41,7 @@ def command(
 
     Give MODEL (.safetensors or .pt) and DATA (the training images), or one folder that attack
     wrote. The model given is left as it is; the repaired one is RUN/model.safetensors. Exit code:
-    0 clean or repaired, 4 suspicious (too little evidence to repair anything).
+    0 clean or repaired, 4 suspicious (too little evidence to repair anything), 5 abstained.
 
     \b
     backburn repair model.safetensors photos/ --arch preact_resnet18 --out fixed
@@ -56,9 +60,17 @@ def command(
     with ShowProgress(quiet=as_json) as progress:
         with watch("read"):
             opened = open_case(model, data, arch, test, where, progress)
-        given = {"model": model, "data": data, "arch": arch, "test": test, "method": method}
+            opened = opened.sampled(max_images, seed).trusting(holdout, progress)
+        given: dict[str, object] = {
+            "model": model,
+            "data": data,
+            "arch": arch,
+            "test": test,
+            "method": method,
+        }
+        given |= {"max_images": max_images, "holdout": holdout}
         mended = mend("repair", opened, given, burn, seed, watch, progress, plan_work(out))
     publish(mended, path, as_json)
     drop_work(out)
-    suspicious = mended.summary["verdict"]["state"] == "suspicious"
-    return EXIT_CODES["suspicious"] if suspicious else 0
+    state = mended.summary["verdict"]["state"]
+    return EXIT_CODES[state] if state in ("suspicious", "abstained") else 0

@@ -115,19 +115,23 @@ def print_made(scores: Scores, images: LabeledImages, test: LabeledImages, path:
 def print_verdict(images: LabeledImages, verdict: Mapping[str, Any]) -> None:
     """The verdict in one sentence."""
     console = Console(highlight=False)
-    color = {"clean": "green", "suspicious": "yellow", "backdoored": "red"}[verdict["state"]]
+    colors = {"clean": "green", "suspicious": "yellow", "backdoored": "red", "abstained": "yellow"}
+    color = colors[verdict["state"]]
     chance = f"p = {verdict['p_value']:.2g}"
     sentence = f"[bold {color}]{verdict['state'].upper()}[/]"
     if verdict["target_names"]:
         sentence += f": target class {escape(', '.join(map(str, verdict['target_names'])))}"
     console.print(f"\n{sentence} ({chance})", soft_wrap=True)
+    if verdict["reason"]:
+        console.print(f"No verdict: {verdict['reason']}", markup=False, soft_wrap=True)
     for tried in verdict["classes"]:
         if tried["label"] in verdict["target_labels"]:
             console.print(why_accused(tried), markup=False, soft_wrap=True)
     if verdict["state"] == "suspicious":
         console.print("The evidence is too weak to accuse single images, so nothing is flagged.")
     console.print(
-        f"{verdict['suspects']} of {verdict['images']} images are suspect{_skipped(images)}",
+        f"{verdict['suspects']} of {verdict['images']} images are suspect{_of_all(verdict)}"
+        f"{_skipped(images)}",
         markup=False,
         soft_wrap=True,
     )
@@ -173,6 +177,17 @@ def seconds_line(seconds: Mapping[str, float]) -> str:
 def per_cent(value: float) -> str:
     """A fraction in per cent, or a dash where there is none."""
     return f"{100 * value:.1f} %" if value == value else "-"  # noqa: PLR0124  NaN is not itself
+
+
+def _of_all(verdict: Mapping[str, Any]) -> str:
+    """What a subsample says of all images."""
+    if verdict["images"] == verdict["images_in_all"]:
+        return ""
+    low, high = verdict["suspect_share"]
+    return (
+        f"; of all {verdict['images_in_all']} that is {per_cent(low)} to {per_cent(high)} "
+        "(95 % confidence)"
+    )
 
 
 def _skipped(images: LabeledImages) -> str:

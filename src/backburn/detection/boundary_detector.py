@@ -16,7 +16,7 @@ from .examination import Laboratory, Tried, evidence_of, stronger
 from .groups import Division, by_activations, by_ways, rows_by_class
 from .student import Student
 from .survey import Survey
-from .verdict import reach_verdict
+from .verdict import doubt_about, reach_verdict
 
 
 class Findings(NamedTuple):
@@ -105,9 +105,10 @@ class BoundaryDetector(Detector):
         laboratory = Laboratory(case, survey, features, rows, self.probes, generator, progress)
         divisions = {k: by_activations(features, index, seed) for k, index in rows.items()}
         tried = self._by_activations(laboratory, divisions)
-        if self._verdict(tried, rows).state != "backdoored":
+        if rows and self._verdict(tried, rows).state != "backdoored":
             tried = stronger(tried, self._by_boundary(laboratory, seed))
-        verdict = self._verdict(tried, rows)
+        doubt = doubt_about(agreed, len(set(labels.tolist())), len(rows))
+        verdict = self._verdict(tried, rows, doubt)
         evidence = evidence_of(tried, len(labels), verdict)
         shown = evidence.flagged if every_suspect else torch.zeros_like(agreed)
         measured = survey.cover(shown | laboratory.sample(list(rows.values())))
@@ -125,7 +126,7 @@ class BoundaryDetector(Detector):
         divisions = {k: by_ways(measured, rows, seed) for k, rows in laboratory.rows.items()}
         return laboratory.by_transfer(divisions)
 
-    def _verdict(self, tried: Tried, classes: Collection[int]) -> Verdict:
+    def _verdict(self, tried: Tried, classes: Collection[int], doubt: str = "") -> Verdict:
         """Every class may be looked at twice, by its activations and by its ways."""
         looked = tried.classes(2 * len(classes))
-        return reach_verdict(looked, self.false_alarm, self.suspicion)
+        return reach_verdict(looked, self.false_alarm, self.suspicion, doubt)

@@ -3,8 +3,12 @@
 import math
 from collections.abc import Sequence
 
-from ..types import ClassEvidence, Verdict
+from ..metrics import rate
+from ..types import ClassEvidence, Flags, Verdict
+from .populations import SMALLEST
 
+FAMILIAR = 0.5
+"""A model that was trained on the images calls at least this share of them by their label."""
 SCALE = 0.04
 """Strength of trials in classes where nothing is planted: exponential, with this mean at most."""
 
@@ -20,14 +24,15 @@ def p_value(strength: float, looks: int) -> float:
 
 
 def reach_verdict(
-    classes: Sequence[ClassEvidence], false_alarm: float, suspicion: float
+    classes: Sequence[ClassEvidence], false_alarm: float, suspicion: float, doubt: str = ""
 ) -> Verdict:
-    """Clean, suspicious or backdoored, with the target labels.
+    """Clean, suspicious or backdoored, with the target labels; or none of these.
 
     Args:
         classes: those that were tried.
         false_alarm: a class below this p-value is a target.
         suspicion: a case with a class below this p-value is suspicious.
+        doubt: why a case must not be called clean, if there is a reason (see `doubt_about`).
     Returns:
         `target_labels` are the classes below `false_alarm` where backdoored, those below
         `suspicion` where suspicious.
@@ -38,4 +43,27 @@ def reach_verdict(
     if targets:
         return Verdict("backdoored", targets, least, known)
     doubtful = tuple(found.label for found in known if found.p_value < suspicion)
-    return Verdict("suspicious" if doubtful else "clean", doubtful, least, known)
+    if doubtful:
+        return Verdict("suspicious", doubtful, least, known)
+    return Verdict("abstained" if doubt else "clean", (), least, known, doubt)
+
+
+def doubt_about(agreed: Flags, classes: int, examined: int) -> str:
+    """Why nothing would be found even if something were there; empty where there is no reason.
+
+    Args:
+        agreed: images that the model calls by their label; only these can be examined.
+        classes: how many the images have.
+        examined: how many of these have enough such images.
+    """
+    if rate(agreed) < FAMILIAR:
+        return (
+            f"the model calls only {100 * rate(agreed):.0f} % of the images by their label: are "
+            "these the images that it was trained on, and is its input normalized as in training?"
+        )
+    if examined < classes / 2:
+        return (
+            f"only {examined} of {classes} classes have {SMALLEST} images or more that the model "
+            "calls by their label: give more images"
+        )
+    return ""
