@@ -73,11 +73,13 @@ def draw_embedding(axes: Any, rows: Rows) -> None:
 def draw_rounds(axes: Any, rows: Rows) -> None:
     rounds = [row["round"] for row in rows]
     axes.plot(rounds, [row["suspects"] for row in rows], "o-", color=COLORS["suspect"])
-    axes.set(xlabel="round of refinement", ylabel="suspects", xticks=rounds, ylim=(0, None))
+    most = max(row["suspects"] for row in rows)
+    axes.set(xlabel="round of refinement", ylabel="suspects", xticks=rounds)
+    axes.set_ylim(0, 1.15 * max(1, most))
     axes.yaxis.label.set_color(COLORS["suspect"])
     known = [row for row in rows if row["discrepancy"] != ""]
     right = axes.twinx()
     shares = [100 * row["discrepancy"] for row in known]
     right.plot([row["round"] for row in known], shares, "s--", color=COLORS["clean"])
     right.set_ylabel("target classes called otherwise (%)", color=COLORS["clean"])
-    right.set_ylim(0, None)
+    right.set_ylim(0, 1.3 * max([1.0, *shares]))
