@@ -8,7 +8,7 @@ export OMP_WAIT_POLICY = PASSIVE
 export MALLOC_MMAP_THRESHOLD_ = 4294967296
 export MALLOC_TRIM_THRESHOLD_ = 4294967296
 
-.PHONY: demo test check bench-boundary bench-audit bench-triggers cards clean
+.PHONY: demo test check figures bench-boundary bench-audit bench-triggers cards clean
 
 demo: .venv/ready
 	$(BIN)/backburn demo
@@ -22,10 +22,18 @@ check: .venv/ready
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# study-main takes about an hour on two cores; every study resumes where it was stopped.
+# study-burn takes about three hours a seed on two cores; every study resumes where it was stopped.
 # Published results are in studies/NAME, those of a run of yours in runs/study-NAME.
 study-%: .venv/ready
 	$(BIN)/backburn bench studies/$*.toml --out runs/study-$* --data $(DATA) --workers $(WORKERS)
+
+# The paper's figures for every victim of a study: runs/figures/VICTIM
+VICTIMS ?= runs/study-burn/victims
+figures: .venv/ready
+	for victim in $(VICTIMS)/*/; do \
+	  out=runs/figures/$$(basename $$victim); \
+	  [ -d $$out ] || $(BIN)/backburn figures $$victim --out $$out --set refinement.rounds=3 || exit; \
+	done
 
 # Our boundary engine beside every public one: about forty minutes on one core, victims included.
 bench-boundary: .venv/peers
