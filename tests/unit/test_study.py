@@ -7,6 +7,8 @@ import pytest
 from backburn.benchmark.study import Longer, Study, load_study
 from backburn.errors import InputError
 
+STUDIES = Path(__file__).parents[2] / "studies"
+
 
 def written(path: Path, text: str) -> Path:
     path.write_text(text)
@@ -128,3 +130,10 @@ def test_the_targets_of_a_cell_are_its_attacks():
     (many,) = Study(attacks=["all_to_all"]).cells()
     assert many.aims_at([0, 1])
     assert not many.aims_at([0])
+
+
+@pytest.mark.parametrize("file", sorted(STUDIES.glob("*.toml")), ids=lambda file: file.stem)
+def test_every_study_that_is_at_hand_can_be_read(file):
+    study = load_study(file)
+    assert len({cell.name for cell in study.cells()}) == len(study.cells()) > 0
+    assert f"make study-{file.stem}" in file.read_text()
