@@ -27,13 +27,15 @@ check: .venv/ready
 study-%: .venv/ready
 	$(BIN)/backburn bench studies/$*.toml --out runs/study-$* --data $(DATA) --workers $(WORKERS)
 
-# The paper's figures for every victim of a study: runs/figures/VICTIM
+# The paper's figures for every victim of a study: runs/figures/VICTIM, and a table of what each
+# measure is worth
 VICTIMS ?= runs/study-burn/victims
 figures: .venv/ready
 	for victim in $(VICTIMS)/*/; do \
 	  out=runs/figures/$$(basename $$victim); \
 	  [ -d $$out ] || $(BIN)/backburn figures $$victim --out $$out --set refinement.rounds=3 || exit; \
 	done
+	$(BIN)/python tests/benchmark/evidence.py --figures runs/figures --out runs/figures/auroc.md
 
 # Our boundary engine beside every public one: about forty minutes on one core, victims included.
 bench-boundary: .venv/peers

@@ -102,7 +102,7 @@ def test_code_in_a_model_file_is_never_run(refused, here):
 def test_a_corrupt_image_among_good_ones_is_named_and_skipped(cli, here):
     (here / PHOTOS / "cat" / "bad.png").write_bytes(b"junk")
     done = cli("audit", MODEL, PHOTOS, "--out", "run")
-    assert done.code == 0, done.err
+    assert done.code == 5, done.err  # eight photos are too few to tell
     assert "of 8 images" in done.out
     assert "1 could not be decoded" in done.out
     assert "cat/bad.png" in done.out

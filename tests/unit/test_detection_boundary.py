@@ -78,13 +78,14 @@ def test_a_model_that_agrees_with_no_label_is_refused(backdoored):
         study(Case(backdoored.case.model, shifted))
 
 
-def test_a_model_that_never_changes_its_mind_is_clean(backdoored):
+def test_a_model_that_never_changes_its_mind_is_no_model_of_these_images(backdoored):
     flat = copy.deepcopy(backdoored.case.model)
     with torch.no_grad():
         flat.scale.zero_()
         flat.trigger_weight.zero_()
     found = study(Case(flat, backdoored.case.images))
-    assert found.verdict.state == "clean"
+    assert found.verdict.state == "abstained"
+    assert "of the images by their label" in found.verdict.reason
     assert not found.evidence.score.any()
 
 

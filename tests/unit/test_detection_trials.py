@@ -6,7 +6,14 @@ from torch import Tensor, nn
 
 from backburn.detection.groups import Division
 from backburn.detection.populations import TwoPopulations
-from backburn.detection.trials import Trial, carry_over, reversion
+from backburn.detection.trials import (
+    REVERSION,
+    TRANSFER,
+    Trial,
+    carry_over,
+    kept_without,
+    reversion,
+)
 from backburn.types import LabeledImages
 
 CLASSES, EACH = 4, 30
@@ -71,6 +78,32 @@ def test_without_other_classes_nothing_can_carry_over():
     assert carry_over(Corner(), images(10), 0, division, {}, generator) == {}
 
 
+class Lamps(nn.Module):
+    """Says the class whose pixel is lit, class 0 where none is or where the last one is."""
+
+    def __init__(self):
+        super().__init__()
+        self.unused = nn.Parameter(torch.zeros(1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        lamps = images.flatten(1)
+        lit = 0.3 + 9 * (lamps[:, -1:] > 0.5)
+        return torch.cat([lit, lamps[:, 1:CLASSES]], 1)
+
+
+@pytest.mark.parametrize("group", [9, 24])
+def test_poison_needs_its_trigger_and_clean_images_need_no_lack_of_it(group):
+    pixels, poison = torch.zeros(EACH, 1, 1, 5, dtype=torch.uint8), torch.arange(group)
+    pixels[poison, 0, 0, 1 + poison % 3] = 200
+    pixels[poison, 0, 0, 4] = 200
+    data = LabeledImages(pixels, torch.zeros(EACH).long())
+    member = (torch.arange(EACH) < group).float()
+    for side, expected in ((member, (0, 1)), (1 - member, (1, 0))):
+        division = Division(torch.arange(EACH), TwoPopulations(side, 1.0, 9.0, float(side.mean())))
+        generator = torch.Generator().manual_seed(0)
+        assert kept_without(Lamps(), data, 0, division, generator) == expected
+
+
 def logits(labels: list[int]) -> Tensor:
     return 20 * nn.functional.one_hot(torch.tensor(labels), CLASSES).float()
 
@@ -104,6 +137,6 @@ def test_poison_of_one_source_goes_back_to_where_the_trigger_carries_over_from(s
 
 
 def test_a_trial_is_as_strong_as_the_stronger_of_both():
-    assert Trial({1: 0.1, 2: 0.3}, 0.7).strength == 0.7
-    assert Trial({1: 0.1, 2: 0.3}, 0.1).strength == pytest.approx(0.2)
+    assert Trial({1: 0.1, 2: 0.3}, 0.9).strength == pytest.approx(0.9 / REVERSION)
+    assert Trial({1: 0.1, 2: 0.3}, 0.1).strength == pytest.approx(0.2 / TRANSFER)
     assert Trial().strength == Trial({1: -0.2}).strength == 0

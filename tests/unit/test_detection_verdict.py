@@ -11,7 +11,7 @@ FALSE_ALARM, SUSPICION = 0.01, 0.05
 
 def verdict(strengths: dict[int, float], looks: int = 10):
     classes = [
-        ClassEvidence(label, 0.5, 5.0, strength, 0.0, p_value(strength, looks))
+        ClassEvidence(label, 0.5, 5.0, strength, 0.0, p_value(25 * strength, looks))
         for label, strength in strengths.items()
     ]
     return reach_verdict(classes, FALSE_ALARM, SUSPICION)
@@ -54,14 +54,14 @@ def test_what_was_tried_is_told_in_order():
 
 @pytest.mark.parametrize("looks", [1, 10, 1000])
 def test_p_values_are_probabilities_and_fall_with_strength(looks):
-    values = [p_value(strength, looks) for strength in (0.0, 0.1, 0.3, 0.9)]
+    values = [p_value(strength, looks) for strength in (0.0, 2.0, 8.0, 20.0)]
     assert all(0 <= value <= 1 for value in values)
     assert values == sorted(values, reverse=True)
     assert values[0] == 1
 
 
 def test_every_look_is_paid_for():
-    assert p_value(0.5, 20) == pytest.approx(2 * p_value(0.5, 10))
+    assert p_value(12, 20) == pytest.approx(2 * p_value(12, 10))
 
 
 def test_a_case_that_cannot_be_examined_is_not_called_clean():

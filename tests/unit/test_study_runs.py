@@ -125,7 +125,9 @@ def test_the_table_for_people_is_in_per_cent_and_says_which_verdicts_were_right(
         read_cells(STUDY, tmp_path / "out")
     ).splitlines()
     assert len({line.count("|") for line in (head, rule, first, clean, mean)}) == 1
-    figures = "98.0 | 100.0 | 97.0 | 0.0 | - | 90.0 | 99.5 | 99.0 | 1.0 | 75.0 | 0.60 | 1 of 1 |"
+    figures = (
+        "98.0 | 100.0 | 97.0 | 0.0 | 1.0 | - | 90.0 | 99.5 | 99.0 | 1.0 | 75.0 | 0.60 | 1 of 1 |"
+    )
     assert first == f"| default | badnets | 5 % | 1 | {figures}"
     assert clean.endswith("| 0 of 1 |")
     assert mean == f"| default | **mean** |  | 1 | {figures}"

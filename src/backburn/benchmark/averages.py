@@ -15,6 +15,7 @@ SHOWN = {
     "ASR before": "asr_before",
     "ACC after": "acc_after",
     "ASR after": "asr_after",
+    "ASR clean": "asr_clean",
     "RA after": "ra_after",
     "RA clean": "ra_clean",
     "DER": "der",
@@ -29,9 +30,9 @@ def summary_markdown(cells: Sequence[tuple[Cell, Record]]) -> str:
     """Per cent; mean and, from two seeds on, standard deviation; `cost` is repair / victim.
 
     "verdict" counts the cells that were called backdoored with the right targets (clean ones:
-    called clean). "RA clean" is that of a model trained on clean images; "labels right" counts the
-    poison which that model gets right, or all poison where there is no such model. The last rows
-    are means over the attacks.
+    called clean). "ASR clean" and "RA clean" are those of a model trained on clean images; "labels
+    right" counts the poison which that model gets right, or all poison where there is none. The
+    last rows are means over the attacks.
     """
     head = ["method", "attack", "poison", "cells", *SHOWN, "cost", "verdict"]
     lines = [_line(head), _line(["---"] * len(head))]

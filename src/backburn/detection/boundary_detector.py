@@ -127,6 +127,6 @@ class BoundaryDetector(Detector):
         return laboratory.by_transfer(divisions)
 
     def _verdict(self, tried: Tried, classes: Collection[int], doubt: str = "") -> Verdict:
-        """Every class may be looked at twice, by its activations and by its ways."""
-        looked = tried.classes(2 * len(classes))
+        """Two trials of every class, and two looks: by its activations and by its ways."""
+        looked = tried.classes(4 * len(classes))
         return reach_verdict(looked, self.false_alarm, self.suspicion, doubt)

@@ -15,6 +15,8 @@ from .groups import Division
 
 EACH, FEWEST = 40, 10
 EVEN = 0.8
+TRANSFER, REVERSION = 0.04, 0.08
+"""Means, at the most, of both in classes where nothing is planted (docs/method.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +40,8 @@ class Trial:
 
     @property
     def strength(self) -> float:
-        """The stronger of both; 0 where nothing speaks for a plant."""
-        return max(self.transfer, self.reversion)
+        """The stronger of both, in multiples of what a clean class has of it at the most."""
+        return max(self.transfer / TRANSFER, self.reversion / REVERSION)
 
 
 def carry_over(

@@ -9,18 +9,16 @@ from .populations import SMALLEST
 
 FAMILIAR = 0.5
 """A model that was trained on the images calls at least this share of them by their label."""
-SCALE = 0.04
-"""Strength of trials in classes where nothing is planted: exponential, with this mean at most."""
 
 
 def p_value(strength: float, looks: int) -> float:
-    """The chance of a trial so strong, or stronger, in any of `looks` classes of a clean case.
+    """The chance of a trial so strong, or stronger, in any of `looks` at a clean case.
 
-    Strengths of clean classes are taken as exponential with mean `SCALE`, which clean models of
-    several kinds stay below (docs/method.md); Bonferroni pays for every look. It compares no class
-    with another one, so that any number of them can be targets.
+    Strengths of clean classes (see `trials.Trial`) are taken as exponential with mean 1, which
+    clean models of several kinds stay below (docs/method.md); Bonferroni pays for every look. It
+    compares no class with another one, so that any number of them can be targets.
     """
-    return min(1.0, looks * math.exp(-strength / SCALE))
+    return min(1.0, looks * math.exp(-strength))
 
 
 def reach_verdict(
