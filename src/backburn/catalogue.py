@@ -1,5 +1,8 @@
 """Names to classes: the one list of what there is."""
 
+from collections.abc import Mapping
+from typing import TypeVar
+
 from .attacks.adap_blend import AdapBlend
 from .attacks.adap_patch import AdapPatch
 from .attacks.all_to_all import AllToAll
@@ -44,26 +47,26 @@ ATTACKS: dict[str, type[Attack]] = {
 }
 
 
+METHODS: dict[str, type[Defense]] = {"default": BURN, "paper": PaperBURN}
+
+T = TypeVar("T")
+
+
 def attack_named(name: str) -> type[Attack]:
     """The attack of that name.
 
     Raises:
         InputError: no such attack; the message offers the nearest one.
     """
-    if name not in ATTACKS:
-        raise unknown_name("attack", name, ATTACKS)
-    return ATTACKS[name]
-
-
-METHODS: dict[str, type[Defense]] = {"default": BURN, "paper": PaperBURN}
+    return _named("attack", name, ATTACKS)
 
 
 def method_named(name: str) -> type[Defense]:
-    """The defence of that name.
+    """The defence of that name; errors as those of `attack_named`."""
+    return _named("method", name, METHODS)
 
-    Raises:
-        InputError: no such method; the message offers the nearest one.
-    """
-    if name not in METHODS:
-        raise unknown_name("method", name, METHODS)
-    return METHODS[name]
+
+def _named(kind: str, name: str, known: Mapping[str, T]) -> T:
+    if name not in known:
+        raise unknown_name(kind, name, known)
+    return known[name]
