@@ -42,7 +42,7 @@ def _row(cell: Cell, record: Record) -> dict[str, Any]:
         "method": cell.method,
         **{f"{name}_before": digits(before[name]) for name in SCORES},
         **{f"{name}_after": digits(after[name]) for name in SCORES},
-        "der": digits(outcome.get("der")),
+        "der": digits(outcome.get("der") if cell.rate else None),
         **{f"{name}_clean": digits(clean.get(name)) for name in SCORES},
         **{name: digits(found.get(name)) for name in known},
         "verdict": outcome["verdict"],
