@@ -56,9 +56,10 @@ def _line(parts: Iterable[str]) -> str:
 
 
 def _figures(rows: list[Row]) -> list[str]:
-    for row in rows:
-        if row["restored_easy"] == "":
-            row["restored_easy"] = row["restored"]
+    known = [
+        row["restored"] if row["restored_easy"] == "" else row["restored_easy"] for row in rows
+    ]
+    rows = [{**row, "restored_easy": share} for row, share in zip(rows, known, strict=True)]
     shown = [spread([row[name] for row in rows]) for name in SHOWN.values()]
     cost = fmean(row["seconds_repair"] / max(1, row["seconds_victim"]) for row in rows)
     right = sum(row["right"] for row in rows)

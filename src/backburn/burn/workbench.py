@@ -31,7 +31,7 @@ class Workbench:
     progress: Progress
 
     def ask(self, model: nn.Module, pixels: Pixels) -> Logits:
-        """Class probabilities `(n, k)`, averaged over the images and `VIEWS` augmented copy."""
+        """Class probabilities `(n, k)`, averaged over each image and `VIEWS` augmented."""
         augmented = (self.training.augmentation(pixels, self.generator) for _ in range(VIEWS))
         said = [
             predict(model, view, phase="restoration", progress=self.progress)

@@ -67,8 +67,9 @@ def command(
             "arch": arch,
             "test": test,
             "method": method,
+            "max_images": max_images,
+            "holdout": holdout,
         }
-        given |= {"max_images": max_images, "holdout": holdout}
         mended = mend("repair", opened, given, burn, seed, watch, progress, plan_work(out))
     publish(mended, path, as_json)
     drop_work(out)

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..boundary.distances import boundary
 from ..boundary.results import overlaid
 from ..boundary.shards import boundary_in_shards
-from ..models.inference import batches, frozen
+from ..models.inference import penultimate
 from ..types import BoundaryResult, Case, Features, Flags, Index, Progress
 
 
@@ -55,9 +55,8 @@ class Survey:
         known = self.cover(torch.zeros_like(self.known))
         if known.feature is None:
             return known.direction[rows].float()  # type: ignore[index]
-        with frozen(self.case.model) as model, torch.inference_mode():
-            images = batches(model, self.case.images.pixels[rows], self.batch_size)
-            before = torch.cat([model.features(part).float().cpu() for part in images])  # type: ignore[operator]
+        pixels = self.case.images.pixels[rows]
+        before = penultimate(self.case.model, pixels, batch_size=self.batch_size)
         return (known.feature[rows] - before) * known.found[rows, None]
 
     def _search(self, rows: Tensor) -> BoundaryResult:

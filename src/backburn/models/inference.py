@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
-from ..types import Images, Logits, Pixels, Progress, silent
+from ..types import Features, Images, Logits, Pixels, Progress, silent
 
 
 @contextmanager
@@ -90,3 +90,10 @@ def predict(
             for images in batches(model, pixels, batch_size, phase, progress)
         ]
     return torch.cat(parts)
+
+
+def penultimate(model: nn.Module, pixels: Pixels, *, batch_size: int = 512) -> Features:
+    """fp32 features `(n, d)` before the head, on the CPU, of a model that names them."""
+    with frozen(model), torch.inference_mode():
+        images = batches(model, pixels, batch_size)
+        return torch.cat([model.features(part).float().cpu() for part in images])  # type: ignore[operator]

@@ -15,7 +15,7 @@ from ..detection.boundary_statistics import (
     restoration,
 )
 from ..metrics import auroc
-from ..models.inference import batches, frozen, predict
+from ..models.inference import penultimate, predict
 from ..types import (
     BoundaryResult,
     Case,
@@ -25,7 +25,6 @@ from ..types import (
     Index,
     Labels,
     PerImage,
-    Pixels,
     Progress,
     State,
     Truth,
@@ -109,7 +108,7 @@ def portray(
         progress=progress,
     )
     first = boundary(case.model, pixels, budget="screen", predictions=labels[rows])
-    before = penultimate(case, pixels) if named else None
+    before = penultimate(case.model, pixels) if named else None
     measures = {
         "distance": log_distance(found.distance),
         "first_order": log_distance(first.distance),
@@ -159,10 +158,3 @@ def _within(ways: Features, labels: Labels) -> PerImage:
     for label in sorted(set(labels.tolist())):
         out[labels == label] = along_mean(ways[labels == label])
     return out
-
-
-def penultimate(case: Case, pixels: Pixels) -> Features:
-    """`(n, d)` penultimate features, on the CPU, of a model that names them."""
-    with frozen(case.model) as model, torch.inference_mode():
-        parts = [model.features(part).float().cpu() for part in batches(model, pixels, 512)]  # type: ignore[operator]
-    return torch.cat(parts)
