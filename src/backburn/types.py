@@ -170,6 +170,16 @@ class BoundaryResult:
     def __len__(self) -> int:
         return self.found.shape[0]
 
+    def take(self, index: Index | Flags) -> "BoundaryResult":
+        """The results of the rows of `index`, in that order, or of those flagged."""
+
+        def taken(name: str) -> Tensor | None:
+            column = getattr(self, name)
+            return None if column is None else column[index]
+
+        columns: dict[str, Any] = {column.name: taken(column.name) for column in fields(self)}
+        return BoundaryResult(**columns)
+
     def scattered(self, index: Index, count: int) -> "BoundaryResult":
         """The same results as rows `index` of `count` images; nothing is found for the others."""
         fills = {"distance": torch.inf, "crossed_label": -1}

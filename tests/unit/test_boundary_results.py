@@ -2,7 +2,7 @@ import pytest
 import torch
 from jaxtyping import TypeCheckError
 
-from backburn.boundary.results import join, overlaid
+from backburn.boundary.results import join
 from backburn.types import BoundaryResult
 
 
@@ -74,11 +74,10 @@ def test_columns_of_different_lengths_are_refused_in_tests():
         BoundaryResult(part.found, part.distance[:1], part.crossed_label)
 
 
-def test_what_lies_above_is_seen_at_its_rows_alone():
-    above = torch.tensor([False, True, True])
-    seen = overlaid(result([0, 2, 4]), result([6, 8, 10]), above)
-    assert seen.distance.tolist() == [0, 8, 10]
-    assert seen.direction[:, 0].tolist() == [0, 8, 10]
-    assert seen.passes.tolist() == [0, 80, 100]
-    bare = BoundaryResult(above, torch.ones(3), torch.ones(3, dtype=torch.int64))
-    assert overlaid(result([0, 2, 4]), bare, above).direction is None
+def test_rows_are_taken_in_the_order_asked_for():
+    taken = result([0, 2, 4]).take(torch.tensor([2, 0]))
+    assert taken.distance.tolist() == [4, 0]
+    assert taken.direction[:, 0].tolist() == [4, 0]
+    assert taken.passes.tolist() == [40, 0]
+    bare = BoundaryResult(taken.found, taken.distance, taken.crossed_label)
+    assert bare.take(torch.tensor([1])).direction is None

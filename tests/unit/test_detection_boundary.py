@@ -4,8 +4,13 @@ import copy
 
 import pytest
 import torch
+from torch import nn
 
 from backburn.detection.boundary_detector import BoundaryDetector
+from backburn.detection.examination import Laboratory, Tried
+from backburn.detection.groups import Division
+from backburn.detection.populations import TwoPopulations
+from backburn.detection.trials import Trial
 from backburn.errors import InputError
 from backburn.types import Case
 
@@ -120,3 +125,34 @@ def test_the_boundary_is_searched_for_the_suspects_and_a_sample_of_every_class(b
     assert bool(searched[backdoored.poison].all())
     assert all(int(searched[labels == label].sum()) >= 5 for label in range(8))
     assert bool(found.boundary.certified[searched].all())
+
+
+class Guess(Laboratory):
+    """A laboratory in which nothing carries over, and the planted side is guessed wrongly."""
+
+    def __init__(self, planted: list[int]):
+        object.__setattr__(self, "planted", planted)  # the record is frozen
+        object.__setattr__(self, "asked", [])
+
+    def by_transfer(self, divisions):
+        return Tried(divisions, dict.fromkeys(divisions, Trial({1: 0.0})))
+
+    def by_student(self, tried, _settings):
+        inside = {label: d.inside.tolist() for label, d in tried.divisions.items()}
+        self.asked.append(inside)
+        trials = {k: Trial({1: 0.0}, 0.9 * (rows == self.planted)) for k, rows in inside.items()}
+        return Tried(tried.divisions, trials, dict.fromkeys(trials, nn.Identity()))
+
+
+@pytest.mark.parametrize(
+    ("planted", "asked"),
+    [([0, 1], [[0, 1]]), ([2], [[0, 1], [2]]), ([], [[0, 1], [2]])],
+    ids=["guessed right", "guessed wrong", "clean"],
+)
+def test_where_a_student_convicts_nobody_one_is_asked_about_the_other_side(planted, asked):
+    found = TwoPopulations(torch.tensor([0.9, 0.8, 0.1]), 0.5, 5.0, 0.6)
+    laboratory = Guess(planted)
+    tried = BoundaryDetector()._by_activations(laboratory, {0: Division(torch.arange(3), found)})
+    assert laboratory.asked == [{0: rows} for rows in asked]
+    assert (tried.trials[0].reversion > 0.5) == bool(planted)
+    assert not planted or tried.divisions[0].inside.tolist() == planted

@@ -18,7 +18,8 @@ def division(first: int, members: list[float]) -> Division:
 
 
 def tried(label: int, transfer: float, student: nn.Module | None = None) -> Tried:
-    return Tried({label: division(0, [0.9, 0.1])}, {label: Trial({9: transfer})}, student)
+    students = {} if student is None else {label: student}
+    return Tried({label: division(0, [0.9, 0.1])}, {label: Trial({9: transfer})}, students)
 
 
 def test_the_stronger_trial_of_a_class_is_kept_with_its_division():
@@ -33,11 +34,20 @@ def test_classes_of_both_are_kept():
     assert set(stronger(tried(1, 0.1), tried(2, 0.1)).trials) == {1, 2}
 
 
-def test_a_student_that_has_seen_the_suspects_is_not_kept():
-    student = nn.Identity()
-    assert stronger(tried(1, 0.8, student), tried(1, 0.1)).student is student
-    assert stronger(tried(1, 0.1, student), tried(1, 0.8)).student is None
-    assert stronger(tried(1, 0.8, student), tried(2, 0.1)).student is None
+def test_a_class_keeps_the_student_that_was_asked_about_the_side_it_keeps():
+    first, second = nn.Identity(), nn.Identity()
+    assert stronger(tried(1, 0.8, first), tried(1, 0.1, second)).students == {1: first}
+    assert stronger(tried(1, 0.1, first), tried(1, 0.8, second)).students == {1: second}
+    assert stronger(tried(1, 0.1, first), tried(1, 0.8)).students == {}
+    assert stronger(tried(1, 0.8, first), tried(2, 0.1, second)).students == {1: first, 2: second}
+
+
+def test_turned_the_other_side_of_a_class_is_the_planted_one():
+    known = Tried({1: division(5, [0.9, 0.1, 0.2])}, {1: Trial({9: 0.3})}, {1: nn.Identity()})
+    other = known.turned()
+    assert other.divisions[1].inside.tolist() == [6, 7]
+    assert other.trials == known.trials
+    assert other.students == {}
 
 
 @pytest.mark.parametrize(("rest", "held"), [(1, 1), (2, 1), (15, 8), (40, 10), (400, 20)])

@@ -1,5 +1,6 @@
 """A search that is extended: nothing twice, nothing that the model disagrees on."""
 
+import pytest
 import torch
 
 from backburn.boundary.distances import boundary
@@ -17,18 +18,39 @@ def survey(case, agreed, shards=None) -> Survey:
     return Survey(case, agreed, "fast", 64, silent, shards)
 
 
+def searched(found: Survey, wanted: torch.Tensor) -> list[int]:
+    found.cover(wanted)
+    return found.boundary().found.nonzero().flatten().tolist()
+
+
 def test_a_survey_is_extended_and_equals_a_search_of_everything(backdoored):
     case, count = backdoored.case, len(backdoored.case.images)
     found = survey(case, flags(range(count), count))
-    assert not found.cover(flags([], count)).found.any()
-    assert found.cover(flags(range(0, 50), count)).found.nonzero().flatten().tolist() == [
-        *range(50)
-    ]
-    wider = found.cover(flags(range(30, 90), count))
-    assert wider.found.nonzero().flatten().tolist() == [*range(90)]
-    whole = boundary(case.model, case.images.pixels[:90], budget="fast")
+    assert searched(found, flags([], count)) == []
+    assert searched(found, flags(range(20, 50), count)) == [*range(20, 50)]
+    assert searched(found, flags(range(90), count)) == [*range(90)]
+    whole = boundary(case.model, case.images.pixels[:90], budget="fast", directions=True)
+    wider, some = found.boundary(), torch.tensor([70, 3, 40])
     assert torch.allclose(wider.distance[:90], whole.distance, atol=1e-4)
     assert torch.equal(wider.crossed_label[:90], whole.crossed_label)
+    assert torch.equal(wider.distance[some], found.of(some).distance)
+    assert torch.allclose(found.of(some).direction, whole.direction[some], atol=1e-2)
+
+
+def test_the_boundary_of_all_images_leaves_their_ways_out(backdoored):
+    case, count = backdoored.case, len(backdoored.case.images)
+    found = survey(case, flags(range(count), count))
+    found.cover(flags(range(5), count))
+    assert found.boundary().direction is None
+    assert len(found.boundary()) == count
+
+
+def test_the_ways_of_images_that_were_not_searched_are_not_made_up(backdoored):
+    case, count = backdoored.case, len(backdoored.case.images)
+    found = survey(case, flags(range(count), count))
+    found.cover(flags(range(5), count))
+    with pytest.raises(ValueError, match="not searched"):
+        found.of(torch.tensor([4, 5]))
 
 
 def test_what_is_known_is_not_searched_again(backdoored, monkeypatch):
@@ -43,21 +65,21 @@ def test_what_is_known_is_not_searched_again(backdoored, monkeypatch):
     found = survey(case, flags(range(count), count))
     for rows in (range(20), range(10, 25), range(25)):
         found.cover(flags(rows, count))
-    assert sizes == [20, 5]
+    assert sizes == [0, 20, 5]
 
 
 def test_images_that_the_model_disagrees_on_are_not_searched(backdoored):
     case, count = backdoored.case, len(backdoored.case.images)
-    result = survey(case, flags(range(10), count)).cover(flags(range(5, 20), count))
-    assert result.found.nonzero().flatten().tolist() == [*range(5, 10)]
+    found = survey(case, flags(range(10), count))
+    assert searched(found, flags(range(5, 20), count)) == [*range(5, 10)]
 
 
 def test_without_features_ways_are_those_in_pixels(backdoored):
     case, count = backdoored.case, len(backdoored.case.images)
     found = survey(case, flags(range(count), count))
-    result = found.cover(flags(range(10), count))
+    found.cover(flags(range(10), count))
     ways = found.ways(torch.arange(12))
-    assert torch.equal(ways[:10], result.direction[:10].float())
+    assert torch.equal(ways[:10], found.of(torch.arange(10)).direction.float())
     assert not ways[10:].any()
 
 
@@ -67,7 +89,8 @@ def test_shards_let_it_go_on(backdoored, tmp_path, monkeypatch):
     def both(folder) -> torch.Tensor:
         found = survey(case, flags(range(count), count), folder)
         found.cover(flags(range(20), count))
-        return found.cover(flags(range(40), count)).distance
+        found.cover(flags(range(40), count))
+        return found.boundary().distance
 
     first = both(tmp_path)
     monkeypatch.setattr("backburn.boundary.shards.boundary", None)  # nothing may be searched

@@ -1,11 +1,11 @@
 """Phase 1a, label restoration: what was a suspect before somebody put a trigger on it?"""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..detection.boundary_detector import Findings
 from ..errors import InputError
@@ -71,11 +71,24 @@ def restore(settings: Restoration, case: Case, findings: Findings, bench: Workbe
         return Restored(behind_boundary(case.images, findings))
     if findings.transfer >= settings.carried:
         return _undoing(settings, case, findings, bench)
-    if findings.tried.student is not None:
-        says = bench.ask(findings.tried.student, case.images.pixels[flagged])
-        kept = keeping(case.images.labels[flagged], says, settings.clean_label)
+    students, given = findings.tried.students, case.images.labels[flagged]
+    if students.keys() >= set(given.tolist()):
+        says = _students_say(students, case.images, flagged, bench)
+        kept = keeping(given, says, settings.clean_label)
         return Restored(relabel(case.images, flagged, says, kept), None, kept)
     return Restored(behind_boundary(case.images, findings))
+
+
+def _students_say(
+    students: Mapping[int, nn.Module], images: LabeledImages, flagged: Index, bench: Workbench
+) -> Logits:
+    """What the student that never saw a class's suspects says of them, in their order."""
+    given = images.labels[flagged]
+    says = [
+        bench.ask(students[label], images.pixels[flagged[given == label]])
+        for label in sorted(set(given.tolist()))
+    ]
+    return torch.cat(says)[given.argsort(stable=True).argsort()]
 
 
 def _undoing(settings: Restoration, case: Case, findings: Findings, bench: Workbench) -> Restored:

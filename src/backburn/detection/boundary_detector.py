@@ -18,6 +18,9 @@ from .student import Student
 from .survey import Survey
 from .verdict import doubt_about, reach_verdict
 
+WAYS = 1000
+"""Images of a class whose ways tell whether it divides by them."""
+
 
 class Findings(NamedTuple):
     """Everything the detector found out.
@@ -111,22 +114,32 @@ class BoundaryDetector(Detector):
         verdict = self._verdict(tried, rows, doubt)
         evidence = evidence_of(tried, len(labels), verdict)
         shown = evidence.flagged if every_suspect else torch.zeros_like(agreed)
-        measured = survey.cover(shown | laboratory.sample(list(rows.values())))
-        return Findings(measured, evidence, verdict, agreed, tried)
+        survey.cover(shown | laboratory.sample(list(rows.values()), self.probes))
+        return Findings(survey.boundary(), evidence, verdict, agreed, tried)
 
     def _by_activations(self, laboratory: Laboratory, divisions: Mapping[int, Division]) -> Tried:
-        """What sets a group apart is tried on other images; where that says nothing, a student."""
+        """What sets a group apart is tried on other images; where that says nothing, a student.
+
+        Without a trigger that carries over, the planted side is a guess: where the student convicts
+        nobody, another one is asked about the other sides.
+        """
         tried = laboratory.by_transfer(divisions)
-        unclear = self._verdict(tried, divisions).state != "backdoored"
-        return laboratory.by_student(tried, self.student) if tried.divisions and unclear else tried
+        if not tried.divisions or self._verdict(tried, divisions).state == "backdoored":
+            return tried
+        asked = laboratory.by_student(tried, self.student)
+        if self._verdict(asked, divisions).state == "backdoored":
+            return asked
+        return stronger(asked, laboratory.by_student(tried.turned(), self.student))
 
     def _by_boundary(self, laboratory: Laboratory, seed: int) -> Tried:
-        """Classes split by their ways to the boundary: every image's is searched for that."""
-        measured = laboratory.survey.cover(laboratory.survey.agreed)
-        divisions = {k: by_ways(measured, rows, seed) for k, rows in laboratory.rows.items()}
+        """Classes divided by the ways of a thousand images each to their boundary."""
+        survey, drawn = laboratory.survey, laboratory.sample(list(laboratory.rows.values()), WAYS)
+        survey.cover(drawn)
+        chosen = {label: rows[drawn[rows]] for label, rows in laboratory.rows.items()}
+        divisions = {k: by_ways(survey.of(rows), rows, seed) for k, rows in chosen.items()}
         return laboratory.by_transfer(divisions)
 
     def _verdict(self, tried: Tried, classes: Collection[int], doubt: str = "") -> Verdict:
-        """Two trials of every class, and two looks: by its activations and by its ways."""
+        """Four looks at every class: transfer, either side's reversion, transfer by its ways."""
         looked = tried.classes(4 * len(classes))
         return reach_verdict(looked, self.false_alarm, self.suspicion, doubt)

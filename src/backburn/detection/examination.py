@@ -1,7 +1,8 @@
 """The examination of a case: its classes are divided, and the divisions tried."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -19,14 +20,19 @@ DOUBTED = 0.49
 NEEDED = 0.2
 """One side keeps its label so much less without what sets it apart than the other does with it."""
 
+Known = TypeVar("Known")
+
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """The classes that were tried: how each divides, what came of it, and the student, if any."""
+    """The classes that were tried: how each divides, and what came of it.
+
+    `students` holds the one that was asked about a class, which never saw its planted side.
+    """
 
     divisions: Mapping[int, Division]
     trials: Mapping[int, Trial]
-    student: nn.Module | None = None
+    students: Mapping[int, nn.Module] = field(default_factory=dict)
 
     def classes(self, looks: int) -> list[ClassEvidence]:
         """What is known of each class, its p-value paid for by so many looks."""
@@ -37,6 +43,11 @@ class Tried:
             return ClassEvidence(label, *divides, trial.transfer, trial.reversion, chance)
 
         return [known(label, trial) for label, trial in self.trials.items()]
+
+    def turned(self) -> "Tried":
+        """The other side of each class as planted; what carries over is the same in reverse."""
+        divisions = {label: turned(division) for label, division in self.divisions.items()}
+        return Tried(divisions, self.trials)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +71,8 @@ class Laboratory:
         }
         needing = {label: self._needing(label, division) for label, division in chosen.items()}
         unclear = [chosen[label] for label, found in needing.items() if found is None]
-        self.survey.cover(self.sample([s for d in unclear for s in (d.inside, d.outside)]))
+        sides = [side for d in unclear for side in (d.inside, d.outside)]
+        self.survey.cover(self.sample(sides, self.probes))
         facing = {
             label: needing[label] or oriented(division, self.survey.ways(division.rows))
             for label, division in chosen.items()
@@ -99,7 +111,7 @@ class Laboratory:
             return replace(trial, reversion=reversion(said, compared, label, trial.carried))
 
         trials = {label: asked(label, division) for label, division in tried.divisions.items()}
-        return Tried(tried.divisions, trials, student)
+        return replace(tried, trials=trials, students=dict.fromkeys(trials, student))
 
     def _held_out(self, free: Flags) -> Flags:
         """A twentieth of each class, of ten images at the least and half of them at the most."""
@@ -110,32 +122,35 @@ class Laboratory:
             chosen[rest[torch.randperm(len(rest), generator=self.generator)[:count]]] = True
         return chosen
 
-    def sample(self, groups: Sequence[Tensor]) -> Flags:
-        """At most `probes` rows of each group."""
+    def sample(self, groups: Sequence[Tensor], count: int) -> Flags:
+        """At most so many rows of each group."""
         chosen = torch.zeros(len(self.case.images), dtype=torch.bool)
         for rows in groups:
             order = torch.randperm(len(rows), generator=self.generator)
-            chosen[rows[order[: self.probes]]] = True
+            chosen[rows[order[:count]]] = True
         return chosen
 
 
 def stronger(first: Tried, second: Tried) -> Tried:
-    """Each class as it was tried with more to show for it.
-
-    A student has seen the groups of other divisions than its own, so it is kept only where these
-    stay.
-    """
+    """Each class as it was tried with more to show for it."""
     better = {
-        label: trial
+        label
         for label, trial in second.trials.items()
         if label not in first.trials or trial.strength > first.trials[label].strength
     }
-    divisions = {label: second.divisions[label] for label in better}
     return Tried(
-        {**first.divisions, **divisions},
-        {**first.trials, **better},
-        None if better else first.student,
+        _merged(first.divisions, second.divisions, better),
+        _merged(first.trials, second.trials, better),
+        students=_merged(first.students, second.students, better),
     )
+
+
+def _merged(
+    first: Mapping[int, Known], second: Mapping[int, Known], better: set[int]
+) -> dict[int, Known]:
+    """What is known of each class, of those in `better` by the second account."""
+    stay = {label: known for label, known in first.items() if label not in better}
+    return stay | {label: known for label, known in second.items() if label in better}
 
 
 def evidence_of(tried: Tried, count: int, verdict: Verdict) -> Evidence:

@@ -54,17 +54,20 @@ def by_activations(features: Features, rows: Index, seed: int) -> Division:
 
 
 def by_ways(measured: BoundaryResult, rows: Index, seed: int) -> Division:
-    """A class divided by the ways to its boundary, and by how long they are.
+    """Images of a class divided by their ways to its boundary, and by how long these are.
 
     Two views: the way that dominates with the distance, plain where clean images have each their
     own; and two clusters of ways, plainer where clean images share a way, too.
+
+    Args:
+        measured: the boundary of these rows, with directions.
     """
+    rows, measured = rows[measured.found], measured.take(measured.found)
     if measured.direction is None:
         raise ValueError("the boundary was measured without directions")
-    rows = rows[measured.found[rows]]
     if len(rows) < SMALLEST:
         return Division(rows, TwoPopulations(torch.zeros(len(rows)), 0.0, 0.0, 0.0))
-    ways, distance = measured.direction[rows], log_distance(measured.distance[rows])
+    ways, distance = measured.direction, log_distance(measured.distance)
     dominant = torch.stack([dominant_projection(ways), distance], 1)
     clusters = torch.stack([cluster_projection(ways, seed), distance], 1)
     views = [split(dominant, seed, leading=2), split(clusters, seed, leading=1)]

@@ -1,6 +1,6 @@
 """A search of the boundary that is extended, as more images come into question."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..boundary.distances import boundary
-from ..boundary.results import overlaid
+from ..boundary.results import join
 from ..boundary.shards import boundary_in_shards
 from ..models.inference import penultimate
 from ..types import BoundaryResult, Case, Features, Flags, Index, Progress
@@ -17,6 +17,8 @@ from ..types import BoundaryResult, Case, Features, Flags, Index, Progress
 @dataclass(slots=True)
 class Survey:
     """What is known of the boundary around a case's images so far.
+
+    Ways to the boundary are as large as images, so only those of searched images are kept.
 
     Args:
         agreed: images that the model calls by their label; others are never searched.
@@ -29,22 +31,37 @@ class Survey:
     batch_size: int
     progress: Progress
     shards: Path | None
-    known: Flags = field(init=False)
+    place: Index = field(init=False)
     searches: int = 0
-    _result: BoundaryResult | None = None
+    _result: BoundaryResult = field(init=False)
 
     def __post_init__(self) -> None:
-        self.known = torch.zeros_like(self.agreed)
+        self.place = torch.full((len(self.agreed),), -1)
+        self._result = self._search(torch.zeros(0, dtype=torch.long))
 
-    def cover(self, wanted: Flags) -> BoundaryResult:
-        """The boundary with these images in it, as far as the model agrees with their labels."""
-        new = wanted & self.agreed & ~self.known
-        if self._result is None or bool(new.any()):
-            rows = new.nonzero().flatten()
-            found = self._search(rows).scattered(rows, len(new))
-            before, self.known = self._result, self.known | new
-            self._result = found if before is None else overlaid(before, found, new)
-        return self._result
+    def cover(self, wanted: Flags) -> None:
+        """Search the boundary of these images, as far as the model agrees with their labels."""
+        rows = (wanted & self.agreed & (self.place < 0)).nonzero().flatten()
+        if len(rows):
+            before, found = self._result, self._search(rows)
+            self.place[rows] = len(before) + torch.arange(len(rows))
+            self._result = join([before, found], len(before) + len(found))
+
+    def boundary(self) -> BoundaryResult:
+        """The boundary of all images, without ways; nothing is found where none was searched."""
+        known = (self.place >= 0).nonzero().flatten()
+        short = replace(self._result, direction=None, feature=None)
+        return short.take(self.place[known]).scattered(known, len(self.place))
+
+    def of(self, rows: Index) -> BoundaryResult:
+        """The boundary of these images, which were covered, with their ways.
+
+        Raises:
+            ValueError: images that were not.
+        """
+        if bool((self.place[rows] < 0).any()):
+            raise ValueError("images whose boundary was not searched")
+        return self._result.take(self.place[rows])
 
     def ways(self, rows: Index) -> Features:
         """The way of each of these images to its boundary, of any length; zeros where unknown.
@@ -52,12 +69,17 @@ class Survey:
         In features where the model names them: what the perturbation does to the penultimate layer.
         In pixels otherwise.
         """
-        known = self.cover(torch.zeros_like(self.known))
-        if known.feature is None:
-            return known.direction[rows].float()  # type: ignore[index]
-        pixels = self.case.images.pixels[rows]
-        before = penultimate(self.case.model, pixels, batch_size=self.batch_size)
-        return (known.feature[rows] - before) * known.found[rows, None]
+        known = self.place[rows] >= 0
+        found = self.of(rows[known])
+        if found.feature is None:
+            ways = found.direction.float()  # type: ignore[union-attr]
+        else:
+            pixels = self.case.images.pixels[rows[known]]
+            before = penultimate(self.case.model, pixels, batch_size=self.batch_size)
+            ways = (found.feature - before) * found.found[:, None]
+        out = ways.new_zeros((len(rows), ways.shape[1]))
+        out[known] = ways
+        return out
 
     def _search(self, rows: Tensor) -> BoundaryResult:
         search = boundary
