@@ -11,7 +11,6 @@ from torch import nn
 from ..boundary.budget import budget_named
 from ..boundary.distances import boundary
 from ..boundary.shards import boundary_in_shards
-from ..detection.boundary_statistics import log_distance
 from ..detection.student import lasting, suited
 from ..errors import InputError
 from ..metrics import rate
@@ -48,7 +47,7 @@ class PaperBURN(Defense):
     Args:
         budget: effort of the boundary search: `screen`, `fast`, `default` or `exact`.
         abnormal: a distance is abnormal from so many robust standard deviations above the median
-            on, over all images, in logarithms.
+            on, over all images; set on development victims (docs/method.md).
         rounds: of refinement and purification, at the most.
         training: of every fine-tuning.
     Source: Su et al., BURN, arXiv 2507.10491, as far as its abstract tells. Departures: what is
@@ -56,7 +55,7 @@ class PaperBURN(Defense):
     """
 
     budget: str = "fast"
-    abnormal: float = 3.0
+    abnormal: float = 2.0
     rounds: int = 3
     training: Training = field(
         default_factory=lambda: Training(epochs=1, learning_rate=0.01, warmup=0.1)
@@ -131,12 +130,12 @@ class PaperBURN(Defense):
 
 
 def abnormality(found: BoundaryResult, agreed: Flags) -> PerImage:
-    """How many robust standard deviations each log distance lies above the median of them all.
+    """How many robust standard deviations each distance lies above the median of them all.
 
     Where the model disagrees with the label, or no boundary was found, it is the least there is.
     """
     usable = agreed & found.found
-    values = log_distance(found.distance[usable])
+    values = found.distance[usable]
     center = values.median()
     scale = MAD_OF_NORMAL * (values - center).abs().median().clamp_min(1e-6)
     z = torch.full((len(found),), float(((values - center) / scale).min()))
