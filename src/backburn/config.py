@@ -87,7 +87,8 @@ def _convert(value: Any, hint: Any, dotted: str, where: str) -> Any:
 
 def _value(text: str) -> Any:
     try:
-        return msgspec.toml.decode(f"value = {text}")["value"]
+        # .5 is a number to people, but not to TOML
+        return msgspec.toml.decode(f"value = {'0' * text.startswith('.')}{text}")["value"]
     except (msgspec.MsgspecError, ValueError):
         return text
 

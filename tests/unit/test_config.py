@@ -67,6 +67,7 @@ def test_the_default_is_left_as_it_was():
         ("flip=false", {"flip": False}),
         ("fit.rate=1", {"fit": Fit(rate=1.0)}),
         ("fit.rate=1e-3", {"fit": Fit(rate=0.001)}),
+        ("fit.rate=.5", {"fit": Fit(rate=0.5)}),
     ],
 )
 def test_a_setting_is_read_as_toml_and_as_text_where_it_is_none(setting, expected):

@@ -1,6 +1,7 @@
 """The boundary detector on a case that is made by hand."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -92,6 +93,13 @@ def test_a_model_that_never_changes_its_mind_is_no_model_of_these_images(backdoo
     assert found.verdict.state == "abstained"
     assert "of the images by their label" in found.verdict.reason
     assert not found.evidence.score.any()
+
+
+def test_images_that_a_model_does_not_know_are_not_searched_for_hours(backdoored, monkeypatch):
+    monkeypatch.setattr(BoundaryDetector, "_tried", None)
+    strangers = replace(backdoored.case.images, labels=1 - backdoored.case.images.labels)
+    strangers.labels[:20] = backdoored.case.images.labels[:20]
+    assert study(Case(backdoored.case.model, strangers)).verdict.state == "abstained"
 
 
 def test_the_case_is_left_as_it_was(backdoored):

@@ -16,7 +16,7 @@ from .examination import Laboratory, Tried, evidence_of, stronger
 from .groups import Division, by_activations, by_ways, rows_by_class
 from .student import Student
 from .survey import Survey
-from .verdict import doubt_about, reach_verdict
+from .verdict import doubt_about, familiar, reach_verdict
 
 WAYS = 1000
 """Images of a class whose ways tell whether it divides by them."""
@@ -106,16 +106,22 @@ class BoundaryDetector(Detector):
         survey = Survey(case, agreed, self.budget, self.batch_size, progress, shards)
         rows = rows_by_class(labels, agreed)
         laboratory = Laboratory(case, survey, features, rows, self.probes, generator, progress)
-        divisions = {k: by_activations(features, index, seed) for k, index in rows.items()}
-        tried = self._by_activations(laboratory, divisions)
-        if rows and self._verdict(tried, rows).state != "backdoored":
-            tried = stronger(tried, self._by_boundary(laboratory, seed))
         doubt = doubt_about(agreed, len(set(labels.tolist())), len(rows))
+        tried = self._tried(laboratory, seed) if familiar(agreed) else Tried({}, {})
         verdict = self._verdict(tried, rows, doubt)
         evidence = evidence_of(tried, len(labels), verdict)
         shown = evidence.flagged if every_suspect else torch.zeros_like(agreed)
         survey.cover(shown | laboratory.sample(list(rows.values()), self.probes))
         return Findings(survey.boundary(), evidence, verdict, agreed, tried)
+
+    def _tried(self, laboratory: Laboratory, seed: int) -> Tried:
+        """Every class divided by its activations; where that convicts none, by its ways, too."""
+        features, rows = laboratory.features, laboratory.rows
+        divisions = {k: by_activations(features, index, seed) for k, index in rows.items()}
+        tried = self._by_activations(laboratory, divisions)
+        if rows and self._verdict(tried, rows).state != "backdoored":
+            tried = stronger(tried, self._by_boundary(laboratory, seed))
+        return tried
 
     def _by_activations(self, laboratory: Laboratory, divisions: Mapping[int, Division]) -> Tried:
         """What sets a group apart is tried on other images; where that says nothing, a student.

@@ -46,6 +46,11 @@ def reach_verdict(
     return Verdict("abstained" if doubt else "clean", (), least, known, doubt)
 
 
+def familiar(agreed: Flags) -> bool:
+    """Whether these can be the images that the model was trained on, and normalized as then."""
+    return rate(agreed) >= FAMILIAR
+
+
 def doubt_about(agreed: Flags, classes: int, examined: int) -> str:
     """Why nothing would be found even if something were there; empty where there is no reason.
 
@@ -54,7 +59,7 @@ def doubt_about(agreed: Flags, classes: int, examined: int) -> str:
         classes: how many the images have.
         examined: how many of these have enough such images.
     """
-    if rate(agreed) < FAMILIAR:
+    if not familiar(agreed):
         return (
             f"the model calls only {100 * rate(agreed):.0f} % of the images by their label: are "
             "these the images that it was trained on, and is its input normalized as in training?"
