@@ -9,17 +9,13 @@ from .main import EXIT_CODES
 @click.command("audit", short_help="Was this model backdoored, and by which images?")
 @options.case
 @options.out
-@options.max_images
 @options.device
 @options.seed
 @options.settings
 @options.as_json
 def command(
-    model: str,
-    data: str | None,
-    arch: str | None,
+    given: options.Given,
     out: str | None,
-    max_images: int | None,
     device: str,
     seed: int,
     config: str | None,
@@ -49,15 +45,15 @@ def command(
         to_json,
         write_run,
     )
-    from .casework import match_truth, open_case, suspects_csv, verdict_summary
+    from .casework import match_truth, suspects_csv, verdict_summary
+    from .opening import open_case
     from .screen import ShowProgress, found_line, print_json, print_verdict
 
     burn, where = configure(BURN(), config, settings), best_device(device)
     path, watch = plan_run(out, "audit"), Stopwatch()
     with ShowProgress(quiet=as_json) as progress:
         with watch("read"):
-            opened = open_case(model, data, arch, None, where, progress)
-            opened = opened.sampled(max_images, seed)
+            opened = open_case(given, None, seed, where, progress)
         with watch("boundary"):
             generator, shards = torch.Generator().manual_seed(seed), plan_work(out)
             result = burn.audit(opened.case, generator, progress, shards)
@@ -65,7 +61,7 @@ def command(
     verdict = verdict_summary(opened, result)
     record = new_record(
         "audit",
-        {"model": model, "data": data, "arch": arch, "max_images": max_images},
+        given.said(),
         seed,
         watch.seconds,
         {"verdict": verdict, "suspects": found},

@@ -31,9 +31,9 @@ def command(
     from ..data.digits import digits
     from ..models.inference import best_device
     from ..runs import Stopwatch, plan_run
-    from .casework import Opened
     from .making import Plan, default_recipe, make
     from .mending import mend, publish
+    from .opening import Opened
     from .screen import ShowProgress
 
     # on 8x8 images threads wait for each other longer than they work

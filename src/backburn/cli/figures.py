@@ -20,9 +20,7 @@ from . import options
 @options.settings
 @options.as_json
 def command(
-    model: str,
-    data: str | None,
-    arch: str | None,
+    given: options.Given,
     out: str | None,
     each: int,
     device: str,
@@ -48,14 +46,14 @@ def command(
     from ..report.figures import figure_files
     from ..report.portrait import portray
     from ..runs import Stopwatch, new_record, plan_run, write_run
-    from .casework import open_case
+    from .opening import open_case
     from .screen import ShowProgress, print_json
 
     burn, where = configure(BURN(), config, settings), best_device(device)
     path, watch = plan_run(out, "figures"), Stopwatch()
     with ShowProgress(quiet=as_json) as progress:
         with watch("read"):
-            opened = open_case(model, data, arch, None, where, progress)
+            opened = open_case(given, None, seed, where, progress)
         generator = torch.Generator().manual_seed(seed)
         with watch("repair"):
             repaired = burn.repair(opened.case, generator, progress)
@@ -71,8 +69,8 @@ def command(
             )
             drawn = figure_files(shown, repaired.history, opened.case.images.class_names)
     measured = {"verdict": repaired.verdict, "auroc": shown.aurocs()}
-    given = {"model": model, "data": data, "arch": arch, "each": each}
-    record = new_record("figures", given, seed, watch.seconds, measured, str(where))
+    said = {**given.said(), "each": each}
+    record = new_record("figures", said, seed, watch.seconds, measured, str(where))
     write_run(path, record, {"config.toml": to_toml(burn), **drawn})
     if as_json:
         print_json({**measured, "run": str(path)})

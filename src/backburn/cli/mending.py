@@ -15,13 +15,8 @@ from ..models.inference import device_of
 from ..models.loading import dump_model
 from ..runs import Record, Stopwatch, new_record, to_json, write_run
 from ..types import LabeledImages, Progress
-from .casework import (
-    Opened,
-    judge_both,
-    match_truth,
-    suspects_csv,
-    verdict_summary,
-)
+from .casework import judge_both, match_truth, suspects_csv, verdict_summary
+from .opening import Opened
 from .screen import found_line, print_json, print_verdict, scores_table, seconds_line
 
 

@@ -1,6 +1,8 @@
 """The options that several verbs share."""
 
+import functools
 from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeVar
 
 import click
@@ -33,12 +35,6 @@ def out(function: F) -> F:
     return click.option("--out", type=click.Path(), help=text)(function)
 
 
-def max_images(function: F) -> F:
-    """`--max-images`."""
-    text = "Look at so many images only, of every class its share."
-    return click.option("--max-images", type=click.IntRange(1), help=text)(function)
-
-
 def settings(function: F) -> F:
     """`--config` and `--set`."""
     pair = click.option(
@@ -48,9 +44,62 @@ def settings(function: F) -> F:
     return click.option("--config", type=click.Path(), help=text)(pair)
 
 
+def numbers(text: str) -> tuple[float, ...]:
+    """Numbers with commas between them, one a channel."""
+    try:
+        return tuple(float(number) for number in text.split(","))
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r}: give one number a channel, such as 0.485,0.456,0.406"
+        ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a command line says of a case; `case` says what each of it means."""
+
+    model: str
+    data: str | None = None
+    arch: str | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    size: int | None = None
+    cache: str | None = None
+    max_images: int | None = None
+
+    def said(self) -> dict[str, Any]:
+        """What was given, by name."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+CASE = (
+    click.argument("model", metavar="MODEL|VICTIM"),
+    click.argument("data", required=False),
+    click.option("--arch", help="The model's network, such as timm:resnet18 (docs/formats.md)."),
+    click.option("--mean", type=numbers, help="What the model subtracts from [0, 1] pixels."),
+    click.option("--std", type=numbers, help="What it divides them by then."),
+    click.option(
+        "--size",
+        type=click.IntRange(1),
+        help="Pixels a side.  [default: the model's own, or the commonest of the images]",
+    ),
+    click.option("--cache", type=click.Path(), help="Folder that keeps decoded images for later."),
+    click.option(
+        "--max-images",
+        type=click.IntRange(1),
+        help="Look at so many images only, of every class its share.",
+    ),
+)
+
+
 def case(function: F) -> F:
-    """`MODEL DATA` or `VICTIM`, and `--arch`."""
-    text = "The model's network, such as preact_resnet18 (backburn's own files say it themselves)."
-    option = click.option("--arch", help=text)(function)
-    data = click.argument("data", required=False)(option)
-    return click.argument("model", metavar="MODEL|VICTIM")(data)
+    """`MODEL DATA` or `VICTIM`, and how to open them; the function is given a `Given`."""
+
+    @functools.wraps(function)
+    def bundled(**said: Any) -> Any:
+        given = Given(**{field.name: said.pop(field.name) for field in fields(Given)})
+        return function(given, **said)
+
+    for decorate in reversed(CASE):
+        decorate(bundled)
+    return bundled  # type: ignore[return-value]

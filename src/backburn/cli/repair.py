@@ -9,7 +9,6 @@ from .main import EXIT_CODES
 @click.command("repair", short_help="Restore the labels and clean the model.")
 @options.case
 @options.out
-@options.max_images
 @click.option("--holdout", help="Images that are known to be clean; they are trained on, too.")
 @click.option(
     "--method",
@@ -23,11 +22,8 @@ from .main import EXIT_CODES
 @options.settings
 @options.as_json
 def command(
-    model: str,
-    data: str | None,
-    arch: str | None,
+    given: options.Given,
     out: str | None,
-    max_images: int | None,
     holdout: str | None,
     method: str,
     test: str | None,
@@ -51,26 +47,18 @@ def command(
     from ..config import configure
     from ..models.inference import best_device
     from ..runs import Stopwatch, drop_work, plan_run, plan_work
-    from .casework import open_case
     from .mending import mend, publish
+    from .opening import open_case
     from .screen import ShowProgress
 
     burn, where = configure(method_named(method)(), config, settings), best_device(device)
     path, watch = plan_run(out, "repair"), Stopwatch()
     with ShowProgress(quiet=as_json) as progress:
         with watch("read"):
-            opened = open_case(model, data, arch, test, where, progress)
-            opened = opened.sampled(max_images, seed).trusting(holdout, progress)
-        given: dict[str, object] = {
-            "model": model,
-            "data": data,
-            "arch": arch,
-            "test": test,
-            "method": method,
-            "max_images": max_images,
-            "holdout": holdout,
-        }
-        mended = mend("repair", opened, given, burn, seed, watch, progress, plan_work(out))
+            opened = open_case(given, test, seed, where, progress)
+            opened = opened.trusting(holdout, progress)
+        said = {**given.said(), "test": test, "method": method, "holdout": holdout}
+        mended = mend("repair", opened, said, burn, seed, watch, progress, plan_work(out))
     publish(mended, path, as_json)
     drop_work(out)
     state = mended.summary["verdict"]["state"]
