@@ -1,4 +1,4 @@
-"""The built-in networks by name: `preact_resnet18`, `preact_resnet18-w16`, `small_cnn`, `vgg11`."""
+"""The built-in networks by name, such as `preact_resnet18`, or narrower, `preact_resnet18-w16`."""
 
 import re
 from typing import Any, TypeAlias, cast
@@ -8,13 +8,15 @@ import torch
 from ..errors import InputError, unknown_name
 from ..types import Pixels
 from .classifier import Classifier
+from .mobilenet import MobileNetV2
 from .preact_resnet import PreActResNet18
 from .small_cnn import SmallCNN
 from .vgg import VGG11
 
-BuiltIn: TypeAlias = type[PreActResNet18] | type[SmallCNN] | type[VGG11]
+BuiltIn: TypeAlias = type[MobileNetV2] | type[PreActResNet18] | type[SmallCNN] | type[VGG11]
 
 ARCHITECTURES: dict[str, BuiltIn] = {
+    "mobilenet_v2": MobileNetV2,
     "preact_resnet18": PreActResNet18,
     "small_cnn": SmallCNN,
     "vgg11": VGG11,

@@ -1,0 +1,37 @@
+import pytest
+import torch
+
+from backburn.models.zoo import build, parse_architecture
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("side", [16, 32, 57])
+def test_logits_and_features_have_the_promised_shapes(side, channels, generator):
+    model = build("mobilenet_v2-w8", 7, channels).eval()
+    images = torch.rand(2, channels, side, side, generator=generator)
+    with torch.no_grad():
+        assert model(images).shape == (2, 7)
+        assert model.features(images).shape == (2, 320)
+
+
+def test_the_full_network_has_as_many_parameters_as_the_literature_says():
+    with torch.device("meta"):
+        model = parse_architecture("mobilenet_v2")[0](1000)
+    # torchvision's mobilenet_v2 has 3,504,872, without the first block's widening of 1 to 1
+    first = 32 * 32 + 2 * 32
+    assert sum(p.numel() for p in model.parameters()) == 3_504_872 + first
+
+
+def test_three_strides_halve_the_maps(generator):
+    model, sides = build("mobilenet_v2-w4", 3, 3).eval(), []
+    for block in model.blocks:
+        block.register_forward_hook(lambda layer, given, maps: sides.append(maps.shape[-1]))
+    with torch.no_grad():
+        model(torch.rand(1, 3, 32, 32, generator=generator))
+    assert sorted(set(sides), reverse=True) == [32, 16, 8, 4]
+
+
+def test_only_blocks_that_keep_the_shape_add_their_input():
+    residual = [block.residual for block in build("mobilenet_v2-w8", 3, 3).blocks]
+    first = {0, 1, 3, 6, 10, 13, 16}  # of each stage
+    assert residual == [number not in first for number in range(17)]
