@@ -70,7 +70,7 @@ def test_an_unknown_architecture_is_answered_with_the_nearest(name, near):
 
 @pytest.mark.parametrize("name", ["", "vit", "-w4"])
 def test_an_architecture_unlike_all_others_is_answered_with_the_list(name):
-    with pytest.raises(InputError, match="known: .*preact_resnet18, small_cnn"):
+    with pytest.raises(InputError, match=r"known: .*preact_resnet18, small_cnn"):
         parse_architecture(name)
 
 

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Mapping
+from math import isnan
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -117,11 +118,12 @@ def print_verdict(images: LabeledImages, verdict: Mapping[str, Any]) -> None:
     console = Console(highlight=False)
     colors = {"clean": "green", "suspicious": "yellow", "backdoored": "red", "abstained": "yellow"}
     color = colors[verdict["state"]]
-    chance = f"p = {verdict['p_value']:.2g}"
+    # the method as published has no p-value
+    chance = "" if isnan(verdict["p_value"]) else f" (p = {verdict['p_value']:.2g})"
     sentence = f"[bold {color}]{verdict['state'].upper()}[/]"
     if verdict["target_names"]:
         sentence += f": target class {escape(', '.join(map(str, verdict['target_names'])))}"
-    console.print(f"\n{sentence} ({chance})", soft_wrap=True)
+    console.print(f"\n{sentence}{chance}", soft_wrap=True)
     if verdict["reason"]:
         console.print(f"No verdict: {verdict['reason']}", markup=False, soft_wrap=True)
     for tried in verdict["classes"]:
