@@ -1,0 +1,208 @@
+"""The whole chain on other people's networks at 224 pixels: `make bench-any-model`.
+
+Four Imagenette classes are poisoned (BadNets, 10 %) and written as a tree, a CSV and a parquet file.
+A timm ViT, a torchvision ResNet-18 and MobileNet and a Hugging Face ResNet are trained on them from
+scratch, for a short time, and written as their users have them. Then the commands are run: an audit
+of each form of the images (the suspects must be the same), and a repair, which is judged.
+"""
+
+import csv
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import torch
+from torch import nn
+from torchvision_schemas import declare
+
+from backburn.attacks.badnets import BadNets
+from backburn.attacks.base import Recipe, exam_of
+from backburn.attacks.surrogates import Surrogates
+from backburn.data.augmentation import Augmentation
+from backburn.data.reading import load_images
+from backburn.data.writing import dump_parquet, dump_tree
+from backburn.metrics import judge, rate
+from backburn.models.inference import predict
+from backburn.models.loading import load_model
+from backburn.models.wrapping import wrap
+from backburn.runs import commit
+from backburn.training import Training, fit
+from backburn.types import LabeledImages, State, Victim
+
+CLASSES, EACH = 4, 150
+HALF = (0.5,) * 3
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+def vit() -> nn.Module:
+    import timm
+
+    return timm.create_model("vit_tiny_patch16_224", num_classes=CLASSES)
+
+
+def resnet() -> nn.Module:
+    import torchvision
+
+    return torchvision.models.resnet18(num_classes=CLASSES)
+
+
+def mobilenet() -> nn.Module:
+    import torchvision
+
+    return torchvision.models.mobilenet_v3_small(num_classes=CLASSES)
+
+
+def hugging_face() -> nn.Module:
+    import transformers
+
+    sizes = {"embedding_size": 16, "hidden_sizes": [16, 32, 64, 128], "depths": [2, 2, 2, 2]}
+    config = transformers.ResNetConfig(**sizes, layer_type="basic", num_labels=CLASSES)
+    return transformers.ResNetForImageClassification(config)
+
+
+@dataclass(frozen=True)
+class Network:
+    """How a network is made, trained, and written."""
+
+    make: Callable[[], nn.Module]
+    arch: str | None
+    file: str
+    normalization: tuple[tuple[float, ...], tuple[float, ...]]
+    training: Training
+
+
+SLIGHT = Augmentation(shift=0.03, flip=True)
+SGD = Training(epochs=10, batch_size=32, learning_rate=0.05, augmentation=SLIGHT)
+ADAM = Training(
+    epochs=20, batch_size=32, learning_rate=5e-4, optimizer="adam", augmentation=SLIGHT
+)
+NETWORKS = {
+    "timm ViT-tiny": Network(
+        vit, "timm:vit_tiny_patch16_224", "vit.safetensors", (HALF, HALF), ADAM
+    ),
+    "torchvision ResNet-18": Network(resnet, "torchvision:resnet18", "resnet.pt", IMAGENET, SGD),
+    "torchvision MobileNetV3": Network(
+        mobilenet, "torchvision:mobilenet_v3_small", "mobilenet.pth", IMAGENET, ADAM
+    ),
+    "Hugging Face ResNet": Network(hugging_face, None, "resnet-hf", IMAGENET, ADAM),
+}
+
+
+def few(data: Path, split: str, each: int) -> LabeledImages:
+    """So many images of each of the first classes, class by class, as a tree is read."""
+    images = load_images(data / "imagenette", split=split)
+    rows = [(images.labels == label).nonzero().flatten()[:each] for label in range(CLASSES)]
+    chosen = images.take(torch.cat(rows))
+    return LabeledImages(chosen.pixels, chosen.labels, chosen.class_names[:CLASSES])
+
+
+def written(images: LabeledImages, out: Path) -> dict[str, Path]:
+    """The images as a tree, a CSV beside it, and a parquet file, all in the same order."""
+    for name, content in dump_tree(images, "tree").items():
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_bytes(content)
+    files = sorted((out / "tree").rglob("*.png"))
+    with (out / "images.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["path", "label"])
+        table.writerows([path.relative_to(out), path.parent.name] for path in files)
+    (out / "images.parquet").write_bytes(dump_parquet(images))
+    return {name: out / name for name in ("tree", "images.csv", "images.parquet")}
+
+
+def trained(network: Network, images: LabeledImages, path: Path) -> nn.Module:
+    """A network trained on the images, and its weights in a file or folder of its kind."""
+    torch.manual_seed(0)
+    model = wrap(network.make(), network.normalization, images.pixels.shape[-2:])
+    if not path.exists():
+        generator = torch.Generator().manual_seed(0)
+        fit(model, images.pixels, images.labels, network.training, generator)
+        write(model.net, path)
+    return load_model(path, network.arch)
+
+
+def write(net: nn.Module, path: Path) -> None:
+    """The weights as users of that kind of network have them."""
+    from safetensors.torch import save_file
+
+    if path.suffix == ".safetensors":
+        save_file(net.state_dict(), path)
+    elif path.suffix:
+        torch.save({"state_dict": net.state_dict(), "epoch": 10}, path)
+    else:
+        net.save_pretrained(path)
+
+
+def run(*arguments: object) -> dict:
+    """What a command prints as JSON; its exit code is no matter."""
+    command = [sys.executable, "-m", "backburn", *map(str, arguments), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if not done.stdout:
+        raise SystemExit(f"{' '.join(command)}\n{done.stderr}")
+    return json.loads(done.stdout)
+
+
+def suspects(folder: Path) -> list[list[str]]:
+    """The lines of suspects.csv, without the images' names."""
+    with (folder / "suspects.csv").open() as file:
+        return [line[1:] for line in csv.reader(file)]
+
+
+def report(name: str, network: Network, victim: Victim, forms: dict[str, Path], out: Path) -> str:
+    """A line of the table."""
+    path, test = out / network.file, few(DATA[0], "test", 100)
+    arch = ["--arch", network.arch] if network.arch else []
+    exam = exam_of(victim, test)
+    model = trained(network, victim.images, path)
+    known = rate(predict(model, victim.images.pixels).argmax(1) == victim.images.labels)
+    before = judge(model, exam)
+    found = []
+    for form, images in forms.items():
+        said = run("audit", path, images, *arch, "--out", out / f"audit-{network.file}-{form}")
+        found.append((said["verdict"]["state"], suspects(Path(said["run"]))))
+    mended = run("repair", path, forms["tree"], *arch, "--out", out / f"repair-{network.file}")
+    after_path = next(Path(mended["run"]).glob("model*"))
+    after = judge(load_model(after_path, network.arch), exam)
+    poison = victim.truth.state == State.POISON
+    cells = [name, f"{known:.2f}", found[0][0], str(all(one == found[0] for one in found))]
+    cells += [f"{len(found[0][1]) - 1} of {int(poison.sum())}"]
+    cells += [f"{s.acc:.2f} / {s.asr:.2f} / {s.ra:.2f}" for s in (before, after)]
+    return "| " + " | ".join(cells) + " |"
+
+
+DATA: list[Path] = []
+
+
+@click.command()
+@click.option("--data", type=click.Path(path_type=Path), default="data")
+@click.option("--out", type=click.Path(path_type=Path), default="runs/any-model")
+@click.option("--only", multiple=True, help="Names of networks.")
+def main(data: Path, out: Path, only: tuple[str, ...]) -> None:
+    declare()
+    DATA.append(data)
+    out.mkdir(parents=True, exist_ok=True)
+    images, attack = few(data, "train", EACH), BadNets(poisoning_rate=0.1)
+    planted = attack.plant(images, torch.Generator().manual_seed(0), Surrogates())
+    order = planted.images.labels.argsort(stable=True)
+    victim = Victim(
+        nn.Identity(),
+        planted.images.take(order),
+        planted.truth.take(order),
+        planted.trigger,
+        attack.goal(CLASSES),
+    )
+    forms = written(victim.images, out)
+    print(f"commit {commit()}, torch {torch.__version__}, {torch.get_num_threads()} threads\n")
+    print("| network | train accuracy | verdict | same suspects | suspects | before | after |")
+    print("|---|---|---|---|---|---|---|")
+    for name, network in NETWORKS.items():
+        if not only or name in only:
+            print(report(name, network, victim, forms, out), flush=True)
+
+
+if __name__ == "__main__":
+    main()
