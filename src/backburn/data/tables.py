@@ -35,8 +35,8 @@ def parquet(files: Sequence[Path], where: str) -> Rows:
 
     def batches(columns: list[str]) -> Iterator[pa.RecordBatch]:
         for file in files:
-            # buffered, or a column of a whole row group is held
-            with pq.ParquetFile(file, buffer_size=BUFFER) as table:
+            # else the file is held as it is read: all of it, or columns of whole row groups
+            with pq.ParquetFile(file, pre_buffer=False, buffer_size=BUFFER) as table:
                 yield from table.iter_batches(CHUNK, columns=columns)
 
     return arrow_rows(schemas[0], batches, where)
