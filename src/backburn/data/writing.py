@@ -4,8 +4,22 @@ import io
 import re
 
 from ..errors import InputError
-from ..types import LabeledImages, Progress, silent
-from .decoding import encode
+from ..types import LabeledImages, Pixels, Progress, silent
+from .decoding import as_image
+
+ROW_GROUP = 1000
+"""Rows of a parquet file that a reader must hold at once."""
+
+
+def encode(pixels: Pixels, progress: Progress = silent) -> list[bytes]:
+    """PNG bytes of each image; `decode` gives the same pixels back."""
+    out = []
+    for number, array in enumerate(pixels.cpu().numpy()):
+        buffer = io.BytesIO()
+        as_image(array).save(buffer, format="PNG", compress_level=1)
+        out.append(buffer.getvalue())
+        progress("write images", number + 1, len(pixels))
+    return out
 
 
 def dump_parquet(images: LabeledImages, progress: Progress = silent) -> bytes:
@@ -24,7 +38,8 @@ def dump_parquet(images: LabeledImages, progress: Progress = silent) -> bytes:
     )
     buffer = io.BytesIO()
     # Dataset.to_parquet draws a progress bar on stderr
-    pq.write_table(pa.table(columns, schema=features.arrow_schema), buffer)
+    table = pa.table(columns, schema=features.arrow_schema)
+    pq.write_table(table, buffer, row_group_size=ROW_GROUP)
     return buffer.getvalue()
 
 
