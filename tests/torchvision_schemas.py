@@ -4,10 +4,12 @@ Its Python describes operators that its library, built for another torch, would 
 use none of them. Import this before torchvision, timm or transformers.
 """
 
+import importlib
+
 import torch
 
 try:
-    import torchvision
+    importlib.import_module("torchvision")
 except RuntimeError:
     LIBRARY = torch.library.Library("torchvision", "DEF")  # declared as long as it lives
     for name in ("nms", "qnms"):

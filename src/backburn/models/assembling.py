@@ -1,6 +1,5 @@
 """A network by name and the weights of a file, put together by name."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -9,7 +8,7 @@ from torch import nn
 from .checkpoint import Checkpoint
 from .matching import Match, check_match, match, unprefixed
 from .networks import Normalization, Recipe, Sizes
-from .records import Container, OpenedModel, Origin, described
+from .records import OpenedModel, Origin, described
 from .wrapping import examined
 
 
@@ -18,7 +17,6 @@ def assembled(
     found: Checkpoint,
     path: Path,
     given: Normalization | None,
-    beside: Mapping[str, bytes],
 ) -> OpenedModel:
     """The recipe's network with the weights found."""
     sizes = _sizes(_made(recipe, Sizes()), found.weights)
@@ -29,9 +27,9 @@ def assembled(
     network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     channels = (sizes.channels,) if sizes.channels else (3, 1)
     nature = examined(network, channels, recipe.size)
-    origin = _origin(found, fitting, path, beside)
+    origin = _origin(found, fitting, path)
     report = (_where(found, path), *fitting.report())
-    normalization = given or _for_channels(recipe.normalization, nature.channels)
+    normalization = given or for_channels(recipe.normalization, nature.channels)
     return described(OpenedModel(network, nature, recipe.size, normalization, report, origin))
 
 
@@ -60,14 +58,14 @@ def _sizes(sketch: nn.Module, weights: dict[str, torch.Tensor]) -> Sizes:
     return Sizes(head[0] if head is not None and len(head) == 2 else None, channels, width)
 
 
-def _origin(found: Checkpoint, fitting: Match, path: Path, beside: Mapping[str, bytes]) -> Origin:
+def _origin(found: Checkpoint, fitting: Match, path: Path) -> Origin:
     types = {name: weight.dtype for name, weight in fitting.weights.items()}
-    container: Container = "huggingface" if beside else found.container
-    names = fitting.origin
-    return Origin(container, path.name, found.keys, names, types, found.metadata, beside)
+    names, metadata = fitting.origin, found.metadata
+    return Origin(found.container, path.name, found.keys, names, types, metadata)
 
 
-def _for_channels(told: Normalization | None, channels: int) -> Normalization | None:
+def for_channels(told: Normalization | None, channels: int) -> Normalization | None:
+    """What a network's makers say of its images, if it is about as many channels."""
     return told if told is not None and len(told[0]) == channels else None
 
 

@@ -1,22 +1,25 @@
 """Hugging Face image classifiers: a folder of config.json and safetensors; never their code."""
 
-import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from ..errors import InputError, first_line
-from .networks import Normalization, Recipe, Sizes, library
+from .checkpoint import read_checkpoint, shown
+from .hub_settings import CONFIG, PREPROCESSOR, check_depth, read_settings
+from .matching import first_few
+from .networks import library
 
-CONFIG, PREPROCESSOR, WEIGHTS = "config.json", "preprocessor_config.json", "model.safetensors"
+WEIGHTS = "model.safetensors"
 FILES = (CONFIG, PREPROCESSOR, WEIGHTS)
-LARGEST = 4 * 2**20
-"""Bytes of a configuration; that of ImageNet-21k has less than two million."""
-DEEPEST = 1000
-"""Layers that a configuration may ask for."""
-FOREIGN = ("implementation", "auto_map", "quantization", "kernel", "pipeline", "pretrained")
-"""Parts of the names of settings that fetch or run what is not in the folder; left out."""
+SLACK = 4
+"""A network may have so many times the weights of its file, where some are used twice."""
 
 
 def is_folder(path: Path) -> bool:
@@ -41,102 +44,94 @@ def fetched(name: str) -> Path:
         ) from error
 
 
-def folder_recipe(folder: Path) -> Recipe:
-    """The network that a folder's config.json describes, with what its preprocessor says.
+def load_folder(folder: Path) -> tuple[nn.Module, tuple[str, ...]]:
+    """The network that a folder's config.json describes, with the weights beside it.
 
+    Names of weights are translated as transformers does it.
+    Returns:
+        The network in evaluation mode, and lines for people.
     Raises:
         InputError: a configuration that cannot be read, or of a network that transformers does
-            not have itself.
+            not have itself; weights that do not fit it.
     """
     if not (folder / WEIGHTS).is_file():
         raise InputError(
             f"{folder} has no {WEIGHTS}: save the model with save_pretrained, in one shard"
         )
-    settings = _json(folder / CONFIG)
-    kind = settings.get("model_type")
-    transformers = library("transformers", "pip install transformers")
-    auto = transformers.models.auto
+    settings, found = read_settings(folder / CONFIG), read_checkpoint(folder / WEIGHTS)
+    check_depth(settings, folder)
+    transformers = _transformers()
+    auto, kind = transformers.models.auto, settings.get("model_type")
     known = auto.modeling_auto.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES
-    if kind not in known or str(kind).startswith("timm"):
+    if not isinstance(kind, str) or kind not in known or kind.startswith("timm"):
         raise InputError(
-            f"{folder / CONFIG} is of model_type {str(kind)[:60]!r}, which transformers cannot "
-            "build as an image classifier; code that comes with a model is never run"
+            f"{folder / CONFIG} is of model_type {shown(kind)}, which transformers cannot build "
+            "as an image classifier; code that comes with a model is never run"
         )
-    _check_depth(settings, folder)
-
-    def make(_sizes: Sizes) -> nn.Module:
-        try:
-            config = auto.configuration_auto.CONFIG_MAPPING[kind].from_dict(settings)
-            kinds = transformers.AutoModelForImageClassification
-            network: nn.Module = kinds.from_config(config, trust_remote_code=False).float()
-        except Exception as error:  # whatever a wrong setting leads to
-            raise InputError(
-                f"{folder / CONFIG} does not make a {kind}: {first_line(error)}"
-            ) from error
-        return network
-
-    size, normalization = _preprocessing(folder)
-    return Recipe(f"the {kind} of {CONFIG}", make, size, normalization, meta=False)
-
-
-def _json(path: Path) -> dict[str, Any]:
     try:
-        if path.stat().st_size > LARGEST:
-            raise ValueError(f"more than {LARGEST} bytes")
-        found = _local(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path} cannot be read as JSON: {first_line(error)}") from error
-    if not isinstance(found, dict):
-        raise InputError(f"{path} holds a {type(found).__name__}: give a table of settings")
-    return found
+        with _quiet(transformers):
+            config = auto.configuration_auto.CONFIG_MAPPING[kind].from_dict(settings)
+            network, info = _loaded(transformers, config, found.weights)
+    except Exception as error:  # whatever a wrong setting leads to
+        raise InputError(f"{folder} does not make a {kind}: {first_line(error)}") from error
+    _check_info(info, folder, kind)
+    lines = [f"{WEIGHTS}: {len(found.weights)} weights matched by name to the {kind} of {CONFIG}"]
+    if unused := sorted(map(shown, info["unexpected_keys"])):
+        lines.append(f"{len(unused)} not used: {first_few(unused)}")
+    return network.eval(), tuple(lines)
 
 
-def _local(settings: Any) -> Any:
-    """JSON without the settings that would fetch or run anything."""
-    if isinstance(settings, list):
-        return [_local(value) for value in settings]
-    if not isinstance(settings, dict):
-        return settings
-    kept = {key: value for key, value in settings.items() if not any(f in key for f in FOREIGN)}
-    return {key: _local(value) for key, value in kept.items() if "backbone" not in key}
+def _transformers() -> Any:
+    """The library, which needs no torchvision, but fails where there is one that does not load."""
+    if find_spec("torchvision"):
+        library("torchvision", "pip install torchvision")
+    return library("transformers", "pip install transformers")
 
 
-def _check_depth(settings: dict[str, Any], folder: Path) -> None:
-    for key, value in settings.items():
-        counts = value if isinstance(value, list) else [value]
-        deep = any(word in key for word in ("layers", "depths", "blocks"))
-        if deep and any(isinstance(count, int) and count > DEEPEST for count in counts):
-            raise InputError(f"{folder / CONFIG} asks for more than {DEEPEST} layers: {key}")
-
-
-def _preprocessing(folder: Path) -> tuple[tuple[int, int] | None, Normalization | None]:
-    """Size and normalisation of a folder's images; None for what it does not say."""
-    if not (folder / PREPROCESSOR).is_file():
-        return None, None
-    told = _json(folder / PREPROCESSOR)
-    size = _size(told.get("crop_size") if told.get("do_center_crop") else None) or _size(
-        told.get("size")
+def _loaded(
+    transformers: Any, config: Any, weights: dict[str, Tensor]
+) -> tuple[nn.Module, dict[str, Any]]:
+    """The network with the weights, once it is known to be no larger than they are."""
+    mapping = transformers.AutoModelForImageClassification
+    with torch.device("meta"):
+        sketch = mapping.from_config(config, trust_remote_code=False)
+    needed, held = (sum(t.numel() for t in ts) for ts in (sketch.parameters(), weights.values()))
+    if needed > SLACK * held:
+        raise ValueError(f"it has {needed} weights, the file {held}")
+    network, info = type(sketch).from_pretrained(
+        None, config=config, state_dict=dict(weights), output_loading_info=True, dtype=torch.float32
     )
-    plain = abs(float(told.get("rescale_factor", 1 / 255)) - 1 / 255) < 1e-6
-    mean: Any = told.get("image_mean")
-    std: Any = told.get("image_std")
-    if told.get("do_normalize") is False and plain:
-        return size, ((0.0,) * 3, (1.0,) * 3)
-    if not plain or not _numbers(mean) or not _numbers(std):
-        return size, None
-    return size, (tuple(map(float, mean)), tuple(map(float, std)))
+    return network, info
 
 
-def _numbers(values: Any) -> bool:
-    return isinstance(values, list) and all(isinstance(value, int | float) for value in values)
+def _check_info(info: dict[str, Any], folder: Path, kind: str) -> None:
+    missing = sorted(map(shown, info["missing_keys"]))
+    shapes = sorted(shown(key[0]) for key in info["mismatched_keys"])
+    if missing or shapes or info["error_msgs"]:
+        few = first_few([*shapes, *missing])
+        raise InputError(
+            f"{folder / WEIGHTS} does not fit the {kind} of {CONFIG}: {len(missing)} missing, "
+            f"{len(shapes)} of another shape: {few}"
+        )
 
 
-def _size(told: Any) -> tuple[int, int] | None:
-    """Height and width out of the ways in which preprocessors have said them."""
-    if isinstance(told, dict):
-        shortest = told.get("shortest_edge")
-        told = [told.get("height", shortest), told.get("width", shortest)]
-    sides = told if isinstance(told, list) else [told, told]
-    if len(sides) != 2 or not all(isinstance(side, int) and 0 < side <= 4096 for side in sides):
-        return None
-    return sides[0], sides[1]
+@contextmanager
+def _quiet(transformers: Any) -> Iterator[None]:
+    """No progress bars or advice of transformers, while it lasts: we say what matched."""
+    said = transformers.utils.logging
+    level, bars = said.get_verbosity(), said.is_progress_bar_enabled()
+    said.set_verbosity_error()
+    said.disable_progress_bar()
+    try:
+        yield
+    finally:
+        said.set_verbosity(level)
+        if bars:
+            said.enable_progress_bar()
+
+
+def dump_folder(network: Any) -> bytes:
+    """The weights of a transformers model as `save_pretrained` names them."""
+    with tempfile.TemporaryDirectory() as folder, _quiet(_transformers()):
+        network.save_pretrained(folder, max_shard_size="1TB")
+        return (Path(folder) / WEIGHTS).read_bytes()

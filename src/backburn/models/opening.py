@@ -2,15 +2,21 @@
 
 from pathlib import Path
 
+import torch
+
 from ..errors import InputError
 from .archives import is_exported, is_torchscript, members
-from .assembling import assembled
+from .assembling import assembled, for_channels
 from .checkpoint import read_checkpoint
-from .huggingface import FILES, WEIGHTS, fetched, folder_recipe, is_folder
+from .hub_settings import CONFIG, PREPROCESSOR, preprocessing
+from .huggingface import WEIGHTS, fetched, is_folder, load_folder
 from .networks import Normalization, recipe_named
 from .records import OpenedModel, Origin, described
 from .scripts import load_script
 from .wrapping import examined
+
+BESIDE = (CONFIG, PREPROCESSOR)
+"""What belongs to a folder's model and stays as it is."""
 
 
 def open_model(
@@ -58,10 +64,14 @@ def _open_script(path: Path, given: Normalization | None) -> OpenedModel:
 
 
 def _open_folder(path: Path, given: Normalization | None) -> OpenedModel:
-    recipe, found = folder_recipe(path), read_checkpoint(path / WEIGHTS)
-    beside = {name: (path / name).read_bytes() for name in FILES if (path / name).is_file()}
-    del beside[WEIGHTS]
-    return assembled(recipe, found, path / WEIGHTS, given, beside)
+    network, lines = load_folder(path)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    size, told = preprocessing(path)
+    nature = examined(network, size=size)
+    beside = {name: (path / name).read_bytes() for name in BESIDE if (path / name).is_file()}
+    origin = Origin("huggingface", WEIGHTS, beside=beside)
+    normalization = given or for_channels(told, nature.channels)
+    return described(OpenedModel(network, nature, size, normalization, lines, origin))
 
 
 def _open_weights(path: Path, architecture: str | None, given: Normalization | None) -> OpenedModel:
@@ -69,7 +79,7 @@ def _open_weights(path: Path, architecture: str | None, given: Normalization | N
     name = architecture or _own(found.architecture)
     if name is None:
         raise InputError(f"{path} does not say what network it is for: name it with --arch")
-    return assembled(recipe_named(name), found, path, given, {})
+    return assembled(recipe_named(name), found, path, given)
 
 
 def _own(name: str | None) -> str | None:

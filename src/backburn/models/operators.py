@@ -33,7 +33,7 @@ OPERATORS = frozenset(_OPERATORS.split())
 """Operators and methods of tensors."""
 
 _PLAIN = """
-annotate bool float int isinstance len list max min range str unchecked_cast uninitialized
+annotate bool float getattr int isinstance len list max min range str unchecked_cast uninitialized
 AssertionError Exception RuntimeError ValueError
 """
 PLAIN = frozenset(_PLAIN.split())

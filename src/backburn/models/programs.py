@@ -3,10 +3,17 @@
 import ast
 from typing import TypeAlias
 
+import torch
+
 from .operators import OPERATORS, PLAIN
 
 BOUND = 1000
 """Rounds that a loop may be told to take by a constant."""
+COUNTING = ("len", "size", "dim")
+LESSENING = ("range", "sub", "min", "__range_length")
+
+Assigned: TypeAlias = dict[str, list[ast.expr | None]]
+"""Everything that each name of a function is set to; None for what cannot be told."""
 
 
 class Refused(Exception):  # noqa: N818
@@ -23,53 +30,70 @@ def check_program(sources: list[str]) -> None:
     """
     trees = [ast.parse(source) for source in sources]
     nodes = [node for tree in trees for node in ast.walk(tree)]
-    own = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-    if "__setstate__" in own:
+    defined = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    if "__setstate__" in defined:
         raise Refused("has code that runs on loading")
-    for node in nodes:
-        _check_node(node, own)
-        if isinstance(node, ast.FunctionDef):
-            _check_loops(node, _assigned(node), 0)
+    allowed = OPERATORS | {name for name in defined if not _is_builtin(name)}
+    for tree in trees:
+        _check_names(tree)
+        for function in ast.walk(tree):
+            if isinstance(function, ast.FunctionDef):
+                _check_function(function, allowed)
 
 
-def _check_node(node: ast.AST, own: set[str]) -> None:
-    if isinstance(node, ast.While):
-        raise Refused("loops without a bound")
-    if isinstance(node, ast.Attribute) and _is_operator(node) and node.attr not in OPERATORS:
-        raise Refused(f"calls {node.attr[:40]!r}")
-    if isinstance(node, ast.Call):
-        name = _called(node.func)
-        allowed = OPERATORS if isinstance(node.func, ast.Attribute) else PLAIN
-        if name not in allowed and name not in own:
-            raise Refused(f"calls {name[:40]!r}")
+def _is_builtin(name: str) -> bool:
+    """Whether a method of that name could mean an operator of torch's."""
+    return bool(torch._C._jit_get_schemas_for_operator(f"aten::{name}"))
 
 
-def _is_operator(node: ast.Attribute) -> bool:
-    """Whether this is `torch.NAME` or `ops.NAMESPACE.NAME`."""
-    base = node.value
-    if isinstance(base, ast.Attribute) and isinstance(base.value, ast.Name):
-        if base.value.id == "ops" and base.attr not in ("prim", "aten"):
-            raise Refused(f"calls operators of {base.attr[:40]!r}")
-        return base.value.id == "ops"
-    return isinstance(base, ast.Name) and base.id == "torch"
+def _check_names(tree: ast.AST) -> None:
+    """`torch.NAME` and `ops.NAMESPACE.NAME` are listed, wherever they stand."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Attribute):
+            continue
+        base = node.value
+        if isinstance(base, ast.Name) and base.id == "ops" and node.attr not in ("prim", "aten"):
+            raise Refused(f"calls operators of {node.attr[:40]!r}")
+        within = base.value if isinstance(base, ast.Attribute) else None
+        of_ops = isinstance(within, ast.Name) and within.id == "ops"
+        of_torch = isinstance(base, ast.Name) and base.id == "torch"
+        if (of_ops or of_torch) and node.attr not in OPERATORS:
+            raise Refused(f"calls {node.attr[:40]!r}")
 
 
-def _called(function: ast.expr) -> str:
-    if isinstance(function, ast.Attribute):
-        return function.attr
-    return function.id if isinstance(function, ast.Name) else type(function).__name__
+def _check_function(function: ast.FunctionDef, allowed: frozenset[str]) -> None:
+    assigned = _assigned(function)
+    for node in ast.walk(function):
+        if isinstance(node, ast.While | ast.comprehension):
+            raise Refused("loops without a bound")
+        if isinstance(node, ast.Call):
+            _check_call(node.func, assigned, allowed)
+    _check_loops(function, assigned, 0)
 
 
-Assigned: TypeAlias = dict[str, list[ast.expr]]
-"""Everything that each name of a function is set to."""
+def _check_call(called: ast.expr | None, assigned: Assigned, allowed: frozenset[str]) -> None:
+    """A listed function by its name, by an attribute, or by a name that was set to such."""
+    if isinstance(called, ast.Name) and called.id not in PLAIN | allowed:
+        for value in assigned.get(called.id, [None]):
+            if not isinstance(value, ast.Attribute):
+                raise Refused(f"calls {called.id[:40]!r}")
+            _check_call(value, assigned, allowed)
+    elif isinstance(called, ast.Attribute) and called.attr not in allowed:
+        raise Refused(f"calls {called.attr[:40]!r}")
+    elif not isinstance(called, ast.Name | ast.Attribute):
+        raise Refused("calls what it computed")
 
 
 def _assigned(function: ast.FunctionDef) -> Assigned:
     found: Assigned = {}
+    plain = set()
     for node in ast.walk(function):
-        for target in node.targets if isinstance(node, ast.Assign) else ():
-            if isinstance(target, ast.Name):
-                found.setdefault(target.id, []).append(node.value)
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            plain.add(node.targets[0])
+            found.setdefault(node.targets[0].id, []).append(node.value)
+    for node in ast.walk(function):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node not in plain:
+            found.setdefault(node.id, []).append(None)
     return found
 
 
@@ -82,16 +106,14 @@ def _check_loops(node: ast.AST, assigned: Assigned, depth: int) -> None:
         _check_loops(child, assigned, depth + loops)
 
 
-def _bounded(told: ast.expr, assigned: Assigned, seen: frozenset[str]) -> bool:
+def _bounded(told: ast.expr | None, assigned: Assigned, seen: frozenset[str]) -> bool:
     if isinstance(told, ast.Constant):
         return isinstance(told.value, int) and told.value <= BOUND
     if isinstance(told, ast.Name):
-        values = assigned.get(told.id, []) if told.id not in seen else []
-        return bool(values) and all(_bounded(v, assigned, seen | {told.id}) for v in values)
+        values = assigned.get(told.id, [None]) if told.id not in seen else [None]
+        return all(_bounded(value, assigned, seen | {told.id}) for value in values)
     if not isinstance(told, ast.Call):
         return False
-    name = _called(told.func)
-    less = name in ("range", "sub", "__range_length", "min")
-    return name in ("len", "size", "dim") or (
-        less and all(_bounded(part, assigned, seen) for part in told.args)
-    )
+    name = getattr(told.func, "attr", getattr(told.func, "id", ""))
+    lessens = name in LESSENING and all(_bounded(part, assigned, seen) for part in told.args)
+    return name in COUNTING or lessens

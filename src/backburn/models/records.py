@@ -10,7 +10,7 @@ from torch import nn
 from ..errors import InputError
 from .classifier import Classifier
 from .networks import Normalization
-from .wrapping import Nature, Wrapped, wrap
+from .wrapping import TRIED, Nature, Wrapped, wrap
 
 Container: TypeAlias = Literal["safetensors", "torch", "huggingface", "torchscript"]
 
@@ -67,7 +67,7 @@ class OpenedModel:
 
 
 def described(opened: OpenedModel) -> OpenedModel:
-    """The model, with a line about what it takes and returns, and checked against that."""
+    """The model, with the size of images that it insists on, and a line about what it takes and returns, and checked against that."""
     nature, told = opened.nature, opened.normalization
     if told is not None and {len(told[0]), len(told[1])} != {nature.channels}:
         raise InputError(
@@ -75,7 +75,8 @@ def described(opened: OpenedModel) -> OpenedModel:
         )
     if told is not None and not all(value > 0 for value in told[1]):
         raise InputError(f"std is {told[1]}: give values above 0")
-    size = "x".join(map(str, opened.input_size)) if opened.input_size else "any size"
+    wanted = opened.input_size or (None if nature.size == TRIED[0] else nature.size)
+    size = "x".join(map(str, wanted)) if wanted else "any size"
     line = f"{nature.classes} classes, {nature.channels} channels, images of {size}"
     features = "" if nature.head else "; its features are not known"
-    return replace(opened, report=(*opened.report, line + features))
+    return replace(opened, input_size=wanted, report=(*opened.report, line + features))

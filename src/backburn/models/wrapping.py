@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from ..errors import InputError, first_line
 from ..types import Features, Images, Logits
-from .inference import frozen
 from .networks import Normalization
 
 TRIED = ((32, 32), (224, 224), (64, 64), (28, 28), (299, 299), (384, 384))
@@ -72,12 +71,13 @@ class Headed(Wrapped):
 class Nature:
     """What a network takes and returns, found by asking it.
 
-    `unwrap` is the attribute that holds the logits, `head` the name of the last linear layer; both
+    `size` is that of the images which it took, the first of those tried; `unwrap` is the attribute that holds the logits, `head` the name of the last linear layer; both
     are empty where there is none.
     """
 
     channels: int
     classes: int
+    size: tuple[int, int]
     unwrap: str
     head: str
 
@@ -88,12 +88,13 @@ def examined(
     """Ask a network what it takes and returns.
 
     Args:
+        net: in evaluation mode, on the CPU.
         channels: numbers of channels to try, in this order.
         size: height and width of its images; some usual ones are tried where None.
     Raises:
         InputError: a network that takes no such images, or returns no `(n, k)` logits.
     """
-    with frozen(net), torch.inference_mode():
+    with torch.inference_mode():
         probe, calls, out = _asked(net, channels, (size,) if size else TRIED)
         logits = out if isinstance(out, Tensor) else getattr(out, "logits", None)
         if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != len(probe):
@@ -102,7 +103,9 @@ def examined(
                 "returns one row of logits an image"
             )
         unwrap = "" if isinstance(out, Tensor) else "logits"
-        return Nature(probe.shape[1], logits.shape[1], unwrap, _head(calls, logits))
+        channels, height, width = probe.shape[1:]
+        head = _head(calls, logits)
+        return Nature(channels, logits.shape[1], (height, width), unwrap, head)
 
 
 def wrap(net: nn.Module, nature: Nature, normalization: Normalization) -> Wrapped:
@@ -126,7 +129,7 @@ def _asked(
         try:
             with _listening(net, calls):
                 return probe, calls, net(probe)
-        except (RuntimeError, ValueError, TypeError, AssertionError) as error:
+        except Exception as error:  # a stranger's network may fail in any way
             reason = reason or first_line(error)
     raise InputError(f"the network takes none of the usual images: {reason}")
 

@@ -8,7 +8,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from ..errors import InputError
-from .huggingface import WEIGHTS
+from .huggingface import WEIGHTS, dump_folder
 from .records import Origin
 from .wrapping import Wrapped
 
@@ -27,10 +27,10 @@ def dump_like(origin: Origin, model: nn.Module) -> dict[str, bytes]:
     network = model.net if isinstance(model, Wrapped) else model
     if origin.container == "torchscript":
         return {_file(origin): _script(network)}
-    weights = _weights(origin, network)
     if origin.container == "huggingface":
         beside = {f"model/{name}": content for name, content in origin.beside.items()}
-        return {**beside, f"model/{WEIGHTS}": save(weights, metadata={"format": "pt"})}
+        return {**beside, f"model/{WEIGHTS}": dump_folder(network)}
+    weights = _weights(origin, network)
     if origin.container == "safetensors":
         return {_file(origin): save(weights, metadata=dict(origin.metadata) or None)}
     return {_file(origin): _nested(origin.keys, weights)}
