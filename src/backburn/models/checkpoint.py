@@ -1,6 +1,7 @@
 """Weights out of a stranger's file: tensors only, never code."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,10 +108,12 @@ def _torch(path: Path) -> Checkpoint:
 
 def _reason(error: Exception) -> str:
     """What was wrong, out of torch's page of advice, which includes how to run the code."""
-    lines = [line.strip() for line in str(error).splitlines()]
-    wanted = [line for line in lines if "WeightsUnpickler" in line or "GLOBAL" in line]
-    what = wanted[0] if wanted else first_line(error)
-    return what.partition(". Please")[0].partition(", but got")[0][:120].rstrip(".: ")
+    text = " ".join(str(error).split()) or type(error).__name__
+    asked = re.search(r"GLOBAL ([\w.]+)", text)
+    if asked:
+        return f"it asks for {asked[1][:80]}"
+    what = text.rpartition("WeightsUnpickler error: ")[2]
+    return re.split(r"\. |, which| Check the documentation", what)[0][:120].rstrip(".: ")
 
 
 def _state_dict(held: Any, path: Path) -> tuple[tuple[str, ...], dict[str, Tensor]]:

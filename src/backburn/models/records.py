@@ -67,8 +67,14 @@ class OpenedModel:
 
 
 def described(opened: OpenedModel) -> OpenedModel:
-    """The model, with the size of images that it insists on, and a line about what it takes and returns, and checked against that."""
+    """The model with the size of images that it insists on, and a line about what it takes.
+
+    Raises:
+        InputError: a normalisation that is not for such images.
+    """
     nature, told = opened.nature, opened.normalization
+    if opened.settled and told is not None:
+        raise InputError("a built-in network normalises inside: leave out mean and std")
     if told is not None and {len(told[0]), len(told[1])} != {nature.channels}:
         raise InputError(
             f"mean and std are for {len(told[0])} channels, the model takes {nature.channels}"

@@ -42,6 +42,8 @@ def load_script(path: Path) -> nn.Module:
         ) from error
     if broken:
         raise InputError(f"{path} is broken: NaN or infinite values in {broken[0][:60]!r}")
+    for weight in network.parameters():
+        weight.requires_grad_(False)  # copies of a script's weights that need it are no leaves
     return network.eval()
 
 

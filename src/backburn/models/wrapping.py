@@ -71,8 +71,8 @@ class Headed(Wrapped):
 class Nature:
     """What a network takes and returns, found by asking it.
 
-    `size` is that of the images which it took, the first of those tried; `unwrap` is the attribute that holds the logits, `head` the name of the last linear layer; both
-    are empty where there is none.
+    `size` is that of the images which it took, the first of those tried; `unwrap` the attribute
+    that holds the logits, `head` the name of the last linear layer, both empty where there is none.
     """
 
     channels: int
@@ -103,9 +103,9 @@ def examined(
                 "returns one row of logits an image"
             )
         unwrap = "" if isinstance(out, Tensor) else "logits"
-        channels, height, width = probe.shape[1:]
+        _, taken, height, width = probe.shape
         head = _head(calls, logits)
-        return Nature(channels, logits.shape[1], (height, width), unwrap, head)
+        return Nature(taken, logits.shape[1], (height, width), unwrap, head)
 
 
 def wrap(net: nn.Module, nature: Nature, normalization: Normalization) -> Wrapped:
