@@ -69,9 +69,9 @@ def test_a_missing_file_is_refused(tmp_path, name):
 
 
 @pytest.mark.parametrize("held", [[torch.ones(2)], {"state_dict": {}}, torch.ones(2), {"epoch": 3}])
-def test_anything_but_a_bare_state_dict_is_refused(tmp_path, held):
+def test_a_file_without_a_state_dict_is_refused(tmp_path, held):
     torch.save(held, tmp_path / "model.pt")
-    with pytest.raises(InputError, match="no bare state_dict"):
+    with pytest.raises(InputError, match="no state_dict"):
         load_model(tmp_path / "model.pt", "small_cnn")
 
 
@@ -79,15 +79,13 @@ def test_anything_but_a_bare_state_dict_is_refused(tmp_path, held):
     "change",
     [
         lambda w: {},
-        lambda w: {f"module.{key}": value for key, value in w.items()},
         lambda w: {key: value for key, value in w.items() if key != "bn2.weight"},
-        lambda w: {**w, "extra.weight": torch.ones(1)},
         lambda w: {**w, "hidden.bias": torch.ones(3)},
         lambda w: {**w, "conv1.weight": torch.ones(4)},
         lambda w: {**w, "conv1.weight": torch.ones(0, 3, 3, 3)},
         lambda w: {**w, "head.weight": torch.tensor(1.0)},
     ],
-    ids=["empty", "prefixed", "missing", "extra", "shape", "flat", "no channels", "scalar"],
+    ids=["empty", "missing", "shape", "flat", "no channels", "scalar"],
 )
 def test_weights_that_do_not_fit_are_refused(tmp_path, model, change):
     torch.save(change(model.state_dict()), tmp_path / "model.pt")

@@ -55,9 +55,9 @@ def _ask(model: nn.Module, images: Images, seen: list[Tensor]) -> Tensor:
 def _watched(model: nn.Module, seen: list[Tensor]) -> Iterator[None]:
     """Append to `seen` what comes out of the model's layers, while it lasts."""
 
-    def note(_module: nn.Module, _given: object, out: object) -> None:
+    def note(layer: nn.Module, _given: object, out: object) -> None:
         if isinstance(out, Tensor) and out.dim() > 1:
-            seen.append(_pooled(out.float()))
+            seen.append(_pooled(out.float(), _channels_last(layer, out)))
 
     handles = [layer.register_forward_hook(note) for layer in _layers(model)]
     try:
@@ -77,9 +77,17 @@ def _layers(model: nn.Module) -> list[nn.Module]:
     return normalising or weighing
 
 
-def _pooled(out: Tensor) -> Tensor:
-    """Mean and maximum of every channel: channels are second in maps, last in tokens."""
+def _channels_last(layer: nn.Module, out: Tensor) -> bool:
+    """Whether the channels of maps are last: where a layer norm goes over that axis only."""
+    shape = tuple(getattr(layer, "normalized_shape", ()))
+    if out.dim() == 3 or type(layer) is nn.LayerNorm:
+        return shape != out.shape[-3:]
+    return shape == (out.shape[-1],) and shape != (out.shape[1],)
+
+
+def _pooled(out: Tensor, channels_last: bool) -> Tensor:
+    """Mean and maximum of every channel, over all positions."""
     if out.dim() == 2:
         return out
-    places = out.flatten(2) if out.dim() >= 4 else out.transpose(1, 2)
+    places = out.flatten(1, -2).transpose(1, 2) if channels_last else out.flatten(2)
     return torch.cat([places.mean(2), places.amax(2)], 1)

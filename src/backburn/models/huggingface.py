@@ -1,0 +1,137 @@
+"""Hugging Face image classifiers: a folder of config.json and safetensors; never their code."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import InputError, first_line
+from .checkpoint import read_checkpoint, shown
+from .hub_settings import CONFIG, PREPROCESSOR, check_depth, read_settings
+from .matching import first_few
+from .networks import library
+
+WEIGHTS = "model.safetensors"
+FILES = (CONFIG, PREPROCESSOR, WEIGHTS)
+SLACK = 4
+"""A network may have so many times the weights of its file, where some are used twice."""
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder holds a Hugging Face model."""
+    return (path / CONFIG).is_file()
+
+
+def fetched(name: str) -> Path:
+    """The folder of `hf:OWNER/NAME`: a folder here, or downloaded because the user named it.
+
+    Raises:
+        InputError: neither, or no network.
+    """
+    if Path(name).is_dir():
+        return Path(name)
+    hub = library("huggingface_hub", "pip install huggingface_hub")
+    try:
+        return Path(hub.snapshot_download(name, allow_patterns=list(FILES)))
+    except Exception as error:  # the Hub's client fails in many ways
+        raise InputError(
+            f"hf:{name} is no folder, and cannot be fetched from the Hub: {first_line(error)}"
+        ) from error
+
+
+def load_folder(folder: Path) -> tuple[nn.Module, tuple[str, ...]]:
+    """The network that a folder's config.json describes, with the weights beside it.
+
+    Names of weights are translated as transformers does it.
+    Returns:
+        The network in evaluation mode, and lines for people.
+    Raises:
+        InputError: a configuration that cannot be read, or of a network that transformers does
+            not have itself; weights that do not fit it.
+    """
+    if not (folder / WEIGHTS).is_file():
+        raise InputError(
+            f"{folder} has no {WEIGHTS}: save the model with save_pretrained, in one shard"
+        )
+    settings, found = read_settings(folder / CONFIG), read_checkpoint(folder / WEIGHTS)
+    check_depth(settings, folder)
+    transformers = _transformers()
+    auto, kind = transformers.models.auto, settings.get("model_type")
+    known = auto.modeling_auto.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES
+    if not isinstance(kind, str) or kind not in known or kind.startswith("timm"):
+        raise InputError(
+            f"{folder / CONFIG} is of model_type {shown(kind)}, which transformers cannot build "
+            "as an image classifier; code that comes with a model is never run"
+        )
+    try:
+        with _quiet(transformers):
+            config = auto.configuration_auto.CONFIG_MAPPING[kind].from_dict(settings)
+            network, info = _loaded(transformers, config, found.weights)
+    except Exception as error:  # whatever a wrong setting leads to
+        raise InputError(f"{folder} does not make a {kind}: {first_line(error)}") from error
+    _check_info(info, folder, kind)
+    lines = [f"{WEIGHTS}: {len(found.weights)} weights matched by name to the {kind} of {CONFIG}"]
+    if unused := sorted(map(shown, info["unexpected_keys"])):
+        lines.append(f"{len(unused)} not used: {first_few(unused)}")
+    return network.eval(), tuple(lines)
+
+
+def _transformers() -> Any:
+    """The library, which needs no torchvision, but fails where there is one that does not load."""
+    if find_spec("torchvision"):
+        library("torchvision", "pip install torchvision")
+    return library("transformers", "pip install transformers")
+
+
+def _loaded(
+    transformers: Any, config: Any, weights: dict[str, Tensor]
+) -> tuple[nn.Module, dict[str, Any]]:
+    """The network with the weights, once it is known to be no larger than they are."""
+    mapping = transformers.AutoModelForImageClassification
+    with torch.device("meta"):
+        sketch = mapping.from_config(config, trust_remote_code=False)
+    needed, held = (sum(t.numel() for t in ts) for ts in (sketch.parameters(), weights.values()))
+    if needed > SLACK * held:
+        raise ValueError(f"it has {needed} weights, the file {held}")
+    network, info = type(sketch).from_pretrained(
+        None, config=config, state_dict=dict(weights), output_loading_info=True, dtype=torch.float32
+    )
+    return network, info
+
+
+def _check_info(info: dict[str, Any], folder: Path, kind: str) -> None:
+    missing = sorted(map(shown, info["missing_keys"]))
+    shapes = sorted(shown(key[0]) for key in info["mismatched_keys"])
+    if missing or shapes or info["error_msgs"]:
+        few = first_few([*shapes, *missing])
+        raise InputError(
+            f"{folder / WEIGHTS} does not fit the {kind} of {CONFIG}: {len(missing)} missing, "
+            f"{len(shapes)} of another shape: {few}"
+        )
+
+
+@contextmanager
+def _quiet(transformers: Any) -> Iterator[None]:
+    """No progress bars or advice of transformers, while it lasts: we say what matched."""
+    said = transformers.utils.logging
+    level, bars = said.get_verbosity(), said.is_progress_bar_enabled()
+    said.set_verbosity_error()
+    said.disable_progress_bar()
+    try:
+        yield
+    finally:
+        said.set_verbosity(level)
+        if bars:
+            said.enable_progress_bar()
+
+
+def dump_folder(network: Any) -> bytes:
+    """The weights of a transformers model as `save_pretrained` names them."""
+    with tempfile.TemporaryDirectory() as folder, _quiet(_transformers()):
+        network.save_pretrained(folder, max_shard_size="1TB")
+        return (Path(folder) / WEIGHTS).read_bytes()

@@ -1,0 +1,88 @@
+"""Opening a stranger's model, whatever it came in."""
+
+from pathlib import Path
+
+import torch
+
+from ..errors import InputError
+from .archives import is_exported, is_torchscript, members
+from .assembling import assembled, for_channels
+from .checkpoint import read_checkpoint
+from .hub_settings import CONFIG, PREPROCESSOR, preprocessing
+from .huggingface import WEIGHTS, fetched, is_folder, load_folder
+from .networks import Normalization, recipe_named
+from .records import OpenedModel, Origin, described
+from .scripts import load_script
+from .wrapping import examined
+
+BESIDE = (CONFIG, PREPROCESSOR)
+"""What belongs to a folder's model and stays as it is."""
+
+
+def open_model(
+    source: str | Path,
+    architecture: str | None = None,
+    mean: tuple[float, ...] | None = None,
+    std: tuple[float, ...] | None = None,
+) -> OpenedModel:
+    """A network with the weights of a file, in evaluation mode; nothing in the file is executed.
+
+    Args:
+        source: weights (.safetensors, or what `torch.save` wrote), a TorchScript archive, a
+            Hugging Face folder, or `hf:OWNER/NAME`, which is downloaded.
+        architecture: `networks.KNOWN`; not needed for archives, folders and files of our own.
+        mean, std: of each channel in [0, 1] units, where the model came without them.
+    Raises:
+        InputError: a source that cannot be opened safely, weights that do not fit the network, or
+            one of mean and std without the other.
+    """
+    if (mean is None) != (std is None):
+        raise InputError("mean without std, or std without mean: give both")
+    given = None if mean is None or std is None else (mean, std)
+    path = fetched(str(source)[3:]) if str(source).startswith("hf:") else Path(source)
+    if is_folder(path):
+        return _open_folder(path, given)
+    if path.is_file() and architecture is None and path.suffix != ".safetensors":
+        names = members(path)
+        if is_torchscript(names):
+            return _open_script(path, given)
+        if is_exported(names):
+            raise InputError(
+                f"{path} is a torch.export archive, which runs code when it is loaded: name the "
+                "network with --arch, and its weights are read without that"
+            )
+    return _open_weights(path, architecture, given)
+
+
+def _open_script(path: Path, given: Normalization | None) -> OpenedModel:
+    network = load_script(path)
+    nature = examined(network)
+    report = (f"{path.name}: TorchScript, read through and found to do arithmetic only",)
+    return described(
+        OpenedModel(network, nature, None, given, report, Origin("torchscript", path.name))
+    )
+
+
+def _open_folder(path: Path, given: Normalization | None) -> OpenedModel:
+    network, lines = load_folder(path)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    size, told = preprocessing(path)
+    nature = examined(network, size=size)
+    beside = {name: (path / name).read_bytes() for name in BESIDE if (path / name).is_file()}
+    origin = Origin("huggingface", WEIGHTS, beside=beside)
+    normalization = given or for_channels(told, nature.channels)
+    return described(OpenedModel(network, nature, size, normalization, lines, origin))
+
+
+def _open_weights(path: Path, architecture: str | None, given: Normalization | None) -> OpenedModel:
+    found = read_checkpoint(path)
+    name = architecture or _own(found.architecture)
+    if name is None:
+        raise InputError(f"{path} does not say what network it is for: name it with --arch")
+    return assembled(recipe_named(name), found, path, given)
+
+
+def _own(name: str | None) -> str | None:
+    """A network that a file may name: one of a library, never code to import."""
+    base = (name or "").partition(":")[0]
+    return name if base in ("timm", "torchvision") or ":" not in (name or ":") else None

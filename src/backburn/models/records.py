@@ -1,0 +1,88 @@
+"""A model as it was opened, and how it was stored."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias
+
+import torch
+from torch import nn
+
+from ..errors import InputError
+from .classifier import Classifier
+from .networks import Normalization
+from .wrapping import TRIED, Nature, Wrapped, wrap
+
+Container: TypeAlias = Literal["safetensors", "torch", "huggingface", "torchscript"]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """How a model was stored, so that another can be stored in the same way.
+
+    `names` are the file's names of the network's weights, `types` the types of numbers they had,
+    `beside` small files that belong to the model.
+    """
+
+    container: Container
+    file: str
+    keys: tuple[str, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
+    types: Mapping[str, torch.dtype] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    beside: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedModel:
+    """A model as it was found, and what is known of it.
+
+    `network` is on normalised images, unless it is built in and normalises inside. `input_size`
+    (height and width) and `normalization` are None where nothing says them; `report` says in
+    lines for people what was found.
+    """
+
+    network: nn.Module
+    nature: Nature
+    input_size: tuple[int, int] | None
+    normalization: Normalization | None
+    report: tuple[str, ...]
+    origin: Origin
+
+    @property
+    def classes(self) -> int:
+        return self.nature.classes
+
+    @property
+    def channels(self) -> int:
+        return self.nature.channels
+
+    @property
+    def settled(self) -> bool:
+        """Whether the network takes pixels in [0, 1] as it is."""
+        return isinstance(self.network, Classifier)
+
+    def normalized(self, normalization: Normalization) -> Wrapped:
+        """The network on pixels in [0, 1], which it normalises in this way."""
+        return wrap(self.network, self.nature, normalization)
+
+
+def described(opened: OpenedModel) -> OpenedModel:
+    """The model with the size of images that it insists on, and a line about what it takes.
+
+    Raises:
+        InputError: a normalisation that is not for such images.
+    """
+    nature, told = opened.nature, opened.normalization
+    if opened.settled and told is not None:
+        raise InputError("a built-in network normalises inside: leave out mean and std")
+    if told is not None and {len(told[0]), len(told[1])} != {nature.channels}:
+        raise InputError(
+            f"mean and std are for {len(told[0])} channels, the model takes {nature.channels}"
+        )
+    if told is not None and not all(value > 0 for value in told[1]):
+        raise InputError(f"std is {told[1]}: give values above 0")
+    wanted = opened.input_size or (None if nature.size == TRIED[0] else nature.size)
+    size = "x".join(map(str, wanted)) if wanted else "any size"
+    line = f"{nature.classes} classes, {nature.channels} channels, images of {size}"
+    features = "" if nature.head else "; its features are not known"
+    return replace(opened, input_size=wanted, report=(*opened.report, line + features))

@@ -1,0 +1,88 @@
+"""Which normalisation does this model want? Tried on labelled images, and said."""
+
+import torch
+from torch import nn
+
+from ..errors import InputError
+from ..types import LabeledImages
+from .inference import predict
+from .networks import Normalization
+from .records import OpenedModel
+from .zoo import channel_statistics
+
+SAMPLE = 1000
+"""Images that a normalisation is tried on."""
+FAR = 0.2
+"""An accuracy that is so much lower speaks against a normalisation."""
+CHANCE = 1.2
+"""No better than so many times the share of the commonest class is chance."""
+COLOR: dict[str, Normalization] = {
+    "none": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+    "0.5/0.5": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "ImageNet's": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "CIFAR-10's": ((0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616)),
+}
+GREY: dict[str, Normalization] = {
+    "none": ((0.0,), (1.0,)),
+    "0.5/0.5": ((0.5,), (0.5,)),
+    "MNIST's": ((0.1307,), (0.3081,)),
+}
+
+
+def settle(opened: OpenedModel, images: LabeledImages) -> tuple[nn.Module, tuple[str, ...]]:
+    """The model on pixels in [0, 1], normalised as it wants to be.
+
+    A normalisation that is known is kept, and questioned where another one does far better. One
+    that is not known is that of a short list (none, 0.5/0.5, ImageNet's, CIFAR-10's or MNIST's,
+    the images' own statistics) with the best accuracy on up to 1,000 of the images.
+    Returns:
+        The model, and lines for people.
+    Raises:
+        InputError: no normalisation of the list is better than chance.
+    """
+    if opened.settled:
+        return opened.network, ()
+    known, sample = opened.normalization, _sample(images)
+    tried = _tried(opened, sample)
+    best = max(tried, key=lambda name: tried[name][1])
+    if known is None:
+        _check_chance(tried[best][1], sample)
+        line = f"normalisation: {best}, the best of {_scores(tried)}"
+        return opened.normalized(tried[best][0]), (line,)
+    model = opened.normalized(known)
+    accuracy = _accuracy(model, sample)
+    line = f"accuracy on {len(sample)} of these images: {accuracy:.1%}"
+    if tried[best][1] > accuracy + FAR:
+        line += f", but {tried[best][1]:.1%} with the normalisation {best}: check --mean and --std"
+    return model, (line,)
+
+
+def _sample(images: LabeledImages) -> LabeledImages:
+    count = min(SAMPLE, len(images))
+    return images.take(torch.linspace(0, len(images) - 1, count).long())
+
+
+def _tried(opened: OpenedModel, sample: LabeledImages) -> dict[str, tuple[Normalization, float]]:
+    """Every normalisation of the list, and the accuracy with it."""
+    known = COLOR if opened.channels == 3 else GREY
+    own = channel_statistics(sample.pixels.cpu())
+    listed = {**known, "the images' own": own}
+    return {name: (n, _accuracy(opened.normalized(n), sample)) for name, n in listed.items()}
+
+
+def _accuracy(model: nn.Module, sample: LabeledImages) -> float:
+    said = predict(model, sample.pixels, batch_size=64).argmax(1)
+    return float((said == sample.labels.cpu()).float().mean())
+
+
+def _check_chance(accuracy: float, sample: LabeledImages) -> None:
+    share = float(sample.labels.bincount().max()) / len(sample)
+    if accuracy <= min(CHANCE * share, (1 + share) / 2):
+        raise InputError(
+            f"the model's normalisation is not known, and the best of those tried calls only "
+            f"{accuracy:.1%} of these images by their label: give --mean and --std"
+        )
+
+
+def _scores(tried: dict[str, tuple[Normalization, float]]) -> str:
+    return ", ".join(f"{name} {accuracy:.1%}" for name, (_, accuracy) in tried.items())

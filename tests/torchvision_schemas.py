@@ -1,0 +1,16 @@
+"""Lets torchvision's wheel be imported beside a torch that cannot load its operators.
+
+Its Python describes operators that its library, built for another torch, would declare; classifiers
+use none of them. Import this before torchvision, timm or transformers.
+"""
+
+import importlib
+
+import torch
+
+try:
+    importlib.import_module("torchvision")
+except RuntimeError:
+    LIBRARY = torch.library.Library("torchvision", "DEF")  # declared as long as it lives
+    for name in ("nms", "qnms"):
+        LIBRARY.define(f"{name}(Tensor boxes, Tensor scores, float iou_threshold) -> Tensor")
