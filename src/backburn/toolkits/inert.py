@@ -68,7 +68,15 @@ def inert_scalar(dtype: Any, content: Any) -> Any:
     return dtype.read(content, ()).item()
 
 
+def inert_bytes(*arguments: Any) -> bytes:
+    """Stands in for `bytes`, by which an empty array's content is written."""
+    if arguments:
+        raise UnpicklingError("bytes that are made by a call")
+    return b""
+
+
 STAND_INS: list[Any] = [
+    (inert_bytes, "builtins.bytes"),
     (InertArray, "numpy.ndarray"),
     (InertDtype, "numpy.dtype"),
     *(
@@ -105,7 +113,7 @@ def load_inert(path: Path) -> Any:
             ) from None
         raise InputError(
             f"{path} does not open as plain tensors and numbers (code in a file is never run): "
-            f"{first_line(error)}"
+            f"{_reason(error)}"
         ) from None
 
 
@@ -118,3 +126,10 @@ def _refuse_bomb(path: Path) -> None:
             f"{path} would unpack to {unpacked} bytes, more than it has: torch.save makes no such "
             "file, so it is not opened"
         )
+
+
+def _reason(error: BaseException) -> str:
+    """Why, without torch's advice to trust the file, which it wraps around the error proper."""
+    if isinstance(error, UnpicklingError) and error.__context__ is not None:
+        error = error.__context__
+    return first_line(error).partition(" Please use ")[0]

@@ -50,7 +50,8 @@ class Planted:
     """The poisoned rows of a set.
 
     `count`: the images of the original set; `order`: which of them make up this one. Of each
-    poisoned one among them its `rows` number, `files`, `given` (what the attacker calls it) and `true` label.
+    poisoned one among them its number in `rows`, its `files`, its label `given` by the attacker
+    and its `true` one.
     """
 
     count: int
@@ -96,15 +97,15 @@ def rebased(path: str, saved: str, root: Path) -> Path:
         InputError: a path that leaves the folder, by its text or by a link, or a missing file.
     """
     folder, file = (PurePosixPath(text.replace("\\", "/")) for text in (saved, path))
-    inside = file.relative_to(folder) if file.is_relative_to(folder) else None
-    whole = inside and folder.name and "\0" not in path + saved
-    if not inside or not whole or ".." in (*inside.parts, folder.name):
+    inside = file.relative_to(folder).parts if file.is_relative_to(folder) else ()
+    if not inside or not folder.name or ".." in (*inside, folder.name) or "\0" in path + saved:
         raise InputError(f"{path!r} in a record of {root} lies outside of it: it is not opened")
-    found = Path(os.path.realpath(root / folder.name / inside))
+    place = root.joinpath(folder.name, *inside)
+    found = Path(os.path.realpath(place))
     if not found.is_relative_to(os.path.realpath(root)):
         raise InputError(f"{path!r} in {root} is a link out of it: it is not opened")
     if not found.is_file():
-        raise InputError(f"{root / folder.name / inside} is missing: copy the record whole")
+        raise InputError(f"{place} is missing: copy the record whole")
     return found
 
 

@@ -37,7 +37,7 @@ def read_suspects(run: Path) -> dict[str, SuspectRow]:
         InputError: no audit or repair there, or a table that is damaged.
     """
     if not (run / SUSPECTS).is_file():
-        raise InputError(f"{run} has no {SUSPECTS}: give a run of audit, repair or demo")
+        raise InputError(f"{run} has no {SUSPECTS}: give a run of audit or repair")
     rows = read_csv(run / SUSPECTS, COLUMNS)
     try:
         found = [
@@ -87,9 +87,17 @@ def cleansed(
             tally["dropped"] += 1
         else:
             tally["relabeled"] += 1
-            yield replace(row, label=restored)
+            yield replace(row, label=restored, file=_renamed(row))
     for name in suspects.keys() - met:
         raise _changed(name)
+
+
+def _renamed(row: EncodedRow) -> str | None:
+    """A file that changes its class goes by its row, too: the class may have one of its name."""
+    if row.file is None:
+        return None
+    file = Path(row.file)
+    return str(file.with_name(f"{file.stem}-{row.number}{file.suffix}"))
 
 
 def _number(name: str, numbers: dict[str, int]) -> int:
