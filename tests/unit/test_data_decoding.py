@@ -5,7 +5,8 @@ import pytest
 import torch
 from PIL import Image
 
-from backburn.data.decoding import decode, encode, stack
+from backburn.data.decoding import decode
+from backburn.data.writing import encode
 
 
 def noise(*shape: int) -> np.ndarray:

@@ -65,6 +65,18 @@ def test_a_training_set_may_be_a_part_of_the_original(tmp_path):
     assert found.truth.poison.tolist() == [True, False, True]
 
 
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.int64, torch.bool])
+def test_marks_may_be_numbers_of_any_kind(tmp_path, kind):
+    def change(held):
+        marks = torch.tensor(held["bd_train"]["poison_indicator"]).to(kind)
+        held["bd_train"]["poison_indicator"] = marks
+        return held
+
+    clean = write_record(tmp_path / "badnet", POISON, change=change)
+    found = read_backdoorbench(tmp_path / "badnet", clean)
+    assert found.truth.poison.nonzero().flatten().tolist() == list(POISON)
+
+
 def test_the_prefix_of_data_parallel_is_taken_off(tmp_path):
     clean = write_record(tmp_path / "badnet", POISON, prefix="module.")
     assert "linear.bias" in read_backdoorbench(tmp_path / "badnet", clean).weights

@@ -215,6 +215,7 @@ def labeled(*labels):
         (lambda held: {**held, "model": {}}, "no state_dict"),
         (lambda held: {**held, "model": {"a": 3}}, "no state_dict"),
         (lambda held: {**held, "model": {"a": torch.ones(1).expand(9**9)}}, "larger than"),
+        (lambda held: {**held, "model_name": "<b>\n</b>"}, "names no network"),
         (without("bd_train", "bd_data_container"), "bd_data_container"),
         (without("bd_train", "poison_indicator"), "poison_indicator"),
         (without("bd_train", "bd_data_container", "data_dict", 0), "does not hold it"),
@@ -245,7 +246,7 @@ def test_a_missing_record_and_a_missing_image_are_told(tmp_path):
     record = tmp_path / "badnet"
     clean = write_record(record, POISON)
     (record / "bd_train_dataset" / "0" / "0.png").unlink()
-    assert "0.png is missing" in refused(record, clean)
+    assert "0.png' is missing" in refused(record, clean)
     (record / "attack_result.pt").unlink()
     assert "no file at" in refused(record, clean)
 

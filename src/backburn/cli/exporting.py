@@ -6,7 +6,6 @@ from typing import Any, cast
 
 from ..data.encoded import EncodedImages, encoded_images
 from ..data.exporting import WRITERS
-from ..data.sources import find
 from ..errors import InputError
 from ..models.loading import load_model
 from ..runs import RECORD, Record, Stopwatch, new_record, to_json, whole_folder, write_run
@@ -64,7 +63,6 @@ def data_of(record: Record) -> str:
 
 
 def _check_apart(path: Path, source: str) -> None:
-    """A folder within the images' own would be read as one of their classes."""
-    images = Path(source)
-    if images.is_dir() and path.resolve().is_relative_to(find(images, "train").resolve()):
+    """A folder within the images' own could be read as one of their classes."""
+    if path.resolve().is_relative_to(Path(source).resolve()):
         raise InputError(f"{path} lies within {source}, which is left as it is: give another DEST")

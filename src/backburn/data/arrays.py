@@ -20,7 +20,7 @@ def from_arrays(images: Any, labels: Any, class_names: tuple[str, ...] = ()) -> 
     Raises:
         InputError: another shape, another range, NaN, one class only, or lengths that differ.
     """
-    pixels = _channels_first(_tensor(images))
+    pixels = channels_first(_tensor(images))
     array = np.asarray(labels)
     if array.dtype.kind not in "biu":
         raise InputError(f"labels are {array.dtype}: give whole numbers from 0")
@@ -50,7 +50,8 @@ def _tensor(images: Any) -> Tensor:
     return torch.from_numpy(np.require(images, requirements=["C", "W"]))
 
 
-def _channels_first(array: Tensor) -> Tensor:
+def channels_first(array: Tensor) -> Tensor:
+    """A view `(n, c, h, w)` of images in one of the shapes that `from_arrays` takes."""
     if array.ndim == 3:
         return array[:, None]
     if array.ndim == 4 and array.shape[1] in (1, 3):

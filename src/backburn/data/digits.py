@@ -1,11 +1,14 @@
 """The embedded data set: scikit-learn's handwritten digits."""
 
+from collections.abc import Iterator
+
 import torch
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 from ..errors import InputError
 from ..types import LabeledImages
+from .rows import Row, Rows
 
 
 def digits(split: str) -> LabeledImages:
@@ -28,3 +31,16 @@ def digits(split: str) -> LabeledImages:
         tuple(str(digit) for digit in range(10)),
         tuple(f"digit {row}" for row in rows),
     )
+
+
+def digit_rows(split: str) -> Rows:
+    """The same as rows."""
+    images = digits(split)
+
+    def read() -> Iterator[Row]:
+        for name, pixels, label in zip(
+            images.names, images.pixels.numpy(), images.labels.tolist(), strict=True
+        ):
+            yield Row(name, pixels, label)
+
+    return Rows("digits", read, images.class_names)

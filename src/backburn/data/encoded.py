@@ -1,21 +1,24 @@
-"""Labeled images as they lie on disk, undecoded, one at a time: for writing them elsewhere."""
+"""Labeled images as they lie somewhere, undecoded, one at a time: for writing them elsewhere."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
-from ..errors import InputError
-from .decoding import encode
-from .reading import _encoded, _name, load_images
-from .sources import find, open_rows, read_rows
+import numpy as np
+
+from .decoding import as_image, plain_file
+from .labels import class_number
+from .rows import Picture, Rows
+from .sources import open_rows
+from .writing import png_bytes
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedRow:
     """An image file's bytes with its label.
 
-    `name` is what `LabeledImages.name_of` says; `file` its path below its class's folder, where it
-    comes from a tree of files; `number` its row.
+    `name` is what `LabeledImages.name_of` says; `file` the image's own path, below the folder of
+    its class where it lies in one, None where it is no file; `number` its row.
     """
 
     number: int
@@ -27,37 +30,43 @@ class EncodedRow:
 
 @dataclass(frozen=True, slots=True)
 class EncodedImages:
-    """Rows to go through once, and the class names, empty where there are none."""
+    """Rows to go through, and the class names, empty where there are none."""
 
     class_names: tuple[str, ...]
     rows: Iterator[EncodedRow]
 
 
 def encoded_images(source: str | Path, split: str = "train") -> EncodedImages:
-    """The images of a source that `load_images` reads, with those that cannot be decoded.
+    """The images of a source that `load_images` reads, also those that it could not decode.
 
+    Encoded images keep their bytes, others become PNG; rows without any image are left out.
     Raises:
         InputError: what `load_images` raises on the source, while the rows are gone through too.
     """
-    if str(source) == "digits":
-        images = load_images(source, split=split)
-        contents = encode(images.pixels)
-        labels = images.labels.tolist()
-        rows = (EncodedRow(i, images.name_of(i), labels[i], c) for i, c in enumerate(contents))
-        return EncodedImages(images.class_names, rows)
-    path = find(Path(source), split)
-    stream, names = open_rows(path, None)
-    return EncodedImages(names, _rows(stream, path, names))
+    rows = open_rows(source, split, None)
+    return EncodedImages(rows.class_names, _encoded(rows))
 
 
-def _rows(stream: object, path: Path, class_names: tuple[str, ...]) -> Iterator[EncodedRow]:
-    for number, (image, label) in enumerate(read_rows(stream, path)):
-        name = _name(image, path, number)
-        if not isinstance(label, int) or not 0 <= label < (len(class_names) or label + 1):
-            raise InputError(f"label {label!r} of {name} in {path} is out of range")
-        try:
-            content = _encoded(image)
-        except (OSError, ValueError):  # a row without an image: kept out, as it was of the run
+def _encoded(rows: Rows) -> Iterator[EncodedRow]:
+    for number, (name, picture, label) in enumerate(rows.read()):
+        known = class_number(label, rows.class_names, name, rows.where)
+        if isinstance(picture, str):
             continue
-        file = str(Path(*Path(name).parts[1:])) if path.is_dir() else None
-        yield EncodedRow(number, name, label, content, file)
+        file = _file(name, rows.class_names[known]) if isinstance(picture, Path) else None
+        yield EncodedRow(number, name, known, _content(picture), file)
+
+
+def _content(picture: Picture) -> bytes:
+    if isinstance(picture, bytes):
+        return picture
+    if isinstance(picture, Path):
+        return plain_file(picture).read_bytes()
+    return png_bytes(as_image(picture) if isinstance(picture, np.ndarray) else picture)
+
+
+def _file(name: str, home: str) -> str | None:
+    """A relative path; None where the name is none."""
+    path = PurePath(name)
+    if path.is_absolute() or ".." in path.parts or not path.name:
+        return None
+    return str(path.relative_to(home)) if path.parts[0] == home and path.parts[1:] else str(path)

@@ -8,11 +8,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from .cells import csv_bytes
+from .cells import csv_bytes, neutral
 from .encoded import EncodedImages, EncodedRow
-from .writing import folder_names, no_images, parquet_schema
-
-CHUNK = 500
+from .writing import ROW_GROUP, folder_names, no_images, parquet_schema
 
 
 def write_parquet(images: EncodedImages, folder: Path) -> None:
@@ -48,17 +46,20 @@ def write_tree(images: EncodedImages, folder: Path) -> None:
 def write_csv(images: EncodedImages, folder: Path) -> None:
     """`train.csv` with the columns path and label, and the files that it names in `images/`.
 
-    Labels are the classes' names where these are in order, numbers elsewhere.
+    Labels are the classes' names where these are in order and plain text, numbers elsewhere. Files
+    whose names no table holds in one line are named by number.
     Raises:
         InputError: a class that has no images left.
     """
-    named = images.class_names and sorted(set(images.class_names)) == list(images.class_names)
+    names = images.class_names
+    plain = all(name.isprintable() and neutral(name.strip()) == name for name in names)
+    named = names and plain and sorted(set(names)) == list(names)
     rows: list[dict[str, str | int]] = []
     met: set[int] = set()
     for row in images.rows:
         met.add(row.label)
-        saved = _save(row, folder / "images", row.file and row.name)
-        label = images.class_names[row.label] if named else row.label
+        saved = _save(row, folder / "images", row.name if row.file and _one_line(row) else None)
+        label = names[row.label] if named else row.label
         rows.append({"path": saved.relative_to(folder).as_posix(), "label": label})
     _check_labels(images.class_names, met)
     (folder / "train.csv").write_bytes(csv_bytes(("path", "label"), rows))
@@ -73,8 +74,12 @@ WRITERS: dict[str, Callable[[EncodedImages, Path], None]] = {
 
 def _chunks(rows: Iterable[EncodedRow]) -> Iterator[list[EncodedRow]]:
     rows = iter(rows)
-    while chunk := list(islice(rows, CHUNK)):
+    while chunk := list(islice(rows, ROW_GROUP)):
         yield chunk
+
+
+def _one_line(row: EncodedRow) -> bool:
+    return row.name.isprintable()
 
 
 def _text(file: str | None) -> str | None:

@@ -1,97 +1,112 @@
-"""Where labelled images lie on disk, as a stream of undecoded rows."""
+"""Where labelled images are, and which reader they need, by what their path is."""
 
-import glob
-import os
-from collections.abc import Iterator
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from PIL import Image
+from ..errors import InputError
+from .digits import digit_rows
+from .hub import PREFIX, hub, hub_has_split, is_saved, saved, saved_folder
+from .hub import SPLITS as SAVED_SPLITS
+from .lists import listed
+from .numpy_files import has_arrays, npy, npz, npz_has_split
+from .rows import Rows
+from .tables import parquet
+from .tars import archived
+from .trees import tree
 
-from ..errors import InputError, first_line
-
-CHUNK = 500
-
-
-def find(path: Path, split: str) -> Path:
-    """The file or folder that holds a split; `path` itself where it has no splits."""
-    if not path.exists():
-        raise InputError(f"no images at {path}: give a folder, a .parquet file, or 'digits'")
-    if path.is_dir():
-        for candidate in (path / f"{split}.parquet", path / split):
-            if candidate.exists():
-                return candidate
-    elif path.suffix != ".parquet":
-        raise InputError(f"{path} is no folder and no .parquet file: give one of these")
-    return path
+SPLITS = ("train", "test", "val", "valid", "validation", "dev")
+FILES = (".parquet", ".csv", ".tsv", ".npz", ".tar")
+HINT = "give a folder, a .parquet, .csv, .tsv, .npz or .tar file, hf:owner/name, or 'digits'"
 
 
-def open_rows(path: Path, limit: int | None) -> tuple[Any, tuple[str, ...]]:
-    """A stream of rows, images undecoded, and the class names, empty where there are none."""
-    import datasets
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How the images of a split are read, and whether they are of that split's own."""
 
+    rows: Callable[[], Rows]
+    own: bool
+
+
+def open_rows(source: str | Path, split: str, limit: int | None) -> Rows:
+    """Undecoded rows of a split, or of all there is where the source has no splits.
+
+    Raises:
+        InputError: nothing that can be read.
+    """
+    return _place(source, split, limit).rows().first(limit)
+
+
+def has_split(source: str | Path, split: str) -> bool:
+    """Whether `load_images(source, split=split)` reads images of that split's own."""
+    if str(source).startswith(PREFIX):
+        return hub_has_split(str(source), split)
     try:
-        if path.is_dir():
-            stream = _tree(path, limit)
-        else:
-            stream = datasets.load_dataset(
-                "parquet", data_files=glob.escape(str(path)), split="train", streaming=True
-            )
-            stream = stream if limit is None else stream.take(limit)
-        features = stream.features or {}
+        return _place(source, split, None).own
     except InputError:
-        raise
-    except Exception as error:  # the library raises its own, pyarrow's and OS errors
-        raise InputError(f"{path} cannot be read as labelled images: {first_line(error)}") from None
-    if not {"image", "label"} <= set(features):
-        kind = "sub-folders of images, one a class" if path.is_dir() else "columns image and label"
-        found = ", ".join(features) or "nothing of the kind"
-        raise InputError(f"{path} needs {kind}; found: {found}")
-    names = tuple(getattr(features["label"], "names", None) or ())
-    return stream.cast_column("image", datasets.Image(decode=False)), names
+        return False
 
 
-def _tree(path: Path, limit: int | None) -> Any:
-    """Rows of the images that lie in the sub-folders of a folder; links are followed."""
-    import datasets
-
-    classes = sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
-    files = {c.name: sorted(_images(c)) for c in classes}
-    files = {name: found for name, found in files.items() if found}
-    if not files:
-        raise InputError(f"{path} needs sub-folders of images, one a class")
-    columns = {
-        "image": [str(file) for found in files.values() for file in found],
-        "label": [label for label, found in enumerate(files.values()) for _ in found],
-    }
-    features = datasets.Features(
-        {"image": datasets.Image(decode=False), "label": datasets.ClassLabel(names=list(files))}
-    )
-    rows = datasets.Dataset.from_dict(columns, features=features)
-    if limit is not None and limit < len(rows):
-        rows = rows.select(np.linspace(0, len(rows) - 1, limit).astype(int))
-    return rows.to_iterable_dataset()
+def _place(source: str | Path, split: str, limit: int | None) -> Place:
+    if str(source) == "digits":
+        return Place(partial(digit_rows, split), True)
+    if str(source).startswith(PREFIX):
+        return Place(partial(hub, str(source), split), True)
+    path = Path(source)
+    if path.is_dir():
+        return _folder(path, split, limit)
+    if not path.exists():
+        raise InputError(f"no images at {path}: {HINT}")
+    return _file(path, split)
 
 
-def _images(folder: Path) -> Iterator[Path]:
-    for where, _, names in os.walk(folder, followlinks=True):
-        for name in names:
-            known = Path(name).suffix.lower() in Image.registered_extensions()
-            if known and not name.startswith("."):
-                yield Path(where) / name
+def _file(path: Path, split: str) -> Place:
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
+        return Place(partial(parquet, [path], str(path)), False)
+    if suffix in (".csv", ".tsv"):
+        return Place(partial(listed, path), False)
+    if suffix == ".npz":
+        return Place(partial(npz, path, split), npz_has_split(path, split))
+    if suffix == ".tar":
+        return Place(partial(archived, [path], str(path)), False)
+    raise InputError(f"{path} is of no kind that can be read: {HINT}")
 
 
-def read_rows(stream: Any, path: Path) -> Iterator[tuple[dict[str, Any] | None, Any]]:
-    """Image (`bytes` or `path`) and label of each row."""
-    chunks = stream.iter(CHUNK)
-    while True:
-        try:
-            chunk = next(chunks)
-        except StopIteration:
-            return
-        except Exception as error:  # damage that shows only now: pyarrow's and OS errors
-            raise InputError(
-                f"{path} cannot be read as labelled images: {first_line(error)}"
-            ) from None
-        yield from zip(chunk["image"], chunk["label"], strict=True)
+def _folder(path: Path, split: str, limit: int | None) -> Place:
+    """A split by its own file, folder or shards; else all that is there."""
+    if is_saved(path):
+        return Place(partial(saved, saved_folder(path, split)), (path / SAVED_SPLITS).is_file())
+    for suffix in FILES:
+        if (path / f"{split}{suffix}").is_file():
+            return replace(_file(path / f"{split}{suffix}", split), own=True)
+    if (path / split).is_dir():
+        return replace(_whole(path / split, split, limit), own=True)
+    for folder in (path, path / "data"):
+        if place := _shards(folder, f"{split}-*"):
+            return replace(place, own=True)
+    if has_arrays(path, split):
+        return Place(partial(npy, path, split), True)
+    return _whole(path, split, limit)
+
+
+def _whole(path: Path, split: str, limit: int | None) -> Place:
+    if is_saved(path):
+        return Place(partial(saved, path), False)
+    if (path / "images.npy").is_file():
+        return Place(partial(npy, path, split), False)
+    classes = any(p.is_dir() and not p.name.startswith(".") for p in path.iterdir())
+    if not classes and (place := _shards(path, "*")):
+        others = [name for name in SPLITS if any(path.glob(f"{name}[-.]*"))]
+        if others:
+            raise InputError(f"{path} has no split {split!r}: found {', '.join(others)}")
+        return place
+    return Place(partial(tree, path, limit), False)
+
+
+def _shards(folder: Path, pattern: str) -> Place | None:
+    for suffix, reader in ((".parquet", parquet), (".tar", archived)):
+        if files := sorted(folder.glob(f"{pattern}{suffix}")):
+            return Place(partial(reader, files, str(folder)), False)
+    return None

@@ -4,9 +4,30 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
+from PIL import Image
+
 from ..errors import InputError
-from ..types import LabeledImages, Progress, silent
-from .decoding import encode
+from ..types import LabeledImages, Pixels, Progress, silent
+from .decoding import as_image
+
+ROW_GROUP = 1000
+"""Rows of a parquet file that a reader must hold at once."""
+
+
+def encode(pixels: Pixels, progress: Progress = silent) -> list[bytes]:
+    """PNG bytes of each image; `decode` gives the same pixels back."""
+    out = []
+    for number, array in enumerate(pixels.cpu().numpy()):
+        out.append(png_bytes(as_image(array)))
+        progress("write images", number + 1, len(pixels))
+    return out
+
+
+def png_bytes(image: Image.Image) -> bytes:
+    """A Pillow image as PNG."""
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", compress_level=1)
+    return buffer.getvalue()
 
 
 def dump_parquet(images: LabeledImages, progress: Progress = silent) -> bytes:
@@ -21,7 +42,8 @@ def dump_parquet(images: LabeledImages, progress: Progress = silent) -> bytes:
     }
     buffer = io.BytesIO()
     # Dataset.to_parquet draws a progress bar on stderr
-    pq.write_table(pa.table(columns, schema=parquet_schema(names)), buffer)
+    table = pa.table(columns, schema=parquet_schema(names))
+    pq.write_table(table, buffer, row_group_size=ROW_GROUP)
     return buffer.getvalue()
 
 

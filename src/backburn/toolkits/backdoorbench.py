@@ -1,6 +1,7 @@
 """BackdoorBench's files: a `record/NAME/` folder in, a `defense_result.pt` out."""
 
 import io
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -103,6 +104,8 @@ def _opened(path: Path) -> AttackResult:
         raise InputError(f"{path} is no attack_result.pt of v2: {first_line(error)}") from None
     if not 2 <= held.num_classes <= MOST_CLASSES:
         raise InputError(f"{path} has {held.num_classes} classes: give 2 to {MOST_CLASSES}")
+    if not re.fullmatch(r"[\w.-]{1,80}", held.model_name, re.ASCII):
+        raise InputError(f"{path} names no network: {held.model_name[:80]!r}")
     return held
 
 

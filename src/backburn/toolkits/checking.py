@@ -20,7 +20,7 @@ def numbers_of(held: Any, what: str) -> np.ndarray:
     values = held.values if isinstance(held, InertArray) else held
     if isinstance(values, Tensor):
         check_storage(values, what)
-        values = values.numpy()
+        values = values.detach().double().numpy() if values.is_floating_point() else values.numpy()
     if isinstance(values, list) and all(type(v) in (int, float, bool) for v in values):
         values = np.array(values, dtype=None if values else np.int64)
     if not isinstance(values, np.ndarray) or values.ndim != 1 or values.dtype.kind not in "biuf":

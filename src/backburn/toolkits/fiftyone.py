@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ..data.sources import find
+from ..data.sources import open_rows
 from ..errors import InputError
 from .suspects import SuspectRow, read_suspects
 
@@ -44,15 +44,16 @@ def label_samples(dataset: Any, run: str | Path, data: str | Path) -> int:
 
 def _samples_of(dataset: Any, suspects: dict[str, SuspectRow], data: Path) -> dict[str, SuspectRow]:
     """The suspects by the id of their sample: FiftyOne keeps absolute paths."""
-    root = find(data, "train")
-    if not root.is_dir():
-        raise InputError(f"{root} is one file, and FiftyOne shows image files: give a folder")
+    files = {row.name: row.picture for row in open_rows(data, "train", None).read()}
     ids, paths = dataset.values(["id", "filepath"])
     known = {os.path.realpath(path): sample for path, sample in zip(paths, ids, strict=True)}
     found = {}
     for name, suspect in suspects.items():
-        sample = known.get(os.path.realpath(root / name))
+        file = files.get(name)
+        if not isinstance(file, Path):
+            raise InputError(f"{data} has no file {name!r}: give the folder that the run looked at")
+        sample = known.get(os.path.realpath(file))
         if sample is None:
-            raise InputError(f"the FiftyOne data set has no {root / name}: load this folder in it")
+            raise InputError(f"the FiftyOne data set has no {str(file)!r}: load this folder in it")
         found[sample] = suspect
     return found

@@ -1,7 +1,6 @@
 """One poisoned set of a BackdoorBench record: which rows, their labels, and their files."""
 
 import os
-import struct
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -9,15 +8,13 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Int64
-from PIL import Image
 from torch import Tensor
 
-from ..data.decoding import decode
+from ..data.decoding import decode, quiet_pillow
+from ..data.rows import printable
 from ..errors import InputError, first_line
 from ..types import Index, Progress
 from .checking import numbers_of, whole_numbers
-
-UNDECODABLE = (OSError, ValueError, SyntaxError, TypeError, struct.error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +68,7 @@ def planted_of(held: PoisonedSet, what: str, root: Path, classes: int) -> Plante
     """
     marks = numbers_of(held.poison_indicator, f"poison_indicator of {what}")
     order = whole_numbers(held.original_index_array, f"original_index_array of {what}", len(marks))
-    rows = [row for row in sorted(set(order.tolist())) if marks[row] == 1]
+    rows = [row for row in sorted(set(order.tolist())) if marks[row] != 0]
     container = held.bd_data_container
     missing = [row for row in rows if row not in container.data_dict]
     if missing:
@@ -105,7 +102,7 @@ def rebased(path: str, saved: str, root: Path) -> Path:
     if not found.is_relative_to(os.path.realpath(root)):
         raise InputError(f"{path!r} in {root} is a link out of it: it is not opened")
     if not found.is_file():
-        raise InputError(f"{place} is missing: copy the record whole")
+        raise InputError(f"{str(place)!r} is missing: copy the record whole")
     return found
 
 
@@ -121,15 +118,16 @@ def read_pixels(
     good, skipped = [True] * len(files), []
     for place, file in enumerate(files):
         try:
-            array = decode(file.read_bytes())
-        except (*UNDECODABLE, Image.DecompressionBombError) as error:
+            with quiet_pillow():
+                array = decode(file)
+        except Exception as error:  # Pillow raises whatever a broken file leads it to
             good[place] = False
-            skipped.append(f"{file.name}: {first_line(error)}")
+            skipped.append(printable(f"{file.name}: {first_line(error)}"))
             continue
         if array.shape[1:] != shape[1:] or array.shape[0] not in (1, shape[0]):
             raise InputError(
-                f"{file} has shape {array.shape}, the clean images {shape}: read these at the "
-                "size that the attack ran at"
+                f"{str(file)!r} has shape {array.shape}, the clean images {shape}: read these at "
+                "the size that the attack ran at"
             )
         arrays.append(np.broadcast_to(array, shape))
         progress("read poisoned images", place + 1, len(files))

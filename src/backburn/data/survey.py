@@ -1,0 +1,102 @@
+"""The first pass over labelled images: what there is, from headers alone."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ..errors import InputError, first_line
+from ..types import Progress
+from .decoding import plain_file, shape_of
+from .labels import class_number
+from .rows import Picture, Rows, printable
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Name and label of every row, and why a row has no image.
+
+    `channels` is 1 where all images are gray, `size` the commonest (height, width). `content` is
+    a SHA-256 of all encoded images, "" where it was not asked for.
+    """
+
+    names: tuple[str, ...]
+    labels: tuple[int, ...]
+    bad: dict[int, str]
+    channels: int
+    size: tuple[int, int]
+    content: str = ""
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Of all rows that seem to have an image, `(n, c, h, w)`."""
+        return (len(self.names) - len(self.bad), self.channels, *self.size)
+
+
+def survey(rows: Rows, progress: Progress, *, content: bool = False) -> Survey:
+    """Go through rows once; images are opened, not decoded.
+
+    Raises:
+        InputError: a label out of range, or no image at all.
+    """
+    names: list[str] = []
+    labels: list[int] = []
+    bad: dict[int, str] = {}
+    shapes: Counter[tuple[int, int, int]] = Counter()
+    found = hashlib.sha256()
+    for number, (name, picture, label) in enumerate(rows.read()):
+        names.append(name)
+        labels.append(class_number(label, rows.class_names, name, rows.where))
+        try:
+            shapes[shape_of(known(picture))] += 1
+            if content:
+                _digest(known(picture), found.update)
+        except Exception as error:  # Pillow raises whatever a broken file leads it to
+            bad[number] = why(error)
+        progress("look at images", number + 1, 0)
+    if not shapes:
+        raise nothing_left(rows.where, bad)
+    sizes: Counter[tuple[int, int]] = Counter()
+    for (_, height, width), count in shapes.items():
+        sizes[height, width] += count
+    channels = max(c for c, _, _ in shapes)
+    digest = found.hexdigest() if content else ""
+    return Survey(tuple(names), tuple(labels), bad, channels, sizes.most_common(1)[0][0], digest)
+
+
+def known(picture: Picture | str) -> Picture:
+    """The picture of a row that has one."""
+    if isinstance(picture, str):
+        raise ValueError(picture)
+    return picture
+
+
+def why(error: Exception) -> str:
+    """One printable line."""
+    return printable(first_line(error))
+
+
+def nothing_left(where: str, bad: dict[int, str]) -> InputError:
+    """The error for a source without any image."""
+    if not bad:
+        return InputError(f"{where}: there are no images; give labelled images of two classes")
+    first = next(iter(bad.values()))
+    return InputError(f"{where}: none of {len(bad)} images can be decoded; the first: {first}")
+
+
+def _digest(picture: Picture, update: Callable[[bytes], None]) -> None:
+    if isinstance(picture, bytes):
+        content = picture
+    elif isinstance(picture, Path):
+        content = plain_file(picture).read_bytes()
+    elif isinstance(picture, Image.Image):
+        content = picture.mode.encode() + picture.tobytes()
+    else:
+        content = picture.dtype.str.encode() + np.ascontiguousarray(picture).tobytes()
+    # lengths keep two neighbors from passing bytes to each other
+    update(f"{type(picture).__name__} {len(content)} {shape_of(picture)} ".encode())
+    update(content)

@@ -1,0 +1,133 @@
+"""Rows of parquet files, and of data sets of the Hugging Face `datasets` library."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..errors import InputError, first_line
+from .labels import from_texts
+from .rows import Picture, Row, Rows
+from .trees import inside
+
+IMAGES = ("image", "img")
+LABELS = ("label", "labels", "fine_label")
+CHUNK = 100
+"""Rows that are held undecoded at a time."""
+BUFFER = 2**20
+
+Batches = Callable[[list[str]], Iterator[pa.RecordBatch | pa.Table]]
+
+
+def parquet(files: Sequence[Path], where: str) -> Rows:
+    """Rows of parquet files that belong together, in the order of their names.
+
+    Raises:
+        InputError: no parquet, other columns, shards that name classes in different order.
+    """
+    schemas = [_reading(partial(pq.read_schema, file), str(file)) for file in files]
+    names = {class_names(schema) for schema in schemas}
+    if len(names) > 1:
+        raise InputError(f"{where}: its files name their classes differently: give them one by one")
+
+    def batches(columns: list[str]) -> Iterator[pa.RecordBatch]:
+        for file in files:
+            # buffered, or a column of a whole row group is held
+            with pq.ParquetFile(file, buffer_size=BUFFER) as table:
+                yield from table.iter_batches(CHUNK, columns=columns)
+
+    return arrow_rows(schemas[0], batches, where)
+
+
+def arrow_rows(schema: pa.Schema, batches: Batches, where: str, root: Path | None = None) -> Rows:
+    """Rows of arrow tables with an image and a label column, each called by one of their names.
+
+    Images are bytes, or structs with `bytes`; of one with a `path` alone the file is read only
+    if it lies in `root`.
+    Raises:
+        InputError: other columns, or labels that are text and numbers at once.
+    """
+    image, label = _column(schema, IMAGES, where), _column(schema, LABELS, where)
+    _refuse_non_images(schema.field(image).type, image, where)
+    names, numbers = class_names(schema), None
+    if pa.types.is_string(schema.field(label).type):
+        texts = _columns(batches, [label], where)
+        numbers, names = from_texts([text or "" for (text,) in texts], where)
+
+    def read() -> Iterator[Row]:
+        rows = _columns(batches, [image, label], where)
+        for number, (picture, given) in enumerate(rows):
+            said = given if numbers is None else numbers[number]
+            yield Row(f"row {number}", _picture(picture, root), said)
+
+    return Rows(where, read, names)
+
+
+def class_names(schema: pa.Schema) -> tuple[str, ...]:
+    """The names in the schema's own metadata, where its label column has some."""
+    import datasets
+
+    try:
+        features = datasets.Features.from_arrow_schema(schema)
+    except Exception as error:  # metadata may say anything, and the library raises anything
+        raise InputError(f"the table's metadata cannot be read: {first_line(error)}") from None
+    label = next((features[name] for name in LABELS if name in features), None)
+    return tuple(getattr(label, "names", None) or ())
+
+
+def _reading(ask: Callable[[], Any], where: str) -> Any:
+    try:
+        return ask()
+    except InputError:
+        raise
+    except Exception as error:  # the libraries raise their own, pyarrow's and OS errors
+        raise unreadable(where, error) from None
+
+
+def unreadable(where: str, error: Exception) -> InputError:
+    """The error for a source that some library could not read."""
+    return InputError(f"{where} cannot be read as labelled images: {first_line(error)}")
+
+
+def _columns(batches: Batches, columns: list[str], where: str) -> Iterator[tuple[Any, ...]]:
+    stream = iter(batches(columns))
+
+    def chunk() -> list[list[Any]] | None:
+        batch = next(stream, None)
+        return None if batch is None else [batch.column(name).to_pylist() for name in columns]
+
+    # damage that shows only now is the source's; what a consumer raises is not
+    while (values := _reading(chunk, where)) is not None:
+        yield from zip(*values, strict=True)
+
+
+def _column(schema: pa.Schema, known: tuple[str, ...], where: str) -> str:
+    for name in known:
+        if name in schema.names:
+            return name
+    found = ", ".join(schema.names) or "nothing of the kind"
+    raise InputError(f"{where} needs columns image and label; found: {found}")
+
+
+def _refuse_non_images(kind: pa.DataType, name: str, where: str) -> None:
+    held = kind
+    if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
+        held = kind.field("bytes").type
+    if not (pa.types.is_binary(held) or pa.types.is_large_binary(held)):
+        raise InputError(
+            f"{where}: column {name} holds {kind}: give encoded images (PNG, JPEG ...)"
+        )
+
+
+def _picture(value: bytes | dict[str, Any] | None, root: Path | None) -> Picture | str:
+    if isinstance(value, bytes):
+        return value or "no image bytes"
+    if value and value["bytes"]:
+        return bytes(value["bytes"])
+    path = value and value.get("path")
+    if path and root and inside(Path(path), root):
+        return Path(path)
+    return "no image bytes, but a path to elsewhere" if path else "no image bytes"
