@@ -41,7 +41,7 @@ def test_suspects_are_left_out_and_all_else_is_copied_as_it_is(cli, here, run):
     assert {path: path.read_bytes() for path in (here / "photos").rglob("*.*")} == before
     record = json.loads((here / "cleaned" / "record.json").read_text())
     assert record["command"] == "export"
-    assert record["metrics"] == {"kept": 6, "dropped": 2, "relabeled": 0}
+    assert record["metrics"] == {"kept": 6, "dropped": 2, "relabeled": 0, "unreadable": 0}
 
 
 def test_suspects_are_relabeled_and_clean_label_poison_is_left_out_all_the_same(cli, here, run):
@@ -58,7 +58,7 @@ def test_suspects_are_relabeled_and_clean_label_poison_is_left_out_all_the_same(
         assert (written / "dog" / name).read_bytes() == content
 
 
-@pytest.mark.parametrize("layout", ["parquet", "folder"])
+@pytest.mark.parametrize("layout", ["parquet", "folder", "csv"])
 def test_what_is_written_is_read_back_as_images(cli, here, run, layout):
     assert cli("export", "run", "cleaned", "--as", layout, "--suspects", "relabel").code == 0
     images = load_images("cleaned")
@@ -91,6 +91,16 @@ def test_rows_of_parquet_keep_the_bytes_that_they_had(cli, here, run):
     assert second.pixels.equal(first.pixels[[0, 1, 3, 4, 5]])
     assert load_images(here / "out-folder").labels.equal(second.labels)
     assert (here / "out-csv" / "images" / "0000003.png").is_file()
+
+
+def test_images_listed_in_a_table_are_matched_and_missing_ones_counted(cli, here):
+    rows = [*(f"cat/{k}.png,cat" for k in range(4)), "dog/0.png,dog", "dog/9.png,dog"]
+    (here / "photos" / "list.csv").write_text("\n".join(["path,label", *rows]) + "\n")
+    make_run(here, [("cat/3.png", "cat", "dog")], data="photos/list.csv")
+    done = cli("export", "run", "cleaned", "--as", "folder", "--suspects", "relabel")
+    assert "kept 4, dropped 0, relabeled 1, unreadable 1" in done.out, done.err
+    written = here / "cleaned" / "train" / "dog"
+    assert sorted(p.name for p in written.iterdir()) == ["0.png", "3-3.png"]
 
 
 def test_the_audit_of_a_victim_gives_a_data_set_to_train_on(cli, victim, audited, tmp_path):

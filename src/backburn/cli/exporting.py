@@ -21,7 +21,7 @@ def export_images(
     """Write the images of a run without its suspects, or with these relabeled.
 
     Returns:
-        How many rows are `kept`, `dropped` and `relabeled`.
+        How many rows are `kept`, `dropped` and `relabeled`, and how many had no image to write.
     Raises:
         InputError: no suspects in the run, images that are not the run's, or `path` within them.
     """
@@ -34,6 +34,7 @@ def export_images(
             images = encoded_images(source)
             rows = cleansed(images.rows, suspects, images.class_names, cast(Cure, cure), tally)
             WRITERS[layout](EncodedImages(images.class_names, rows), hidden)
+        tally["unreadable"] = len(images.unreadable)
         made = new_record("export", given, record.seed, watch.seconds, dict(tally), "cpu")
         (hidden / RECORD).write_bytes(to_json(made))
     return dict(tally)

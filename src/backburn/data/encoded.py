@@ -1,12 +1,10 @@
 """Labeled images as they lie somewhere, undecoded, one at a time: for writing them elsewhere."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
-import numpy as np
-
-from .decoding import as_image, plain_file
+from .decoding import as_image, decode, plain_file
 from .labels import class_number
 from .rows import Picture, Rows
 from .sources import open_rows
@@ -30,38 +28,49 @@ class EncodedRow:
 
 @dataclass(frozen=True, slots=True)
 class EncodedImages:
-    """Rows to go through, and the class names, empty where there are none."""
+    """Rows to go through once, and the class names, empty where there are none.
+
+    `unreadable` fills up with the names of rows without an image while others are gone through.
+    """
 
     class_names: tuple[str, ...]
     rows: Iterator[EncodedRow]
+    unreadable: list[str] = field(default_factory=list)
 
 
 def encoded_images(source: str | Path, split: str = "train") -> EncodedImages:
     """The images of a source that `load_images` reads, also those that it could not decode.
 
-    Encoded images keep their bytes, others become PNG; rows without any image are left out.
+    Encoded images keep their bytes, others become PNG.
     Raises:
         InputError: what `load_images` raises on the source, while the rows are gone through too.
     """
     rows = open_rows(source, split, None)
-    return EncodedImages(rows.class_names, _encoded(rows))
+    unreadable: list[str] = []
+    return EncodedImages(rows.class_names, _encoded(rows, unreadable), unreadable)
 
 
-def _encoded(rows: Rows) -> Iterator[EncodedRow]:
+def _encoded(rows: Rows, unreadable: list[str]) -> Iterator[EncodedRow]:
     for number, (name, picture, label) in enumerate(rows.read()):
         known = class_number(label, rows.class_names, name, rows.where)
-        if isinstance(picture, str):
+        try:
+            content = _content(picture)
+        except (OSError, ValueError):
+            unreadable.append(name)
             continue
-        file = _file(name, rows.class_names[known]) if isinstance(picture, Path) else None
-        yield EncodedRow(number, name, known, _content(picture), file)
+        home = rows.class_names[known] if rows.class_names else ""
+        file = _file(name, home) if isinstance(picture, Path) else None
+        yield EncodedRow(number, name, known, content, file)
 
 
-def _content(picture: Picture) -> bytes:
+def _content(picture: Picture | str) -> bytes:
+    if isinstance(picture, str):
+        raise ValueError(picture)
     if isinstance(picture, bytes):
         return picture
     if isinstance(picture, Path):
         return plain_file(picture).read_bytes()
-    return png_bytes(as_image(picture) if isinstance(picture, np.ndarray) else picture)
+    return png_bytes(as_image(decode(picture)))
 
 
 def _file(name: str, home: str) -> str | None:
