@@ -71,12 +71,46 @@ def test_a_relative_path_is_read(tmp_path, monkeypatch):
     assert load_images("photos").names == tuple(TWO)
 
 
-def test_class_folders_may_be_links(tmp_path):
+def test_class_folders_may_be_links_inside_of_the_tree(tmp_path):
+    root = tree(tmp_path, {".store/c/1.png": 10, ".store/d/2.png": 20})
+    for name, kept in (("cat", "c"), ("dog", "d")):
+        (root / name).symlink_to(root / ".store" / kept)
+    images = load_images(root)
+    assert (images.class_names, images.names) == (("cat", "dog"), ("cat/1.png", "dog/2.png"))
+
+
+def test_class_folders_that_are_links_out_are_refused(tmp_path):
     real = tree(tmp_path / "real", TWO)
-    (tmp_path / "links").mkdir()
-    for name in ("cat", "dog"):
-        (tmp_path / "links" / name).symlink_to(real / name)
-    assert load_images(tmp_path / "links").class_names == ("cat", "dog")
+    links = tree(tmp_path / "links", TWO)
+    (links / "emu").symlink_to(real / "cat")
+    with pytest.raises(InputError, match="links/emu is a link that leaves the folder"):
+        load_images(links)
+
+
+def test_a_tree_that_is_a_link_itself_is_read(tmp_path):
+    tree(tmp_path / "real", TWO)
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert load_images(tmp_path / "link").names == tuple(TWO)
+
+
+def test_a_file_that_is_a_link_out_is_skipped_and_named(tmp_path):
+    secret = tree(tmp_path / "elsewhere", {"secret.png": 99}) / "secret.png"
+    root = tree(tmp_path / "photos", TWO)
+    (root / "cat" / "0.png").symlink_to(secret)
+    (root / "cat" / "2.png").symlink_to(root / "dog" / "2.png")
+    images = load_images(root)
+    assert images.names == ("cat/1.png", "cat/2.png", "dog/2.png")
+    assert images.skipped == ("cat/0.png: a link that leaves the folder",)
+
+
+@pytest.mark.parametrize("target", [".", "..", "cat", "cat/inner"])
+def test_loops_of_links_end(tmp_path, target):
+    root = tree(tmp_path, {**TWO, "cat/inner/3.png": 30})
+    (root / "cat" / "inner" / "loop").symlink_to(root / "cat" / "inner" / target)
+    (root / "loop").symlink_to(root)
+    images = load_images(root)
+    assert images.names == ("cat/1.png", "cat/inner/3.png", "dog/2.png")
+    assert images.class_names == ("cat", "dog")
 
 
 def test_files_that_are_no_images_are_passed_over(tmp_path):
@@ -123,7 +157,7 @@ def test_a_limit_takes_files_evenly_over_all_classes(tmp_path):
 def test_reading_is_reported_image_by_image(tmp_path):
     heard = []
     load_images(tree(tmp_path, TWO), progress=lambda *told: heard.append(told[:2]))
-    assert heard == [("read images", 1), ("read images", 2)]
+    assert heard == [(phase, k) for phase in ("look at images", "read images") for k in (1, 2)]
 
 
 def test_a_missing_path_is_refused(tmp_path):
@@ -133,7 +167,9 @@ def test_a_missing_path_is_refused(tmp_path):
 
 def test_a_text_file_is_refused(tmp_path):
     (tmp_path / "list.txt").write_text("cat")
-    with pytest.raises(InputError, match=r"list\.txt is no folder and no \.parquet file"):
+    with pytest.raises(
+        InputError, match=r"list\.txt is of no kind that can be read: give a folder"
+    ):
         load_images(tmp_path / "list.txt")
 
 

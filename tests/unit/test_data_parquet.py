@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from backburn.data.reading import load_images
+from backburn.data.reading import has_split, load_images
 from backburn.data.writing import dump_parquet
 from backburn.errors import InputError
 from backburn.types import LabeledImages
@@ -92,15 +92,72 @@ def test_a_label_that_is_no_class_number_is_refused_with_its_row(table, label):
         load_images(table([png(5), png(6)], [0, label]))
 
 
-@pytest.mark.parametrize("labels", [[0.0, 1.5], ["cat", "dog"]])
+@pytest.mark.parametrize("labels", [[0.0, 1.5], ["0.0", "1.5"], ["cat", "-1"], ["cat", None]])
 def test_labels_that_are_no_whole_numbers_are_refused(table, labels):
-    with pytest.raises(InputError, match="labels are whole numbers"):
+    with pytest.raises(InputError, match=r"labels are whole numbers|is no whole number"):
         load_images(table([png(5), png(6)], labels))
 
 
+@pytest.mark.parametrize("names", [("img", "labels"), ("image", "fine_label")], ids="-".join)
+def test_columns_may_have_the_names_that_the_hub_uses(table, names):
+    assert load_images(table([png(5), png(6)], [1, 0], names=names)).labels.tolist() == [1, 0]
+
+
+def test_labels_that_are_text_are_classes_in_order(table):
+    read = load_images(table([png(5), png(6), png(7)], ["dog", "cat", "dog"]))
+    assert (read.labels.tolist(), read.class_names) == ([1, 0, 1], ("cat", "dog"))
+
+
+def test_a_limit_does_not_change_what_text_labels_mean(table):
+    path = table([png(5), png(6), png(7)], ["dog", "cat", "ant"])
+    assert load_images(path, limit=2).labels.tolist() == [2, 1]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        ["train-00000-of-00002.parquet", "train-00001-of-00002.parquet"],
+        ["data/train-00000-of-00002.parquet", "data/train-00001-of-00002.parquet"],
+        ["train/0000.parquet", "train/0001.parquet"],
+        ["a.parquet", "b.parquet"],
+    ],
+    ids="-".join,
+)
+def test_shards_are_read_in_order(tmp_path, table, files):
+    for number, file in enumerate(files):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        table([png(number), png(10 + number)], [0, 1], file=file)
+    assert load_images(tmp_path).pixels[:, 0, 0, 0].tolist() == [0, 10, 1, 11]
+    assert has_split(tmp_path, "train") == ("train" in files[0])
+
+
+def test_shards_of_another_split_are_not_taken(tmp_path, table):
+    table([png(1), png(2)], [0, 1], file="test-00000-of-00001.parquet")
+    with pytest.raises(InputError, match="has no split 'train': found test"):
+        load_images(tmp_path)
+    assert not has_split(tmp_path, "train")
+    assert has_split(tmp_path, "test")
+
+
+def test_shards_that_name_classes_differently_are_refused(tmp_path, generator):
+    pixels = torch.randint(256, (2, 1, 4, 4), generator=generator).to(torch.uint8)
+    for file, names in (("a.parquet", ("cat", "dog")), ("b.parquet", ("dog", "cat"))):
+        images = LabeledImages(pixels, torch.tensor([0, 1]), names)
+        (tmp_path / file).write_bytes(dump_parquet(images))
+    with pytest.raises(InputError, match="name their classes differently"):
+        load_images(tmp_path)
+
+
+def test_a_path_in_place_of_bytes_is_not_followed(tmp_path, table):
+    Image.new("L", (4, 4), 9).save(tmp_path / "secret.png")
+    trap = {"bytes": None, "path": str(tmp_path / "secret.png")}
+    read = load_images(table([png(5), trap, png(6)], [0, 1, 1]))
+    assert read.skipped == ("row 1: no image bytes, but a path to elsewhere",)
+
+
 def test_missing_columns_are_refused_with_those_that_are_there(table):
-    path = table([png(5), png(6)], [0, 1], names=("img", "fine_label"))
-    with pytest.raises(InputError, match="columns image and label; found: img, fine_label"):
+    path = table([png(5), png(6)], [0, 1], names=("picture", "kind"))
+    with pytest.raises(InputError, match="columns image and label; found: picture, kind"):
         load_images(path)
 
 

@@ -29,9 +29,9 @@ class _Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Cache:
     """One entry of a cache folder: `KEY.u8`, the pixels, and `KEY.json`.
 
-    The key is a SHA-256 of encoded images, labels, class names, shape and the decoder's
-    version. Names and labels are never taken from the cache. An entry that is damaged in any way
-    is made again.
+    The key is a SHA-256 of encoded images, rows without one, labels, class names, shape and the
+    decoder's version. Names and labels are never taken from the cache. An entry that is damaged
+    in any way is made again.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Cache:
         shape: tuple[int, int, int, int],
     ):
         self._folder, self._shape, self._rows = folder, shape, len(seen.names)
-        parts = (seen.content, seen.labels, class_names, shape, DECODER)
+        parts = (seen.content, sorted(seen.bad), seen.labels, class_names, shape, DECODER)
         key = hashlib.sha256(repr(parts).encode()).hexdigest()
         self._pixels, self._sidecar = folder / f"{key}.u8", folder / f"{key}.json"
 

@@ -41,11 +41,13 @@ def gather(
         seen = survey(rows, progress, content=cache is not None)
         shape = (*seen.shape[:2], *(wanted or seen.size))
         bad = dict(seen.bad)
+        decoded = _decoded(rows, shape, bad, progress)
         if cache is None:
-            pixels = paint(_decoded(rows, shape, bad, progress), shape)
+            pixels = paint(decoded, shape)
         else:
             kept = Cache(Path(cache), seen, rows.class_names, shape)
-            pixels = kept.load(bad) or kept.paint(_decoded(rows, shape, bad, progress), bad)
+            there = kept.load(bad)
+            pixels = kept.paint(decoded, bad) if there is None else there
     if not len(pixels):
         raise nothing_left(rows.where, bad)
     return _labeled(pixels, seen, bad, rows, fewest_classes)

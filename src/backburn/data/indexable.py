@@ -1,7 +1,7 @@
 """Any Python data set of images and labels, as torchvision and others have them."""
 
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,16 +13,8 @@ from .gathering import gather
 from .rows import Picture, Row, Rows
 
 
-class Indexable(Protocol):
-    """What has a length, and an image and its label at each place."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, place: int, /) -> Any: ...
-
-
 def from_dataset(
-    dataset: Indexable,
+    dataset: Any,
     *,
     limit: int | None = None,
     size: int | tuple[int, int] | None = None,
@@ -32,9 +24,9 @@ def from_dataset(
     """A data set whose items are (image, label): each is asked for twice.
 
     Args:
-        dataset: images are PIL images; arrays `(h, w)`, `(h, w, c)` or `(c, h, w)`; or tensors
-            `(c, h, w)` or `(h, w)`; uint8, or floats in [0, 1]. Give it without random transforms
-            and without normalization.
+        dataset: has a length and items; images are PIL images; arrays `(h, w)`, `(h, w, c)` or
+            `(c, h, w)`; or tensors `(c, h, w)` or `(h, w)`; uint8, or floats in [0, 1]. Give it
+            without random transforms and without normalization.
         limit: take the first so many items.
         size: as of `load_images`.
         class_names: the dataset's `classes` where not given.
@@ -80,6 +72,6 @@ def _picture(image: Any) -> Picture | str:
 
 def _plain(label: Any) -> object:
     """A number that is in an array or a tensor of its own."""
-    if isinstance(label, torch.Tensor | np.ndarray | np.generic) and np.size(label) == 1:
-        return label.item()
-    return label
+    one = isinstance(label, torch.Tensor) and label.numel() == 1
+    one = one or (isinstance(label, np.ndarray | np.generic) and label.size == 1)
+    return label.item() if one else label

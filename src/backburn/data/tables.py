@@ -29,14 +29,14 @@ def parquet(files: Sequence[Path], where: str) -> Rows:
         InputError: no parquet, other columns, shards that name classes in different order.
     """
     schemas = [_reading(partial(pq.read_schema, file), str(file)) for file in files]
-    names = {class_names(schema) for schema in schemas}
+    names = {class_names(schema, where) for schema in schemas}
     if len(names) > 1:
         raise InputError(f"{where}: its files name their classes differently: give them one by one")
 
     def batches(columns: list[str]) -> Iterator[pa.RecordBatch]:
         for file in files:
-            # buffered, or a column of a whole row group is held
-            with pq.ParquetFile(file, buffer_size=BUFFER) as table:
+            # else the file is held as it is read: all of it, or columns of whole row groups
+            with pq.ParquetFile(file, pre_buffer=False, buffer_size=BUFFER) as table:
                 yield from table.iter_batches(CHUNK, columns=columns)
 
     return arrow_rows(schemas[0], batches, where)
@@ -52,7 +52,7 @@ def arrow_rows(schema: pa.Schema, batches: Batches, where: str, root: Path | Non
     """
     image, label = _column(schema, IMAGES, where), _column(schema, LABELS, where)
     _refuse_non_images(schema.field(image).type, image, where)
-    names, numbers = class_names(schema), None
+    names, numbers = class_names(schema, where), None
     if pa.types.is_string(schema.field(label).type):
         texts = _columns(batches, [label], where)
         numbers, names = from_texts([text or "" for (text,) in texts], where)
@@ -66,14 +66,14 @@ def arrow_rows(schema: pa.Schema, batches: Batches, where: str, root: Path | Non
     return Rows(where, read, names)
 
 
-def class_names(schema: pa.Schema) -> tuple[str, ...]:
+def class_names(schema: pa.Schema, where: str) -> tuple[str, ...]:
     """The names in the schema's own metadata, where its label column has some."""
     import datasets
 
     try:
         features = datasets.Features.from_arrow_schema(schema)
     except Exception as error:  # metadata may say anything, and the library raises anything
-        raise InputError(f"the table's metadata cannot be read: {first_line(error)}") from None
+        raise unreadable(where, error) from None
     label = next((features[name] for name in LABELS if name in features), None)
     return tuple(getattr(label, "names", None) or ())
 

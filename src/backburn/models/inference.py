@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from ..types import Features, Images, Logits, Pixels, Progress, silent
+from .pages import release
 
 
 @contextmanager
@@ -68,10 +69,16 @@ def as_images(pixels: Pixels, device: torch.device | None = None) -> Images:
 def batches(
     model: nn.Module, pixels: Pixels, batch_size: int, phase: str = "", progress: Progress = silent
 ) -> Iterator[Images]:
-    """Images in [0, 1] on the model's device, a batch at a time, in order."""
+    """Images in [0, 1] on the model's device, a batch at a time, in order.
+
+    Pixels that are mapped from a file are let go of batch by batch.
+    """
     device, total = device_of(model), pixels.shape[0]
     for start in range(0, total, batch_size):
-        yield as_images(pixels[start : start + batch_size], device)
+        part = pixels[start : start + batch_size]
+        images = as_images(part, device)
+        release(part)
+        yield images
         progress(phase, min(start + batch_size, total), total)
 
 
