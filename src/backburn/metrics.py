@@ -87,7 +87,8 @@ def match(evidence: Evidence, suspects: Suspects, truth: Truth, easy: Flags | No
     known = truth.state != State.COVER
     named = torch.zeros_like(truth.poison)
     named[suspects.index] = True
-    hit = truth.poison[suspects.index]
+    # some toolkits do not save what poison was
+    hit = truth.poison[suspects.index] & (truth.labels[suspects.index] >= 0)
     right = suspects.restored_label == truth.labels[suspects.index]
     return Found(
         auroc=auroc(evidence.score[known], truth.poison[known]),

@@ -110,8 +110,10 @@ def _git(folder: Path, *arguments: str) -> str | None:
     return done.stdout.strip()
 
 
-def plan_run(out: str | Path | None, command: str) -> Path:
+def plan_run(out: str | Path | None, command: str, option: str = "--out") -> Path:
     """Where a run will be written: `out`, or a fresh `runs/COMMAND-DATE-TIME`. Creates nothing.
+
+    `option` is what the user calls the place.
 
     Raises:
         InputError: something is there already, or the place cannot be written to.
@@ -119,7 +121,7 @@ def plan_run(out: str | Path | None, command: str) -> Path:
     stamp = datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S")
     path = Path(out) if out is not None else _fresh(Path("runs") / f"{command}-{stamp}")
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise InputError(f"{path} exists already and is not empty: give another --out")
+        raise InputError(f"{path} exists already and is not empty: give another {option}")
     parent = next(p for p in path.absolute().parents if p.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK):
         raise InputError(f"{path} cannot be written: {parent} is not a writable folder")
@@ -146,27 +148,34 @@ def _fresh(path: Path) -> Path:
     return path if not path.exists() else next(twin for twin in twins if not twin.exists())
 
 
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A hidden folder to write in, which gets the name `path` at the end and goes on an error."""
+    final = path.resolve()  # a link or "." cannot be renamed onto
+    final.parent.mkdir(parents=True, exist_ok=True)
+    hidden = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}-"))
+    try:
+        yield hidden
+        hidden.chmod(0o755)
+        hidden.rename(final)
+    except BaseException:
+        shutil.rmtree(hidden, ignore_errors=True)
+        raise
+
+
 def write_run(path: Path, record: Record, files: Mapping[str, bytes]) -> Path:
     """Write all files and the record, and only then give the folder its name.
 
     Args:
         files: contents by path below the folder.
     """
-    final = path.resolve()  # a link or "." cannot be renamed onto
-    final.parent.mkdir(parents=True, exist_ok=True)
-    hidden = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}-"))
-    try:
+    with whole_folder(path) as hidden:
         for name, content in {**files, RECORD: to_json(record)}.items():
             (hidden / name).parent.mkdir(parents=True, exist_ok=True)
             with (hidden / name).open("wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-        hidden.chmod(0o755)
-        hidden.rename(final)
-    except BaseException:
-        shutil.rmtree(hidden, ignore_errors=True)
-        raise
     return path
 
 

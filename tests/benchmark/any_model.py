@@ -1,13 +1,15 @@
 """The whole chain on other people's networks at 224 pixels: `make bench-any-model`.
 
-Four Imagenette classes are poisoned (BadNets, 10 %) and written as a tree, a CSV and a parquet file.
+Four Imagenette classes are poisoned (BadNets, 10 %) and written as a tree, a CSV and parquet.
 A timm ViT, a torchvision ResNet-18 and MobileNet and a Hugging Face ResNet are trained on them from
 scratch, for a short time, and written as their users have them. Then the commands are run: an audit
 of each form of the images (the suspects must be the same), and a repair, which is judged.
 """
 
 import csv
+import importlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,10 +19,12 @@ from pathlib import Path
 import click
 import torch
 from torch import nn
-from torchvision_schemas import declare
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+importlib.import_module("torchvision_schemas")
 
 from backburn.attacks.badnets import BadNets
-from backburn.attacks.base import Recipe, exam_of
+from backburn.attacks.base import exam_of
 from backburn.attacks.surrogates import Surrogates
 from backburn.data.augmentation import Augmentation
 from backburn.data.reading import load_images
@@ -28,7 +32,7 @@ from backburn.data.writing import dump_parquet, dump_tree
 from backburn.metrics import judge, rate
 from backburn.models.inference import predict
 from backburn.models.loading import load_model
-from backburn.models.wrapping import wrap
+from backburn.models.wrapping import examined, wrap
 from backburn.runs import commit
 from backburn.training import Training, fit
 from backburn.types import LabeledImages, State, Victim
@@ -77,9 +81,7 @@ class Network:
 
 SLIGHT = Augmentation(shift=0.03, flip=True)
 SGD = Training(epochs=10, batch_size=32, learning_rate=0.05, augmentation=SLIGHT)
-ADAM = Training(
-    epochs=20, batch_size=32, learning_rate=5e-4, optimizer="adam", augmentation=SLIGHT
-)
+ADAM = Training(epochs=20, batch_size=32, learning_rate=5e-4, optimizer="adam", augmentation=SLIGHT)
 NETWORKS = {
     "timm ViT-tiny": Network(
         vit, "timm:vit_tiny_patch16_224", "vit.safetensors", (HALF, HALF), ADAM
@@ -117,7 +119,9 @@ def written(images: LabeledImages, out: Path) -> dict[str, Path]:
 def trained(network: Network, images: LabeledImages, path: Path) -> nn.Module:
     """A network trained on the images, and its weights in a file or folder of its kind."""
     torch.manual_seed(0)
-    model = wrap(network.make(), network.normalization, images.pixels.shape[-2:])
+    net = network.make().eval()
+    nature = examined(net, (3,), tuple(images.pixels.shape[-2:]))
+    model = wrap(net, nature, network.normalization)
     if not path.exists():
         generator = torch.Generator().manual_seed(0)
         fit(model, images.pixels, images.labels, network.training, generator)
@@ -139,8 +143,10 @@ def write(net: nn.Module, path: Path) -> None:
 
 def run(*arguments: object) -> dict:
     """What a command prints as JSON; its exit code is no matter."""
-    command = [sys.executable, "-m", "backburn", *map(str, arguments), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    line = "import torchvision_schemas; from backburn.cli.main import main; main()"
+    command = [sys.executable, "-c", line, *map(str, arguments), "--json"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if not done.stdout:
         raise SystemExit(f"{' '.join(command)}\n{done.stderr}")
     return json.loads(done.stdout)
@@ -182,7 +188,6 @@ DATA: list[Path] = []
 @click.option("--out", type=click.Path(path_type=Path), default="runs/any-model")
 @click.option("--only", multiple=True, help="Names of networks.")
 def main(data: Path, out: Path, only: tuple[str, ...]) -> None:
-    declare()
     DATA.append(data)
     out.mkdir(parents=True, exist_ok=True)
     images, attack = few(data, "train", EACH), BadNets(poisoning_rate=0.1)
@@ -196,12 +201,12 @@ def main(data: Path, out: Path, only: tuple[str, ...]) -> None:
         attack.goal(CLASSES),
     )
     forms = written(victim.images, out)
-    print(f"commit {commit()}, torch {torch.__version__}, {torch.get_num_threads()} threads\n")
-    print("| network | train accuracy | verdict | same suspects | suspects | before | after |")
-    print("|---|---|---|---|---|---|---|")
+    click.echo(f"commit {commit()}, torch {torch.__version__}, {torch.get_num_threads()} threads\n")
+    click.echo("| network | train accuracy | verdict | same suspects | suspects | before | after |")
+    click.echo("|---|---|---|---|---|---|---|")
     for name, network in NETWORKS.items():
         if not only or name in only:
-            print(report(name, network, victim, forms, out), flush=True)
+            click.echo(report(name, network, victim, forms, out))
 
 
 if __name__ == "__main__":

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+from ..data.cells import csv_text
 from ..runs import Record
 from .study import Cell
-from .summary import csv_text, digits, per_cent
+from .summary import digits, per_cent
 
 COLUMNS = (
     "attack", "dataset", "rate", "seed", "epochs", "acc", "clean_acc", "asr", "psnr", "ssim",

@@ -1,11 +1,10 @@
 """Tables from a study's records."""
 
-import csv
-import io
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..data.cells import csv_text
 from ..runs import Record
 from .study import Cell
 
@@ -59,15 +58,6 @@ def _right(cell: Cell, outcome: Mapping[str, Any]) -> bool:
     if cell.attack == "none":
         return bool(outcome["verdict"] == "clean")
     return bool(outcome["verdict"] == "backdoored") and cell.aims_at(outcome["target_labels"])
-
-
-def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
-    """Rows as CSV, with a head of the columns' names."""
-    out = io.StringIO()
-    table = csv.DictWriter(out, columns, lineterminator="\n")
-    table.writeheader()
-    table.writerows(rows)
-    return out.getvalue()
 
 
 def digits(value: float | None, places: int = 4) -> float | str:

@@ -54,6 +54,7 @@ def command(
     with ShowProgress(quiet=as_json) as progress:
         with watch("read"):
             opened = open_case(given, None, seed, where, progress)
+        progress.say(opened.notes)
         with watch("boundary"):
             generator, shards = torch.Generator().manual_seed(seed), plan_work(out)
             result = burn.audit(opened.case, generator, progress, shards)
@@ -61,10 +62,10 @@ def command(
     verdict = verdict_summary(opened, result)
     record = new_record(
         "audit",
-        given.said(),
+        opened.said(given),
         seed,
         watch.seconds,
-        {"verdict": verdict, "suspects": found},
+        {"verdict": verdict, "suspects": found, "notes": opened.notes},
         str(where),
     )
     files = {
@@ -75,7 +76,7 @@ def command(
     write_run(path, record, files)
     drop_work(out)
     if as_json:
-        summary = {"verdict": verdict, "suspects": found, "seconds": watch.seconds}
+        summary = {**record.metrics, "seconds": watch.seconds}
         print_json({**summary, "run": str(path)})
     else:
         print_verdict(images, verdict)

@@ -1,15 +1,15 @@
 """Writing down what was found in a case: for `audit`, `repair`, `demo` and `bench`."""
 
-import csv
-import io
 from dataclasses import asdict
 from typing import Any
 
 from scipy.stats import binomtest
 
+from ..data.cells import csv_bytes
 from ..metrics import Found, Scores, judge, match
+from ..toolkits.suspects import COLUMNS
 from ..types import Audit, LabeledImages, Progress, Repaired
-from .opening import Opened
+from .opened import Opened
 
 
 def judge_both(
@@ -32,22 +32,19 @@ def match_truth(opened: Opened, result: Audit | Repaired) -> Found | None:
 
 def suspects_csv(images: LabeledImages, result: Audit | Repaired) -> bytes:
     """One line a suspect: image, given and restored label, confidence, score, distance."""
-    out = io.StringIO()
-    table = csv.writer(out, lineterminator="\n")
-    table.writerow(["image", "given_label", "restored_label", "confidence", "score", "distance"])
     suspects = result.suspects
-    for place, row in enumerate(suspects.index.tolist()):
-        table.writerow(
-            [
-                images.name_of(row),
-                class_name(images, int(suspects.given_label[place])),
-                class_name(images, int(suspects.restored_label[place])),
-                f"{suspects.confidence[place]:.4f}",
-                f"{result.evidence.score[row]:.4f}",
-                f"{result.boundary.distance[row]:.5f}",
-            ]
-        )
-    return out.getvalue().encode("utf-8", "surrogateescape")
+    rows = [
+        {
+            "image": images.name_of(row),
+            "given_label": class_name(images, int(suspects.given_label[place])),
+            "restored_label": class_name(images, int(suspects.restored_label[place])),
+            "confidence": f"{suspects.confidence[place]:.4f}",
+            "score": f"{result.evidence.score[row]:.4f}",
+            "distance": f"{result.boundary.distance[row]:.5f}",
+        }
+        for place, row in enumerate(suspects.index.tolist())
+    ]
+    return csv_bytes(COLUMNS, rows)
 
 
 def class_name(images: LabeledImages, label: int) -> str:

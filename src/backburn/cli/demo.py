@@ -33,7 +33,7 @@ def command(
     from ..runs import Stopwatch, plan_run
     from .making import Plan, default_recipe, make
     from .mending import mend, publish
-    from .opening import Opened
+    from .opened import Opened
     from .screen import ShowProgress
 
     # on 8x8 images threads wait for each other longer than they work

@@ -54,6 +54,7 @@ def command(
     with ShowProgress(quiet=as_json) as progress:
         with watch("read"):
             opened = open_case(given, None, seed, where, progress)
+        progress.say(opened.notes)
         generator = torch.Generator().manual_seed(seed)
         with watch("repair"):
             repaired = burn.repair(opened.case, generator, progress)
@@ -69,7 +70,7 @@ def command(
             )
             drawn = figure_files(shown, repaired.history, opened.case.images.class_names)
     measured = {"verdict": repaired.verdict, "auroc": shown.aurocs()}
-    said = {**given.said(), "each": each}
+    said = {**opened.said(given), "each": each}
     record = new_record("figures", said, seed, watch.seconds, measured, str(where))
     write_run(path, record, {"config.toml": to_toml(burn), **drawn})
     if as_json:

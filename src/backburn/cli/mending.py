@@ -13,10 +13,11 @@ from ..metrics import Found, Scores
 from ..models.classifier import Classifier
 from ..models.inference import device_of
 from ..models.loading import dump_model
+from ..models.writing import dump_like
 from ..runs import Record, Stopwatch, new_record, to_json, write_run
 from ..types import LabeledImages, Progress
 from .casework import judge_both, match_truth, suspects_csv, verdict_summary
-from .opening import Opened
+from .opened import Opened
 from .screen import found_line, print_json, print_verdict, scores_table, seconds_line
 
 
@@ -59,6 +60,7 @@ def mend(
         "after": after,
         "suspects": found or {"count": len(repaired.suspects)},
         "verdict": verdict,
+        "notes": opened.notes,
         "seconds": watch.seconds,
     }
     files = {
@@ -66,7 +68,9 @@ def mend(
         "verdict.json": to_json(verdict),
         "suspects.csv": suspects_csv(case.images, repaired),
     }
-    if isinstance(repaired.model, Classifier):
+    if opened.origin is not None:
+        files.update(dump_like(opened.origin, repaired.model))
+    elif isinstance(repaired.model, Classifier):
         files["model.safetensors"] = dump_model(repaired.model)
     metrics = {**summary, "history": repaired.history}
     del metrics["seconds"]

@@ -57,7 +57,8 @@ def command(
         with watch("read"):
             opened = open_case(given, test, seed, where, progress)
             opened = opened.trusting(holdout, progress)
-        said = {**given.said(), "test": test, "method": method, "holdout": holdout}
+        progress.say(opened.notes)
+        said = {**opened.said(given), "test": test, "method": method, "holdout": holdout}
         mended = mend("repair", opened, said, burn, seed, watch, progress, plan_work(out))
     publish(mended, path, as_json)
     drop_work(out)

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import isnan
 from pathlib import Path
 from types import TracebackType
@@ -86,6 +86,12 @@ class ShowProgress:
             self._bars.update(self._tasks[phase], completed=done, total=total or None)
         elif not self._quiet:
             self._tell(phase, begins)
+
+    def say(self, lines: Iterable[str]) -> None:
+        """Lines about what was found, beside the bars."""
+        console = self._bars.console if self._bars else Console(stderr=True, highlight=False)
+        for line in () if self._quiet else lines:
+            console.print(line, markup=False, soft_wrap=True)
 
     def _tell(self, phase: str, begins: bool) -> None:
         now = time.monotonic()

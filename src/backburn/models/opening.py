@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from ..errors import InputError
 from .archives import is_exported, is_torchscript, members
 from .assembling import assembled, for_channels
-from .checkpoint import read_checkpoint
+from .checkpoint import Checkpoint, read_checkpoint
 from .hub_settings import CONFIG, PREPROCESSOR, preprocessing
 from .huggingface import WEIGHTS, fetched, is_folder, load_folder
 from .networks import Normalization, recipe_named
@@ -36,9 +37,7 @@ def open_model(
         InputError: a source that cannot be opened safely, weights that do not fit the network, or
             one of mean and std without the other.
     """
-    if (mean is None) != (std is None):
-        raise InputError("mean without std, or std without mean: give both")
-    given = None if mean is None or std is None else (mean, std)
+    given = _both(mean, std)
     path = fetched(str(source)[3:]) if str(source).startswith("hf:") else Path(source)
     if is_folder(path):
         return _open_folder(path, given)
@@ -52,6 +51,24 @@ def open_model(
                 "network with --arch, and its weights are read without that"
             )
     return _open_weights(path, architecture, given)
+
+
+def open_weights(
+    weights: dict[str, Tensor],
+    architecture: str,
+    where: Path,
+    mean: tuple[float, ...] | None = None,
+    std: tuple[float, ...] | None = None,
+) -> OpenedModel:
+    """The same for a state_dict that was read already; `where` names its file in messages."""
+    found = Checkpoint(weights, "torch")
+    return assembled(recipe_named(architecture), found, where, _both(mean, std))
+
+
+def _both(mean: tuple[float, ...] | None, std: tuple[float, ...] | None) -> Normalization | None:
+    if (mean is None) != (std is None):
+        raise InputError("mean without std, or std without mean: give both")
+    return None if mean is None or std is None else (mean, std)
 
 
 def _open_script(path: Path, given: Normalization | None) -> OpenedModel:

@@ -4,7 +4,7 @@ import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from ..benchmark.summary import csv_text
+from ..data.cells import csv_bytes
 from ..errors import InputError
 from ..types import Phase
 from .drawings import draw_crossed, draw_distances, draw_embedding, draw_rounds
@@ -41,7 +41,7 @@ def figure_files(
 
 def _csv(rows: Iterable[Mapping[str, Any]]) -> bytes:
     rows = list(rows)
-    return csv_text(tuple(rows[0]) if rows else (), rows).encode()
+    return csv_bytes(tuple(rows[0]) if rows else (), rows)
 
 
 def _pictures(name: str, rows: Rows, draw: Callable[[Any, Rows], None]) -> dict[str, bytes]:
