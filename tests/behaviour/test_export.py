@@ -147,7 +147,7 @@ def test_data_that_are_not_those_of_the_run_are_refused_and_nothing_is_left(
         (["run", "photos"], "give another DEST"),
         (["run", "photos/cleaned"], "give another DEST"),
         (["run", "out", "--data", "nowhere"], "no images at nowhere"),
-        (["run", "out", "--as", "backdoorbench"], "no model file"),
+        (["run", "out", "--as", "backdoorbench"], "holds no repaired model"),
         (["run", "out", "--as", "zip"], "--as"),
         (["run", "out", "--suspects", "keep"], "--suspects"),
         (["run"], "DEST"),

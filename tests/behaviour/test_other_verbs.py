@@ -197,7 +197,7 @@ def test_a_holdout_is_taken_and_one_of_another_shape_refused(cli, victim, here):
     assert json.loads(done.out)["after"]["asr"] <= 0.02
     wrong = cli("repair", victim, "--holdout", here / "photos")
     assert wrong.code == 2
-    assert "give a holdout of that shape" in wrong.err
+    assert "give a holdout like them" in wrong.err
 
 
 def test_the_method_as_published_is_at_hand(cli, victim):

@@ -9,6 +9,7 @@ import torch
 from ..attacks.folder import IMAGES, MODEL, TRUTH, is_victim, read_case, read_victim
 from ..data.reading import load_images
 from ..errors import InputError
+from ..models.checking import check_fit
 from ..models.opening import open_model, open_weights
 from ..models.records import OpenedModel
 from ..models.settling import settle
@@ -101,6 +102,7 @@ def _settled(model: OpenedModel, images: LabeledImages, device: torch.device) ->
     if model.channels == 3 and images.pixels.shape[1] == 1:
         images = replace(images, pixels=images.pixels.repeat(1, 3, 1, 1))
     network, lines = settle(model, images)
+    check_fit(network, images)  # before anything is said or computed for an hour
     case = Case(network.to(device), images.on(device))
     return Opened(case, len(images), origin=model.origin, notes=(*model.report, *lines))
 
