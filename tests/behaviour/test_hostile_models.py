@@ -189,6 +189,17 @@ def test_a_zip_bomb_is_refused(tmp_path, proof):
     assert "unpacks to" in refused(tmp_path / "m.pt", proof)
 
 
+@pytest.mark.parametrize("new", [True, False])
+def test_tuples_that_would_be_hashed_forever_are_refused(tmp_path, proof, new):
+    doubled = b"".join(b"h" + bytes([k]) + b"\x86q" + bytes([k + 1]) for k in range(60))
+    pickled, path = b"\x80\x02}K\x01K\x01\x86q\x00" + doubled + b"K\x01s.", tmp_path / "m.pt"
+    if new:
+        zipped(pickled, path)
+    else:
+        path.write_bytes(pickled)
+    assert "take forever" in refused(path, proof)
+
+
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_two_members_of_one_name_are_refused(tmp_path, proof):
     zipped(pickle.dumps({}), tmp_path / "m.pt")

@@ -71,6 +71,13 @@ def test_the_report_says_which_key_was_read_and_what_was_not_used(tmp_path, net)
         assert said in report
 
 
+def test_weights_in_the_format_before_zip_archives_open(tmp_path, net, images):
+    held = {"state_dict": net.state_dict(), "betas": [(0.9, 0.999)] * 3}
+    torch.save(held, tmp_path / "m.pth", _use_new_zipfile_serialization=False)
+    opened = open_model(tmp_path / "m.pth", "cifar_resnet18")
+    assert torch.allclose(opened.network(images), net(images), atol=1e-5)
+
+
 def test_types_of_numbers_are_kept(tmp_path, net):
     halved = {k: v.half() if v.is_floating_point() else v for k, v in net.state_dict().items()}
     save_file(halved, tmp_path / "m.safetensors", {"format": "pt"})

@@ -14,6 +14,7 @@ from torch import Tensor
 from ..errors import InputError, first_line
 from .archives import is_exported, is_torchscript, members
 from .exported import exported_weights
+from .pickles import check_pickles
 
 Container: TypeAlias = Literal["safetensors", "torch"]
 
@@ -95,6 +96,7 @@ def _torch(path: Path) -> Checkpoint:
     if is_torchscript(names):
         raise InputError(f"{path} is a TorchScript archive: give it without --arch")
     try:
+        check_pickles(path, zipped=names is not None)
         held = torch.load(path, map_location="cpu", weights_only=True, mmap=names is not None)
     except Exception as error:  # torch.load fails in many ways on a foreign file
         raise InputError(
