@@ -9,7 +9,20 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
 from .models.inference import predict
-from .types import Evidence, Exam, Flags, PerImage, Pixels, Progress, State, Suspects, Truth, silent
+from .types import (
+    Evidence,
+    Exam,
+    Flags,
+    LabeledImages,
+    Labels,
+    PerImage,
+    Pixels,
+    Progress,
+    State,
+    Suspects,
+    Truth,
+    silent,
+)
 
 WINDOW = 11
 
@@ -69,13 +82,22 @@ def auroc(score: PerImage, positive: Flags) -> float:
 
 
 def judge(model: nn.Module, exam: Exam, progress: Progress = silent) -> Scores:
-    """ACC on the clean test images; ASR and RA on the triggered ones (target class left out)."""
-    clean = predict(model, exam.clean.pixels, phase="test", progress=progress).argmax(1)
-    acc = rate(clean == exam.clean.labels)
-    if not len(exam.triggered):
-        return Scores(acc, math.nan, math.nan)
-    said = predict(model, exam.triggered.pixels, phase="test", progress=progress).argmax(1)
-    return Scores(acc, rate(said == exam.wanted), rate(said == exam.triggered.labels))
+    """ACC on the clean test images; ASR and RA on the triggered ones (target class left out).
+
+    NaN where there are none.
+    """
+    clean, triggered = (_called(model, part, progress) for part in (exam.clean, exam.triggered))
+    return Scores(
+        rate(clean == exam.clean.labels),
+        rate(triggered == exam.wanted),
+        rate(triggered == exam.triggered.labels),
+    )
+
+
+def _called(model: nn.Module, images: LabeledImages, progress: Progress) -> Labels:
+    if not len(images):
+        return images.labels
+    return predict(model, images.pixels, phase="test", progress=progress).argmax(1)
 
 
 def match(evidence: Evidence, suspects: Suspects, truth: Truth, easy: Flags | None = None) -> Found:

@@ -43,7 +43,7 @@ def test_channels_of_tokens_are_last(pixels):
     assert activations(Tokens(), pixels)[0].shape == (7, 16)
 
 
-def test_without_normalisation_the_weighing_layers_are_watched(pixels):
+def test_without_normalization_the_weighing_layers_are_watched(pixels):
     net = nn.Sequential(nn.Flatten(), nn.Linear(64, 5), nn.ReLU(), nn.Linear(5, 3))
     rows, logits = activations(net, pixels)
     assert rows.shape == (7, 8)

@@ -114,7 +114,7 @@ def test_a_constant_channel_has_no_zero_deviation():
     assert std == pytest.approx((1e-3,))
 
 
-def test_a_network_normalises_with_the_statistics_that_it_was_built_with(generator):
+def test_a_network_normalizes_with_the_statistics_that_it_was_built_with(generator):
     pixels = torch.randint(256, (10, 3, 8, 8), generator=generator).to(torch.uint8)
     units = torch.from_numpy(np.float32(pixels.numpy() / 255.0))
     own = build("small_cnn-w4", 3, 3, pixels=pixels).eval()

@@ -1,4 +1,4 @@
-"""The normalisation that a model wants is found on labelled images, or questioned."""
+"""The normalization that a model wants is found on labeled images, or questioned."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ from backburn.types import LabeledImages
 
 
 class Brightness(nn.Module):
-    """Which of four shades an image has, told by levels that only one normalisation fits."""
+    """Which of four shades an image has, told by levels that only one normalization fits."""
 
     def __init__(self, num_classes: int = 4, name: str = "CIFAR-10's"):
         super().__init__()
@@ -51,14 +51,14 @@ FACTORY = f"{__name__}:Brightness"
 
 def test_an_unknown_normalization_is_found_and_said(path, images):
     model, report = settle(open_model(path, FACTORY), images)
-    assert report[0].startswith("normalisation: CIFAR-10's")
+    assert report[0].startswith("normalization: CIFAR-10's")
     assert (model(images.pixels / 255).argmax(1) == images.labels).all()
 
 
 def test_a_wrong_normalization_is_kept_but_questioned(path, images):
     model, (line,) = settle(open_model(path, FACTORY, *COLOR["none"]), images)
     assert float(model.mean.sum()) == 0
-    assert "but 100.0% with the normalisation CIFAR-10's" in line
+    assert "but 100.0% with the normalization CIFAR-10's" in line
 
 
 def test_a_right_normalization_is_not_questioned(path, images):
@@ -76,7 +76,7 @@ def test_a_built_in_network_is_settled(tmp_path, images):
     torch.save(build("small_cnn-w4", 4, 3).state_dict(), tmp_path / "m.pt")
     opened = open_model(tmp_path / "m.pt", "small_cnn")
     assert settle(opened, images) == (opened.network, ())
-    with pytest.raises(InputError, match="normalises inside"):
+    with pytest.raises(InputError, match="normalizes inside"):
         open_model(tmp_path / "m.pt", "small_cnn", *COLOR["none"])
 
 

@@ -29,7 +29,7 @@ class Recipe:
     def network(
         self, images: LabeledImages, classes: int, generator: torch.Generator
     ) -> Classifier:
-        """A freshly initialised network for these images, where they are."""
+        """A freshly initialized network for these images, where they are."""
         channels, pixels = images.pixels.shape[1], images.pixels
         model = build(self.architecture, classes, channels, generator=generator, pixels=pixels)
         return model.to(pixels.device)

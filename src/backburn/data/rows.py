@@ -14,7 +14,7 @@ Picture: TypeAlias = bytes | Path | np.ndarray | Image.Image
 
 
 class Row(NamedTuple):
-    """One labelled image. A string in place of a picture says why there is none."""
+    """One labeled image. A string in place of a picture says why there is none."""
 
     name: str
     picture: Picture | str

@@ -1,4 +1,4 @@
-"""Where labelled images are, and which reader they need, by what their path is."""
+"""Where labeled images are, and which reader they need, by what their path is."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

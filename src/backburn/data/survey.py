@@ -1,4 +1,4 @@
-"""The first pass over labelled images: what there is, from headers alone."""
+"""The first pass over labeled images: what there is, from headers alone."""
 
 import hashlib
 from collections import Counter
@@ -83,7 +83,7 @@ def why(error: Exception) -> str:
 def nothing_left(where: str, bad: dict[int, str]) -> InputError:
     """The error for a source without any image."""
     if not bad:
-        return InputError(f"{where}: there are no images; give labelled images of two classes")
+        return InputError(f"{where}: there are no images; give labeled images of two classes")
     first = next(iter(bad.values()))
     return InputError(f"{where}: none of {len(bad)} images can be decoded; the first: {first}")
 

@@ -89,7 +89,7 @@ def _reading(ask: Callable[[], Any], where: str) -> Any:
 
 def unreadable(where: str, error: Exception) -> InputError:
     """The error for a source that some library could not read."""
-    return InputError(f"{where} cannot be read as labelled images: {first_line(error)}")
+    return InputError(f"{where} cannot be read as labeled images: {first_line(error)}")
 
 
 def _columns(batches: Batches, columns: list[str], where: str) -> Iterator[tuple[Any, ...]]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ..types import Features, Images, Pixels, Progress, silent
 from .inference import batches, frozen
 
-NORMALISING = (
+NORMALIZING = (
     nn.modules.batchnorm._NormBase,  # batch and instance norm
     nn.LayerNorm,
     nn.GroupNorm,
@@ -32,7 +32,7 @@ def activations(
         pixels: uint8 images, on any device.
     Returns:
         On the CPU, `(n, d)` in half precision: mean and maximum over positions of every channel
-        after every normalising layer (after every convolution and linear layer where there is
+        after every normalizing layer (after every convolution and linear layer where there is
         none, the logits themselves where no layer can be watched); and the fp32 logits `(n, k)`.
     """
     seen: list[Tensor] = []
@@ -68,13 +68,13 @@ def _watched(model: nn.Module, seen: list[Tensor]) -> Iterator[None]:
 
 
 def _layers(model: nn.Module) -> list[nn.Module]:
-    """The normalising layers, or where there is none, those that weigh; none of a script."""
+    """The normalizing layers, or where there is none, those that weigh; none of a script."""
     if isinstance(model, torch.jit.ScriptModule):
         return []
     modules: list[nn.Module] = list(model.modules())
-    normalising: list[nn.Module] = [module for module in modules if isinstance(module, NORMALISING)]
+    normalizing: list[nn.Module] = [module for module in modules if isinstance(module, NORMALIZING)]
     weighing: list[nn.Module] = [module for module in modules if isinstance(module, WEIGHING)]
-    return normalising or weighing
+    return normalizing or weighing
 
 
 def _channels_last(layer: nn.Module, out: Tensor) -> bool:

@@ -52,7 +52,7 @@ Block: TypeAlias = type[PostActBlock] | type[PreActBlock]
 
 
 class CifarResNet18(nn.Module):
-    """ResNet-18 with a 3x3 stem and no max-pooling, on normalised images of any size.
+    """ResNet-18 with a 3x3 stem and no max-pooling, on normalized images of any size.
 
     Args:
         classes: number of logits.

@@ -10,7 +10,7 @@ from ..types import Features, Images, Logits
 
 
 class Classifier(nn.Module, ABC):
-    """A network on pixels in [0, 1] that normalises inside and names its penultimate layer.
+    """A network on pixels in [0, 1] that normalizes inside and names its penultimate layer.
 
     Args:
         channels: 1 or 3.
@@ -33,7 +33,7 @@ class Classifier(nn.Module, ABC):
 
     @abstractmethod
     def _embed(self, normalized: Tensor) -> Tensor:
-        """Penultimate features `(n, d)` of normalised images."""
+        """Penultimate features `(n, d)` of normalized images."""
 
     def features(self, images: Images) -> Features:
         """The penultimate layer `(n, d)`: what `head` turns into logits."""

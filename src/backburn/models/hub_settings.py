@@ -47,7 +47,7 @@ def check_depth(settings: dict[str, Any], folder: Path) -> None:
 
 
 def preprocessing(folder: Path) -> tuple[tuple[int, int] | None, Normalization | None]:
-    """Size and normalisation of a folder's images; None for what it does not say."""
+    """Size and normalization of a folder's images; None for what it does not say."""
     if not (folder / PREPROCESSOR).is_file():
         return None, None
     told = read_settings(folder / PREPROCESSOR)

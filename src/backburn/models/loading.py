@@ -29,11 +29,11 @@ def load_model(
     Arguments are those of `opening.open_model`.
 
     Raises:
-        InputError: as there, or a model whose normalisation is neither known nor given.
+        InputError: as there, or a model whose normalization is neither known nor given.
     """
     opened = open_model(path, architecture, mean, std)
     if opened.settled:
         return opened.network
     if opened.normalization is None:
-        raise InputError(f"{path} does not say how its images are normalised: give mean and std")
+        raise InputError(f"{path} does not say how its images are normalized: give mean and std")
     return opened.normalized(opened.normalization)

@@ -43,7 +43,7 @@ class Recipe:
 
 
 CIFAR: dict[str, Block] = {"cifar_resnet18": PostActBlock, "cifar_preact_resnet18": PreActBlock}
-"""Networks for 32x32 images that other toolkits write; they do not normalise."""
+"""Networks for 32x32 images that other toolkits write; they do not normalize."""
 KNOWN = (*ARCHITECTURES, *CIFAR, "timm:NAME", "torchvision:NAME", "package.module:factory")
 
 

@@ -36,7 +36,7 @@ class Origin:
 class OpenedModel:
     """A model as it was found, and what is known of it.
 
-    `network` is on normalised images, unless it is built in and normalises inside. `input_size`
+    `network` is on normalized images, unless it is built in and normalizes inside. `input_size`
     (height and width) and `normalization` are None where nothing says them; `report` says in
     lines for people what was found.
     """
@@ -62,7 +62,7 @@ class OpenedModel:
         return isinstance(self.network, Classifier)
 
     def normalized(self, normalization: Normalization) -> Wrapped:
-        """The network on pixels in [0, 1], which it normalises in this way."""
+        """The network on pixels in [0, 1], which it normalizes in this way."""
         return wrap(self.network, self.nature, normalization)
 
 
@@ -70,11 +70,11 @@ def described(opened: OpenedModel) -> OpenedModel:
     """The model with the size of images that it insists on, and a line about what it takes.
 
     Raises:
-        InputError: a normalisation that is not for such images.
+        InputError: a normalization that is not for such images.
     """
     nature, told = opened.nature, opened.normalization
     if opened.settled and told is not None:
-        raise InputError("a built-in network normalises inside: leave out mean and std")
+        raise InputError("a built-in network normalizes inside: leave out mean and std")
     if told is not None and {len(told[0]), len(told[1])} != {nature.channels}:
         raise InputError(
             f"mean and std are for {len(told[0])} channels, the model takes {nature.channels}"

@@ -1,4 +1,4 @@
-"""Which normalisation does this model want? Tried on labelled images, and said."""
+"""Which normalization does this model want? Tried on labeled images, and said."""
 
 import torch
 from torch import nn
@@ -11,9 +11,9 @@ from .records import OpenedModel
 from .zoo import channel_statistics
 
 SAMPLE = 1000
-"""Images that a normalisation is tried on."""
+"""Images that a normalization is tried on."""
 FAR = 0.2
-"""An accuracy that is so much lower speaks against a normalisation."""
+"""An accuracy that is so much lower speaks against a normalization."""
 CHANCE = 1.2
 """No better than so many times the share of the commonest class is chance."""
 COLOR: dict[str, Normalization] = {
@@ -30,15 +30,15 @@ GREY: dict[str, Normalization] = {
 
 
 def settle(opened: OpenedModel, images: LabeledImages) -> tuple[nn.Module, tuple[str, ...]]:
-    """The model on pixels in [0, 1], normalised as it wants to be.
+    """The model on pixels in [0, 1], normalized as it wants to be.
 
-    A normalisation that is known is kept, and questioned where another one does far better. One
+    A normalization that is known is kept, and questioned where another one does far better. One
     that is not known is that of a short list (none, 0.5/0.5, ImageNet's, CIFAR-10's or MNIST's,
     the images' own statistics) with the best accuracy on up to 1,000 of the images.
     Returns:
         The model, and lines for people.
     Raises:
-        InputError: no normalisation of the list is better than chance.
+        InputError: no normalization of the list is better than chance.
     """
     if opened.settled:
         return opened.network, ()
@@ -47,13 +47,13 @@ def settle(opened: OpenedModel, images: LabeledImages) -> tuple[nn.Module, tuple
     best = max(tried, key=lambda name: tried[name][1])
     if known is None:
         _check_chance(tried[best][1], sample)
-        line = f"normalisation: {best}, the best of {_scores(tried)}"
+        line = f"normalization: {best}, the best of {_scores(tried)}"
         return opened.normalized(tried[best][0]), (line,)
     model = opened.normalized(known)
     accuracy = _accuracy(model, sample)
     line = f"accuracy on {len(sample)} of these images: {accuracy:.1%}"
     if tried[best][1] > accuracy + FAR:
-        line += f", but {tried[best][1]:.1%} with the normalisation {best}: check --mean and --std"
+        line += f", but {tried[best][1]:.1%} with the normalization {best}: check --mean and --std"
     return model, (line,)
 
 
@@ -63,7 +63,7 @@ def _sample(images: LabeledImages) -> LabeledImages:
 
 
 def _tried(opened: OpenedModel, sample: LabeledImages) -> dict[str, tuple[Normalization, float]]:
-    """Every normalisation of the list, and the accuracy with it."""
+    """Every normalization of the list, and the accuracy with it."""
     known = COLOR if opened.channels == 3 else GREY
     own = channel_statistics(sample.pixels.cpu())
     listed = {**known, "the images' own": own}
@@ -79,7 +79,7 @@ def _check_chance(accuracy: float, sample: LabeledImages) -> None:
     share = float(sample.labels.bincount().max()) / len(sample)
     if accuracy <= min(CHANCE * share, (1 + share) / 2):
         raise InputError(
-            f"the model's normalisation is not known, and the best of those tried calls only "
+            f"the model's normalization is not known, and the best of those tried calls only "
             f"{accuracy:.1%} of these images by their label: give --mean and --std"
         )
 

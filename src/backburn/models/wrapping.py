@@ -20,10 +20,10 @@ TOLERANCE = 1e-4
 
 
 class Wrapped(nn.Module):
-    """A network that normalises inside, and returns nothing but logits.
+    """A network that normalizes inside, and returns nothing but logits.
 
     Args:
-        net: any network on normalised images.
+        net: any network on normalized images.
         normalization: mean and standard deviation of each channel, in [0, 1] units.
         unwrap: the attribute of what it returns that holds the logits; empty for a plain tensor.
     """

@@ -17,7 +17,7 @@ def dump_like(origin: Origin, model: nn.Module) -> dict[str, bytes]:
     """The files of a model, named and laid out as those that it came from.
 
     Weights have the names, types and place in the file that they had; what lay beside them in a
-    checkpoint (an optimiser, averages) is left out, as it belongs to another model. Normalisation
+    checkpoint (an optimiser, averages) is left out, as it belongs to another model. Normalization
     is not part of a file that came without it.
     Returns:
         `model` with the suffix of the file, or what is in the folder `model`.

@@ -46,12 +46,12 @@ def build(
     generator: torch.Generator | None = None,
     pixels: Pixels | None = None,
 ) -> Classifier:
-    """A freshly initialised network.
+    """A freshly initialized network.
 
     Args:
         name: see `parse_architecture`.
         generator: seeds the initial weights; no global generator is touched.
-        pixels: uint8 training images, whose channel statistics the network normalises with.
+        pixels: uint8 training images, whose channel statistics the network normalizes with.
     """
     architecture, width = parse_architecture(name)
     mean, std = channel_statistics(pixels) if pixels is not None else ((), ())
