@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .burn.burn import BURN
     from .burn.paper import PaperBURN
+    from .data.indexable import from_dataset
     from .data.reading import load_images
     from .errors import BackburnError, InputError
     from .face import audit, repair
@@ -33,6 +34,7 @@ __all__ = [
     "Suspects",
     "Verdict",
     "audit",
+    "from_dataset",
     "load_images",
     "load_model",
     "repair",
@@ -42,6 +44,7 @@ _HOMES = {
     "PaperBURN": "burn.paper",
     "audit": "face",
     "repair": "face",
+    "from_dataset": "data.indexable",
     "load_images": "data.reading",
     "load_model": "models.loading",
     "BackburnError": "errors",

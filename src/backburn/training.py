@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from .data.augmentation import Augmentation
 from .errors import BackburnError, InputError
 from .models.inference import as_images, device_of, gains_from_bf16
-from .types import Images, Labels, PerImage, Pixels, Progress, silent
+from .models.pages import release
+from .types import Images, Index, Labels, PerImage, Pixels, Progress, silent
 
 BatchTransform: TypeAlias = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 """Changes an augmented uint8 batch and its labels; the third argument says which rows they are."""
@@ -71,6 +72,7 @@ def fit(
     training: Training,
     generator: torch.Generator,
     *,
+    rows: Index | None = None,
     weights: PerImage | None = None,
     batch_transform: BatchTransform | None = None,
     objective: Objective | None = None,
@@ -82,6 +84,7 @@ def fit(
     Args:
         pixels, labels: uint8 images and class numbers, on any device; kept where they are.
         generator: draws the order of the images and the augmentation.
+        rows: the images that are trained on; all where None. They are not copied.
         weights: how much each image counts in the loss; 1 for all where None.
         batch_transform: applied to each batch after augmentation (triggers, mixtures).
         objective: what is minimised; the cross entropy of the labels where None.
@@ -92,16 +95,18 @@ def fit(
     """
     optimizer = _optimizer(model, training)
     objective = objective or _cross_entropy(training.label_smoothing)
-    count = len(pixels)
+    rows = torch.arange(len(pixels)) if rows is None else rows
+    count = len(rows)
     per_epoch = math.ceil(count / training.batch_size)
     steps, step, losses = training.epochs * per_epoch, 0, []
     model.train()
     for _ in range(training.epochs):
-        order, total = torch.randperm(count, generator=generator), 0.0
+        order, total = rows[torch.randperm(count, generator=generator)], 0.0
         for chosen in order.tensor_split(per_epoch):
             for group in optimizer.param_groups:
                 group["lr"] = training.rate_at(step, steps)
             batch = training.augmentation(pixels[chosen], generator), labels[chosen]
+            release(pixels)
             batch = batch_transform(*batch, chosen) if batch_transform else batch
             weight = None if weights is None else weights[chosen]
             total += _step(model, optimizer, *batch, weight, objective) * len(chosen)

@@ -50,9 +50,9 @@ class Workbench:
         """A fine-tuned copy; `model` is left as it was. See `labels_and_weights`."""
         tuned = copy.deepcopy(model).requires_grad_(True)
         labels, weights = labels_and_weights(self.images, suspects, confident)
-        used = ((weights > 0) & ~self.left_out).nonzero().flatten()
-        pixels, labels, weights = self.images.pixels[used], labels[used], weights[used]
+        used, pixels = ((weights > 0) & ~self.left_out).nonzero().flatten(), self.images.pixels
         if self.holdout is not None:
+            used = torch.cat([used, len(pixels) + torch.arange(len(self.holdout))])
             pixels = torch.cat([pixels, self.holdout.pixels])
             labels = torch.cat([labels, self.holdout.labels])
             weights = torch.cat([weights, torch.ones(len(self.holdout))])
@@ -62,6 +62,7 @@ class Workbench:
             labels,
             self.training,
             self.generator,
+            rows=used,
             weights=weights,
             batch_transform=stamp,
             phase=phase,

@@ -50,8 +50,16 @@ class Student:
         model = copy.deepcopy(case.model).requires_grad_(True)
         forget(model, self.reset, generator)
         training = lasting(suited(self.training, case), len(rows))
-        pixels, labels = case.images.pixels[rows], case.images.labels[rows]
-        fit(model, pixels, labels, training, generator, phase="student", progress=progress)
+        fit(
+            model,
+            case.images.pixels,
+            case.images.labels,
+            training,
+            generator,
+            rows=rows,
+            phase="student",
+            progress=progress,
+        )
         return model
 
 

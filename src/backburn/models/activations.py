@@ -36,13 +36,16 @@ def activations(
         none, the logits themselves where no layer can be watched); and the fp32 logits `(n, k)`.
     """
     seen: list[Tensor] = []
-    rows, logits = [], []
+    rows, logits = torch.empty(0), []
     with frozen(model), torch.inference_mode(), _watched(model, seen):
-        for images in batches(model, pixels, batch_size, phase, progress):
+        for begin, images in enumerate(batches(model, pixels, batch_size, phase, progress)):
             said = _ask(model, images, seen)
-            rows.append(torch.cat(seen or [said], 1).half().cpu())
+            found = torch.cat(seen or [said], 1)
+            if not begin:  # one table for all: parts put together at the end would be held twice
+                rows = torch.empty(len(pixels), found.shape[1], dtype=torch.half)
+            rows[begin * batch_size :][: len(found)] = found
             logits.append(said.cpu())
-    return torch.cat(rows), torch.cat(logits)
+    return rows, torch.cat(logits)
 
 
 def _ask(model: nn.Module, images: Images, seen: list[Tensor]) -> Tensor:
