@@ -8,7 +8,8 @@ export OMP_WAIT_POLICY = PASSIVE
 export MALLOC_MMAP_THRESHOLD_ = 4294967296
 export MALLOC_TRIM_THRESHOLD_ = 4294967296
 
-.PHONY: demo test check figures bench-boundary bench-audit bench-triggers cards clean
+.PHONY: demo test check figures bench-boundary bench-audit bench-triggers bench-any-model \
+  bench-memory cards clean
 
 demo: .venv/ready
 	$(BIN)/backburn demo
@@ -44,6 +45,14 @@ bench-boundary: .venv/peers
 # How long an audit takes beside an epoch of training, and how much memory.
 bench-audit: .venv/peers
 	$(BIN)/python tests/benchmark/audit.py --victims runs/boundary-victims --data $(DATA)
+
+# Other people's networks at 224 pixels, from training to repair: about an hour on one core.
+bench-any-model: .venv/ready
+	$(BIN)/python tests/benchmark/any_model.py --data $(DATA) --out runs/any-model
+
+# Peak memory of reading and auditing 200,000 images of 64x64 pixels.
+bench-memory: .venv/ready
+	$(BIN)/python tests/benchmark/memory.py 200000
 
 # How long it takes to put each trigger on 50,000 images.
 bench-triggers: .venv/ready
