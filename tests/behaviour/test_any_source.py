@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from backburn.data.augmentation import Augmentation
 from backburn.data.reading import load_images
 from backburn.data.writing import dump_parquet, dump_tree
-from backburn.models.cifar_resnet import CifarResNet18, PostActBlock, PreActBlock
+from backburn.models.cifar_resnet import CifarResNet18, NamedPreActBlock, PostActBlock
 from backburn.training import Training, fit
 from toolkit_files import TARGET, clean_images, stamped, write_record, write_toolbox
 
@@ -84,7 +84,7 @@ def test_a_record_of_backdoorbench_is_a_case_and_its_repair_goes_back(cli, tmp_p
     images = clean_images()
     pixels, labels = images.pixels.clone(), images.labels.clone()
     pixels[list(rows)], labels[list(rows)] = stamped(pixels[list(rows)]), TARGET
-    weights = learnt(pixels, labels, PreActBlock)
+    weights = learnt(pixels, labels, NamedPreActBlock)
     clean = write_record(tmp_path / "record", rows, change=lambda held: {**held, "model": weights})
     (tmp_path / "clean.parquet").write_bytes(dump_parquet(clean))
     run = tmp_path / "run"

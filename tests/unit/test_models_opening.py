@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from backburn.errors import InputError
-from backburn.models.cifar_resnet import CifarResNet18, PreActBlock
+from backburn.models.cifar_resnet import CifarResNet18, NamedPreActBlock
 from backburn.models.opening import open_model
 from backburn.models.writing import dump_like
 
@@ -122,7 +122,7 @@ def test_counters_of_batches_may_be_missing(tmp_path, net, images):
 
 
 def test_preactivation_weights_of_other_toolkits_open_by_name(tmp_path, images):
-    net = CifarResNet18(4, 3, 4, PreActBlock).eval()
+    net = CifarResNet18(4, 3, 4, NamedPreActBlock).eval()
     names = set(net.state_dict())
     assert {"conv1.weight", "layer1.0.bn1.weight", "layer2.0.shortcut.0.weight"} < names
     assert not names & {"bn.weight", "bn1.weight", "layer1.0.shortcut.0.weight"}

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from backburn.boundary.distances import boundary
 from backburn.models.activations import activations
-from backburn.models.cifar_resnet import CifarResNet18, PreActBlock
+from backburn.models.cifar_resnet import CifarResNet18, NamedPreActBlock
 from backburn.models.opening import open_model
 from backburn.models.writing import dump_like
 from backburn.training import Training, fit
@@ -73,6 +73,6 @@ def test_a_script_is_copied_trained_and_written_back(path, pixels, generator, tm
 
 
 def test_a_traced_network_of_preactivation_blocks_passes(tmp_path):
-    net = CifarResNet18(3, 3, 4, PreActBlock).eval()
+    net = CifarResNet18(3, 3, 4, NamedPreActBlock).eval()
     torch.jit.save(torch.jit.trace(net, torch.rand(1, 3, 32, 32)), tmp_path / "m.pt")
     assert open_model(tmp_path / "m.pt").classes == 3

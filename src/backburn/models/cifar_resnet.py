@@ -5,6 +5,8 @@ from typing import TypeAlias
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .preact_resnet import PreActBlock
+
 STAGES = ((1, 1), (2, 2), (4, 2), (8, 2))
 """Channels of each stage in multiples of the width, and its stride."""
 
@@ -28,27 +30,16 @@ class PostActBlock(nn.Module):
         return F.relu(out + self.shortcut(x))
 
 
-class PreActBlock(nn.Module):
-    """Two 3x3 convolutions after batch norm and ReLU; the shortcut starts behind the first ReLU."""
+class NamedPreActBlock(PreActBlock):
+    """A pre-activation block whose shortcut's weights are called as in public checkpoints."""
 
     def __init__(self, inputs: int, outputs: int, stride: int):
-        super().__init__()
-        self.bn1 = nn.BatchNorm2d(inputs)
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(outputs)
-        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
-        self.changes = stride != 1 or inputs != outputs
-        if self.changes:
-            self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False))
-
-    def forward(self, x: Tensor) -> Tensor:
-        out = F.relu(self.bn1(x))
-        skip = self.shortcut(out) if self.changes else x
-        total: Tensor = self.conv2(F.relu(self.bn2(self.conv1(out)))) + skip
-        return total
+        super().__init__(inputs, outputs, stride)
+        if self.shortcut is not None:
+            self.shortcut = nn.Sequential(self.shortcut)
 
 
-Block: TypeAlias = type[PostActBlock] | type[PreActBlock]
+Block: TypeAlias = type[PostActBlock] | type[NamedPreActBlock]
 
 
 class CifarResNet18(nn.Module):
@@ -59,7 +50,7 @@ class CifarResNet18(nn.Module):
         channels: of the images.
         width: channels of the first stage.
         block: `PostActBlock` (He et al., arXiv 1512.03385), with batch norm after the stem, or
-            `PreActBlock` (arXiv 1603.05027), in the widespread variant without a last norm.
+            `NamedPreActBlock` (arXiv 1603.05027), in the widespread variant without a last norm.
     """
 
     def __init__(

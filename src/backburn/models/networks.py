@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from torch import nn
 
 from ..errors import InputError, first_line, unknown_name
-from .cifar_resnet import Block, CifarResNet18, PostActBlock, PreActBlock
+from .cifar_resnet import Block, CifarResNet18, NamedPreActBlock, PostActBlock
 from .classifier import Classifier
 from .zoo import ARCHITECTURES, build, parse_architecture
 
@@ -42,7 +42,10 @@ class Recipe:
     meta: bool = True
 
 
-CIFAR: dict[str, Block] = {"cifar_resnet18": PostActBlock, "cifar_preact_resnet18": PreActBlock}
+CIFAR: dict[str, Block] = {
+    "cifar_resnet18": PostActBlock,
+    "cifar_preact_resnet18": NamedPreActBlock,
+}
 """Networks for 32x32 images that other toolkits write; they do not normalize."""
 KNOWN = (*ARCHITECTURES, *CIFAR, "timm:NAME", "torchvision:NAME", "package.module:factory")
 

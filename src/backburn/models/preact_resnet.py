@@ -9,6 +9,8 @@ from .classifier import Classifier
 class PreActBlock(nn.Module):
     """Two 3x3 convolutions, each after batch norm and ReLU; a 1x1 shortcut where shapes change."""
 
+    shortcut: nn.Module | None
+
     def __init__(self, inputs: int, outputs: int, stride: int):
         super().__init__()
         self.bn1 = nn.BatchNorm2d(inputs)
