@@ -24,11 +24,13 @@ def command(
 ) -> int:
     """Say whether a model was backdoored by its training images, and by which.
 
-    Give MODEL (.safetensors or .pt) and DATA (the training images), or one folder that attack
-    wrote. Exit code: 0 clean, 3 backdoored, 4 suspicious, 5 abstained (and it says why).
+    Give MODEL and DATA (the training images), or one folder that attack wrote. MODEL is weights of
+    any kind with --arch, a Hugging Face folder, TorchScript, or another toolkit's record; DATA a
+    folder, a table, parquet, arrays, tar archives or hf:owner/name. Exit code: 0 clean, 3
+    backdoored, 4 suspicious, 5 abstained (and it says why).
 
     \b
-    backburn audit model.safetensors photos/ --arch preact_resnet18
+    backburn audit model.pt photos/ --arch torchvision:resnet18
     backburn audit victim/
     """
     import torch
