@@ -92,15 +92,25 @@ def predict(
 ) -> Logits:
     """fp32 logits `(n, k)` of uint8 images, on the CPU; the model is left as it was."""
     with frozen(model), torch.inference_mode():
-        parts: list[Tensor] = [
-            model(images).float().cpu()
-            for images in batches(model, pixels, batch_size, phase, progress)
-        ]
-    return torch.cat(parts)
+        images = batches(model, pixels, batch_size, phase, progress)
+        return _collected((model(part) for part in images), len(pixels))
 
 
 def penultimate(model: nn.Module, pixels: Pixels, *, batch_size: int = 512) -> Features:
     """fp32 features `(n, d)` before the head, on the CPU, of a model that names them."""
     with frozen(model), torch.inference_mode():
         images = batches(model, pixels, batch_size)
-        return torch.cat([model.features(part).float().cpu() for part in images])  # type: ignore[operator]
+        return _collected((model.features(part) for part in images), len(pixels))  # type: ignore[operator]
+
+
+def _collected(outputs: Iterator[Tensor], count: int) -> Tensor:
+    """fp32 rows of all batches, on the CPU."""
+    # into one tensor: small ones that stay, made between large ones that go, fragment the heap
+    rows, start = torch.empty(0), 0
+    for part in outputs:
+        if not start:
+            with torch.inference_mode(False):  # what comes of it may be trained on
+                rows = torch.empty(count, *part.shape[1:])
+        rows[start : start + len(part)] = part
+        start += len(part)
+    return rows
