@@ -137,7 +137,7 @@ def test_images_are_scaled_to_the_size_that_is_asked_for(cli, here):
     [
         (["--mean", "0.5,0.5,0.5"], "mean without std"),
         (["--mean", "0,0,0", "--std", "1,1,1"], "normalizes inside"),
-        (["--arch", "nets:make"], "nets"),
+        (["--arch", "nets:build"], "nets"),
         (["--arch", "timm:resnet1"], "timm"),
     ],
 )
