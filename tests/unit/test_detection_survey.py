@@ -5,7 +5,7 @@ import torch
 
 from backburn.boundary.distances import boundary
 from backburn.detection.survey import Survey
-from backburn.types import silent
+from backburn.types import BoundaryResult, silent
 
 
 def flags(rows, count: int) -> torch.Tensor:
@@ -18,9 +18,13 @@ def survey(case, agreed, shards=None) -> Survey:
     return Survey(case, agreed, "fast", 64, silent, shards)
 
 
+def known(found: Survey) -> BoundaryResult:
+    return found.boundary(torch.zeros_like(found.agreed))
+
+
 def searched(found: Survey, wanted: torch.Tensor) -> list[int]:
     found.cover(wanted)
-    return found.boundary().found.nonzero().flatten().tolist()
+    return known(found).found.nonzero().flatten().tolist()
 
 
 def test_a_survey_is_extended_and_equals_a_search_of_everything(backdoored):
@@ -30,7 +34,7 @@ def test_a_survey_is_extended_and_equals_a_search_of_everything(backdoored):
     assert searched(found, flags(range(20, 50), count)) == [*range(20, 50)]
     assert searched(found, flags(range(90), count)) == [*range(90)]
     whole = boundary(case.model, case.images.pixels[:90], budget="fast", directions=True)
-    wider, some = found.boundary(), torch.tensor([70, 3, 40])
+    wider, some = known(found), torch.tensor([70, 3, 40])
     assert torch.allclose(wider.distance[:90], whole.distance, atol=1e-4)
     assert torch.equal(wider.crossed_label[:90], whole.crossed_label)
     assert torch.equal(wider.distance[some], found.of(some).distance)
@@ -41,8 +45,8 @@ def test_the_boundary_of_all_images_leaves_their_ways_out(backdoored):
     case, count = backdoored.case, len(backdoored.case.images)
     found = survey(case, flags(range(count), count))
     found.cover(flags(range(5), count))
-    assert found.boundary().direction is None
-    assert len(found.boundary()) == count
+    assert known(found).direction is None
+    assert len(known(found)) == count
 
 
 def test_the_ways_of_images_that_were_not_searched_are_not_made_up(backdoored):
@@ -51,6 +55,17 @@ def test_the_ways_of_images_that_were_not_searched_are_not_made_up(backdoored):
     found.cover(flags(range(5), count))
     with pytest.raises(ValueError, match="not searched"):
         found.of(torch.tensor([4, 5]))
+
+
+def test_images_that_are_only_shown_are_searched_without_their_ways(backdoored):
+    case, count = backdoored.case, len(backdoored.case.images)
+    found = survey(case, flags(range(30), count))
+    found.cover(flags(range(5), count))
+    shown = found.boundary(flags(range(3, 40), count))
+    assert shown.found.nonzero().flatten().tolist() == [*range(30)]
+    whole = boundary(case.model, case.images.pixels[:30], budget="fast")
+    assert torch.allclose(shown.distance[:30], whole.distance, atol=1e-4)
+    assert found._result.direction.shape[0] == 5
 
 
 def test_what_is_known_is_not_searched_again(backdoored, monkeypatch):
@@ -90,7 +105,7 @@ def test_shards_let_it_go_on(backdoored, tmp_path, monkeypatch):
         found = survey(case, flags(range(count), count), folder)
         found.cover(flags(range(20), count))
         found.cover(flags(range(40), count))
-        return found.boundary().distance
+        return known(found).distance
 
     first = both(tmp_path)
     monkeypatch.setattr("backburn.boundary.shards.boundary", None)  # nothing may be searched

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from toolkit_files import TARGET, stamped, weights, write_toolbox
 
 from backburn.errors import InputError
 from backburn.toolkits.backdoor_toolbox import read_backdoor_toolbox
 from backburn.types import State
+from toolkit_files import TARGET, stamped, weights, write_toolbox
 
 POISON, COVER = [0, 2, 7], [5, 10]
 

@@ -4,11 +4,11 @@ import io
 
 import pytest
 import torch
-from toolkit_files import CLASSES, TARGET, clean_images, stamped, weights, write_record
 
 from backburn.errors import InputError
 from backburn.toolkits.backdoorbench import dump_defense_result, read_backdoorbench
 from backburn.types import State
+from toolkit_files import CLASSES, TARGET, clean_images, stamped, weights, write_record
 
 POISON, COVER = {0: TARGET, 2: TARGET, 7: TARGET}, {5: 1, 10: 2}
 

@@ -35,10 +35,9 @@ def command(
 ) -> int:
     """Find the poisoned images, give them back their labels, and clean the model.
 
-    Give MODEL and DATA (the training images), or one folder that attack wrote; see `backburn audit`.
-    The model given is left as it is; the repaired one is RUN/model, in the format that it came in.
-    Exit code: 0 clean or repaired, 4 suspicious (too little evidence to repair anything), 5
-    abstained.
+    Give MODEL and DATA (the training images), or one folder that attack wrote, as for `audit`. The
+    model given is left as it is; the repaired one is RUN/model, in the format that it came in. Exit
+    code: 0 clean or repaired, 4 suspicious (too little evidence to repair anything), 5 abstained.
 
     \b
     backburn repair model.pt photos/ --arch torchvision:resnet18 --out fixed

@@ -111,8 +111,8 @@ class BoundaryDetector(Detector):
         verdict = self._verdict(tried, rows, doubt)
         evidence = evidence_of(tried, len(labels), verdict)
         shown = evidence.flagged if every_suspect else torch.zeros_like(agreed)
-        survey.cover(shown | laboratory.sample(list(rows.values()), self.probes))
-        return Findings(survey.boundary(), evidence, verdict, agreed, tried)
+        boundary = survey.boundary(shown | laboratory.sample(list(rows.values()), self.probes))
+        return Findings(boundary, evidence, verdict, agreed, tried)
 
     def _tried(self, laboratory: Laboratory, seed: int) -> Tried:
         """Every class divided by its activations; where that convicts none, by its ways, too."""

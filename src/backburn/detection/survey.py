@@ -18,7 +18,7 @@ from ..types import BoundaryResult, Case, Features, Flags, Index, Progress
 class Survey:
     """What is known of the boundary around a case's images so far.
 
-    Ways to the boundary are as large as images, so only those of searched images are kept.
+    Ways to the boundary are as large as images, so they are kept of images that are covered only.
 
     Args:
         agreed: images that the model calls by their label; others are never searched.
@@ -41,17 +41,21 @@ class Survey:
 
     def cover(self, wanted: Flags) -> None:
         """Search the boundary of these images, as far as the model agrees with their labels."""
-        rows = (wanted & self.agreed & (self.place < 0)).nonzero().flatten()
+        rows = self._unknown(wanted)
         if len(rows):
             before, found = self._result, self._search(rows)
             self.place[rows] = len(before) + torch.arange(len(rows))
             self._result = join([before, found], len(before) + len(found))
 
-    def boundary(self) -> BoundaryResult:
-        """The boundary of all images, without ways; nothing is found where none was searched."""
-        known = (self.place >= 0).nonzero().flatten()
-        short = replace(self._result, direction=None, feature=None)
-        return short.take(self.place[known]).scattered(known, len(self.place))
+    def boundary(self, wanted: Flags) -> BoundaryResult:
+        """The boundary of all images, without ways, those that are wanted searched, too.
+
+        Nothing is found where none was searched.
+        """
+        known, new = (self.place >= 0).nonzero().flatten(), self._unknown(wanted)
+        before = replace(self._result.take(self.place[known]), direction=None, feature=None)
+        found = join([before, self._search(new, ways=False)], len(known) + len(new))
+        return found.scattered(torch.cat([known, new]), len(self.place))
 
     def of(self, rows: Index) -> BoundaryResult:
         """The boundary of these images, which were covered, with their ways.
@@ -81,7 +85,10 @@ class Survey:
         out[known] = ways
         return out
 
-    def _search(self, rows: Tensor) -> BoundaryResult:
+    def _unknown(self, wanted: Flags) -> Tensor:
+        return (wanted & self.agreed & (self.place < 0)).nonzero().flatten()
+
+    def _search(self, rows: Tensor, ways: bool = True) -> BoundaryResult:
         search = boundary
         if self.shards is not None and len(rows):
             search = partial(boundary_in_shards, folder=self.shards / str(self.searches))
@@ -91,8 +98,8 @@ class Survey:
             self.case.images.pixels[rows],
             batch_size=self.batch_size,
             budget=self.budget,
-            directions=True,
-            features=callable(getattr(self.case.model, "features", None)),
+            directions=ways,
+            features=ways and callable(getattr(self.case.model, "features", None)),
             predictions=self.case.images.labels[rows],  # the images searched are those it agrees on
             progress=self.progress,
         )
