@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -82,15 +82,16 @@ class Network:
 SLIGHT = Augmentation(shift=0.03, flip=True)
 SGD = Training(epochs=10, batch_size=32, learning_rate=0.05, augmentation=SLIGHT)
 ADAM = Training(epochs=20, batch_size=32, learning_rate=5e-4, optimizer="adam", augmentation=SLIGHT)
+LONG = replace(ADAM, epochs=60, learning_rate=2e-3)
 NETWORKS = {
     "timm ViT-tiny": Network(
         vit, "timm:vit_tiny_patch16_224", "vit.safetensors", (HALF, HALF), ADAM
     ),
     "torchvision ResNet-18": Network(resnet, "torchvision:resnet18", "resnet.pt", IMAGENET, SGD),
     "torchvision MobileNetV3": Network(
-        mobilenet, "torchvision:mobilenet_v3_small", "mobilenet.pth", IMAGENET, ADAM
+        mobilenet, "torchvision:mobilenet_v3_small", "mobilenet.pth", IMAGENET, LONG
     ),
-    "Hugging Face ResNet": Network(hugging_face, None, "resnet-hf", IMAGENET, ADAM),
+    "Hugging Face ResNet": Network(hugging_face, None, "resnet-hf", IMAGENET, LONG),
 }
 
 
