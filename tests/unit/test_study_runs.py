@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from backburn.benchmark import grid
-from backburn.benchmark.averages import spread, summary_markdown
+from backburn.benchmark import averages, grid
+from backburn.benchmark.averages import SHOWN, spread, summary_markdown
 from backburn.benchmark.grid import read_cells, run_study
 from backburn.benchmark.study import Study
 from backburn.benchmark.summary import summary_csv
@@ -139,6 +139,15 @@ def test_seeds_are_averaged_and_their_spread_is_said(tmp_path, ran):
     assert spread([0.5, 0.7, ""]) == "60.0 ± 14.1"
     row = summary_markdown(read_cells(study, tmp_path / "out")).splitlines()[2]
     assert row.startswith("| default | badnets | 5 % | 2 | 98.0 ± 0.0 |")
+
+
+def test_a_model_that_the_attack_failed_on_is_shown_and_not_counted():
+    row = {"method": "default", "rate": 0.01, "attack": "wanet", "right": False, "restored": ""}
+    row |= dict.fromkeys(SHOWN.values(), "") | {"seconds_repair": 1, "seconds_victim": 2}
+    lines = {asr: averages._lines([row | {"asr_before": asr}])[2:] for asr in (0.499, 0.5)}
+    assert [len(lines[asr]) for asr in (0.499, 0.5)] == [1, 2]
+    assert lines[0.499][0].endswith("| (0 of 1) |")
+    assert lines[0.5][1].endswith("| 0 of 1 |")
 
 
 def test_a_study_without_results_is_an_empty_table(tmp_path):

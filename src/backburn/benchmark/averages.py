@@ -23,6 +23,8 @@ SHOWN = {
     "FPR": "fpr",
     "labels right": "restored_easy",
 }
+WORKS = 0.5
+"""ASR from which on an attack counts as one."""
 Row = dict[str, Any]
 
 
@@ -31,20 +33,24 @@ def summary_markdown(cells: Sequence[tuple[Cell, Record]]) -> str:
 
     "verdict" counts the cells that were called backdoored with the right targets (clean ones:
     called clean). "ASR clean" and "RA clean" are those of a model trained on clean images; "labels
-    right" counts the poison which that model gets right, or all poison where there is none. The
-    last rows are means over the attacks.
+    right" counts the poison which that model gets right, or all poison where there is none. A model
+    that its trigger works on less than half of the time is no victim: its verdict is in brackets.
+    The last rows are means over the victims.
     """
+    return "\n".join(_lines(sorted(summary_rows(cells), key=_group))) + "\n"
+
+
+def _lines(rows: Sequence[Row]) -> list[str]:
     head = ["method", "attack", "poison", "cells", *SHOWN, "cost", "verdict"]
     lines = [_line(head), _line(["---"] * len(head))]
-    rows = sorted(summary_rows(cells), key=_group)
     for (method, attack, rate), group in groupby(rows, key=_group):
         poison = f"{100 * rate:.3g} %" if rate else "-"
         lines.append(_line([method, attack, poison, *_figures(list(group))]))
     for method in sorted({row["method"] for row in rows}):
-        attacked = [row for row in rows if row["method"] == method and row["rate"]]
+        attacked = [row for row in rows if row["method"] == method and _is_victim(row)]
         if attacked:
             lines.append(_line([method, "**mean**", "", *_figures(attacked)]))
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def _group(row: Row) -> tuple[str, str, float]:
@@ -62,8 +68,14 @@ def _figures(rows: list[Row]) -> list[str]:
     rows = [{**row, "restored_easy": share} for row, share in zip(rows, known, strict=True)]
     shown = [spread([row[name] for row in rows]) for name in SHOWN.values()]
     cost = fmean(row["seconds_repair"] / max(1, row["seconds_victim"]) for row in rows)
-    right = sum(row["right"] for row in rows)
-    return [str(len(rows)), *shown, f"{cost:.2f}", f"{right} of {len(rows)}"]
+    right = f"{sum(row['right'] for row in rows)} of {len(rows)}"
+    counted = all(_is_victim(row) or not row["rate"] for row in rows)
+    return [str(len(rows)), *shown, f"{cost:.2f}", right if counted else f"({right})"]
+
+
+def _is_victim(row: Row) -> bool:
+    """Whether there is a backdoor to be found: the attack has worked."""
+    return bool(row["rate"]) and float(row["asr_before"]) >= WORKS
 
 
 def spread(values: Sequence[float | str]) -> str:
