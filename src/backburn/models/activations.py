@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..types import Features, Images, Pixels, Progress, silent
-from .inference import batches, frozen
+from .inference import batches, collected, frozen
 
 NORMALIZING = (
     nn.modules.batchnorm._NormBase,  # batch and instance norm
@@ -36,15 +36,16 @@ def activations(
         none, the logits themselves where no layer can be watched); and the fp32 logits `(n, k)`.
     """
     seen: list[Tensor] = []
-    rows, logits = torch.empty(0), []
-    with frozen(model), torch.inference_mode(), _watched(model, seen):
-        for begin, images in enumerate(batches(model, pixels, batch_size, phase, progress)):
+    logits: list[Tensor] = []
+
+    def found() -> Iterator[Tensor]:
+        for images in batches(model, pixels, batch_size, phase, progress):
             said = _ask(model, images, seen)
-            found = torch.cat(seen or [said], 1)
-            if not begin:  # one table for all: parts put together at the end would be held twice
-                rows = torch.empty(len(pixels), found.shape[1], dtype=torch.half)
-            rows[begin * batch_size :][: len(found)] = found
             logits.append(said.cpu())
+            yield torch.cat(seen or [said], 1)
+
+    with frozen(model), torch.inference_mode(), _watched(model, seen):
+        rows = collected(found(), len(pixels), torch.half)
     return rows, torch.cat(logits)
 
 

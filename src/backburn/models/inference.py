@@ -1,6 +1,6 @@
 """Asking a model about many images, and leaving it as it was."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from ..errors import InputError
 from ..types import Features, Images, Logits, Pixels, Progress, silent
 from .pages import release
+
+USUAL, FEWEST = 32 * 32, 8
 
 
 @contextmanager
@@ -72,8 +74,15 @@ def batches(
     """Images in [0, 1] on the model's device, a batch at a time, in order.
 
     Pixels that are mapped from a file are let go of batch by batch.
+
+    Args:
+        batch_size: images of 32x32; on the CPU, which gains nothing by large batches, fewer of
+            larger ones, so that memory does not grow with their size; eight at the least.
     """
     device, total = device_of(model), pixels.shape[0]
+    if device.type == "cpu":
+        most = batch_size * USUAL // (pixels.shape[-2] * pixels.shape[-1])
+        batch_size = min(batch_size, max(FEWEST, most))
     for start in range(0, total, batch_size):
         part = pixels[start : start + batch_size]
         images = as_images(part, device)
@@ -93,24 +102,24 @@ def predict(
     """fp32 logits `(n, k)` of uint8 images, on the CPU; the model is left as it was."""
     with frozen(model), torch.inference_mode():
         images = batches(model, pixels, batch_size, phase, progress)
-        return _collected((model(part) for part in images), len(pixels))
+        return collected((model(part) for part in images), len(pixels))
 
 
 def penultimate(model: nn.Module, pixels: Pixels, *, batch_size: int = 512) -> Features:
     """fp32 features `(n, d)` before the head, on the CPU, of a model that names them."""
     with frozen(model), torch.inference_mode():
         images = batches(model, pixels, batch_size)
-        return _collected((model.features(part) for part in images), len(pixels))  # type: ignore[operator]
+        return collected((model.features(part) for part in images), len(pixels))  # type: ignore[operator]
 
 
-def _collected(outputs: Iterator[Tensor], count: int) -> Tensor:
-    """fp32 rows of all batches, on the CPU."""
+def collected(outputs: Iterable[Tensor], count: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Rows of all batches in one tensor, on the CPU."""
     # into one tensor: small ones that stay, made between large ones that go, fragment the heap
     rows, start = torch.empty(0), 0
     for part in outputs:
         if not start:
             with torch.inference_mode(False):  # what comes of it may be trained on
-                rows = torch.empty(count, *part.shape[1:])
+                rows = torch.empty(count, *part.shape[1:], dtype=dtype)
         rows[start : start + len(part)] = part
         start += len(part)
     return rows
