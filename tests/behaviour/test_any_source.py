@@ -143,3 +143,11 @@ def test_images_are_scaled_to_the_size_that_is_asked_for(cli, here):
 )
 def test_what_does_not_go_with_the_model_is_refused(refused, options, message):
     assert message in refused("audit", "model.safetensors", "photos", *options)
+
+
+def test_options_that_would_do_nothing_are_refused(cli, victim, tmp_path):
+    done = cli("audit", victim, "--size", "16", "--arch", "small_cnn")
+    assert (done.code, "leave out --arch and --size" in done.err) == (2, True)
+    write_toolbox(tmp_path / "set", [0], None)
+    done = cli("audit", f"backdoor-toolbox:{tmp_path / 'set'}", "--cache", tmp_path / "cache")
+    assert (done.code, "leave out --cache" in done.err) == (2, True)

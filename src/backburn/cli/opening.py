@@ -38,6 +38,7 @@ def open_case(
     elif given.data is not None:
         opened = _stranger(given, given.data, test, device, progress)
     else:
+        _refuse(given, "a folder that attack wrote", "arch", "mean", "std", "size", "cache")
         opened = _victim(Path(given.model), device, progress)
     return opened.sampled(given.max_images, seed)
 
@@ -64,8 +65,15 @@ def _backdoorbench(folder: Path, given: Given, progress: Progress) -> Imported:
 
 
 def _backdoor_toolbox(folder: Path, given: Given, progress: Progress) -> Imported:
+    _refuse(given, "a set of backdoor-toolbox", "size", "cache")
     true = load_images(given.data, progress=progress).labels if given.data else None
     return read_backdoor_toolbox(folder, true, None, progress)
+
+
+def _refuse(given: Given, where: str, *names: str) -> None:
+    """Options that would do nothing there."""
+    if unused := [f"--{name}" for name in names if getattr(given, name) is not None]:
+        raise InputError(f"{where} says it all itself: leave out {' and '.join(unused)}")
 
 
 TOOLKITS: Mapping[str, Callable[[Path, Given, Progress], Imported]] = {
