@@ -100,7 +100,8 @@ def few(data: Path, split: str, each: int) -> LabeledImages:
     images = load_images(data / "imagenette", split=split)
     rows = [(images.labels == label).nonzero().flatten()[:each] for label in range(CLASSES)]
     chosen = images.take(torch.cat(rows))
-    return LabeledImages(chosen.pixels, chosen.labels, chosen.class_names[:CLASSES])
+    # numbers, so that folders and tables have the names that parquet has
+    return LabeledImages(chosen.pixels, chosen.labels, tuple(map(str, range(CLASSES))))
 
 
 def written(images: LabeledImages, out: Path) -> dict[str, Path]:
