@@ -43,18 +43,26 @@ def settle(opened: OpenedModel, images: LabeledImages) -> tuple[nn.Module, tuple
     if opened.settled:
         return opened.network, ()
     known, sample = opened.normalization, _sample(images)
-    tried = _tried(opened, sample)
-    best = max(tried, key=lambda name: tried[name][1])
     if known is None:
+        tried = _tried(opened, sample)
+        best = _best(tried)
         _check_chance(tried[best][1], sample)
         line = f"normalization: {best}, the best of {_scores(tried)}"
         return opened.normalized(tried[best][0]), (line,)
     model = opened.normalized(known)
     accuracy = _accuracy(model, sample)
     line = f"accuracy on {len(sample)} of these images: {accuracy:.1%}"
-    if tried[best][1] > accuracy + FAR:
-        line += f", but {tried[best][1]:.1%} with the normalization {best}: check --mean and --std"
+    if accuracy + FAR < 1:  # else none can do so much better
+        tried = _tried(opened, sample)
+        best = _best(tried)
+        if tried[best][1] > accuracy + FAR:
+            found = f"{tried[best][1]:.1%} with the normalization {best}"
+            line += f", but {found}: check --mean and --std"
     return model, (line,)
+
+
+def _best(tried: dict[str, tuple[Normalization, float]]) -> str:
+    return max(tried, key=lambda name: tried[name][1])
 
 
 def _sample(images: LabeledImages) -> LabeledImages:

@@ -131,8 +131,7 @@ def _poisoned(
 ) -> tuple[LabeledImages, Truth]:
     """The training set as the model saw it, and the truth about it."""
     c, h, w = clean.pixels.shape[1:]
-    found, good, skipped = read_pixels(planted.files, (c, h, w), progress)
-    readable = torch.tensor(good, dtype=torch.bool)
+    found, readable, skipped = read_pixels(planted.files, (c, h, w), progress)
     pixels, labels = clean.pixels.clone(), clean.labels.clone()
     pixels[planted.rows[readable]] = found
     labels[planted.rows] = planted.given
@@ -151,8 +150,7 @@ def _triggered(
 ) -> tuple[LabeledImages, Labels]:
     """Triggered test images of other classes than the attacker's, and what is wanted of them."""
     c, h, w = clean.pixels.shape[1:]
-    found, good, skipped = read_pixels(test.files, (c, h, w), progress)
-    readable = torch.tensor(good, dtype=torch.bool)
+    found, readable, skipped = read_pixels(test.files, (c, h, w), progress)
     true, given = test.true[readable], test.given[readable]
     images = LabeledImages(found, true, clean.class_names, (), skipped)
     changed = true != given

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..data.decoding import decode, quiet_pillow
 from ..data.rows import printable
 from ..errors import InputError, first_line
-from ..types import Index, Progress
+from ..types import Flags, Index, Progress
 from .checking import numbers_of, whole_numbers
 
 
@@ -108,7 +108,7 @@ def rebased(path: str, saved: str, root: Path) -> Path:
 
 def read_pixels(
     files: tuple[Path, ...], shape: tuple[int, int, int], progress: Progress
-) -> tuple[torch.Tensor, list[bool], tuple[str, ...]]:
+) -> tuple[torch.Tensor, Flags, tuple[str, ...]]:
     """uint8 `(n, c, h, w)` of the files that can be decoded, which these are, and the others.
 
     Raises:
@@ -132,4 +132,4 @@ def read_pixels(
         arrays.append(np.broadcast_to(array, shape))
         progress("read poisoned images", place + 1, len(files))
     stacked = np.stack(arrays) if arrays else np.zeros((0, *shape), np.uint8)
-    return torch.from_numpy(stacked), good, tuple(skipped)
+    return torch.from_numpy(stacked), torch.tensor(good, dtype=torch.bool), tuple(skipped)
