@@ -74,7 +74,7 @@ def learnt(pixels: torch.Tensor, labels: torch.Tensor, block: type) -> dict[str,
     """Weights of a narrow CIFAR network that has learnt a few images by heart."""
     torch.manual_seed(0)
     net = CifarResNet18(4, 3, 8, block)
-    training = Training(epochs=30, batch_size=8, augmentation=Augmentation(shift=0))
+    training = Training(epochs=80, batch_size=8, augmentation=Augmentation(shift=0))
     fit(net, pixels, labels, training, torch.Generator().manual_seed(0))
     return net.state_dict()
 
