@@ -1,7 +1,6 @@
 """All cells of a study, each once: finished ones are kept, failed ones say why."""
 
 import multiprocessing
-import os
 import traceback
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -42,7 +41,7 @@ def run_study(
     folder.mkdir(parents=True, exist_ok=True)
     waiting = [cell for cell in cells if not _finished(cell, _record_path(folder, cell))]
     progress("cells", len(cells) - len(waiting), len(cells))
-    threads = max(1, (os.cpu_count() or 1) // workers)
+    threads = max(1, torch.get_num_threads() // workers)
     context = multiprocessing.get_context("spawn")
     failed: list[str] = []
     with ProcessPoolExecutor(workers, context, _use_threads, (threads,)) as pool:
