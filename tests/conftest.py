@@ -90,3 +90,21 @@ class Inline:
 def inline_pool(monkeypatch):
     """Studies run their cells in this process."""
     monkeypatch.setattr("backburn.benchmark.grid.ProcessPoolExecutor", Inline)
+
+
+@pytest.fixture(scope="session")
+def badnets_digits():
+    """Digits with BadNets at 10 %: an `attacked.Attacked` of ASR 1."""
+    from attacked import attacked_digits
+    from backburn.attacks.badnets import BadNets
+
+    return attacked_digits(BadNets(poisoning_rate=0.1))
+
+
+@pytest.fixture(scope="session")
+def blended_digits():
+    """Digits with Blended at 10 %: an `attacked.Attacked` of ASR 1."""
+    from attacked import attacked_digits
+    from backburn.attacks.blended import Blended
+
+    return attacked_digits(Blended(poisoning_rate=0.1))

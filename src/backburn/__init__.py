@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .errors import BackburnError, InputError
     from .face import audit, repair
     from .models.loading import load_model
-    from .types import Audit, BoundaryResult, Case, Evidence, Repaired, Suspects, Verdict
+    from .types import Audit, BoundaryResult, Case, Evidence, Repaired, Suspects, Unlearned, Verdict
 
 __version__ = version("backburn")
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "PaperBURN",
     "Repaired",
     "Suspects",
+    "Unlearned",
     "Verdict",
     "audit",
     "from_dataset",

@@ -21,7 +21,7 @@ from .attacks.tact import TaCT
 from .attacks.trojan import Trojan
 from .attacks.trojannn import TrojanNN
 from .attacks.wanet import WaNet
-from .burn.base import Defense
+from .burn.base import Unlearning
 from .burn.burn import BURN
 from .burn.paper import PaperBURN
 from .errors import unknown_name
@@ -47,7 +47,7 @@ ATTACKS: dict[str, type[Attack]] = {
 }
 
 
-METHODS: dict[str, type[Defense]] = {"default": BURN, "paper": PaperBURN}
+METHODS: dict[str, type[Unlearning]] = {"default": BURN, "paper": PaperBURN}
 
 T = TypeVar("T")
 
@@ -61,7 +61,7 @@ def attack_named(name: str) -> type[Attack]:
     return _named("attack", name, ATTACKS)
 
 
-def method_named(name: str) -> type[Defense]:
+def method_named(name: str) -> type[Unlearning]:
     """The defence of that name; errors as those of `attack_named`."""
     return _named("method", name, METHODS)
 

@@ -6,11 +6,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from .burn.base import Defense
+from .burn.base import Unlearning
 from .burn.burn import BURN
 from .data.arrays import from_arrays
 from .data.sampling import stratified
-from .types import Audit, Case, Evidence, Index, Progress, Repaired, silent
+from .types import Audit, Case, Evidence, Index, Progress, Unlearned, silent
 
 
 def audit(
@@ -65,10 +65,10 @@ def repair(
     *,
     class_names: tuple[str, ...] = (),
     holdout: tuple[Any, Any] | None = None,
-    method: Defense | None = None,
+    method: Unlearning | None = None,
     seed: int = 0,
     progress: Progress = silent,
-) -> Repaired:
+) -> Unlearned:
     """Audit a model, and where it is backdoored, return a repaired copy.
 
     Arguments and errors are those of `audit`, and part of the training set is enough.

@@ -268,13 +268,24 @@ class Phase:
     figures: Mapping[str, float]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Repaired:
-    """What a defence returns. The case's own model is left as it was."""
+    """What a defence returns. The case's own model is left as it was.
+
+    `suspects` and `evidence` are None where a defence looks for no poison.
+    """
 
     model: nn.Module
+    history: tuple[Phase, ...] = ()
+    suspects: Suspects | None = None
+    evidence: Evidence | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unlearned(Repaired):
+    """What BURN returns: also the verdict, and the boundary that it was reached by."""
+
     suspects: Suspects
     evidence: Evidence
     verdict: Verdict
     boundary: BoundaryResult
-    history: tuple[Phase, ...]

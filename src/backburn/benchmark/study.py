@@ -9,7 +9,7 @@ from typing import Any, cast
 import msgspec
 
 from ..attacks.base import Attack, Recipe
-from ..burn.base import Defense
+from ..burn.base import Unlearning
 from ..burn.burn import BURN
 from ..burn.paper import PaperBURN
 from ..catalogue import attack_named, method_named
@@ -84,7 +84,7 @@ class Study:
         ]
         return list({cell.name: cell for cell in cells}.values())
 
-    def defense(self, method: str) -> Defense:
+    def defense(self, method: str) -> Unlearning:
         """The method of that name with this study's hyperparameters."""
         return self.paper if method == "paper" else self.burn
 

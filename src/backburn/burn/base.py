@@ -1,15 +1,16 @@
-"""The contract of a defence."""
+"""The contract of BURN in its two versions: a defence that also says what it found."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from pathlib import Path
 
 import torch
 
-from ..types import Case, Progress, Repaired, silent
+from ..methods import Defense
+from ..types import Case, Progress, Unlearned, silent
 
 
-class Defense(ABC):
-    """A way to remove a backdoor. The fields of a subclass are its hyperparameters."""
+class Unlearning(Defense):
+    """A defence that reaches a verdict and finds the poison before it repairs."""
 
     @abstractmethod
     def repair(
@@ -18,7 +19,7 @@ class Defense(ABC):
         generator: torch.Generator,
         progress: Progress = silent,
         shards: Path | None = None,
-    ) -> Repaired:
+    ) -> Unlearned:
         """A repaired model and what was found; the case is left as it was.
 
         Args:

@@ -10,8 +10,8 @@ from ..detection.boundary_detector import BoundaryDetector, Findings
 from ..detection.student import lasting, suited
 from ..models.checking import check_fit
 from ..training import Training
-from ..types import Audit, Case, Flags, Phase, Progress, Repaired, Suspects, silent
-from .base import Defense
+from ..types import Audit, Case, Flags, Phase, Progress, Suspects, Unlearned, silent
+from .base import Unlearning
 from .decoupling import Decoupling
 from .phases import changes, timed
 from .purification import Purification
@@ -24,7 +24,7 @@ LEAST_STEPS = 300
 
 
 @dataclass(frozen=True)
-class BURN(Defense):
+class BURN(Unlearning):
     """Find poison by its boundary, restore its labels, and unlearn what it taught.
 
     Args:
@@ -68,7 +68,7 @@ class BURN(Defense):
         generator: torch.Generator,
         progress: Progress = silent,
         shards: Path | None = None,
-    ) -> Repaired:
+    ) -> Unlearned:
         """Audit the case, and where it is backdoored, repair a copy of its model.
 
         Args:
@@ -90,8 +90,13 @@ class BURN(Defense):
         model, suspects = case.model, restored.suspects
         if len(suspects):
             model, suspects = self._unlearn(case, found, restored, bench, diary)
-        return Repaired(
-            model, suspects, found.evidence, found.verdict, found.boundary, tuple(diary)
+        return Unlearned(
+            model=model,
+            history=tuple(diary),
+            suspects=suspects,
+            evidence=found.evidence,
+            verdict=found.verdict,
+            boundary=found.boundary,
         )
 
     def _unlearn(

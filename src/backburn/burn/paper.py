@@ -26,12 +26,12 @@ from ..types import (
     PerImage,
     Phase,
     Progress,
-    Repaired,
     Suspects,
+    Unlearned,
     Verdict,
     silent,
 )
-from .base import Defense
+from .base import Unlearning
 from .phases import changes, timed
 from .workbench import Workbench
 
@@ -39,7 +39,7 @@ MAD_OF_NORMAL = 1.4826
 
 
 @dataclass(frozen=True)
-class PaperBURN(Defense):
+class PaperBURN(Unlearning):
     """Abnormal distances are poison, boundary labels are true, disagreement is feedback.
 
     It takes the model to be backdoored, as the paper does: there is no verdict of a clean case.
@@ -74,7 +74,7 @@ class PaperBURN(Defense):
         generator: torch.Generator,
         progress: Progress = silent,
         shards: Path | None = None,
-    ) -> Repaired:
+    ) -> Unlearned:
         """Decouple, then refine and purify until the suspects are stable.
 
         Raises:
@@ -99,7 +99,14 @@ class PaperBURN(Defense):
         evidence = Evidence(torch.sigmoid(z - self.abnormal), z > self.abnormal)
         model, suspects = self._unlearn(case, agreed, suspects, generator, progress, diary)
         verdict = Verdict("backdoored", (_commonest(suspects),) if len(suspects) else (), nan)
-        return Repaired(model, suspects, evidence, verdict, found, tuple(diary))
+        return Unlearned(
+            model=model,
+            history=tuple(diary),
+            suspects=suspects,
+            evidence=evidence,
+            verdict=verdict,
+            boundary=found,
+        )
 
     def _unlearn(
         self,

@@ -8,12 +8,12 @@ from scipy.stats import binomtest
 from ..data.cells import csv_bytes
 from ..metrics import Found, Scores, judge, match
 from ..toolkits.suspects import COLUMNS
-from ..types import Audit, LabeledImages, Progress, Repaired
+from ..types import Audit, LabeledImages, Progress, Unlearned
 from .opened import Opened
 
 
 def judge_both(
-    opened: Opened, repaired: Repaired, progress: Progress
+    opened: Opened, repaired: Unlearned, progress: Progress
 ) -> tuple[Scores | None, Scores | None]:
     """How the model did before and after, where there are images to judge it by."""
     if opened.exam is None:
@@ -23,14 +23,14 @@ def judge_both(
     return before, after
 
 
-def match_truth(opened: Opened, result: Audit | Repaired) -> Found | None:
+def match_truth(opened: Opened, result: Audit | Unlearned) -> Found | None:
     """The suspects against the truth, where it is known."""
     if opened.truth is None:
         return None
     return match(result.evidence, result.suspects, opened.truth)
 
 
-def suspects_csv(images: LabeledImages, result: Audit | Repaired) -> bytes:
+def suspects_csv(images: LabeledImages, result: Audit | Unlearned) -> bytes:
     """One line a suspect: image, given and restored label, confidence, score, distance."""
     suspects = result.suspects
     rows = [
@@ -52,7 +52,7 @@ def class_name(images: LabeledImages, label: int) -> str:
     return images.class_names[label] if images.class_names else str(label)
 
 
-def verdict_summary(opened: Opened, result: Audit | Repaired) -> dict[str, Any]:
+def verdict_summary(opened: Opened, result: Audit | Unlearned) -> dict[str, Any]:
     """The verdict as plain values, with the target classes' names.
 
     `suspect_share` is a 95 % confidence interval (Clopper and Pearson) for the share of suspects

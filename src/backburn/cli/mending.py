@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from ..burn.base import Defense
+from ..burn.base import Unlearning
 from ..config import to_toml
 from ..metrics import Found, Scores
 from ..models.classifier import Classifier
@@ -38,7 +38,7 @@ def mend(
     verb: str,
     opened: Opened,
     given: dict[str, Any],
-    method: Defense,
+    method: Unlearning,
     seed: int,
     watch: Stopwatch,
     progress: Progress,

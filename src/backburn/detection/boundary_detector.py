@@ -9,9 +9,9 @@ import torch
 
 from ..boundary.budget import budget_named
 from ..errors import InputError
+from ..methods import Detector
 from ..models.activations import activations
 from ..types import BoundaryResult, Case, Evidence, Flags, Progress, Verdict, silent
-from .base import Detector
 from .examination import Laboratory, Tried, evidence_of, stronger
 from .groups import Division, by_activations, by_ways, rows_by_class
 from .student import Student

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..errors import InputError
-from ..types import Audit, Repaired
+from ..types import Audit, Unlearned
 
 try:
     import pandas as pd
@@ -24,7 +24,7 @@ except ImportError as missing:
 ISSUE = "backdoor"
 
 
-def backdoor_issue(found: Audit | Repaired) -> dict[str, Any]:
+def backdoor_issue(found: Audit | Unlearned) -> dict[str, Any]:
     """What `Datalab.find_issues(issue_types={"backdoor": ...})` takes, from an audit or a repair.
 
     `poison`: in [0, 1] for each image, 1 = certainly poison; `flagged`: which are suspects;
@@ -39,7 +39,7 @@ def backdoor_issue(found: Audit | Repaired) -> dict[str, Any]:
     }
 
 
-def suspects_to_cleanlab(found: Audit | Repaired) -> pd.DataFrame:
+def suspects_to_cleanlab(found: Audit | Unlearned) -> pd.DataFrame:
     """cleanlab's columns, a row an image: `is_backdoor_issue`, `backdoor_score` (cleanlab's way:
     1 is fine, 0 certainly poison) and `restored_label` (-1 for what is no suspect)."""
     return _table(**backdoor_issue(found))

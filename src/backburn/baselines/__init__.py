@@ -1,0 +1,1 @@
+"""Other people's detectors and defences, under the same two contracts as ours."""

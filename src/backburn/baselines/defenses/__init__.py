@@ -1,0 +1,1 @@
+"""Defences of the literature, one a file."""

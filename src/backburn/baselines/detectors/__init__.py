@@ -1,0 +1,1 @@
+"""Detectors of poisoned samples of the literature, one a file."""
