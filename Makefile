@@ -8,7 +8,7 @@ export OMP_WAIT_POLICY = PASSIVE
 export MALLOC_MMAP_THRESHOLD_ = 4294967296
 export MALLOC_TRIM_THRESHOLD_ = 4294967296
 
-.PHONY: demo test check figures bench-boundary bench-audit bench-triggers bench-any-model \
+.PHONY: demo test check figures bench bench-smoke bench-boundary bench-audit bench-triggers bench-any-model \
   bench-memory cards clean
 
 demo: .venv/ready
@@ -27,6 +27,10 @@ check: .venv/ready
 # Published results are in studies/NAME, those of a run of yours in runs/study-NAME.
 study-%: .venv/ready
 	$(BIN)/backburn bench studies/$*.toml --out runs/study-$* --data $(DATA) --workers $(WORKERS)
+
+# Every method on small victims, in ten minutes on two cores; every method on the published ones.
+bench-smoke: study-smoke
+bench: study-benchmark
 
 # The paper's figures for every victim of a study: runs/figures/VICTIM, and a table of what each
 # measure is worth

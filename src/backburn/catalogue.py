@@ -24,7 +24,9 @@ from .attacks.wanet import WaNet
 from .burn.base import Unlearning
 from .burn.burn import BURN
 from .burn.paper import PaperBURN
+from .detection.boundary_detector import BoundaryDetector
 from .errors import unknown_name
+from .methods import Defense, Detector
 
 ATTACKS: dict[str, type[Attack]] = {
     "adap_blend": AdapBlend,
@@ -49,6 +51,10 @@ ATTACKS: dict[str, type[Attack]] = {
 
 METHODS: dict[str, type[Unlearning]] = {"default": BURN, "paper": PaperBURN}
 
+DEFENSES: dict[str, type[Defense]] = {**METHODS}
+
+DETECTORS: dict[str, type[Detector]] = {"boundary": BoundaryDetector}
+
 T = TypeVar("T")
 
 
@@ -62,8 +68,14 @@ def attack_named(name: str) -> type[Attack]:
 
 
 def method_named(name: str) -> type[Unlearning]:
-    """The defence of that name; errors as those of `attack_named`."""
+    """The version of BURN of that name; errors as those of `attack_named`."""
     return _named("method", name, METHODS)
+
+
+def compared_named(name: str) -> type[Defense] | type[Detector]:
+    """The defence or detector of that name; errors as those of `attack_named`."""
+    known: dict[str, type[Defense] | type[Detector]] = {**DEFENSES, **DETECTORS}
+    return _named("method", name, known)
 
 
 def _named(kind: str, name: str, known: Mapping[str, T]) -> T:

@@ -100,26 +100,37 @@ def _called(model: nn.Module, images: LabeledImages, progress: Progress) -> Labe
     return predict(model, images.pixels, phase="test", progress=progress).argmax(1)
 
 
-def match(evidence: Evidence, suspects: Suspects, truth: Truth, easy: Flags | None = None) -> Found:
-    """Suspects against the truth; cover samples count neither as poison nor as clean.
+def match(
+    evidence: Evidence, suspects: Suspects | None, truth: Truth, easy: Flags | None = None
+) -> Found:
+    """What was found against the truth; cover samples count neither as poison nor as clean.
 
     Args:
+        suspects: None where nobody restored labels; what is flagged counts then.
         easy: the images that a model trained on clean images calls by their true label.
     """
     known = truth.state != State.COVER
-    named = torch.zeros_like(truth.poison)
-    named[suspects.index] = True
-    # some toolkits do not save what poison was
-    hit = truth.poison[suspects.index] & (truth.labels[suspects.index] >= 0)
-    right = suspects.restored_label == truth.labels[suspects.index]
+    named, restored, restored_easy = evidence.flagged, math.nan, math.nan
+    if suspects is not None:
+        named = torch.zeros_like(named)
+        named[suspects.index] = True
+        restored, restored_easy = _restored(suspects, truth, easy)
     return Found(
         auroc=auroc(evidence.score[known], truth.poison[known]),
         tpr=rate(named[truth.poison]),
         fpr=rate(named[truth.state == State.CLEAN]),
-        restored=rate(right[hit]),
-        count=len(suspects),
-        restored_easy=math.nan if easy is None else rate(right[hit & easy[suspects.index]]),
+        restored=restored,
+        count=int(named.sum()),
+        restored_easy=restored_easy,
     )
+
+
+def _restored(suspects: Suspects, truth: Truth, easy: Flags | None) -> tuple[float, float]:
+    """Share of right labels: of the poison among the suspects, and of what is easy of it."""
+    # some toolkits do not save what poison was
+    hit = truth.poison[suspects.index] & (truth.labels[suspects.index] >= 0)
+    right = suspects.restored_label == truth.labels[suspects.index]
+    return rate(right[hit]), math.nan if easy is None else rate(right[hit & easy[suspects.index]])
 
 
 def stealth(plain: Pixels, triggered: Pixels) -> Stealth:

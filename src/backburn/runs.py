@@ -1,5 +1,6 @@
 """The run directory: written whole or not at all, and nothing in it is pickled."""
 
+import hashlib
 import os
 import platform
 import shutil
@@ -8,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -25,7 +26,10 @@ PACKAGES = ("backburn", "torch", "numpy", "datasets", "scikit-learn", "scipy", "
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What made a run: enough to repeat it."""
+    """What made a run: enough to repeat it.
+
+    `memory`: peak resident MiB, where it was measured; `digest`: see `sealed`.
+    """
 
     command: str
     arguments: dict[str, Any]
@@ -37,6 +41,8 @@ class Record:
     commit: str | None
     device: str
     threads: int
+    memory: int | None = None
+    digest: str = ""
 
 
 @dataclass(slots=True)
@@ -192,6 +198,32 @@ def read_record(path: Path) -> Record:
         return msgspec.json.decode(file.read_bytes(), type=Record)
     except (msgspec.MsgspecError, OSError) as error:
         raise InputError(f"{file} cannot be read: {error}") from error
+
+
+def sealed(record: Record) -> Record:
+    """The record with the SHA-256 of everything else in it."""
+    return replace(record, digest=_digest(record))
+
+
+def read_sealed(file: Path) -> Record:
+    """A record that `sealed` made; older ones have no digest to be held against.
+
+    Raises:
+        InputError: it cannot be read, or was changed since it was made.
+    """
+    try:
+        record = msgspec.json.decode(file.read_bytes(), type=Record)
+    except (msgspec.MsgspecError, OSError) as error:
+        raise InputError(
+            f"{file} cannot be read: {error}; delete it, and it is made again"
+        ) from error
+    if record.digest and record.digest != _digest(record):
+        raise InputError(f"{file} was changed since it was made: delete it, and it is made again")
+    return record
+
+
+def _digest(record: Record) -> str:
+    return hashlib.sha256(msgspec.json.encode(replace(record, digest=""))).hexdigest()
 
 
 def to_json(value: Any) -> bytes:

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from backburn.benchmark.attack_summary import attack_csv, attack_markdown
-from backburn.benchmark.cell import Attacked
 from backburn.benchmark.grid import read_cells, run_study
 from backburn.benchmark.study import Longer, Study
+from backburn.benchmark.victims import Attacked
 from backburn.metrics import Scores, Stealth
 from backburn.runs import Record, new_record
 

@@ -1,19 +1,29 @@
 """All cells of a study, each once: finished ones are kept, failed ones say why."""
 
 import multiprocessing
+import os
+import threading
 import traceback
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import TypeAlias
 
-import msgspec
 import torch
 
 from ..errors import BackburnError, InputError
-from ..runs import Record, to_json
+from ..runs import Record, read_sealed, sealed, to_json
 from ..types import Progress, silent
 from .cell import run_cell
 from .study import Cell, Study
+
+Told: TypeAlias = Callable[[Cell, str | None], None]
+"""Hears of every cell that has ended, and its error where it failed."""
+
+
+def unheard(cell: Cell, error: str | None) -> None:
+    """The default `Told`: does nothing."""
 
 
 def run_study(
@@ -23,6 +33,7 @@ def run_study(
     workers: int,
     progress: Progress = silent,
     victims: Path | None = None,
+    told: Told = unheard,
 ) -> list[str]:
     """Run every cell that `out` has no record of yet, and write `out/cells/NAME.json` for each.
 
@@ -30,6 +41,7 @@ def run_study(
         data: the folder that the study's data set lies in.
         workers: processes, each with its share of the cores.
         victims: folder of the victims, which studies may share; `out/victims` where None.
+        told: see `Told`.
     Returns:
         The cells that failed, each with the last line of its error; its traceback is in
         `out/cells/NAME.error.txt`.
@@ -40,38 +52,45 @@ def run_study(
     folder = out / "cells"
     folder.mkdir(parents=True, exist_ok=True)
     waiting = [cell for cell in cells if not _finished(cell, _record_path(folder, cell))]
-    progress("cells", len(cells) - len(waiting), len(cells))
+    done, failed = len(cells) - len(waiting), []
+    progress("cells", done, len(cells))
+    for cell, error in _attempts(waiting, workers, data, folder, victims or out / "victims"):
+        failed += [f"{cell.name}: {error}"] if error else []
+        done += 1
+        told(cell, error)
+        progress("cells", done, len(cells))
+    return failed
+
+
+def _attempts(
+    cells: list[Cell], workers: int, data: Path, folder: Path, victims: Path
+) -> Iterator[tuple[Cell, str | None]]:
+    """Every cell as it ends, and its error where it failed."""
     threads = max(1, torch.get_num_threads() // workers)
     context = multiprocessing.get_context("spawn")
-    failed: list[str] = []
-    with ProcessPoolExecutor(workers, context, _use_threads, (threads,)) as pool:
-        running = {
-            pool.submit(_attempt, cell, data, folder, victims or out / "victims"): cell
-            for cell in waiting
-        }
-        for count, future in enumerate(as_completed(running), len(cells) - len(waiting) + 1):
-            error = _result(future)
-            failed += [f"{running[future].name}: {error}"] if error else []
-            progress("cells", count, len(cells))
-    return failed
+    with ProcessPoolExecutor(workers, context, _prepare, (threads,)) as pool:
+        running = {pool.submit(_attempt, cell, data, folder, victims): cell for cell in cells}
+        for future in as_completed(running):
+            yield running[future], _result(future)
 
 
 def read_cells(study: Study, out: Path) -> list[tuple[Cell, Record]]:
     """The finished cells of a study, in its order."""
-    pairs = [(cell, _record_path(out / "cells", cell)) for cell in study.cells()]
-    return [
-        (cell, msgspec.json.decode(path.read_bytes(), type=Record))
-        for cell, path in pairs
-        if path.exists()
-    ]
+    pairs = [(cell, read_cell(cell, out)) for cell in study.cells()]
+    return [(cell, record) for cell, record in pairs if record]
+
+
+def read_cell(cell: Cell, out: Path) -> Record | None:
+    """A cell's record; None where it is not finished."""
+    path = _record_path(out / "cells", cell)
+    return read_sealed(path) if path.exists() else None
 
 
 def _finished(cell: Cell, path: Path) -> bool:
     """Whether a cell has its record; a record of other settings is an error, not a result."""
     if not path.exists():
         return False
-    made = msgspec.json.decode(path.read_bytes(), type=Record).arguments
-    if made != cell.arguments():
+    if read_sealed(path).arguments != cell.arguments():
         raise InputError(
             f"{path} was made with other settings: give another --out, or move the file away"
         )
@@ -88,8 +107,18 @@ def _result(future: Future[str | None]) -> str | None:
         ) from None
 
 
-def _use_threads(count: int) -> None:
-    torch.set_num_threads(count)
+def _prepare(threads: int) -> None:
+    """What a worker does first: keep to its threads, and end with the process that it works for."""
+    torch.set_num_threads(threads)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A killed study leaves no workers behind, which would work on beside its successor's."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _attempt(cell: Cell, data: Path, folder: Path, victims: Path) -> str | None:
@@ -101,7 +130,7 @@ def _attempt(cell: Cell, data: Path, folder: Path, victims: Path) -> str | None:
         path.with_suffix(".error.txt").write_text(traceback.format_exc())
         return f"{type(error).__name__}: {error}"
     whole = path.with_suffix(".part")
-    whole.write_bytes(to_json(record))
+    whole.write_bytes(to_json(sealed(record)))
     whole.replace(path)
     path.with_suffix(".error.txt").unlink(missing_ok=True)
     return None

@@ -1,20 +1,20 @@
-"""A study: a TOML file that names cells, each a victim and its repair."""
+"""A study: a TOML file that names cells, each a victim and what a method makes of it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import msgspec
 
 from ..attacks.base import Attack, Recipe
-from ..burn.base import Unlearning
 from ..burn.burn import BURN
 from ..burn.paper import PaperBURN
-from ..catalogue import attack_named, method_named
+from ..catalogue import DETECTORS, attack_named, compared_named
 from ..config import overlay, read_toml
 from ..errors import InputError
+from ..methods import Defense, Detector, Given
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,13 @@ class Study:
         skip: how many of them are left out before these, for development.
         attacks, rates, seeds, methods: every combination is a cell; `none` ignores the rate, and
             without rates every attack has its own. Where `none` is among the attacks, its victims
-            are the clean models that others are compared with.
+            are the clean models that others are compared with. Methods are defences and detectors.
         at_most: attacks that no higher rate suits, each with its highest: clean-label attacks
             cannot poison more than their class holds.
         target_label: of every attack.
         recipe: how victims are trained.
-        burn, paper: the methods `default` and `paper`, by which they are repaired.
+        burn, paper: the methods `default` and `paper`.
+        hyperparameters: of the other methods, a table each.
         longer: attacks that the recipe is too short for; they are trained for its epochs instead,
             and so is a clean model to compare them with where `none` is among the attacks.
     """
@@ -58,11 +59,12 @@ class Study:
     recipe: Recipe = field(default_factory=Recipe)
     burn: BURN = field(default_factory=BURN)
     paper: PaperBURN = field(default_factory=PaperBURN)
+    hyperparameters: dict[str, dict[str, Any]] = field(default_factory=dict)
     longer: Longer = field(default_factory=Longer)
 
     def __post_init__(self) -> None:
-        for method in self.methods:
-            method_named(method)
+        for method in (*self.methods, *self.hyperparameters):
+            self.compared(method)
         for name in (*self.attacks, *self.longer.attacks, *self.at_most):
             for rate in self.rates:
                 attack_named(name)(poisoning_rate=rate, target_label=self.target_label)
@@ -84,9 +86,13 @@ class Study:
         ]
         return list({cell.name: cell for cell in cells}.values())
 
-    def defense(self, method: str) -> Unlearning:
-        """The method of that name with this study's hyperparameters."""
-        return self.paper if method == "paper" else self.burn
+    def compared(self, method: str) -> Defense | Detector:
+        """The defence or detector of that name with this study's hyperparameters."""
+        known = {"default": self.burn, "paper": self.paper}
+        if method in known:
+            return known[method]
+        where = f"hyperparameters.{method}"
+        return overlay(compared_named(method)(), self.hyperparameters.get(method, {}), where)
 
     def _cells(self, name: str, rate: float, seed: int) -> list["Cell"]:
         rate = min(rate or attack_named(name)().poisoning_rate, self.at_most.get(name, 1.0))
@@ -99,7 +105,7 @@ class Study:
 
 @dataclass(frozen=True)
 class Cell:
-    """One victim and its repair."""
+    """One victim, and the method that it is given to."""
 
     study: Study
     attack: str
@@ -118,6 +124,16 @@ class Cell:
     def name(self) -> str:
         """Unique within its study; names the cell's record."""
         return self.victim_name + ("" if self.method == "default" else f"-{self.method}")
+
+    @property
+    def kind(self) -> Literal["defense", "detector"]:
+        """What the method is."""
+        return "detector" if self.method in DETECTORS else "defense"
+
+    @property
+    def given(self) -> Given:
+        """What the method is handed beside the model."""
+        return self.study.compared(self.method).given
 
     @property
     def reference(self) -> "Cell | None":
@@ -156,7 +172,7 @@ class Cell:
         """What the result depends on beside the cell's name, as plain values."""
         if not self.study.defend:
             return self.victim_settings()
-        settings = msgspec.to_builtins(self.study.defense(self.method))
+        settings = msgspec.to_builtins(self.study.compared(self.method))
         return {**self.victim_settings(), "method": self.method, "burn": settings}
 
     def victim_arguments(self) -> dict[str, Any]:

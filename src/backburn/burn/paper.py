@@ -139,9 +139,12 @@ class PaperBURN(Unlearning):
 def abnormality(found: BoundaryResult, agreed: Flags) -> PerImage:
     """How many robust standard deviations each distance lies above the median of them all.
 
-    Where the model disagrees with the label, or no boundary was found, it is the least there is.
+    Where the model disagrees with the label, or no boundary was found, it is the least there is; 0
+    where that holds for all images.
     """
     usable = agreed & found.found
+    if not bool(usable.any()):
+        return torch.zeros(len(found))
     values = found.distance[usable]
     center = values.median()
     scale = MAD_OF_NORMAL * (values - center).abs().median().clamp_min(1e-6)

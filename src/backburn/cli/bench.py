@@ -15,35 +15,34 @@ from . import options
 def command(
     study: str, out: str, data: str, victims: str | None, workers: int, as_json: bool
 ) -> int:
-    """Make the victims of a STUDY (a TOML file), repair them, and write summary.csv and .md.
+    """Make the victims of a STUDY (a TOML file), give them to its methods, and write the tables.
 
-    A study with `defend = false` stops at the victims.
+    A study with `defend = false` stops at the victims. With defences and detectors of others the
+    tables compare methods, and plots are drawn beside them.
 
     Finished cells are kept: the same command goes on where it was stopped.
     """
     from pathlib import Path
 
-    from ..benchmark.attack_summary import attack_csv, attack_markdown
-    from ..benchmark.averages import summary_markdown
     from ..benchmark.grid import read_cells, run_study
     from ..benchmark.study import load_study
-    from ..benchmark.summary import summary_csv
+    from ..benchmark.tables import tables_of
     from ..errors import BackburnError
-    from .screen import ShowProgress, print_json
+    from .live import LiveStudy
+    from .screen import print_json
 
     plan, folder = load_study(study), Path(out)
-    with ShowProgress(quiet=as_json) as progress:
-        shared = Path(victims) if victims else None
-        failed = run_study(plan, Path(data), folder, workers, progress, shared)
+    shared = Path(victims) if victims else None
+    with LiveStudy(plan, folder, quiet=as_json) as live:
+        failed = run_study(plan, Path(data), folder, workers, live.progress, shared, live.told)
     cells = read_cells(plan, folder)
-    rows, table = (summary_csv, summary_markdown) if plan.defend else (attack_csv, attack_markdown)
-    (folder / "summary.csv").write_text(rows(cells))
-    (folder / "summary.md").write_text(table(cells))
+    tables = tables_of(plan, cells)
+    for name, text in tables.items():
+        (folder / name).write_text(text)
     if as_json:
-        figures = "outcome" if plan.defend else "attacked"
-        print_json({cell.name: record.metrics[figures] for cell, record in cells})
+        print_json({cell.name: next(iter(record.metrics.values())) for cell, record in cells})
     else:
-        click.echo(table(cells))
+        click.echo("\n".join(text for name, text in tables.items() if name.endswith(".md")))
     if failed:
         raise BackburnError(f"{len(failed)} cells failed ({'; '.join(failed)}): see {folder}/cells")
     return 0

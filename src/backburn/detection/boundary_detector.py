@@ -11,6 +11,7 @@ from ..boundary.budget import budget_named
 from ..errors import InputError
 from ..methods import Detector
 from ..models.activations import activations
+from ..models.checking import check_fit
 from ..types import BoundaryResult, Case, Evidence, Flags, Progress, Verdict, silent
 from .examination import Laboratory, Tried, evidence_of, stronger
 from .groups import Division, by_activations, by_ways, rows_by_class
@@ -76,6 +77,7 @@ class BoundaryDetector(Detector):
     def examine(
         self, case: Case, generator: torch.Generator, progress: Progress = silent
     ) -> Evidence:
+        check_fit(case.model, case.images)
         return self.study(case, generator, progress).evidence
 
     def study(

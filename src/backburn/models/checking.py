@@ -12,9 +12,11 @@ def check_fit(model: nn.Module, images: LabeledImages) -> None:
     """Raise where the model cannot have been trained on these images.
 
     Raises:
-        InputError: NaN weights, images the model cannot take, outputs that are no `(n, k)` finite
-            logits, or a class count that differs from the images'.
+        InputError: no images, NaN weights, images the model cannot take, outputs that are no
+            `(n, k)` finite logits, or a class count that differs from the images'.
     """
+    if not len(images):
+        raise InputError("there are no images: give those that the model was trained on")
     for name, parameter in model.named_parameters():
         if not bool(parameter.isfinite().all()):
             raise InputError(

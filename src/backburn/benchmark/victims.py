@@ -1,0 +1,94 @@
+"""Victims of a study: made once, shared by the methods that are tried on them."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from filelock import FileLock
+
+from ..attacks.base import exam_of
+from ..attacks.folder import MODEL, dump_victim, read_victim
+from ..attacks.surrogates import Surrogates
+from ..data.reading import load_images
+from ..errors import InputError
+from ..metrics import Scores, Stealth, judge, stealth
+from ..models.inference import best_device, predict
+from ..models.loading import load_model
+from ..runs import Record, Stopwatch, new_record, read_record, write_run
+from ..types import Flags, Progress
+from .study import Cell
+
+SHOWN = 1000
+"""Test images that PSNR and SSIM are measured on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attacked:
+    """What a victim is like before anybody repairs it."""
+
+    scores: Scores
+    stealth: Stealth
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What a model that was trained on clean images makes of a victim's.
+
+    `scores` on the victim's test images; `easy`: the training images that it calls by their true
+    label.
+    """
+
+    scores: Scores
+    easy: Flags
+
+
+def made_once(cell: Cell, data: Path, folder: Path, progress: Progress) -> Record:
+    """The record of a cell's victim, which is made where it is missing, by one process only.
+
+    Raises:
+        InputError: a victim that was made with other settings.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f".{folder.name}.lock")):
+        if not folder.exists():
+            make_victim(cell, data, folder, best_device(), progress)
+    made = read_record(folder)
+    if made.arguments != cell.victim_arguments():
+        raise InputError(f"{folder} was made with other settings: give another --out or --victims")
+    return made
+
+
+def make_victim(
+    cell: Cell, data: Path, folder: Path, device: torch.device, progress: Progress
+) -> None:
+    """Poison, train, judge, and write the victim's folder."""
+    study, watch, attack = cell.study, Stopwatch(), cell.mounted()
+    source = "digits" if study.dataset == "digits" else data / study.dataset
+    limit = study.skip + study.train if study.train else None
+    images = load_images(source, limit=limit, progress=progress)
+    images = images.take(torch.arange(study.skip, len(images)))
+    test = load_images(source, split="test", progress=progress)
+    surrogates = Surrogates(folder.parent.parent / "surrogates", progress)
+    with watch("victim"):
+        generator = torch.Generator().manual_seed(cell.seed)
+        victim = attack.mount(images.on(device), cell.recipe, generator, progress, surrogates)
+    with watch("test"):
+        exam = exam_of(victim, test)
+        shown = test.pixels[:SHOWN]
+        seen = Attacked(judge(victim.model, exam, progress), stealth(shown, victim.trigger(shown)))
+    metrics = {"attacked": seen}
+    record = new_record(
+        "attack", cell.victim_arguments(), cell.seed, watch.seconds, metrics, str(device)
+    )
+    write_run(folder, record, dump_victim(victim, exam))
+
+
+@lru_cache(maxsize=256)
+def reference_of(folder: Path, clean: Path) -> Reference:
+    """What the clean model in `clean` makes of the victim in `folder`; remembered by a process."""
+    device = best_device()
+    case, truth, exam = read_victim(folder, device)
+    model = load_model(clean / MODEL).to(device)
+    easy = predict(model, case.images.pixels).argmax(1) == truth.labels
+    return Reference(judge(model, exam), easy)

@@ -1,0 +1,121 @@
+"""The table of a study while it runs."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from ..benchmark.grid import read_cell
+from ..benchmark.study import Cell, Study
+from ..runs import Record
+
+WAITING, FAILED = "\u00b7", "failed"
+
+
+class LiveStudy:
+    """On a terminal a table that fills, in a log a line a cell, nothing where `quiet`.
+
+    A cell of the table is DER in per cent, for detectors AUROC, for victims alone ASR; the mean of
+    the rates and seeds that are finished.
+    """
+
+    def __init__(self, study: Study, out: Path, quiet: bool):
+        self._out, self._quiet = out, quiet
+        self._console = Console(stderr=True, highlight=False)
+        self._cells = study.cells()
+        self._figures: defaultdict[tuple[str, str], list[float | None]] = defaultdict(list)
+        for cell in self._cells:
+            self._note(cell)
+        self._bars = _Bars(self._table, self._console) if self._on_terminal else None
+
+    @property
+    def _on_terminal(self) -> bool:
+        return self._console.is_terminal and not self._quiet
+
+    def __enter__(self) -> "LiveStudy":
+        if self._bars:
+            self._bars.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._bars:
+            self._bars.stop()
+
+    def progress(self, phase: str, done: int, total: int, /) -> None:
+        """How many cells are finished."""
+        if self._bars:
+            task = self._bars.task_ids[0] if self._bars.task_ids else self._bars.add_task(phase)
+            self._bars.update(task, completed=done, total=total)
+
+    def told(self, cell: Cell, error: str | None) -> None:
+        """A cell has ended."""
+        self._note(cell, error)
+        if not self._quiet and not self._bars:
+            self._console.print(self._line(cell, error), markup=False, soft_wrap=True)
+
+    def _note(self, cell: Cell, error: str | None = None) -> None:
+        record = read_cell(cell, self._out)
+        if record or error:
+            figure = headline(record)[1] if record else None
+            self._figures[cell.method, cell.attack].append(figure)
+
+    def _line(self, cell: Cell, error: str | None) -> str:
+        record = read_cell(cell, self._out)
+        if error or record is None:
+            return f"{cell.name}: {error}"
+        name, figure = headline(record)
+        shown = "-" if figure is None else f"{100 * figure:.1f}"
+        spent = sum(record.seconds.values()) - record.seconds.get("victim", 0.0)
+        return f"{cell.name}: {name} {shown}, {spent:.0f} s"
+
+    def _table(self) -> Table:
+        attacks = list(dict.fromkeys(cell.attack for cell in self._cells))
+        table = Table("method", *attacks, box=None, header_style="bold", pad_edge=False)
+        for method in dict.fromkeys(cell.method for cell in self._cells):
+            table.add_row(method, *(self._shown(method, attack) for attack in attacks))
+        return table
+
+    def _shown(self, method: str, attack: str) -> Text:
+        figures = self._figures.get((method, attack))
+        if not figures:
+            return Text(WAITING, style="dim")
+        known = [figure for figure in figures if figure is not None]
+        return Text(f"{100 * fmean(known):.1f}") if known else Text(FAILED, style="red")
+
+
+def headline(record: Record) -> tuple[str, float | None]:
+    """The one figure of a finished cell, and its name; None where it does not apply."""
+    metrics: Mapping[str, Any] = record.metrics
+    if "detected" in metrics:
+        found = metrics["detected"]
+        clean = found["auroc"] is None
+        return ("FPR", found["fpr"]) if clean else ("AUROC", found["auroc"])
+    if "attacked" in metrics:
+        return "ASR", metrics["attacked"]["scores"]["asr"]
+    outcome = metrics["outcome"]
+    clean = outcome["before"]["asr"] is None
+    return ("ACC", outcome["after"]["acc"]) if clean else ("DER", outcome["der"])
+
+
+class _Bars(Progress):
+    """A progress bar below a table."""
+
+    def __init__(self, table: Any, console: Console):
+        self._above = table
+        super().__init__(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console,
+        )
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield self._above()
+        yield self.make_tasks_table(self.tasks)

@@ -1,0 +1,108 @@
+"""Our own methods under the public contract suites, and that the suites see what is wrong."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pytest
+import torch
+
+from backburn.burn.burn import BURN
+from backburn.burn.paper import PaperBURN
+from backburn.detection.boundary_detector import BoundaryDetector
+from backburn.errors import InputError
+from backburn.methods import Defense, Detector, Given
+from backburn.testing import defenses, detectors
+from backburn.testing.contract import ContractError
+from backburn.types import Evidence, Repaired
+
+
+@pytest.mark.parametrize("check", defenses.CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize(
+    "defense", [BURN(), PaperBURN(rounds=1)], ids=lambda defense: type(defense).__name__
+)
+def test_burn_keeps_the_contract(defense, check):
+    check(defense)
+
+
+@pytest.mark.parametrize("check", detectors.CHECKS, ids=lambda check: check.__name__)
+def test_our_detector_keeps_the_contract(check):
+    check(BoundaryDetector())
+
+
+@dataclass(frozen=True)
+class Faulty(Detector):
+    """Flags nothing, and does one thing that no detector may."""
+
+    fault: str = ""
+
+    def examine(self, case, generator, progress=lambda *told: None):
+        count = len(case.images)
+        if not count:
+            raise InputError("give images")
+        score = torch.zeros(count)
+        if self.fault == "global":
+            score = torch.rand(count)
+        if self.fault == "weights":
+            next(case.model.parameters()).data.add_(1)
+        if self.fault == "mode":
+            case.model.train()
+        if self.fault == "frozen":
+            case.model.requires_grad_(False)
+        if self.fault == "pixels":
+            case.images.pixels[0] = 0
+        if self.fault == "range":
+            score += 2
+        if self.fault == "short":
+            score = score[1:]
+        if self.fault == "seed":
+            score = torch.rand(count, generator=torch.Generator().manual_seed(len(SEEN)))
+            SEEN.append(1)
+        return Evidence(score, torch.zeros(len(score), dtype=torch.bool))
+
+
+SEEN: list[int] = []
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("global", "global generator"),
+        ("weights", "case's model"),
+        ("mode", "training mode"),
+        ("frozen", "frozen"),
+        ("pixels", "case's images"),
+        ("range", r"outside of \[0, 1\]"),
+        ("short", "scores of shape"),
+        ("seed", "differ between two runs"),
+    ],
+)
+def test_a_detector_that_breaks_the_contract_is_told(fault, message):
+    with pytest.raises(ContractError, match=message):
+        detectors.check_detector(Faulty(fault))
+
+
+def test_a_sound_detector_passes():
+    detectors.check_detector(Faulty())
+
+
+@dataclass(frozen=True)
+class Greedy(Defense):
+    """Says that it needs a holdout, and does without."""
+
+    given: ClassVar[Given] = Given("none", holdout=0.05)
+
+    def repair(self, case, generator, progress=lambda *told: None):
+        return Repaired(model=case.model)
+
+
+def test_a_defense_that_does_without_what_it_says_it_needs_is_told():
+    with pytest.raises(ContractError, match="without a holdout"):
+        defenses.check_defense(Greedy())
+
+
+def test_what_is_given_reads_well():
+    assert str(Given()) == "training set"
+    assert str(Given("none", 0.05)) == "5 % clean"
+    assert str(Given(holdout=0.025)) == "training set + 2.5 % clean"
+    assert str(Given("none")) == "the model only"
+    assert str(Given("clean")) == "clean part of the training set"
