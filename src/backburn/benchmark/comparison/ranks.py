@@ -40,8 +40,7 @@ def mean_ranks(rows: Sequence[Row], column: str = "der", lower: bool = False) ->
     Equal figures share their mean rank. Ceilings are not ranked. The tests take attacks for
     independent, not victims: Friedman's has a block an attack, the mean of its victims, and
     Nemenyi's counts attacks, of which each holds for as much as one victim however many it has.
-    With one victim an attack these are the tests as published; with as many victims each, more of
-    them make the ranks steadier and no difference significant that would not be without them.
+    With one victim an attack these are the tests as published; with more they are conservative.
 
     Args:
         column: the figure that is ranked, the highest first, or the lowest where `lower`.
