@@ -1,0 +1,29 @@
+"""The files of a comparison, by name."""
+
+from .latex import defenses_latex, detectors_latex
+from .markdown import comparison_markdown, detectors_markdown
+from .rows import Cells, defense_rows, defenses_csv, detector_rows, detectors_csv
+from .victims import failed_of
+
+
+def tables_of(cells: Cells) -> dict[str, str]:
+    """Contents by file name: `summary.*` of defences, `detectors.*` of detectors, in CSV, Markdown
+    and LaTeX, of whichever there are cells of.
+    """
+    defenses, detectors = defense_rows(cells), detector_rows(cells)
+    # whether the attack worked is in the records of defences only
+    failed = failed_of(defenses)
+    files: dict[str, str] = {}
+    if defenses:
+        files |= {
+            "summary.csv": defenses_csv(defenses),
+            "summary.md": comparison_markdown(defenses),
+            "summary.tex": defenses_latex(defenses),
+        }
+    if detectors:
+        files |= {
+            "detectors.csv": detectors_csv(detectors),
+            "detectors.md": detectors_markdown(detectors, failed),
+            "detectors.tex": detectors_latex(detectors, failed),
+        }
+    return files

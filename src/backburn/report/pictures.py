@@ -1,0 +1,49 @@
+"""A figure's numbers as CSV, and its picture as PNG and SVG."""
+
+import io
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ..data.cells import csv_bytes
+from ..errors import InputError
+from .tables import Rows
+
+SIZE = (7.0, 4.2)
+
+
+def csv_of(rows: Iterable[Mapping[str, Any]]) -> bytes:
+    """Rows as CSV, with the columns of the first."""
+    rows = list(rows)
+    return csv_bytes(tuple(rows[0]) if rows else (), rows)
+
+
+def pictures_of(
+    name: str,
+    rows: Rows,
+    draw: Callable[[Any, Rows], None],
+    size: tuple[float, float] = SIZE,
+) -> dict[str, bytes]:
+    """Both pictures, by file name; the same rows make the same bytes.
+
+    Args:
+        draw: draws the rows into axes.
+        size: inches.
+    Raises:
+        InputError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise InputError("figures need matplotlib: pip install 'backburn[figures]'") from error
+    figure = Figure(figsize=size, layout="constrained")
+    draw(figure.subplots(), rows)
+    files = {}
+    # names within an SVG are random, and its date is now, unless they are set
+    with rc_context({"svg.hashsalt": name}):
+        for suffix in ("png", "svg"):
+            out = io.BytesIO()
+            undated = {"Date": None} if suffix == "svg" else None
+            figure.savefig(out, format=suffix, dpi=130, metadata=undated)
+            files[f"{name}.{suffix}"] = out.getvalue()
+    return files
