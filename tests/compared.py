@@ -62,7 +62,7 @@ def detector_row(method: str, attack: str = "badnets", seed: int = 0, **figures:
         "rate": 0.0 if attack == "none" else 0.1,
         "seed": seed,
         **{"tpr": 0.5, "fpr": 0.5, "auroc": 0.5, "seconds": 10.0, "given": "training set"},
-        **{"dataset": "digits", "seconds_victim": 20.0, "commit": "abc"},
-        **({"tpr": "", "auroc": ""} if attack == "none" else {}),
+        **{"dataset": "digits", "seconds_victim": 20.0, "asr_before": 1.0, "commit": "abc"},
+        **({"tpr": "", "auroc": "", "asr_before": ""} if attack == "none" else {}),
         **figures,
     }

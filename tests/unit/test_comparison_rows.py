@@ -26,7 +26,13 @@ DEFENDED = (
 )
 EXAMINED = (
     StandInCell("strip", kind="detector", seed=3),
-    record_of({"detected": {"auroc": 0.9, "tpr": 0.8, "fpr": 0.1, "count": 7}}, examine=0.42),
+    record_of(
+        {
+            "detected": {"auroc": 0.9, "tpr": 0.8, "fpr": 0.1, "count": 7},
+            "before": {"acc": 0.9, "asr": 0.4, "ra": 0.5},
+        },
+        examine=0.42,
+    ),
 )
 NOTHING = dict.fromkeys(("acc", "asr", "ra"))
 CLEAN = (
@@ -73,7 +79,7 @@ def test_a_detector_has_its_rates():
     assert written == {
         "method": "strip", "attack": "badnets", "rate": "0.1", "seed": "3", "tpr": "0.8",
         "fpr": "0.1", "auroc": "0.9", "seconds": "0.4", "given": "training set",
-        "dataset": "digits", "seconds_victim": "20.0", "commit": "abc",
+        "dataset": "digits", "seconds_victim": "20.0", "asr_before": "0.4", "commit": "abc",
     }  # fmt: skip
 
 
@@ -97,11 +103,7 @@ def test_files_are_of_the_kinds_that_there_are(cells, names):
     assert all(text.endswith("\n") for text in files.values())
 
 
-def test_a_detector_is_not_counted_on_a_victim_whose_defence_says_the_attack_failed():
-    weak = {**OUTCOME, "before": {**BEFORE, "asr": 0.3}, "der": 0.5}
-    failed = (DEFENDED[0], record_of({"outcome": weak}, repair=3))
-    other = (StandInCell("strip", kind="detector"), EXAMINED[1])
-    files = tables_of([failed, other, EXAMINED])
-    assert "| strip | training set | 1 of 1 |" in files["detectors.md"]
-    assert "Not counted" in files["detectors.md"]
-    assert len(read(files["detectors.csv"])) == 2
+def test_a_detector_is_not_counted_on_a_victim_that_the_attack_failed_on():
+    text = tables_of([EXAMINED])["detectors.md"]
+    assert "| strip | training set | 0 of 0 |" in text
+    assert "Not counted" in text

@@ -189,8 +189,6 @@ def test_tables_are_whole_and_the_same_every_time(rows):
 
 
 def test_a_failed_victim_of_a_detector_is_named():
-    rows = [detector_row("ac"), detector_row("ac", "sig")]
-    failed = {("digits", "sig", 0.1, 0), ("digits", "elsewhere", 0.1, 0)}
-    text = detectors_markdown(rows, failed)
+    text = detectors_markdown([detector_row("ac"), detector_row("ac", "sig", asr_before=0.4)])
     assert "failed (ASR below 50 %): sig 10 % seed 0." in text
     assert "| ac | training set | 1 of 1 |" in text

@@ -58,8 +58,8 @@ class Bench:
 def run_cell(cell: Cell, data: Path, victims: Path, progress: Progress) -> Record:
     """The record of a finished cell.
 
-    Its metrics are an `Outcome`, what a detector `detected` (`Found`), or `Attacked` where the
-    study stops at its victims.
+    Its metrics are an `Outcome`, what a detector `detected` (`Found`) and the `Scores` of the model
+    before, or `Attacked` where the study stops at its victims.
 
     Args:
         data: the folder that the study's data set lies in.
@@ -74,7 +74,8 @@ def run_cell(cell: Cell, data: Path, victims: Path, progress: Progress) -> Recor
         bench = _bench(cell, data, folder, made, progress)
     method = cell.study.compared(cell.method)
     if isinstance(method, Detector):
-        metrics: dict[str, object] = {"detected": _examined(cell, method, bench, watch, progress)}
+        found = _examined(cell, method, bench, watch, progress)
+        metrics: dict[str, object] = {"detected": found, "before": bench.before}
     else:
         metrics = {"outcome": _repaired(cell, method, bench, watch, progress)}
     seconds = {"victim": made.seconds["victim"], **watch.seconds}

@@ -1,8 +1,32 @@
 """`backburn bench`: run a study, and tabulate it."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from . import options
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ..benchmark.study import Cell
+    from ..runs import Record
+
+
+def draw(cells: "Sequence[tuple[Cell, Record]]", folder: "Path") -> None:
+    """The plots of a comparison, where what draws them is installed."""
+    from ..benchmark.comparison.rows import defense_rows
+    from ..errors import InputError
+    from ..report.comparison import comparison_files
+
+    try:
+        files = comparison_files(defense_rows(cells))
+    except InputError as missing:
+        click.echo(f"No plots: {missing}", err=True)
+        return
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
 
 
 @click.command("bench", short_help="Run a study and tabulate it.")
@@ -26,7 +50,7 @@ def command(
 
     from ..benchmark.grid import read_cells, run_study
     from ..benchmark.study import load_study
-    from ..benchmark.tables import tables_of
+    from ..benchmark.tables import compares, tables_of
     from ..errors import BackburnError
     from .live import LiveStudy
     from .screen import print_json
@@ -39,6 +63,8 @@ def command(
     tables = tables_of(plan, cells)
     for name, text in tables.items():
         (folder / name).write_text(text)
+    if compares(plan):
+        draw(cells, folder)
     if as_json:
         print_json({cell.name: next(iter(record.metrics.values())) for cell, record in cells})
     else:

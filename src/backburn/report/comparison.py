@@ -8,7 +8,7 @@ import numpy as np
 
 from ..benchmark.comparison.ranks import mean_ranks, nemenyi
 from ..benchmark.comparison.standings import accuracy_drops, defense_standings
-from ..benchmark.comparison.victims import CEILINGS, Row, counted, failed_of, known
+from ..benchmark.comparison.victims import CEILINGS, Row, counted, known
 from ..errors import InputError
 from .pictures import SIZE, csv_of, pictures_of
 from .tables import Rows
@@ -31,7 +31,7 @@ def comparison_files(rows: Sequence[Row]) -> dict[str, bytes]:
     Raises:
         InputError: matplotlib or scikit-posthocs is not installed.
     """
-    held = counted(rows, failed_of(rows))
+    held = counted(rows)
     order = [each.method for each in defense_standings(rows) if each.count]
     files: dict[str, bytes] = {}
     ranked, points = rank_rows(held), tradeoff_rows(held, order)

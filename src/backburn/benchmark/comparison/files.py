@@ -3,7 +3,6 @@
 from .latex import defenses_latex, detectors_latex
 from .markdown import comparison_markdown, detectors_markdown
 from .rows import Cells, defense_rows, defenses_csv, detector_rows, detectors_csv
-from .victims import failed_of
 
 
 def tables_of(cells: Cells) -> dict[str, str]:
@@ -11,8 +10,6 @@ def tables_of(cells: Cells) -> dict[str, str]:
     and LaTeX, of whichever there are cells of.
     """
     defenses, detectors = defense_rows(cells), detector_rows(cells)
-    # whether the attack worked is in the records of defences only
-    failed = failed_of(defenses)
     files: dict[str, str] = {}
     if defenses:
         files |= {
@@ -23,7 +20,7 @@ def tables_of(cells: Cells) -> dict[str, str]:
     if detectors:
         files |= {
             "detectors.csv": detectors_csv(detectors),
-            "detectors.md": detectors_markdown(detectors, failed),
-            "detectors.tex": detectors_latex(detectors, failed),
+            "detectors.md": detectors_markdown(detectors),
+            "detectors.tex": detectors_latex(detectors),
         }
     return files

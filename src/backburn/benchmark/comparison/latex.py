@@ -1,10 +1,10 @@
 """The main tables in LaTeX, for the booktabs package."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from .columns import DEFENSE, DETECTOR, Column
 from .standings import Standing, defense_standings, detector_standings, leaders
-from .victims import Row, Victim
+from .victims import Row
 
 ESCAPES = str.maketrans(
     {
@@ -33,9 +33,9 @@ def defenses_latex(rows: Sequence[Row]) -> str:
     return _table(defense_standings(rows), DEFENSE)
 
 
-def detectors_latex(rows: Sequence[Row], failed: Collection[Victim] = ()) -> str:
-    """The same for detectors; `failed` as in `detectors_markdown`."""
-    return _table(detector_standings(rows, failed), DETECTOR)
+def detectors_latex(rows: Sequence[Row]) -> str:
+    """The same for detectors."""
+    return _table(detector_standings(rows), DETECTOR)
 
 
 def _table(standings: Sequence[Standing], columns: Sequence[Column]) -> str:

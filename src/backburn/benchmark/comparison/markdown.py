@@ -1,6 +1,6 @@
 """The comparison for people, in Markdown; per cent, means and their intervals."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from .by_attack import Grid, grid_of
 from .columns import ASR, DEFENSE, DER, DETECTOR, DROP, FPR, RA, TPR, Column
@@ -14,7 +14,7 @@ from .standings import (
     detector_standings,
     leaders,
 )
-from .victims import Row, Victim, counted, failed_of, setting_name
+from .victims import Row, counted, setting_name
 
 
 def comparison_markdown(rows: Sequence[Row]) -> str:
@@ -23,7 +23,7 @@ def comparison_markdown(rows: Sequence[Row]) -> str:
     """
     standings = defense_standings(rows)
     order = [each.method for each in standings]
-    held = counted(rows, failed_of(rows))
+    held = counted(rows)
     return _document(
         [
             ("Defenses, over all victims", _main(standings, DEFENSE)),
@@ -41,20 +41,15 @@ def comparison_markdown(rows: Sequence[Row]) -> str:
     )
 
 
-def detectors_markdown(rows: Sequence[Row], failed: Collection[Victim] = ()) -> str:
-    """Detectors: means over the victims, TPR and FPR by attack, false alarms on clean models.
-
-    Args:
-        failed: victims on which the attack has failed, which do not count; a detector's record does
-            not say so (`failed_of` has them from the defences of the same study).
-    """
-    standings = detector_standings(rows, failed)
+def detectors_markdown(rows: Sequence[Row]) -> str:
+    """Detectors: means over the victims, TPR and FPR by attack, false alarms on clean models."""
+    standings = detector_standings(rows)
     order = [each.method for each in standings]
     return _document(
         [
             ("Detectors, over all victims", _main(standings, DETECTOR)),
-            ("", detector_notes(rows, failed)),
-            ("TPR / FPR by attack", _by_attack(counted(rows, failed), order, TPR, FPR)),
+            ("", detector_notes(rows)),
+            ("TPR / FPR by attack", _by_attack(counted(rows), order, TPR, FPR)),
             ("FPR on clean models (intervals over their seeds)", _on_clean(rows, order, FPR)),
         ]
     )

@@ -25,22 +25,26 @@ INTERVALS = (
 
 def defense_notes(rows: Sequence[Row]) -> list[str]:
     """How the means, the ranks and the cost are to be read, and what is missing."""
-    failed = failed_of(rows)
-    held = counted(rows, failed)
+    held = counted(rows)
     said = INTERVALS + "Cost: seconds of the repair for each second of the victim's training."
     missing = _of_missing(methods_of(rows), held)
-    lines = [said, _before(held), _of_ranks(mean_ranks(held)), *missing, *_of_failed(failed)]
+    lines = [
+        said,
+        _before(held),
+        _of_ranks(mean_ranks(held)),
+        *missing,
+        *_of_failed(failed_of(rows)),
+    ]
     ceilings = [name for name in methods_of(rows) if name in CEILINGS]
     lines += [f"{name}: a ceiling, not ranked: it is given what nobody has." for name in ceilings]
     return _listed(lines)
 
 
-def detector_notes(rows: Sequence[Row], failed: Collection[Victim]) -> list[str]:
+def detector_notes(rows: Sequence[Row]) -> list[str]:
     """The same for detectors."""
-    examined = {victim_of(row) for row in rows}
     lines = [INTERVALS + "Cost: seconds of the examination for each second of training."]
-    lines += _of_missing(methods_of(rows), counted(rows, failed))
-    return _listed([*lines, *_of_failed([victim for victim in failed if victim in examined])])
+    lines += _of_missing(methods_of(rows), counted(rows))
+    return _listed([*lines, *_of_failed(failed_of(rows))])
 
 
 def _listed(lines: Sequence[str]) -> list[str]:

@@ -16,7 +16,7 @@ DEFENSE_COLUMNS = (
 )  # fmt: skip
 DETECTOR_COLUMNS = (
     "method", "attack", "rate", "seed", "tpr", "fpr", "auroc", "seconds",
-    "given", "dataset", "seconds_victim", "commit",
+    "given", "dataset", "seconds_victim", "asr_before", "commit",
 )  # fmt: skip
 
 
@@ -90,6 +90,7 @@ def _examined(cell: Compared, record: Record) -> Row:
     return {
         **_cell(cell, record, "examine"),
         **{name: digits(detected.get(name)) for name in ("tpr", "fpr", "auroc")},
+        "asr_before": digits(record.metrics["before"]["asr"]),
     }
 
 

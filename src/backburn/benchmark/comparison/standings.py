@@ -1,12 +1,12 @@
 """The main tables as values: a standing a method, best first."""
 
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from .columns import ACC, ASR, AUROC, COST, DER, FPR, RA, RANK, TPR, Column
 from .intervals import Mean, mean_interval, plain_mean
 from .ranks import Ranks, mean_ranks
-from .victims import CEILINGS, Row, Victim, clean, counted, failed_of, known, methods_of, victim_of
+from .victims import CEILINGS, Row, clean, counted, known, methods_of, victim_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +31,14 @@ class Standing:
 
 def defense_standings(rows: Sequence[Row]) -> list[Standing]:
     """The defences by mean DER over the victims that each has; ceilings last."""
-    failed = failed_of(rows)
-    ranks = mean_ranks(counted(rows, failed))
-    standings = [_ranked(each, ranks) for each in _standings(rows, failed, (ACC, ASR, RA, DER))]
+    ranks = mean_ranks(counted(rows))
+    standings = [_ranked(each, ranks) for each in _standings(rows, (ACC, ASR, RA, DER))]
     return _sorted(standings, DER)
 
 
-def detector_standings(rows: Sequence[Row], failed: Collection[Victim] = ()) -> list[Standing]:
+def detector_standings(rows: Sequence[Row]) -> list[Standing]:
     """The detectors by mean AUROC over the victims that each has; ceilings last."""
-    return _sorted(_standings(rows, failed, (AUROC, TPR, FPR)), AUROC)
+    return _sorted(_standings(rows, (AUROC, TPR, FPR)), AUROC)
 
 
 def clean_standings(rows: Sequence[Row], column: Column) -> list[Standing]:
@@ -73,10 +72,8 @@ def accuracy_drops(rows: Sequence[Row]) -> list[Row]:
     ]
 
 
-def _standings(
-    rows: Sequence[Row], failed: Collection[Victim], columns: Sequence[Column]
-) -> list[Standing]:
-    held = counted(rows, failed)
+def _standings(rows: Sequence[Row], columns: Sequence[Column]) -> list[Standing]:
+    held = counted(rows)
     total = len({victim_of(row) for row in held})
     return [_standing(method, rows, held, total, columns, "attack") for method in methods_of(rows)]
 

@@ -1,7 +1,7 @@
 """Which rows count: those of victims, on which there is a backdoor to be found."""
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..averages import WORKS
@@ -30,14 +30,15 @@ def setting_name(setting: tuple[str, float]) -> str:
 
 
 def failed_of(rows: Iterable[Row]) -> frozenset[Victim]:
-    """Victims of defences whose trigger works less than half of the time: the attack failed."""
+    """Victims whose trigger works less than half of the time: the attack failed."""
     return frozenset(
         victim_of(row) for row in rows if row["rate"] and (known(row, "asr_before") or 0.0) < WORKS
     )
 
 
-def counted(rows: Iterable[Row], failed: Collection[Victim]) -> list[Row]:
+def counted(rows: Sequence[Row]) -> list[Row]:
     """The rows of victims: neither of clean models, nor of attacks that failed."""
+    failed = failed_of(rows)
     return [row for row in rows if row["rate"] and victim_of(row) not in failed]
 
 
