@@ -21,7 +21,7 @@ from backburn.models.inference import predict
 from backburn.models.zoo import build
 from backburn.testing.defenses import CHECKS
 from backburn.training import Training
-from backburn.types import Case, LabeledImages
+from backburn.types import Case, Exam, LabeledImages
 
 SHORT = Training(epochs=2, batch_size=16, learning_rate=0.01, warmup=0.0)
 REDUCED = (
@@ -219,7 +219,7 @@ def test_the_gradient_of_ft_sam_is_that_at_the_worst_weights(generator):
     model.zero_grad()
     with torch.no_grad():
         for weight, move in zip(weights, moves, strict=True):
-            weight += move
+            weight.add_(move)
     nn.functional.cross_entropy(model(images), labels).backward()
     for weight, gradient in zip(weights, found, strict=True):
         assert torch.allclose(weight.grad, gradient, atol=1e-5)
@@ -263,12 +263,12 @@ class Columns(nn.Module):
             for label in range(3):
                 self.conv.weight[4 * label : 4 * label + 4, :, :, 2 * label : 2 * label + 2] = 1
             self.conv.weight[12, 0, 0, :2] = torch.tensor([1.0, -1.0])
-            self.bn.weight[12], self.bn.bias[12] = 1.0, -4.0
+            self.bn.bias[12] = -3
             self.head.bias.zero_()
             self.head.weight.zero_()
             for label in range(3):
                 self.head.weight[label, 4 * label : 4 * label + 4] = 1
-            self.head.weight[0, 12] = 2
+            self.head.weight[0, 12] = 20
             self.train()(clean.float() / 255)  # the statistics of clean images
         self.eval()
 
@@ -326,3 +326,34 @@ def test_a_network_retrained_on_clean_images_has_no_backdoor(badnets_digits):
     assert before.asr > 0.95
     assert after.asr < 0.05
     assert before.acc - after.acc < 0.03
+
+
+LIVELY = Training(epochs=40, batch_size=32, learning_rate=0.1, warmup=0.0)
+SMOOTHED = replace(LIVELY, learning_rate=0.05, label_smoothing=0.1)
+
+
+@pytest.mark.parametrize(
+    "defense",
+    [
+        FineTuning(LIVELY),
+        FinePruning(training=LIVELY),
+        NAD(training=LIVELY),
+        FTSAM(training=SMOOTHED),
+    ],
+    ids=["ft", "fp", "nad", "ft_sam"],
+)
+def test_fine_tuning_on_fresh_images_removes_a_patch(badnets_digits, defense):
+    """Half of the test digits is the holdout, the other half the exam."""
+    victim, exam = badnets_digits
+    rows = torch.arange(len(exam.clean))
+    attacked = rows[exam.clean.labels != victim.target_labels[0]]
+    assert len(attacked) == len(exam.triggered)
+    fresh = exam.clean.take(rows % 2 == 0)
+    case = Case(victim.model, victim.images.take(rows[:0]), fresh)
+    odd = attacked % 2 == 1
+    held = Exam(exam.clean.take(rows % 2 == 1), exam.triggered.take(odd), exam.wanted[odd])
+    repaired = defense.repair(case, torch.Generator().manual_seed(0)).model
+    before, after = judge(victim.model, held), judge(repaired, held)
+    assert before.asr > 0.95
+    assert after.asr < 0.2
+    assert before.acc - after.acc < 0.05
