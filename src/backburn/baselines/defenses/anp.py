@@ -1,0 +1,145 @@
+"""ANP: neurons that a slight change of weights makes dangerous are pruned."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import ClassVar, TypeAlias
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from ...data.augmentation import Augmentation
+from ...detection.student import suited
+from ...errors import InputError
+from ...methods import Defense, Given
+from ...models.inference import as_images, device_of, gains_from_bf16
+from ...training import Training
+from ...types import Case, LabeledImages, PerImage, Progress, Repaired, silent
+from ..handed import holdout_of, trainable_copy
+from .neurons import Norm, batch_norms, cut
+from .tuning import FEW_CLEAN
+
+Loss: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+"""The mean loss of a batch, given what the neurons' scales and shifts are multiplied by."""
+
+
+@dataclass(frozen=True)
+class ANP(Defense):
+    """A mask of the neurons is learnt under the worst perturbation of them; the small are cut.
+
+        min over m in [0, 1]  alpha L(m w, b) + (1 - alpha) max over |d|, |x| <= epsilon of
+                              L((m + d) w, (1 + x) b)
+
+    with `w` and `b` the scales and shifts of all batch norms, one of each a neuron.
+
+    Args:
+        epsilon: bound of the perturbations, relative to the weights.
+        alpha: how much the loss without perturbation counts.
+        iterations: batches that the mask is learnt from.
+        learning_rate, momentum: of the mask.
+        batch_size: images drawn for each iteration, with replacement.
+        threshold: neurons with a smaller mask are pruned: their scale becomes 0.
+        augmentation: of the holdout's images.
+    Source: Wu and Wang, Adversarial Neuron Pruning, NeurIPS 2021, arXiv 2110.14430; one step of
+    the perturbation, from a random start. Departures: it is clipped to its bound after that step;
+    mirror images as for `ft`.
+    """
+
+    given: ClassVar[Given] = FEW_CLEAN
+
+    epsilon: float = 0.4
+    alpha: float = 0.2
+    iterations: int = 2000
+    learning_rate: float = 0.2
+    momentum: float = 0.9
+    batch_size: int = 128
+    threshold: float = 0.2
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.epsilon < torch.inf or not 0 <= self.alpha <= 1:
+            raise InputError(f"epsilon={self.epsilon}, alpha={self.alpha}: give >= 0 and [0, 1]")
+        if self.iterations < 1 or self.batch_size < 2:
+            raise InputError(
+                f"iterations={self.iterations}, batch_size={self.batch_size}: give at least 1 and 2"
+            )
+        if not 0 < self.learning_rate < torch.inf or not 0 <= self.momentum < 1:
+            raise InputError(
+                f"learning_rate={self.learning_rate}, momentum={self.momentum}: give > 0 and [0, 1)"
+            )
+        if not 0 <= self.threshold <= 1:
+            raise InputError(f"threshold is {self.threshold}: give a mask's value in [0, 1]")
+
+    def repair(
+        self, case: Case, generator: torch.Generator, progress: Progress = silent
+    ) -> Repaired:
+        holdout = holdout_of(case, "ANP")
+        model = trainable_copy(case.model)
+        norms = batch_norms(model, "ANP")
+        augmentation = suited(
+            Training(augmentation=self.augmentation), Case(case.model, holdout)
+        ).augmentation
+        mask = self._mask(case.model, holdout, augmentation, generator, progress)
+        sizes = [norm.num_features for norm in norms.values()]
+        for norm, part in zip(norms.values(), torch.split(mask, sizes), strict=True):
+            cut(norm, part < self.threshold, shift=False)
+        return Repaired(model=model)
+
+    def _mask(
+        self,
+        model: nn.Module,
+        holdout: LabeledImages,
+        augmentation: Augmentation,
+        generator: torch.Generator,
+        progress: Progress,
+    ) -> PerImage:
+        """What is left of each neuron, in [0, 1], over all batch norms in order."""
+        network = copy.deepcopy(model).eval().requires_grad_(False)
+        norms = batch_norms(network, "ANP")
+        for norm in norms.values():
+            norm.train()  # as in the paper's code: statistics of the batch
+        count = sum(norm.num_features for norm in norms.values())
+        mask = torch.ones(count, device=device_of(network), requires_grad=True)
+        optimizer = torch.optim.SGD([mask], lr=self.learning_rate, momentum=self.momentum)
+        for done in range(self.iterations):
+            rows = torch.randint(len(holdout), (self.batch_size,), generator=generator)
+            pixels = augmentation(holdout.pixels[rows.to(holdout.pixels.device)], generator)
+            loss_at = _loss(network, norms, pixels, holdout.labels[rows])
+            noise = self._worst(loss_at, mask.detach(), generator)
+            kept = loss_at(mask, torch.ones_like(mask))
+            robust = loss_at(mask + noise[0], 1 + noise[1])
+            loss = self.alpha * kept + (1 - self.alpha) * robust
+            (mask.grad,) = torch.autograd.grad(loss, mask)
+            optimizer.step()
+            mask.data.clamp_(0, 1)
+            progress("mask", done + 1, self.iterations)
+        return mask.detach().cpu()
+
+    def _worst(self, loss_at: Loss, mask: Tensor, generator: torch.Generator) -> Tensor:
+        """Perturbations of scales and of shifts that raise the loss: one step of signs, clipped."""
+        start = (torch.rand((2, len(mask)), generator=generator) * 2 - 1) * self.epsilon
+        noise = start.to(mask.device).requires_grad_(True)
+        (slope,) = torch.autograd.grad(loss_at(mask + noise[0], 1 + noise[1]), noise)
+        moved = noise.detach() + self.epsilon * slope.sign()
+        return moved.clamp(-self.epsilon, self.epsilon)
+
+
+def _loss(network: nn.Module, norms: dict[str, Norm], pixels: Tensor, labels: Tensor) -> Loss:
+    """The loss of a batch as a function of factors `(neurons,)` of scales and of shifts."""
+    device, sizes = device_of(network), [norm.num_features for norm in norms.values()]
+    images, labels = as_images(pixels, device), labels.to(device)
+
+    def loss(scale: Tensor, shift: Tensor) -> Tensor:
+        parts = zip(
+            norms.items(), torch.split(scale, sizes), torch.split(shift, sizes), strict=True
+        )
+        changed: dict[str, Tensor] = {}
+        for (name, norm), by, along in parts:
+            changed |= {f"{name}.weight": norm.weight * by, f"{name}.bias": norm.bias * along}
+        with torch.autocast(device.type, torch.bfloat16, enabled=gains_from_bf16(device)):
+            logits = functional_call(network, changed, (images,))
+        return F.cross_entropy(logits.float(), labels)
+
+    return loss

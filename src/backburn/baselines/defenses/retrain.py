@@ -1,0 +1,43 @@
+"""Retraining on what is truly clean: the ceiling, which nobody can reach in practice."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import torch
+
+from ...detection.student import suited
+from ...methods import Defense, Given
+from ...training import Training, fit
+from ...types import Case, Progress, Repaired, silent
+from ..handed import training_set_of, untrained_copy
+
+
+@dataclass(frozen=True)
+class Retraining(Defense):
+    """The same network, drawn anew and trained on the clean part of the training set only.
+
+    Args:
+        training: as the victim's; mirror images where the victim takes them for the same.
+    Source: the usual upper bound of any defence that removes poison. Departures: none.
+    """
+
+    given: ClassVar[Given] = Given("clean")
+
+    training: Training = field(default_factory=Training)
+
+    def repair(
+        self, case: Case, generator: torch.Generator, progress: Progress = silent
+    ) -> Repaired:
+        images = training_set_of(case, "retraining")
+        model = untrained_copy(case.model, generator)
+        training = suited(self.training, case)
+        fit(
+            model,
+            images.pixels,
+            images.labels,
+            training,
+            generator,
+            phase="retraining",
+            progress=progress,
+        )
+        return Repaired(model=model)
