@@ -38,9 +38,9 @@ class IBAU(Defense):
         learning_rate: of Adam on the weights.
         batch_size: of both.
     Source: Zeng et al., Adversarial unlearning of backdoors via implicit hypergradient, ICLR 2022,
-    arXiv 2110.03735; constants as in the authors' code, which perturbs 1 % of a batch (the paper's
-    objective perturbs all); the bound as in BackdoorBench. Departures: batches are shuffled in each
-    round; true labels in the ascent, too, where the code has the model's.
+    arXiv 2110.03735; constants as in the authors' code, in which 1 % of a batch is perturbed (the
+    paper's objective: all) and nothing is bounded (in the paper it is). Departures: batches are
+    shuffled in each round; true labels in the ascent, too, where the code has the model's.
     """
 
     given = Given(training="none", holdout=0.05)
