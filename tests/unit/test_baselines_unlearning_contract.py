@@ -41,6 +41,7 @@ def test_they_keep_to_the_contract(check, method):
     [
         (ABL, {"isolation_rate": 0.0}),
         (ABL, {"gamma": -1.0}),
+        (ABL, {"gamma": float("inf")}),
         (DBR, {"clean_rate": 0.8, "poison_rate": 0.3}),
         (DBR, {"poison_rate": 0.0}),
         (DBR, {"degrees": 181.0}),

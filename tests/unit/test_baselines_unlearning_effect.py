@@ -61,12 +61,12 @@ def test_dbr_finds_poison_sensitive_and_unlearns_it(badnets_digits):
     poison = badnets_digits.victim.truth.poison
     assert auroc(result.evidence.score, poison) > 0.9
     assert poison[result.suspects.index].float().mean() > 0.9
-    assert_removed(before, after)
+    assert_removed(before, after, acc=0.1)
 
 
 def test_ibau_unlearns_the_trigger(badnets_digits):
     _, before, after = repaired(badnets_digits, IBAU(batch_size=32))
-    assert_removed(before, after)
+    assert_removed(before, after, acc=0.1)
 
 
 def test_neural_cleanse_finds_the_target_and_unlearns_its_trigger(badnets_digits):

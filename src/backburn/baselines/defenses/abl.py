@@ -1,5 +1,6 @@
 """Anti-Backdoor Learning: what is learned too quickly is isolated, and unlearned."""
 
+import math
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -58,7 +59,7 @@ class ABL(Defense):
     unlearning: Training = field(default_factory=_unlearning)
 
     def __post_init__(self) -> None:
-        if not 0 < self.isolation_rate < 1 or not self.gamma >= 0:
+        if not 0 < self.isolation_rate < 1 or not 0 <= self.gamma < math.inf:
             raise InputError(
                 f"isolation_rate={self.isolation_rate}, gamma={self.gamma}: give (0, 1) and >= 0"
             )

@@ -46,6 +46,7 @@ class Costs:
     Args:
         count: classes.
         first: the weight to begin with.
+        multiplier: a weight rises by it, and falls by it to the power of 1.5.
         patience: looks in a row, at which a patch works or does not, before its cost changes.
         stop_after: looks without a norm smaller by 1 % before a class is done.
     """
