@@ -1,0 +1,64 @@
+"""ABL, I-BAU, Neural Cleanse, SAU and D-BR keep to the contract of defences."""
+
+from dataclasses import replace
+
+import pytest
+
+from backburn.baselines.defenses.abl import ABL
+from backburn.baselines.defenses.dbr import DBR
+from backburn.baselines.defenses.ibau import IBAU
+from backburn.baselines.defenses.inversion import Inversion
+from backburn.baselines.defenses.neural_cleanse import NeuralCleanse
+from backburn.baselines.defenses.sau import SAU
+from backburn.errors import InputError
+from backburn.testing.defenses import CHECKS
+
+
+def brief(method):
+    """The method with one epoch of each training that it does."""
+    trainings = {n: v for n, v in vars(method).items() if hasattr(v, "epochs")}
+    return replace(method, **{n: replace(v, epochs=1) for n, v in trainings.items()})
+
+
+METHODS = [
+    brief(ABL()),
+    brief(DBR()),
+    IBAU(rounds=1, iterations=1),
+    # every class whose norm is below the median is unlearned
+    brief(NeuralCleanse(abnormal=1e-9, inversion=Inversion(success=0.01))),
+    brief(SAU(steps=1)),
+]
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: type(method).__name__)
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_they_keep_to_the_contract(check, method):
+    check(method)
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        (ABL, {"isolation_rate": 0.0}),
+        (ABL, {"gamma": -1.0}),
+        (ABL, {"gamma": float("inf")}),
+        (DBR, {"clean_rate": 0.8, "poison_rate": 0.3}),
+        (DBR, {"poison_rate": 0.0}),
+        (DBR, {"degrees": 181.0}),
+        (IBAU, {"rounds": 0}),
+        (IBAU, {"portion": 0.0}),
+        (IBAU, {"bound": 0.0}),
+        (NeuralCleanse, {"abnormal": 0.0}),
+        (NeuralCleanse, {"stamped": 1.1}),
+        (Inversion, {"patience": 0}),
+        (Inversion, {"success": 0.0}),
+        (Inversion, {"multiplier": 1.0}),
+        (Inversion, {"learning_rate": 0.0}),
+        (SAU, {"bound": 0.0}),
+        (SAU, {"steps": 0}),
+        (SAU, {"shared": -1.0}),
+    ],
+)
+def test_settings_out_of_range_are_refused(kind, settings):
+    with pytest.raises(InputError, match="give"):
+        kind(**settings)
