@@ -50,13 +50,15 @@ class SCAn(Detector):
         self, case: Case, generator: torch.Generator, progress: Progress = silent
     ) -> Evidence:
         images, trusted = training_set_of(case, "SCAn"), holdout_of(case, "SCAn")
-        known = features_of(case.model, trusted.pixels, "SCAn").double()
+        known, points = (
+            features_of(case.model, part.pixels, "SCAn").double() for part in (trusted, images)
+        )
         root = whitening(known, trusted)
-        points = features_of(case.model, images.pixels, "SCAn").double() @ root
+        known, points = known @ root, points @ root
         seed, statistic, ratios = seed_of(generator), torch.zeros(len(images)), {}
         for label, rows in rows_by_label(images.labels):
-            trusty = (known @ root)[trusted.labels == label]
-            statistic[rows], ratios[label] = divided(points[rows], trusty, seed)
+            clean = known[trusted.labels == label]
+            statistic[rows], ratios[label] = divided(points[rows], clean, seed)
             progress("scan", label + 1, images.class_count)
         flagged = (statistic > 0) & standing_out(images.labels, ratios, self.threshold)
         return evidence_by_rank(flagged_first(statistic, flagged), flagged)
