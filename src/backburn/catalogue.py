@@ -21,6 +21,30 @@ from .attacks.tact import TaCT
 from .attacks.trojan import Trojan
 from .attacks.trojannn import TrojanNN
 from .attacks.wanet import WaNet
+from .baselines.defenses.abl import ABL
+from .baselines.defenses.anp import ANP
+from .baselines.defenses.clp import CLP
+from .baselines.defenses.dbr import DBR
+from .baselines.defenses.fine_pruning import FinePruning
+from .baselines.defenses.fine_tuning import FineTuning
+from .baselines.defenses.ft_sam import FTSAM
+from .baselines.defenses.ibau import IBAU
+from .baselines.defenses.nad import NAD
+from .baselines.defenses.neural_cleanse import NeuralCleanse
+from .baselines.defenses.retrain import Retraining
+from .baselines.defenses.sau import SAU
+from .baselines.detectors.activation_clustering import ActivationClustering
+from .baselines.detectors.agpd import AGPD
+from .baselines.detectors.beatrix import Beatrix
+from .baselines.detectors.ibd_psc import IBDPSC
+from .baselines.detectors.loss import Loss
+from .baselines.detectors.margin import Margin
+from .baselines.detectors.mspc import MSPC
+from .baselines.detectors.scale_up import ScaleUp
+from .baselines.detectors.scan import SCAn
+from .baselines.detectors.spectral import SpectralSignatures
+from .baselines.detectors.spectre import SPECTRE
+from .baselines.detectors.strip import STRIP
 from .burn.base import Unlearning
 from .burn.burn import BURN
 from .burn.paper import PaperBURN
@@ -51,9 +75,37 @@ ATTACKS: dict[str, type[Attack]] = {
 
 METHODS: dict[str, type[Unlearning]] = {"default": BURN, "paper": PaperBURN}
 
-DEFENSES: dict[str, type[Defense]] = {**METHODS}
+DEFENSES: dict[str, type[Defense]] = {
+    **METHODS,
+    "abl": ABL,
+    "anp": ANP,
+    "clp": CLP,
+    "dbr": DBR,
+    "fp": FinePruning,
+    "ft": FineTuning,
+    "ft_sam": FTSAM,
+    "ibau": IBAU,
+    "nad": NAD,
+    "nc": NeuralCleanse,
+    "retrain": Retraining,
+    "sau": SAU,
+}
 
-DETECTORS: dict[str, type[Detector]] = {"boundary": BoundaryDetector}
+DETECTORS: dict[str, type[Detector]] = {
+    "boundary": BoundaryDetector,
+    "ac": ActivationClustering,
+    "agpd": AGPD,
+    "beatrix": Beatrix,
+    "ibd_psc": IBDPSC,
+    "loss": Loss,
+    "margin": Margin,
+    "mspc": MSPC,
+    "scale_up": ScaleUp,
+    "scan": SCAn,
+    "spectral": SpectralSignatures,
+    "spectre": SPECTRE,
+    "strip": STRIP,
+}
 
 T = TypeVar("T")
 
