@@ -1,0 +1,35 @@
+"""A number of every image, from what the model says of altered versions of it."""
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor, nn
+
+from ...models.inference import batches, collected, device_of, frozen, gains_from_bf16
+from ...types import Images, PerImage, Pixels, Progress, silent
+
+BATCH = 512
+
+
+def measured(
+    model: nn.Module,
+    pixels: Pixels,
+    measure: Callable[[Images], Tensor],
+    phase: str,
+    progress: Progress = silent,
+) -> Tensor:
+    """What `measure` returns, a row an image, of all batches; on the CPU.
+
+    Within it the model is frozen and answers in bf16 where that is faster.
+    """
+    device = device_of(model)
+    low = gains_from_bf16(device)
+    with frozen(model), torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, low):
+        images = batches(model, pixels, BATCH, phase, progress)
+        return collected((measure(part).float() for part in images), len(pixels))
+
+
+def agreement(model: nn.Module, shown: Images, said: Tensor, scales: Iterable[float]) -> PerImage:
+    """Share of the scales at which `scale * shown`, clipped at white, is called as was `said`."""
+    kept = [model((scale * shown).clamp(0, 1)).argmax(1) == said for scale in scales]
+    return torch.stack(kept).float().mean(0)
