@@ -12,11 +12,11 @@ from ..methods import Defense, Detector
 from ..metrics import Found, Scores, der, judge, match
 from ..models.inference import best_device
 from ..runs import Record, Stopwatch, new_record
-from ..types import Case, Exam, Phase, Progress, Repaired, Truth, Unlearned
+from ..types import Case, Exam, LabeledImages, Phase, Progress, Repaired, Truth, Unlearned
 from .handing import handed
 from .memory import forget_peak, peak_mebibytes
 from .study import Cell
-from .victims import Reference, made_once, reference_of
+from .victims import Reference, left_out, made_once, reference_of, source_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,7 @@ class Bench:
     truth: Truth
     exam: Exam
     reference: Reference | None
+    reserve: LabeledImages | None
 
     @property
     def before(self) -> Scores:
@@ -90,7 +91,10 @@ def _bench(cell: Cell, data: Path, folder: Path, made: Record, progress: Progres
         clean = folder.parent / twin.victim_name
         made_once(twin, data, clean, progress)
         reference = reference_of(folder, clean)
-    return Bench(made, *read_victim(folder, best_device(), progress), reference)
+    study, reserve = cell.study, None
+    if study.fresh_holdout and cell.given.holdout:
+        reserve = left_out(source_of(study, data), study.skip)
+    return Bench(made, *read_victim(folder, best_device(), progress), reference, reserve)
 
 
 def _examined(
@@ -135,4 +139,4 @@ def _outcome(bench: Bench, repaired: Repaired, after: Scores) -> Outcome:
 def _handed(cell: Cell, bench: Bench) -> Case:
     """The same holdout for every method of a victim."""
     generator = torch.Generator().manual_seed(cell.seed)
-    return handed(bench.case, bench.truth, cell.given, generator)
+    return handed(bench.case, bench.truth, cell.given, generator, bench.reserve)

@@ -7,11 +7,18 @@ from ..methods import Given
 from ..types import Case, LabeledImages, State, Truth
 
 
-def handed(case: Case, truth: Truth, given: Given, generator: torch.Generator) -> Case:
+def handed(
+    case: Case,
+    truth: Truth,
+    given: Given,
+    generator: torch.Generator,
+    reserve: LabeledImages | None = None,
+) -> Case:
     """The case as a method is to see it.
 
-    The holdout is drawn, of every class its share, from the training images that nothing was done
-    to, as BackdoorBench draws it: the victim has seen them, but nobody else has held them back.
+    The holdout has of every class its share. It is drawn from `reserve`, clean images that no
+    victim was trained on; without them from the training images that nothing was done to, as
+    BackdoorBench draws it.
 
     Args:
         generator: draws the holdout; every method of a victim gets the same with the same seed.
@@ -24,12 +31,7 @@ def handed(case: Case, truth: Truth, given: Given, generator: torch.Generator) -
     }[given.training]
     if not given.holdout:
         return Case(case.model, images)
-    return Case(case.model, images, _holdout(case.images, untouched, given.holdout, generator))
-
-
-def _holdout(
-    images: LabeledImages, untouched: torch.Tensor, share: float, generator: torch.Generator
-) -> LabeledImages:
-    count = max(1, round(share * len(images)))
-    rows = stratified(images.labels[untouched], count, generator)
-    return images.take(untouched[rows])
+    count = max(1, round(given.holdout * len(case.images)))
+    source = case.images.take(untouched) if reserve is None else reserve
+    rows = stratified(source.labels, count, generator)
+    return Case(case.model, images, source.take(rows).on(case.images.pixels.device))

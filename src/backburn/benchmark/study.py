@@ -42,6 +42,8 @@ class Study:
         recipe: how victims are trained.
         burn, paper: the methods `default` and `paper`.
         hyperparameters: of the other methods, a table each.
+        fresh_holdout: holdouts are drawn from the images that `skip` leaves out, which no victim
+            has seen; otherwise from the victim's training images that nothing was done to.
         longer: attacks that the recipe is too short for; they are trained for its epochs instead,
             and so is a clean model to compare them with where `none` is among the attacks.
     """
@@ -60,6 +62,7 @@ class Study:
     burn: BURN = field(default_factory=BURN)
     paper: PaperBURN = field(default_factory=PaperBURN)
     hyperparameters: dict[str, dict[str, Any]] = field(default_factory=dict)
+    fresh_holdout: bool = False
     longer: Longer = field(default_factory=Longer)
 
     def __post_init__(self) -> None:
@@ -73,6 +76,8 @@ class Study:
             raise InputError(
                 f"train={self.train}, skip={self.skip}: give 0 or more (a train of 0 is all)"
             )
+        if self.fresh_holdout and not self.skip:
+            raise InputError("fresh_holdout: skip leaves no images out that it could be drawn from")
         if self.longer.attacks and self.longer.epochs < 1:
             raise InputError(f"longer.epochs is {self.longer.epochs}: give at least 1")
 
@@ -173,7 +178,8 @@ class Cell:
         if not self.study.defend:
             return self.victim_settings()
         settings = msgspec.to_builtins(self.study.compared(self.method))
-        return {**self.victim_settings(), "method": self.method, "burn": settings}
+        fresh = {"fresh_holdout": True} if self.given.holdout and self.study.fresh_holdout else {}
+        return {**self.victim_settings(), "method": self.method, "burn": settings, **fresh}
 
     def victim_arguments(self) -> dict[str, Any]:
         """What the victim's record says it was made from."""

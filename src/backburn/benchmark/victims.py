@@ -16,8 +16,8 @@ from ..metrics import Scores, Stealth, judge, stealth
 from ..models.inference import best_device, predict
 from ..models.loading import load_model
 from ..runs import Record, Stopwatch, new_record, read_record, write_run
-from ..types import Flags, Progress
-from .study import Cell
+from ..types import Flags, LabeledImages, Progress
+from .study import Cell, Study
 
 SHOWN = 1000
 """Test images that PSNR and SSIM are measured on."""
@@ -64,7 +64,7 @@ def make_victim(
 ) -> None:
     """Poison, train, judge, and write the victim's folder."""
     study, watch, attack = cell.study, Stopwatch(), cell.mounted()
-    source = "digits" if study.dataset == "digits" else data / study.dataset
+    source = source_of(study, data)
     limit = study.skip + study.train if study.train else None
     images = load_images(source, limit=limit, progress=progress)
     images = images.take(torch.arange(study.skip, len(images)))
@@ -82,6 +82,17 @@ def make_victim(
         "attack", cell.victim_arguments(), cell.seed, watch.seconds, metrics, str(device)
     )
     write_run(folder, record, dump_victim(victim, exam))
+
+
+def source_of(study: Study, data: Path) -> str | Path:
+    """Where a study's images are."""
+    return "digits" if study.dataset == "digits" else data / study.dataset
+
+
+@lru_cache(maxsize=1)
+def left_out(source: str | Path, count: int) -> LabeledImages:
+    """The first images of a data set, which a study has left out; remembered by a process."""
+    return load_images(source, limit=count)
 
 
 @lru_cache(maxsize=256)

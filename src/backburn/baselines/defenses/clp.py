@@ -40,7 +40,7 @@ class CLP(Defense):
     def repair(
         self,
         case: Case,
-        generator: torch.Generator,  # noqa: ARG002 -- nothing is drawn
+        generator: torch.Generator,
         progress: Progress = silent,
     ) -> Repaired:
         model = trainable_copy(case.model)
