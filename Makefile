@@ -62,7 +62,7 @@ bench-memory: .venv/ready
 bench-triggers: .venv/ready
 	$(BIN)/python tests/benchmark/triggers.py
 
-# The tables and pictures in docs/attacks, from studies/attacks and the victims of `make study-attacks`.
+# The tables and pictures in the cards, from studies and the victims of `make study-attacks`.
 cards: .venv/ready
 	$(BIN)/python tests/benchmark/cards.py --run runs/study-attacks
 

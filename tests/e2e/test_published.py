@@ -29,6 +29,7 @@ def test_a_quoted_table_is_that_of_the_study(page, name, text):
     assert text == (ROOT / name).read_text().strip()
 
 
+KINDS = {"defenses": "summary", "detectors": "detectors"}
 CARDS = sorted((ROOT / "docs" / "attacks").glob("*.md"))
 
 
@@ -46,10 +47,30 @@ def test_a_card_quotes_the_rows_of_its_attack_and_shows_its_trigger(page, monkey
     assert all((page.parent / link).exists() for link in links)
 
 
-def test_every_attack_has_a_card():
-    from backburn.catalogue import ATTACKS
+METHODS = [page for kind in KINDS for page in sorted((ROOT / "docs" / kind).glob("[a-z]*.md"))]
+
+
+@pytest.mark.parametrize("page", METHODS, ids=lambda page: page.stem)
+def test_a_card_quotes_what_was_measured_of_its_method(page, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "tests" / "benchmark"))
+    from cards import refreshed
+
+    text = page.read_text()
+    assert f"<!-- studies/benchmark/{KINDS[page.parent.name]}.csv {page.stem} -->" in text
+    assert refreshed(text) == text
+
+
+def test_every_method_has_a_card():
+    from backburn.catalogue import ATTACKS, DEFENSES, DETECTORS, METHODS
 
     assert {page.stem for page in CARDS} == set(ATTACKS) - {"none"} | {"README"}
+    cards = {
+        kind: {page.stem for page in (ROOT / "docs" / kind).glob("[a-z]*.md")} for kind in KINDS
+    }
+    assert cards == {
+        "defenses": set(DEFENSES) - set(METHODS),
+        "detectors": set(DETECTORS) - {"boundary"},
+    }
 
 
 def test_the_boundary_tables_are_made_from_its_rows(monkeypatch):
