@@ -10,14 +10,14 @@ from pathlib import Path
 
 STUDY = """
 dataset = "digits"
-attacks = ["none", "badnets"]
+attacks = ["badnets"]
 rates = [0.1]
 methods = ["ft", "boundary", "spectral"]
 [recipe]
 architecture = "small_cnn"
 training = {epochs = 8, batch_size = 64, learning_rate = 0.05}
 [hyperparameters.ft]
-epochs = 5
+training = {epochs = 5}
 """
 TIMES = {"seconds", "seconds_victim", "commit"}
 DEADLINE = 150
@@ -50,7 +50,7 @@ def test_a_killed_study_goes_on_to_the_same_table(tmp_path):
     study = tmp_path / "study.toml"
     study.write_text(STUDY)
     whole = finish(study, tmp_path / "whole")
-    assert [len(rows) for rows in whole.values()] == [2, 4]
+    assert [len(rows) for rows in whole.values()] == [1, 2]
 
     out = tmp_path / "killed"
     process, began = start(study, out), time.monotonic()
@@ -60,7 +60,7 @@ def test_a_killed_study_goes_on_to_the_same_table(tmp_path):
     os.kill(process.pid, signal.SIGKILL)  # the workers are not told
     process.communicate(timeout=DEADLINE)  # ends when the last worker does
     before = {path: path.stat().st_mtime_ns for path in kept}
-    assert len(before) < 6
+    assert len(before) < 3
 
     assert finish(study, out) == whole
     assert {path: path.stat().st_mtime_ns for path in before} == before

@@ -42,8 +42,8 @@ def test_a_log_gets_a_line_a_cell(tmp_path, cells, capsys):
     shown.told(cells["found"], None)
     shown.told(cells["none"], "RuntimeError: [red]no such luck")
     assert capsys.readouterr().err.splitlines() == [
-        "badnets-0.05-0: DER 99.5, 4 s",
-        "badnets-0.05-0-boundary: AUROC 99.9, 4 s",
+        "badnets-0.05-0: DER 99.5, 3 s",
+        "badnets-0.05-0-boundary: AUROC 99.9, 3 s",
         "none-0-0: RuntimeError: [red]no such luck",
     ]
 

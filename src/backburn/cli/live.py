@@ -71,7 +71,8 @@ class LiveStudy:
             return f"{cell.name}: {error}"
         name, figure = headline(record)
         shown = "-" if figure is None else f"{100 * figure:.1f}"
-        spent = sum(record.seconds.values()) - record.seconds.get("victim", 0.0)
+        phases = (record.seconds.get(phase) for phase in ("repair", "examine", "victim"))
+        spent = next(seconds for seconds in phases if seconds is not None)
         return f"{cell.name}: {name} {shown}, {spent:.0f} s"
 
     def _table(self) -> Table:
