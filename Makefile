@@ -24,9 +24,12 @@ check: .venv/ready
 	$(BIN)/lint-imports
 
 # study-burn takes about three hours a seed on two cores; every study resumes where it was stopped.
-# Published results are in studies/NAME, those of a run of yours in runs/study-NAME.
+# Published results are in studies/NAME, those of a run of yours in runs/study-NAME. Studies with the
+# same victims may share them: SHARED=runs/victims
+SHARED ?=
 study-%: .venv/ready
-	$(BIN)/backburn bench studies/$*.toml --out runs/study-$* --data $(DATA) --workers $(WORKERS)
+	$(BIN)/backburn bench studies/$*.toml --out runs/study-$* --data $(DATA) --workers $(WORKERS) \
+	  $(if $(SHARED),--victims $(SHARED))
 
 # Every method on small victims, in ten minutes on two cores; every method on the published ones.
 bench-smoke: study-smoke

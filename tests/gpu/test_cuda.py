@@ -17,8 +17,10 @@ from backburn.data.digits import digits
 from backburn.metrics import judge, match
 from backburn.models.inference import best_device, device_of, predict
 from backburn.testing.attacks import TINY, contract_images
+from backburn.testing.cases import contract_case
 from backburn.training import Training
 from backburn.types import Case
+from method_suite import DEFENSES, DETECTORS
 
 RECIPE = Recipe("small_cnn", Training(epochs=16, batch_size=64, learning_rate=0.05))
 
@@ -108,3 +110,24 @@ def test_every_attack_is_mounted_on_the_device(attack, cuda):
     victim = attack.mount(images, TINY, torch.Generator().manual_seed(0))
     assert victim.images.pixels.device.type == "cuda"
     assert victim.trigger(images.pixels).device.type == "cuda"
+
+
+@pytest.mark.parametrize("name", DEFENSES)
+def test_every_defense_works_on_the_device(name, cuda):
+    case = on_device(contract_case(DEFENSES[name].given), cuda)
+    model = DEFENSES[name].repair(case, torch.Generator().manual_seed(0)).model
+    assert device_of(model).type == "cuda"
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_every_detector_works_on_the_device(name, cuda):
+    case = on_device(contract_case(DETECTORS[name].given), cuda)
+    found = DETECTORS[name].examine(case, torch.Generator().manual_seed(0))
+    assert found.score.device.type == "cpu"
+    assert len(found.score) == len(case.images)
+
+
+def on_device(case, cuda):
+    """The case with its model and images on the device."""
+    holdout = case.holdout.on(cuda) if case.holdout else None
+    return Case(case.model.to(cuda), case.images.on(cuda), holdout)

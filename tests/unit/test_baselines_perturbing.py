@@ -25,16 +25,8 @@ from backburn.methods import Detector
 from backburn.metrics import auroc, rate
 from backburn.models.zoo import build
 from backburn.testing.cases import contract_case
-from backburn.testing.detectors import CHECKS
 from backburn.types import Case, LabeledImages, silent
 
-REDUCED = (
-    STRIP(superpositions=3),
-    ScaleUp(),
-    IBDPSC(),
-    MSPC(scales=(2.0, 6.0), rounds=1, epochs=1),
-    AGPD(),
-)
 BAD = (
     (STRIP, {"superpositions": 0}),
     (STRIP, {"false_rejection": 1.0}),
@@ -55,12 +47,6 @@ BAD = (
     (AGPD, {"step": 1.0}),
     (AGPD, {"threshold": float("inf")}),
 )
-
-
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__[6:])
-@pytest.mark.parametrize("detector", REDUCED, ids=lambda detector: type(detector).__name__)
-def test_the_contract_is_kept(detector, check):
-    check(detector)
 
 
 @pytest.mark.parametrize(("method", "fields"), BAD)

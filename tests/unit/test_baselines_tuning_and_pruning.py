@@ -19,26 +19,10 @@ from backburn.errors import InputError
 from backburn.metrics import judge
 from backburn.models.inference import predict
 from backburn.models.zoo import build
-from backburn.testing.defenses import CHECKS
 from backburn.training import Training
 from backburn.types import Case, Exam, LabeledImages
 
 SHORT = Training(epochs=2, batch_size=16, learning_rate=0.01, warmup=0.0)
-REDUCED = (
-    FineTuning(SHORT),
-    FinePruning(training=SHORT),
-    NAD(teacher_epochs=1, training=SHORT),
-    ANP(iterations=3, batch_size=16),
-    CLP(),
-    FTSAM(training=SHORT),
-    Retraining(SHORT),
-)
-
-
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("defense", REDUCED, ids=lambda defense: type(defense).__name__)
-def test_contract(defense, check):
-    check(defense)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Our own methods under the public contract suites, and that the suites see what is wrong."""
+"""The contract suites of detectors and defences see what is wrong."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -6,27 +6,11 @@ from typing import ClassVar
 import pytest
 import torch
 
-from backburn.burn.burn import BURN
-from backburn.burn.paper import PaperBURN
-from backburn.detection.boundary_detector import BoundaryDetector
 from backburn.errors import InputError
 from backburn.methods import Defense, Detector, Given
 from backburn.testing import defenses, detectors
 from backburn.testing.contract import ContractError
 from backburn.types import Evidence, Repaired
-
-
-@pytest.mark.parametrize("check", defenses.CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize(
-    "defense", [BURN(), PaperBURN(rounds=1)], ids=lambda defense: type(defense).__name__
-)
-def test_burn_keeps_the_contract(defense, check):
-    check(defense)
-
-
-@pytest.mark.parametrize("check", detectors.CHECKS, ids=lambda check: check.__name__)
-def test_our_detector_keeps_the_contract(check):
-    check(BoundaryDetector())
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,25 @@
+"""Every defence and detector of the catalogue under the public contract suites."""
+
+import pytest
+
+from backburn import catalogue
+from backburn.testing import defenses, detectors
+from method_suite import DEFENSES, DETECTORS
+
+
+def test_the_suite_is_the_catalogue():
+    kinds = {name: type(method) for name, method in (DEFENSES | DETECTORS).items()}
+    assert kinds == {**catalogue.DEFENSES, **catalogue.DETECTORS}
+    assert not set(catalogue.DEFENSES) & set(catalogue.DETECTORS)
+
+
+@pytest.mark.parametrize("check", defenses.CHECKS, ids=lambda check: check.__name__[6:])
+@pytest.mark.parametrize("name", DEFENSES)
+def test_a_defense_keeps_the_contract(name, check):
+    check(DEFENSES[name])
+
+
+@pytest.mark.parametrize("check", detectors.CHECKS, ids=lambda check: check.__name__[6:])
+@pytest.mark.parametrize("name", DETECTORS)
+def test_a_detector_keeps_the_contract(name, check):
+    check(DETECTORS[name])
