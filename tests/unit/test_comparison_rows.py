@@ -99,7 +99,8 @@ def test_columns_stand_in_their_order():
 )
 def test_files_are_of_the_kinds_that_there_are(cells, names):
     files = tables_of(cells)
-    assert set(files) == {f"{name}.{suffix}" for name in names for suffix in ("csv", "md", "tex")}
+    kinds = {f"{name}.{suffix}" for name in names for suffix in ("csv", "md", "tex")}
+    assert set(files) == kinds | ({"standings.md"} if cells else set())
     assert all(text.endswith("\n") for text in files.values())
 
 
@@ -107,3 +108,10 @@ def test_a_detector_is_not_counted_on_a_victim_that_the_attack_failed_on():
     text = tables_of([EXAMINED])["detectors.md"]
     assert "| strip | training set | 0 of 0 |" in text
     assert "Not counted" in text
+
+
+def test_the_main_tables_stand_by_themselves():
+    files = tables_of([DEFENDED, EXAMINED])
+    first, second = files["standings.md"].strip().split("\n\n")
+    assert first in files["summary.md"]
+    assert second in files["detectors.md"]

@@ -68,7 +68,8 @@ def command(
     if as_json:
         print_json({cell.name: next(iter(record.metrics.values())) for cell, record in cells})
     else:
-        click.echo("\n".join(text for name, text in tables.items() if name.endswith(".md")))
+        shown = (tables[name] for name in ("summary.md", "detectors.md") if name in tables)
+        click.echo("\n".join(shown))
     if failed:
         raise BackburnError(f"{len(failed)} cells failed ({'; '.join(failed)}): see {folder}/cells")
     return 0

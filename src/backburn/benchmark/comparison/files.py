@@ -1,13 +1,13 @@
 """The files of a comparison, by name."""
 
 from .latex import defenses_latex, detectors_latex
-from .markdown import comparison_markdown, detectors_markdown
+from .markdown import comparison_markdown, detectors_markdown, standings_markdown
 from .rows import Cells, defense_rows, defenses_csv, detector_rows, detectors_csv
 
 
 def tables_of(cells: Cells) -> dict[str, str]:
     """Contents by file name: `summary.*` of defences, `detectors.*` of detectors, in CSV, Markdown
-    and LaTeX, of whichever there are cells of.
+    and LaTeX, of whichever there are cells of; `standings.md`, their main tables.
     """
     defenses, detectors = defense_rows(cells), detector_rows(cells)
     files: dict[str, str] = {}
@@ -23,4 +23,4 @@ def tables_of(cells: Cells) -> dict[str, str]:
             "detectors.md": detectors_markdown(detectors),
             "detectors.tex": detectors_latex(detectors),
         }
-    return files
+    return {"standings.md": standings_markdown(defenses, detectors), **files} if files else {}

@@ -55,6 +55,16 @@ def detectors_markdown(rows: Sequence[Row]) -> str:
     )
 
 
+def standings_markdown(defenses: Sequence[Row], detectors: Sequence[Row]) -> str:
+    """The two tables over all victims, by themselves."""
+    return _document(
+        [
+            ("", _main(defense_standings(defenses), DEFENSE) if defenses else []),
+            ("", _main(detector_standings(detectors), DETECTOR) if detectors else []),
+        ]
+    )
+
+
 def _document(parts: Iterable[tuple[str, list[str]]]) -> str:
     """Parts with their titles; those without lines are left out."""
     texts = [
