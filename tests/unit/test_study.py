@@ -45,6 +45,9 @@ def test_a_study_is_read_from_toml(tmp_path):
         ('attacks = ["badnets"]\ntarget_label = -1', "target_label"),
         ("attacks = [", "is not TOML"),
         ('attacks = ["badnets"]\nmethods = ["papr"]', "did you mean 'paper'"),
+        ('attacks = ["badnets"]\n[hyperparameters.strp]\nx = 1', "did you mean 'strip'"),
+        ('attacks = ["badnets"]\n[hyperparameters.anp]\niteration = 1', "anp.*'iterations'"),
+        ('attacks = ["badnets"]\n[hyperparameters.anp]\niterations = 0', "iterations=0"),
         ('attacks = ["badnets"]\n[at_most]\nsgi = 0.05', "did you mean 'sig'"),
         ('attacks = ["sig"]\n[longer]\nattacks = ["sgi"]\nepochs = 60', "did you mean 'sig'"),
         ('attacks = ["sig"]\n[longer]\nattacks = ["sig"]', "longer.epochs is 0"),
@@ -96,6 +99,17 @@ def test_a_cell_says_which_hyperparameters_made_it():
     assert "burn" in made["settings"]
     (alone,) = Study(attacks=["wanet"], defend=False).cells()
     assert "burn" not in alone.arguments()["settings"]
+
+
+def test_methods_have_the_hyperparameters_of_the_study():
+    study = Study(
+        attacks=["badnets"], methods=["anp", "strip"], hyperparameters={"anp": {"iterations": 7}}
+    )
+    anp, strip = study.cells()
+    assert (anp.kind, strip.kind) == ("defense", "detector")
+    assert (str(anp.given), str(strip.given)) == ("5 % clean", "training set + 5 % clean")
+    assert anp.arguments()["settings"]["burn"]["iterations"] == 7
+    assert strip.arguments()["settings"]["burn"]["superpositions"] == 100
 
 
 def test_what_is_named_twice_is_run_once():

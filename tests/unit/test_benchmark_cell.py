@@ -1,0 +1,106 @@
+"""A victim is handed to a method, and what comes of it is judged: real cells of small victims."""
+
+import json
+from dataclasses import dataclass, replace
+
+import pytest
+import torch
+
+from backburn.attacks.base import Recipe
+from backburn.benchmark import cell as cells
+from backburn.benchmark.cell import run_cell
+from backburn.benchmark.study import Study
+from backburn.errors import InputError
+from backburn.methods import Detector
+from backburn.runs import to_json
+from backburn.training import Training
+from backburn.types import Evidence, silent
+
+STUDY = Study(
+    dataset="digits",
+    attacks=["none", "badnets"],
+    rates=[0.1],
+    methods=["clp", "margin"],
+    recipe=Recipe("small_cnn", Training(epochs=8, batch_size=64, learning_rate=0.05)),
+)
+
+
+@pytest.fixture(scope="module")
+def victims(tmp_path_factory):
+    return tmp_path_factory.mktemp("victims")
+
+
+def ran(name, victims, study=STUDY):
+    (cell,) = (cell for cell in study.cells() if cell.name == name)
+    return run_cell(cell, victims, victims, silent)
+
+
+def test_a_defence_without_suspects_has_no_verdict_and_nothing_found(victims):
+    record = ran("badnets-0.1-0-clp", victims)
+    outcome = json.loads(to_json(record))["metrics"]["outcome"]
+    assert (outcome["found"], outcome["verdict"], outcome["p_value"]) == (None, None, None)
+    assert outcome["before"]["asr"] > 0.9
+    assert 0.4 < outcome["der"] <= 1
+    assert outcome["clean"]["asr"] < 0.1
+    assert {"victim", "read", "repair", "test"} == set(record.seconds)
+    assert record.memory
+    assert record.memory > 100
+
+
+def test_what_a_victim_scored_when_it_was_made_is_what_it_scores(victims):
+    record = ran("badnets-0.1-0-clp", victims)
+    folder = victims / "badnets-0.1-0"
+    case, _, exam = cells.read_victim(folder, torch.device("cpu"))
+    assert record.metrics["outcome"].before == cells.judge(case.model, exam)
+
+
+def test_a_detector_is_held_against_the_truth(victims):
+    found = ran("badnets-0.1-0-margin", victims).metrics["detected"]
+    assert found.auroc > 0.8
+    assert found.restored != found.restored
+    clean = ran("none-0-0-margin", victims).metrics
+    assert clean["detected"].auroc != clean["detected"].auroc
+    assert clean["before"].asr != clean["before"].asr
+
+
+SEEN: list = []
+
+
+@dataclass(frozen=True)
+class Nosy(Detector):
+    """Remembers what it was handed."""
+
+    def examine(self, case, generator, progress=silent):
+        SEEN.append(case)
+        count = len(case.images)
+        return Evidence(torch.zeros(count), torch.zeros(count, dtype=torch.bool))
+
+
+def test_a_method_gets_no_more_than_it_says(victims, monkeypatch):
+    monkeypatch.setattr(Study, "compared", lambda study, method: Nosy())
+    ran("badnets-0.1-0-margin", victims)
+    (case,) = SEEN
+    assert case.holdout is None
+    assert set(case.__slots__) == {"model", "images", "holdout"}
+
+
+def test_a_fresh_holdout_is_of_images_that_no_victim_has_seen(tmp_path):
+    study = replace(STUDY, attacks=["badnets"], methods=["scan"], skip=400, fresh_holdout=True)
+    (cell,) = study.cells()
+    assert cell.arguments()["settings"]["fresh_holdout"] is True
+    run_cell(cell, tmp_path, tmp_path, silent)
+    folder = tmp_path / cell.victim_name
+    made = cells.made_once(cell, tmp_path, folder, silent)
+    bench = cells._bench(cell, tmp_path, folder, made, silent)
+    holdout = cells._handed(cell, bench).holdout
+    assert len(bench.reserve) == 400
+    seen = {bytes(image.numpy()) for image in bench.case.images.pixels}
+    assert not seen & {bytes(image.numpy()) for image in holdout.pixels}
+
+
+def test_only_methods_with_a_holdout_depend_on_where_it_is_from():
+    study = replace(STUDY, skip=400, fresh_holdout=True)
+    made = [cell.arguments()["settings"] for cell in study.cells()]
+    assert not any("fresh_holdout" in settings for settings in made)
+    with pytest.raises(InputError, match="fresh_holdout"):
+        replace(STUDY, fresh_holdout=True)
