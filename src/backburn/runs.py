@@ -169,6 +169,23 @@ def whole_folder(path: Path) -> Iterator[Path]:
         raise
 
 
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that is either as it was before, or whole, whenever the machine stops."""
+    with tempfile.NamedTemporaryFile(
+        dir=path.parent, prefix=f".{path.name}-", delete=False
+    ) as file:
+        hidden = Path(file.name)
+        try:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+            hidden.chmod(0o644)
+            hidden.replace(path)
+        except BaseException:
+            hidden.unlink(missing_ok=True)
+            raise
+
+
 def write_run(path: Path, record: Record, files: Mapping[str, bytes]) -> Path:
     """Write all files and the record, and only then give the folder its name.
 

@@ -9,7 +9,7 @@ import pytest
 
 from backburn import runs
 from backburn.errors import InputError
-from backburn.runs import new_record, plan_run, read_record, to_json, write_run
+from backburn.runs import new_record, plan_run, read_record, to_json, write_run, write_whole
 
 
 @pytest.fixture
@@ -131,3 +131,18 @@ def test_a_broken_record_is_refused_by_name(tmp_path, content):
 def test_numbers_that_json_does_not_know_become_null():
     values = {"nan": math.nan, "inf": math.inf, "less": -math.inf, "one": 1.0}
     assert json.loads(to_json(values)) == {"nan": None, "inf": None, "less": None, "one": 1.0}
+
+
+def test_a_file_is_written_whole_or_stays_as_it_was(tmp_path, monkeypatch):
+    path = tmp_path / "table.csv"
+    write_whole(path, b"old")
+    write_whole(path, b"new")
+    assert contents(tmp_path) == {"table.csv": b"new"}
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(runs.os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_whole(path, b"half")
+    assert contents(tmp_path) == {"table.csv": b"new"}

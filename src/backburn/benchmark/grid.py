@@ -13,7 +13,7 @@ from typing import TypeAlias
 import torch
 
 from ..errors import BackburnError, InputError
-from ..runs import Record, read_sealed, sealed, to_json
+from ..runs import Record, read_sealed, sealed, to_json, write_whole
 from ..types import Progress, silent
 from .cell import run_cell
 from .study import Cell, Study
@@ -129,9 +129,7 @@ def _attempt(cell: Cell, data: Path, folder: Path, victims: Path) -> str | None:
     except Exception as error:  # whatever fails in one cell, the rest goes on
         path.with_suffix(".error.txt").write_text(traceback.format_exc())
         return f"{type(error).__name__}: {error}"
-    whole = path.with_suffix(".part")
-    whole.write_bytes(to_json(sealed(record)))
-    whole.replace(path)
+    write_whole(path, to_json(sealed(record)))
     path.with_suffix(".error.txt").unlink(missing_ok=True)
     return None
 

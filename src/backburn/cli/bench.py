@@ -19,6 +19,7 @@ def draw(cells: "Sequence[tuple[Cell, Record]]", folder: "Path") -> None:
     from ..benchmark.comparison.rows import defense_rows
     from ..errors import InputError
     from ..report.comparison import comparison_files
+    from ..runs import write_whole
 
     try:
         files = comparison_files(defense_rows(cells))
@@ -26,7 +27,7 @@ def draw(cells: "Sequence[tuple[Cell, Record]]", folder: "Path") -> None:
         click.echo(f"No plots: {missing}", err=True)
         return
     for name, content in files.items():
-        (folder / name).write_bytes(content)
+        write_whole(folder / name, content)
 
 
 @click.command("bench", short_help="Run a study and tabulate it.")
@@ -52,6 +53,7 @@ def command(
     from ..benchmark.study import load_study
     from ..benchmark.tables import compares, tables_of
     from ..errors import BackburnError
+    from ..runs import write_whole
     from .live import LiveStudy
     from .screen import print_json
 
@@ -62,7 +64,7 @@ def command(
     cells = read_cells(plan, folder)
     tables = tables_of(plan, cells)
     for name, text in tables.items():
-        (folder / name).write_text(text)
+        write_whole(folder / name, text.encode())
     if compares(plan):
         draw(cells, folder)
     if as_json:
