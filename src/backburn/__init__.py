@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .burn.paper import PaperBURN
     from .data.indexable import from_dataset
     from .data.reading import load_images
+    from .data.review import Review, read_review
     from .errors import BackburnError, InputError
     from .face import audit, repair
     from .models.loading import load_model
@@ -31,6 +32,7 @@ __all__ = [
     "InputError",
     "PaperBURN",
     "Repaired",
+    "Review",
     "Suspects",
     "Unlearned",
     "Verdict",
@@ -38,6 +40,7 @@ __all__ = [
     "from_dataset",
     "load_images",
     "load_model",
+    "read_review",
     "repair",
 ]
 _HOMES = {
@@ -47,6 +50,8 @@ _HOMES = {
     "repair": "face",
     "from_dataset": "data.indexable",
     "load_images": "data.reading",
+    "Review": "data.review",
+    "read_review": "data.review",
     "load_model": "models.loading",
     "BackburnError": "errors",
     "InputError": "errors",
