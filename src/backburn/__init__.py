@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .errors import BackburnError, InputError
     from .face import audit, repair
     from .models.loading import load_model
+    from .report.show import show
     from .types import Audit, BoundaryResult, Case, Evidence, Repaired, Suspects, Unlearned, Verdict
 
 __version__ = version("backburn")
@@ -42,6 +43,7 @@ __all__ = [
     "load_model",
     "read_review",
     "repair",
+    "show",
 ]
 _HOMES = {
     "BURN": "burn.burn",
@@ -53,6 +55,7 @@ _HOMES = {
     "Review": "data.review",
     "read_review": "data.review",
     "load_model": "models.loading",
+    "show": "report.show",
     "BackburnError": "errors",
     "InputError": "errors",
 }
