@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from .burn.paper import PaperBURN
     from .data.indexable import from_dataset
     from .data.reading import load_images
-    from .data.review import Review, read_review
+    from .data.review import Review
+    from .data.reviews import read_review
     from .errors import BackburnError, InputError
     from .face import audit, repair
     from .models.loading import load_model
@@ -53,7 +54,7 @@ _HOMES = {
     "from_dataset": "data.indexable",
     "load_images": "data.reading",
     "Review": "data.review",
-    "read_review": "data.review",
+    "read_review": "data.reviews",
     "load_model": "models.loading",
     "show": "report.show",
     "BackburnError": "errors",

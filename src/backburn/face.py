@@ -10,7 +10,8 @@ from torch import nn
 from .burn.base import Unlearning
 from .burn.burn import BURN
 from .data.arrays import from_arrays
-from .data.review import Review, read_review
+from .data.review import Review
+from .data.reviews import read_review
 from .data.sampling import stratified
 from .types import Audit, Case, Evidence, Index, Progress, Unlearned, silent
 

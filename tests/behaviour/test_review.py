@@ -10,7 +10,7 @@ import torch
 
 from backburn.attacks.folder import read_case
 from backburn.data.cells import csv_bytes
-from backburn.data.review import COLUMNS
+from backburn.data.reviews import COLUMNS
 from backburn.models.loading import load_model
 from backburn.types import silent
 
@@ -199,7 +199,7 @@ def test_a_review_of_another_data_set_is_refused(refused, here, reviewed):
         ([MODEL, PHOTOS, "--review", "none.csv"], ["none.csv", "cannot be read"]),
         ([MODEL, PHOTOS, "--review", MODEL], [MODEL, "cannot be read as CSV"]),
         ([MODEL, PHOTOS, "--review", PHOTOS], [PHOTOS, "cannot be read"]),
-        (["AUDIT", "--arch", "small_cnn"], ["says itself", "leave out --arch"]),
+        (["AUDIT", "--size", "8"], ["says itself", "leave out --size"]),
     ],
     ids=range(4),
 )

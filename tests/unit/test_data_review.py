@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from backburn.data.cells import csv_bytes
-from backburn.data.review import COLUMNS, Decision, Review, check_review, read_review
+from backburn.data.review import Decision, Review, check_review
+from backburn.data.reviews import COLUMNS, read_review
 from backburn.errors import InputError
 from backburn.types import LabeledImages
 

@@ -1,4 +1,8 @@
-"""Repairing what a run has looked at: its case, its seed and its hyperparameters."""
+"""Repairing what a run has looked at: its case, its seed and its hyperparameters.
+
+The run may be a stranger's: what is in it neither names code to import, nor what is downloaded, nor
+where something is written.
+"""
 
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -11,11 +15,16 @@ from ..runs import RECORD, read_record
 from .options import Given
 
 CONFIG = "config.toml"
+NETWORKS = ("timm", "torchvision")
+"""What stands before a colon in the name of a network that is no code of one's own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a command line, or the record of a run, says of a repair; None is not said."""
+    """What a command line, or the record of a run, says of a repair; None is not said.
+
+    `run`: the run that it goes by.
+    """
 
     given: Given
     seed: int | None = None
@@ -23,6 +32,7 @@ class Asked:
     holdout: str | None = None
     method: str | None = None
     config: str | None = None
+    run: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +62,16 @@ def again(asked: Asked) -> Asked:
     record = read_record(run)
     if record.command not in ("audit", "repair"):
         raise InputError(f"{run} is a run of {record.command}: give a run of audit or repair")
-    if more := [f"--{name.replace('_', '-')}" for name in list(asked.given.said())[1:]]:
+    more = [name for name in asked.given.said() if name not in ("model", "arch", "cache")]
+    if more := [f"--{name.replace('_', '-')}" for name in more]:
         raise InputError(f"{run} says itself what it looked at: leave out {' and '.join(more)}")
     try:
         case = msgspec.convert(_of(Given, record.arguments), Given)
         told = msgspec.convert(_of(_Told, record.arguments), _Told)
     except msgspec.ValidationError as error:
         raise InputError(f"{run / RECORD} cannot be read: {first_line(error)}") from error
+    case = replace(case, arch=asked.given.arch or case.arch, cache=asked.given.cache)
+    _check_stranger(run, case, told, asked)
     method = asked.method or told.method
     own = run / CONFIG if method == told.method and (run / CONFIG).is_file() else None
     return Asked(
@@ -68,7 +81,23 @@ def again(asked: Asked) -> Asked:
         asked.holdout or told.holdout,
         method,
         asked.config or (str(own) if own else None),
+        str(run),
     )
+
+
+def _check_stranger(run: Path, case: Given, told: _Told, asked: Asked) -> None:
+    """What only the user may name, and what a command line would have refused."""
+    kind, colon, _ = (case.arch or "").partition(":")
+    if colon and kind not in NETWORKS and asked.given.arch is None:
+        raise InputError(f"{run} names code to import: if it is yours, give --arch {case.arch}")
+    beside = (None if asked.test else told.test, None if asked.holdout else told.holdout)
+    paths = (case.model, case.data, *beside)
+    if fetched := [path for path in paths if path and path.startswith("hf:")]:
+        raise InputError(
+            f"{run} names a download, {fetched[0]}: give MODEL and DATA in place of the run"
+        )
+    if case.max_images is not None and case.max_images < 1:
+        raise InputError(f"{run / RECORD} cannot be read: max_images is {case.max_images}")
 
 
 def _of(kind: type, arguments: dict[str, object]) -> dict[str, object]:

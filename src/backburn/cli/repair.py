@@ -71,6 +71,7 @@ def command(
         progress.say(opened.notes)
         said = {
             **opened.said(given),
+            "run": asked.run,
             "test": asked.test,
             "method": method,
             "holdout": asked.holdout,

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..data.cells import csv_bytes, read_csv
-from ..data.review import COLUMNS, Decision, Review, read_review
+from ..data.review import Decision, Review
+from ..data.reviews import COLUMNS, read_review
 from ..errors import InputError
 from ..types import LabeledImages, Unlearned
 from .casework import class_name
