@@ -15,9 +15,12 @@ if TYPE_CHECKING:
     from .burn.paper import PaperBURN
     from .data.indexable import from_dataset
     from .data.reading import load_images
+    from .data.review import Review
+    from .data.reviews import read_review
     from .errors import BackburnError, InputError
     from .face import audit, repair
     from .models.loading import load_model
+    from .report.show import show
     from .types import Audit, BoundaryResult, Case, Evidence, Repaired, Suspects, Unlearned, Verdict
 
 __version__ = version("backburn")
@@ -31,6 +34,7 @@ __all__ = [
     "InputError",
     "PaperBURN",
     "Repaired",
+    "Review",
     "Suspects",
     "Unlearned",
     "Verdict",
@@ -38,7 +42,9 @@ __all__ = [
     "from_dataset",
     "load_images",
     "load_model",
+    "read_review",
     "repair",
+    "show",
 ]
 _HOMES = {
     "BURN": "burn.burn",
@@ -47,7 +53,10 @@ _HOMES = {
     "repair": "face",
     "from_dataset": "data.indexable",
     "load_images": "data.reading",
+    "Review": "data.review",
+    "read_review": "data.reviews",
     "load_model": "models.loading",
+    "show": "report.show",
     "BackburnError": "errors",
     "InputError": "errors",
 }

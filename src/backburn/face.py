@@ -1,6 +1,7 @@
 """The public face: audit and repair on models and images that are in memory already."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,6 +10,8 @@ from torch import nn
 from .burn.base import Unlearning
 from .burn.burn import BURN
 from .data.arrays import from_arrays
+from .data.review import Review
+from .data.reviews import read_review
 from .data.sampling import stratified
 from .types import Audit, Case, Evidence, Index, Progress, Unlearned, silent
 
@@ -66,6 +69,7 @@ def repair(
     class_names: tuple[str, ...] = (),
     holdout: tuple[Any, Any] | None = None,
     method: Unlearning | None = None,
+    review: Review | str | Path | None = None,
     seed: int = 0,
     progress: Progress = silent,
 ) -> Unlearned:
@@ -76,10 +80,15 @@ def repair(
     Args:
         holdout: images and labels that are known to be clean; they are trained on, too.
         method: `BURN()`, or `PaperBURN()` for the method as published.
+        review: what a person decided about suspects, or a `review.csv` whose images are row
+            numbers; rejected ones stay clean, accepted ones are unlearned.
     Returns:
         As `audit` does, and `model`: a repaired copy, or the given model itself where nothing was
         flagged; `history`: seconds and figures of each phase.
     """
     trusted = from_arrays(*holdout, class_names) if holdout else None
     case = Case(model, from_arrays(images, labels, class_names), trusted)
-    return (method or BURN()).repair(case, torch.Generator().manual_seed(seed), progress)
+    if review is not None and not isinstance(review, Review):
+        review = read_review(review, case.images)
+    generator = torch.Generator().manual_seed(seed)
+    return (method or BURN()).repair(case, generator, progress, review=review)

@@ -19,13 +19,14 @@ import msgspec
 import torch
 
 from .errors import InputError
+from .markup import Facts, Shown
 
 RECORD = "record.json"
 PACKAGES = ("backburn", "torch", "numpy", "datasets", "scikit-learn", "scipy", "safetensors")
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class Record(Shown):
     """What made a run: enough to repeat it.
 
     `memory`: peak resident MiB, where it was measured; `digest`: see `sealed`.
@@ -43,6 +44,14 @@ class Record:
     threads: int
     memory: int | None = None
     digest: str = ""
+
+    def facts(self) -> Facts:
+        """What was run on what and when, what it took, and what came of it."""
+        yield "command", self.command
+        yield "arguments", self.arguments
+        for name in ("seed", "created", "device", "commit", "seconds"):
+            yield name, getattr(self, name)
+        yield from ((k, v) for k, v in self.metrics.items() if v not in (None, [], ""))
 
 
 @dataclass(slots=True)

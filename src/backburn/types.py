@@ -4,13 +4,15 @@ Axes: `n` images, `c` channels, `h` height, `w` width, `k` classes, `d` features
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from enum import IntEnum
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int8, Int64, UInt8
 from torch import Tensor, nn
+
+from .markup import Facts, Shown
 
 Pixels: TypeAlias = UInt8[Tensor, "n c h w"]
 Images: TypeAlias = Float[Tensor, "n c h w"]
@@ -216,6 +218,14 @@ class Suspects:
     def __len__(self) -> int:
         return self.index.shape[0]
 
+    def rows(self, score: PerImage) -> list[dict[str, float]]:
+        """A row a suspect, of highest score first."""
+        order = score[self.index].argsort(descending=True, stable=True)
+        columns = {each.name: getattr(self, each.name)[order].tolist() for each in fields(self)}
+        columns["score"] = score[self.index[order]].tolist()
+        values = zip(*columns.values(), strict=True)
+        return [dict(zip(columns, row, strict=True)) for row in values]
+
 
 @dataclass(frozen=True, slots=True)
 class ClassEvidence:
@@ -235,7 +245,7 @@ class ClassEvidence:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Shown):
     """The verdict on the whole case. `p_value`: chance of such evidence in a clean case.
 
     `classes` are those that could hold a second population; the others divide too little to be
@@ -248,15 +258,30 @@ class Verdict:
     classes: tuple[ClassEvidence, ...] = ()
     reason: str = ""
 
+    def facts(self) -> Facts:
+        """State, target labels and p-value, the reason if there is one, and the classes tried."""
+        yield "state", self.state
+        yield "target labels", self.target_labels
+        yield "p-value", self.p_value
+        if self.reason:
+            yield "reason", self.reason
+        yield "classes tried", [asdict(tried) for tried in self.classes]
+
 
 @dataclass(frozen=True, slots=True)
-class Audit:
+class Audit(Shown):
     """What an audit finds; the model is left as it was."""
 
     suspects: Suspects
     evidence: Evidence
     verdict: Verdict
     boundary: BoundaryResult
+
+    def facts(self) -> Facts:
+        """The verdict's, how many images are suspect, and which."""
+        yield from self.verdict.facts()
+        yield "suspects", f"{len(self.suspects)} of {len(self.evidence.score)} images"
+        yield "suspects", self.suspects.rows(self.evidence.score)
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,10 +307,21 @@ class Repaired:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unlearned(Repaired):
+class Unlearned(Repaired, Shown):
     """What BURN returns: also the verdict, and the boundary that it was reached by."""
 
     suspects: Suspects
     evidence: Evidence
     verdict: Verdict
     boundary: BoundaryResult
+
+    def facts(self) -> Facts:
+        """Those of an audit, and what each phase took and found."""
+        yield from Audit(self.suspects, self.evidence, self.verdict, self.boundary).facts()
+        yield (
+            "phases",
+            [
+                {"phase": each.name, "seconds": each.seconds, "figures": each.figures}
+                for each in self.history
+            ],
+        )

@@ -75,6 +75,24 @@ def test_a_network_of_ones_own_is_repaired_and_left_as_it_was(model, arrays, pla
     assert all(torch.equal(model.state_dict()[key], value) for key, value in weights.items())
 
 
+def test_a_review_is_honoured_whether_it_is_read_or_made(model, arrays, planted, tmp_path):
+    first, second = planted.truth.poison.nonzero().flatten().tolist()[:2]
+    path = tmp_path / "review.csv"
+    head = "image,given_label,restored_label,decision,label\n"
+    path.write_text(f"{head}{first},0,3,reject,0\n{second},0,3,relabel,7\n")
+    read = backburn.repair(model, *arrays, review=path)
+    made = backburn.Review(
+        torch.tensor([first, second]), torch.tensor([0, 2]), torch.tensor([0, 7])
+    )
+    again = backburn.repair(model, *arrays, review=made)
+    suspects = read.suspects
+    labels = dict(zip(suspects.index.tolist(), suspects.restored_label.tolist(), strict=True))
+    assert first not in labels
+    assert labels[second] == 7
+    weights = again.model.state_dict()
+    assert all(torch.equal(weights[key], each) for key, each in read.model.state_dict().items())
+
+
 def test_floats_with_channels_last_are_the_same_images(model, arrays, planted):
     pixels, labels = arrays
     floats = np.ascontiguousarray(pixels.transpose(0, 2, 3, 1)) / 255

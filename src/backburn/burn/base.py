@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from ..data.review import Review
 from ..methods import Defense
 from ..types import Case, Progress, Unlearned, silent
 
@@ -19,9 +20,11 @@ class Unlearning(Defense):
         generator: torch.Generator,
         progress: Progress = silent,
         shards: Path | None = None,
+        review: Review | None = None,
     ) -> Unlearned:
         """A repaired model and what was found; the case is left as it was.
 
         Args:
             shards: folder that keeps what is done of long searches, so that they can go on.
+            review: what a person decided about suspects; it goes above what any phase finds.
         """

@@ -1,11 +1,12 @@
 """BURN: backdoor unlearning via adversarial boundary analysis. Reads like docs/method.md."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
 from torch import nn
 
+from ..data.review import Review, check_review
 from ..detection.boundary_detector import BoundaryDetector, Findings
 from ..detection.student import lasting, suited
 from ..models.checking import check_fit
@@ -17,6 +18,7 @@ from .phases import changes, timed
 from .purification import Purification
 from .refinement import Refinement, refine
 from .restoration import Restoration, Restored, restore
+from .review import heard, judged, trusted
 from .workbench import Workbench
 
 LEAST_STEPS = 300
@@ -68,28 +70,35 @@ class BURN(Unlearning):
         generator: torch.Generator,
         progress: Progress = silent,
         shards: Path | None = None,
+        review: Review | None = None,
     ) -> Unlearned:
         """Audit the case, and where it is backdoored, repair a copy of its model.
 
         Args:
             shards: see `audit`.
+            review: what a person decided about suspects. Verdict and evidence are the detector's
+                all the same; accepted images are unlearned whatever the verdict is.
         Returns:
-            The case's own model where nothing is flagged.
+            The case's own model where there are no suspects.
         Raises:
-            InputError: a model that does not fit the images.
+            InputError: a model or a review that does not fit the images.
         """
         check_fit(case.model, case.images)
+        if review is not None:
+            check_review(review, case.images)
         diary: list[Phase] = []
         with timed("boundary", diary) as figures:
             found = self.detector.study(case, generator, progress, shards, every_suspect=False)
             figures.update(p_value=found.verdict.p_value)
-        bench = self._bench(case, found, generator, progress)
+        known = heard(found, review)
+        bench = self._bench(case, known, generator, progress, review)
         with timed("restoration", diary) as figures:
-            restored = restore(self.restoration, case, found, bench)
+            restored = restore(self.restoration, case, known, bench)
+            restored = reviewed(restored, case, review)
             figures.update(suspects=len(restored.suspects))
         model, suspects = case.model, restored.suspects
         if len(suspects):
-            model, suspects = self._unlearn(case, found, restored, bench, diary)
+            model, suspects = self._unlearn(case, known, restored, bench, diary, review)
         return Unlearned(
             model=model,
             history=tuple(diary),
@@ -106,15 +115,18 @@ class BURN(Unlearning):
         restored: Restored,
         bench: Workbench,
         diary: list[Phase],
+        review: Review | None,
     ) -> tuple[nn.Module, Suspects]:
         confident, rounds = self.purification.confident, self.refinement.rounds
         stamp = self.decoupling.stamp(restored, bench.generator)
         with timed("decoupling", diary):
             model = bench.fine_tune(case.model, restored.suspects, confident, "decoupling", stamp)
+        if found.verdict.state != "backdoored":
+            return model, restored.suspects  # a person's, and nobody else accuses anything
         for number in range(1, rounds + 1):
             with timed("refinement", diary) as figures:
                 look = (case, found, model, restored, self.restoration.clean_label, bench)
-                refined = refine(self.refinement, *look)
+                refined = reviewed(refine(self.refinement, *look), case, review)
                 changed = changes(restored.suspects, refined.suspects)
                 figures.update(changed, discrepancy=refined.discrepancy)
             restored = refined
@@ -125,12 +137,21 @@ class BURN(Unlearning):
         return model, restored.suspects
 
     def _bench(
-        self, case: Case, found: Findings, generator: torch.Generator, progress: Progress
+        self,
+        case: Case,
+        found: Findings,
+        generator: torch.Generator,
+        progress: Progress,
+        review: Review | None = None,
     ) -> Workbench:
         training = lasting(suited(self.training, case), len(case.images), LEAST_STEPS)
-        return Workbench(
-            case.images, case.holdout, training, doubtful(case, found), generator, progress
-        )
+        left_out = trusted(doubtful(case, found), review)
+        return Workbench(case.images, case.holdout, training, left_out, generator, progress)
+
+
+def reviewed(restored: Restored, case: Case, review: Review | None) -> Restored:
+    """The same with the suspects as a person decided."""
+    return replace(restored, suspects=judged(restored.suspects, case.images, review))
 
 
 def doubtful(case: Case, found: Findings) -> Flags:

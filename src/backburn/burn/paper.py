@@ -11,6 +11,7 @@ from torch import nn
 from ..boundary.budget import budget_named
 from ..boundary.distances import boundary
 from ..boundary.shards import boundary_in_shards
+from ..data.review import Review, check_review
 from ..detection.student import lasting, suited
 from ..errors import InputError
 from ..metrics import rate
@@ -33,6 +34,7 @@ from ..types import (
 )
 from .base import Unlearning
 from .phases import changes, timed
+from .review import judged, trusted
 from .workbench import Workbench
 
 MAD_OF_NORMAL = 1.4826
@@ -74,13 +76,18 @@ class PaperBURN(Unlearning):
         generator: torch.Generator,
         progress: Progress = silent,
         shards: Path | None = None,
+        review: Review | None = None,
     ) -> Unlearned:
         """Decouple, then refine and purify until the suspects are stable.
 
+        Returns:
+            The case's own model where a review leaves no suspects.
         Raises:
-            InputError: a model that does not fit the images.
+            InputError: a model or a review that does not fit the images.
         """
         check_fit(case.model, case.images)
+        if review is not None:
+            check_review(review, case.images)
         diary: list[Phase] = []
         with timed("boundary", diary) as figures:
             first = predict(case.model, case.images.pixels).argmax(1)
@@ -95,9 +102,13 @@ class PaperBURN(Unlearning):
             )
             z = abnormality(found, agreed)
             suspects = suspects_of(case, z > self.abnormal, found.crossed_label)
+            suspects = judged(suspects, case.images, review)
             figures.update(suspects=len(suspects))
         evidence = Evidence(torch.sigmoid(z - self.abnormal), z > self.abnormal)
-        model, suspects = self._unlearn(case, agreed, suspects, generator, progress, diary)
+        model = case.model
+        if len(suspects) or not review:
+            known = (agreed, suspects, generator, progress, diary, review)
+            model, suspects = self._unlearn(case, *known)
         verdict = Verdict("backdoored", (_commonest(suspects),) if len(suspects) else (), nan)
         return Unlearned(
             model=model,
@@ -116,16 +127,18 @@ class PaperBURN(Unlearning):
         generator: torch.Generator,
         progress: Progress,
         diary: list[Phase],
+        review: Review | None,
     ) -> tuple[nn.Module, Suspects]:
         training = lasting(suited(self.training, case), len(case.images))
-        bench = Workbench(case.images, case.holdout, training, ~agreed, generator, progress)
+        left_out = trusted(~agreed, review)
+        bench = Workbench(case.images, case.holdout, training, left_out, generator, progress)
         with timed("decoupling", diary):
             model = bench.fine_tune(case.model, suspects, 0.0, "decoupling")
         for _ in range(self.rounds):
             with timed("refinement", diary) as figures:
                 said = predict(model, case.images.pixels, phase="refinement", progress=progress)
                 differs = agreed & (said.argmax(1) != case.images.labels)
-                refined = suspects_of(case, differs, said.argmax(1))
+                refined = judged(suspects_of(case, differs, said.argmax(1)), case.images, review)
                 changed = changes(suspects, refined)
                 figures.update(changed, discrepancy=rate(differs[agreed]))
             suspects = refined

@@ -18,6 +18,7 @@ from ..runs import Record, Stopwatch, new_record, to_json, write_run
 from ..types import LabeledImages, Progress
 from .casework import judge_both, match_truth, suspects_csv, verdict_summary
 from .opened import Opened
+from .reviewing import REVIEW, Reviewed, counts_of, review_csv, review_line
 from .screen import found_line, print_json, print_verdict, scores_table, seconds_line
 
 
@@ -43,11 +44,13 @@ def mend(
     watch: Stopwatch,
     progress: Progress,
     shards: Path | None = None,
+    reviewed: Reviewed | None = None,
 ) -> Mended:
     """Repair a case, judge it where it can be judged, and lay out the run's files."""
-    case = opened.case
+    case, generator = opened.case, torch.Generator().manual_seed(seed)
+    review = reviewed.review if reviewed else None
     with watch("repair"):
-        repaired = method.repair(case, torch.Generator().manual_seed(seed), progress, shards)
+        repaired = method.repair(case, generator, progress, shards, review)
     spent = watch.seconds.pop("repair")
     for phase in repaired.history:
         watch.seconds[phase.name] = watch.seconds.get(phase.name, 0.0) + phase.seconds
@@ -68,6 +71,9 @@ def mend(
         "verdict.json": to_json(verdict),
         "suspects.csv": suspects_csv(case.images, repaired),
     }
+    if reviewed is not None:
+        summary["review"] = counts_of(reviewed.review, repaired)
+        files[REVIEW] = review_csv(reviewed, repaired, case.images)
     if opened.origin is not None:
         files.update(dump_like(opened.origin, repaired.model))
     elif isinstance(repaired.model, Classifier):
@@ -91,8 +97,11 @@ def print_mended(mended: Mended, path: Path) -> None:
     """Verdict, before and after, suspects, seconds, and where everything is."""
     console = Console(highlight=False)
     print_verdict(mended.images, mended.summary["verdict"])
+    if review := mended.summary.get("review"):
+        console.print(review_line(review), soft_wrap=True)
     if not mended.summary["verdict"]["suspects"]:
-        console.print("Nothing was flagged, so the model in the run is the one given.")
+        why = "Nothing is left to unlearn" if review else "Nothing was flagged"
+        console.print(f"{why}, so the model in the run is the one given.")
     if mended.found is not None and mended.found.count:
         console.print(found_line(mended.found))
     if mended.before is not None:

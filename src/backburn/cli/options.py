@@ -17,6 +17,12 @@ def seed(function: F) -> F:
     )(function)
 
 
+def seed_of_run(function: F) -> F:
+    """`--seed` of a verb that can go by a run; None where it is not said."""
+    text = "Seed.  [default: 0, or the run's]"
+    return click.option("--seed", type=click.IntRange(0, 2**31 - 1), help=text)(function)
+
+
 def device(function: F) -> F:
     """`--device`."""
     text = "auto, cpu or cuda."

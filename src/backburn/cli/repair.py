@@ -12,55 +12,76 @@ from .main import EXIT_CODES
 @click.option("--holdout", help="Images that are known to be clean; they are trained on, too.")
 @click.option(
     "--method",
-    default="default",
-    show_default=True,
     help="default, or paper: BURN as published, which takes the model to be backdoored.",
 )
 @click.option("--test", help="Clean test images, to measure accuracy before and after.")
+@click.option(
+    "--review",
+    type=click.Path(),
+    help="review.csv: what a person decided about suspects; every decision is honoured.",
+)
 @options.device
-@options.seed
+@options.seed_of_run
 @options.settings
 @options.as_json
 def command(
     given: options.Given,
     out: str | None,
     holdout: str | None,
-    method: str,
+    method: str | None,
     test: str | None,
+    review: str | None,
     device: str,
-    seed: int,
+    seed: int | None,
     config: str | None,
     settings: tuple[str, ...],
     as_json: bool,
 ) -> int:
     """Find the poisoned images, give them back their labels, and clean the model.
 
-    Give MODEL and DATA (the training images), or one folder that attack wrote, as for `audit`. The
-    model given is left as it is; the repaired one is RUN/model, in the format that it came in. Exit
-    code: 0 clean or repaired, 4 suspicious (too little evidence to repair anything), 5 abstained.
+    Give MODEL and DATA (the training images), or one folder that attack wrote, as for `audit`; or
+    the folder of an audit or repair, to repair what it looked at with its settings. The model given
+    is left as it is; the repaired one is RUN/model, in the format that it came in. Exit code: 0
+    clean or repaired, 4 suspicious (too little evidence to repair anything), 5 abstained.
 
     \b
     backburn repair model.pt photos/ --arch torchvision:resnet18 --out fixed
     backburn repair victim/
+    backburn repair runs/audit-20261125-101500 --review review.csv
     """
     from ..catalogue import method_named
     from ..config import configure
     from ..models.inference import best_device
     from ..runs import Stopwatch, drop_work, plan_run, plan_work
+    from .again import Asked, again
     from .mending import mend, publish
     from .opening import open_case
+    from .reviewing import open_review
     from .screen import ShowProgress
 
-    burn, where = configure(method_named(method)(), config, settings), best_device(device)
-    path, watch = plan_run(out, "repair"), Stopwatch()
+    asked = again(Asked(given, seed, test, holdout, method, config))
+    given, seed, method = asked.given, asked.seed or 0, asked.method or "default"
+    burn = configure(method_named(method)(), asked.config, settings)
+    where, path, watch = best_device(device), plan_run(out, "repair"), Stopwatch()
     with ShowProgress(quiet=as_json) as progress:
         with watch("read"):
-            opened = open_case(given, test, seed, where, progress)
-            opened = opened.trusting(holdout, progress)
+            opened = open_case(given, asked.test, seed, where, progress)
+            opened = opened.trusting(asked.holdout, progress)
+            reviewed = open_review(review, opened.case.images)
         progress.say(opened.notes)
-        said = {**opened.said(given), "test": test, "method": method, "holdout": holdout}
-        mended = mend("repair", opened, said, burn, seed, watch, progress, plan_work(out))
+        said = {
+            **opened.said(given),
+            "run": asked.run,
+            "test": asked.test,
+            "method": method,
+            "holdout": asked.holdout,
+            "review": reviewed.said() if reviewed else None,
+        }
+        work = plan_work(out)
+        mended = mend("repair", opened, said, burn, seed, watch, progress, work, reviewed)
     publish(mended, path, as_json)
     drop_work(out)
+    if review and mended.summary["verdict"]["suspects"]:
+        return 0  # a person has decided where the evidence did not
     state = mended.summary["verdict"]["state"]
     return EXIT_CODES[state] if state in ("suspicious", "abstained") else 0

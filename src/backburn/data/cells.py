@@ -53,16 +53,19 @@ def csv_bytes(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> byte
 
 
 def read_csv(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
-    """Rows that `csv_bytes` wrote.
+    """Rows that `csv_bytes` wrote; a spreadsheet may have put a byte-order mark first since.
 
     Raises:
         InputError: no such file, no CSV, or one without these columns in every row.
     """
     try:
-        with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-            found = list(csv.DictReader(file, strict=True))
+        with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+            table = csv.DictReader(file, strict=True)
+            found, head = list(table), table.fieldnames or ()
     except (OSError, csv.Error) as error:
         raise InputError(f"{path} cannot be read as CSV: {first_line(error)}") from None
+    if lacking := [name for name in columns if list(head).count(name) != 1]:
+        raise InputError(f"{path} needs the column {lacking[0]} once: give a table that has it")
     for number, row in enumerate(found, 1):
         missing = [name for name in columns if row.get(name) is None]
         if missing or None in row:

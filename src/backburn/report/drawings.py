@@ -57,7 +57,8 @@ def draw_crossed(axes: Any, rows: Rows) -> None:
         ]
         axes.bar(at, [row["share"] for row in held], width, color=_color(group), label=group)
     crowded = len(labels) > 12 or max(map(len, labels)) > 6
-    axes.set_xticks(range(len(labels)), labels, rotation=60 if crowded else 0)
+    names = [label.replace("$", r"\$") for label in labels]  # a class's name is no formula
+    axes.set_xticks(range(len(labels)), names, rotation=60 if crowded else 0)
     axes.set(xlabel="label behind the boundary", ylabel="share of the group")
     axes.legend(frameon=False)
 

@@ -9,6 +9,13 @@ from .pictures import csv_of, pictures_of
 from .portrait import Portrait
 from .tables import Rows, crossed_rows, distance_rows, embedding_rows, evidence_rows, round_rows
 
+DRAWINGS: Mapping[str, Callable[[Any, Rows], None]] = {
+    "distances": draw_distances,
+    "crossed_labels": draw_crossed,
+    "embedding": draw_embedding,
+    "rounds": draw_rounds,
+}
+
 
 def figure_files(
     portrait: Portrait, history: Sequence[Phase], class_names: Sequence[str] = ()
@@ -24,14 +31,26 @@ def figure_files(
             {"measure": k, "auroc": round(v, 4)} for k, v in portrait.aurocs().items()
         ),
     }
-    drawings: Mapping[str, tuple[Rows, Callable[[Any, Rows], None]]] = {
-        "distances": (distance_rows(portrait), draw_distances),
-        "crossed_labels": (crossed_rows(portrait, class_names), draw_crossed),
-        "embedding": (embedding_rows(portrait), draw_embedding),
-        "rounds": (round_rows(history), draw_rounds),
+    tables = {
+        "distances": distance_rows(portrait),
+        "crossed_labels": crossed_rows(portrait, class_names),
+        "embedding": embedding_rows(portrait),
+        "rounds": round_rows(history),
     }
-    for name, (rows, draw) in drawings.items():
+    return files | drawn_files(tables)
+
+
+def drawn_files(tables: Mapping[str, Rows]) -> dict[str, bytes]:
+    """Numbers and pictures of the figures that have rows, by file name.
+
+    Args:
+        tables: rows by a name in `DRAWINGS`.
+    Raises:
+        InputError: matplotlib is not installed.
+    """
+    files: dict[str, bytes] = {}
+    for name, rows in tables.items():
         if rows:
             files[f"{name}.csv"] = csv_of(rows)
-            files |= pictures_of(name, rows, draw)
+            files |= pictures_of(name, rows, DRAWINGS[name])
     return files

@@ -17,6 +17,20 @@ def csv_of(rows: Iterable[Mapping[str, Any]]) -> bytes:
     return csv_bytes(tuple(rows[0]) if rows else (), rows)
 
 
+def plotting() -> tuple[Any, Any]:
+    """What pictures are made with: matplotlib's `rc_context` and `Figure`.
+
+    Raises:
+        InputError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise InputError("figures need matplotlib: pip install 'backburn[figures]'") from error
+    return rc_context, Figure
+
+
 def pictures_of(
     name: str,
     rows: Rows,
@@ -31,11 +45,7 @@ def pictures_of(
     Raises:
         InputError: matplotlib is not installed.
     """
-    try:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise InputError("figures need matplotlib: pip install 'backburn[figures]'") from error
+    rc_context, Figure = plotting()  # noqa: N806
     figure = Figure(figsize=size, layout="constrained")
     draw(figure.subplots(), rows)
     files = {}

@@ -1,0 +1,80 @@
+"""What a notebook shows of a record: small tables in HTML, in which every cell is text."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+Facts = Iterable[tuple[str, Any]]
+MANY = 20
+"""Rows of a table that are shown; of the others it is said how many there are."""
+
+
+class Shown:
+    """A record that a notebook shows as a table of its `facts`."""
+
+    __slots__ = ()
+
+    def facts(self) -> Facts:
+        """Names and values, in the order in which a person wants to know them."""
+        raise NotImplementedError
+
+    def _repr_html_(self) -> str:
+        return facts_html(type(self).__name__, self.facts())
+
+
+def facts_html(title: str, facts: Facts) -> str:
+    """A table with a row a fact. What is a list of rows becomes a table of its own below."""
+    small: list[tuple[str, Any]] = []
+    large: list[tuple[str, Any]] = []
+    for name, value in facts:
+        inner = value.items() if isinstance(value, Mapping) else ()
+        large += [(f"{name}: {key}", held) for key, held in inner if _is_table(held)]
+        (large if _is_table(value) else small).append((name, value))
+    rows = "".join(
+        f'<tr><th scope="row" style="text-align:left">{text_of(name)}</th>'
+        f'<td style="text-align:left">{text_of(value)}</td></tr>'
+        for name, value in small
+    )
+    return _table(title, rows) + "".join(rows_html(name, held) for name, held in large)
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], Mapping)
+
+
+def rows_html(title: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    """A table of rows, with the columns of the first."""
+    columns = tuple(rows[0]) if rows else ()
+    head = "".join(f'<th scope="col">{text_of(name)}</th>' for name in columns)
+    body = "".join(
+        f"<tr>{''.join(f'<td>{text_of(row.get(name))}</td>' for name in columns)}</tr>"
+        for row in rows[:MANY]
+    )
+    more = f", {len(rows) - MANY} more" if len(rows) > MANY else ""
+    return _table(f"{title}{more}", f"<tr>{head}</tr>{body}")
+
+
+def _table(title: str, rows: str) -> str:
+    return f'<table><caption style="text-align:left">{text_of(title)}</caption>{rows}</table>'
+
+
+def text_of(value: Any) -> str:
+    """A value as escaped text: floats short, tuples with commas, nothing as a dash.
+
+    Of a mapping, what is empty or a table is left out.
+    """
+    if isinstance(value, Mapping):
+        held = {k: v for k, v in value.items() if v not in EMPTY and not _is_table(v)}
+        value = "; ".join(f"{name} {_plain(each)}" for name, each in held.items())
+    return escape(_plain(value))
+
+
+EMPTY: tuple[Any, ...] = (None, "", (), [])
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, float):
+        return "-" if value != value else f"{value:.4g}"  # noqa: PLR0124  NaN is not itself
+    if isinstance(value, (tuple, list)):
+        value = ", ".join(map(_plain, value))
+    return "-" if value in EMPTY else str(value)
