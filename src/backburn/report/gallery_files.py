@@ -100,8 +100,8 @@ def _assembled(listed: Listed, tensors: dict[str, Tensor]) -> Gallery:
 
 def _suspect(given: dict[str, Any], classes: int) -> Suspect:
     distance = inf if given["distance"] is None else given["distance"]
-    columns = {name: given[name] for name in Suspect._fields}
-    suspect = msgspec.convert({**columns, "distance": distance}, Suspect)
+    columns = [{**given, "distance": distance}[name] for name in Suspect._fields]
+    suspect = msgspec.convert(columns, Suspect)
     labels = (suspect.given, suspect.restored)
     if not all(0 <= label < classes for label in labels) or not -1 <= suspect.crossed < classes:
         raise ValueError(f"{suspect.image} has a class that does not exist")
