@@ -58,24 +58,24 @@ def distance_chart(distances: Mapping[str, Sequence[float]]) -> Chart | None:
     every = [log10(value) for values in groups.values() for value in values]
     if not every:
         return None
-    low, high = min(every), max(every)
+    low, high = _middle(every)
     if high - low < 0.05:
         low, high = low - 0.05, high + 0.05
     shares = {name: _shares(values, low, high) for name, values in groups.items()}
     most = max(map(max, shares.values()))
     edges = [10 ** (low + (high - low) * k / BINS) for k in range(BINS + 1)]
     medians = {name: sorted(values)[len(values) // 2] for name, values in groups.items()}
-    said = "; ".join(f"{name}: median {medians[name]:.3g}" for name in groups)
+    said = ", ".join(f"{medians[name]:.3g} of {name}" for name in groups)
     return Chart(
         name="distances",
         title="Distance to the decision boundary",
-        summary=f"Shares of each group by distance. {said}.",
+        summary=f"Medians: {said}. The first and last step hold what lies farther out.",
         x_label="boundary distance (L2 over pixels in [0, 1], logarithmic)",
         y_label="share of the group (%)",
         x_ticks=[Tick(_x(k / 4), f"{10 ** (low + (high - low) * k / 4):.2g}") for k in range(5)],
         y_ticks=_percent_ticks(most),
         series=[
-            Series(f"{name} ({len(groups[name])})", look, _steps(shares[name], most))
+            Series(f"{name} ({len(groups[name]):,})", look, _steps(shares[name], most))
             for look, name in zip(LOOKS, groups, strict=False)
         ],
         columns=["distance", *groups],
@@ -107,7 +107,7 @@ def round_chart(rounds: Sequence[Mapping[str, Any]]) -> Chart | None:
     return Chart(
         name="rounds",
         title="Suspects over the rounds of refinement",
-        summary=f"From {counts[0]} to {counts[-1]} suspects in {len(rounds) - 1} rounds.",
+        summary=f"From {counts[0]} to {counts[-1]} suspects by round {rounds[-1]['round']}.",
         x_label="round of refinement",
         y_label="suspects",
         x_ticks=[Tick(_x(k / last), str(row["round"])) for k, row in enumerate(rounds)],
@@ -123,10 +123,17 @@ def round_chart(rounds: Sequence[Mapping[str, Any]]) -> Chart | None:
     )
 
 
+def _middle(values: Sequence[float]) -> tuple[float, float]:
+    """Where all but a hundredth lie; a few far out would leave no room for the others."""
+    ranked, far = sorted(values), len(values) // 200
+    return ranked[far], ranked[-1 - far]
+
+
 def _shares(values: Sequence[float], low: float, high: float) -> list[float]:
     counts = [0] * BINS
     for value in values:
-        counts[min(BINS - 1, int(BINS * (log10(value) - low) / (high - low)))] += 1
+        place = int(BINS * (log10(value) - low) / (high - low))
+        counts[min(BINS - 1, max(0, place))] += 1
     return [count / len(values) for count in counts]
 
 

@@ -47,10 +47,12 @@ def gallery_files(gallery: Gallery) -> dict[str, bytes]:
         "shared": list(gallery.shared),
         "distances": gallery.distances,
     }
-    tensors = {name: getattr(gallery, name).contiguous() for name in KINDS}
+    tensors = {name: getattr(gallery, name) for name in KINDS}
     tensors["row"] = torch.tensor([each.row for each in gallery.suspects], dtype=torch.long)
     tensors["found"] = torch.tensor(gallery.found, dtype=torch.bool)
-    tensors |= {f"shared.{label}": part.contiguous() for label, part in gallery.shared.items()}
+    tensors |= {f"shared.{label}": part for label, part in gallery.shared.items()}
+    # safetensors takes neither views nor tensors that share memory
+    tensors = {name: part.clone().contiguous() for name, part in tensors.items()}
     # ASCII: names of files that are no UTF-8 keep their bytes as escapes
     return {LISTED: json.dumps(listed, indent=1).encode("ascii"), PICTURES: save(tensors)}
 

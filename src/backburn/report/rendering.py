@@ -19,7 +19,7 @@ from ..types import Phase
 from . import charts
 from .gallery import Gallery
 from .gallery_files import read_gallery
-from .sections import checked, cost, scored
+from .sections import Told, checked, cost, scored
 from .tables import round_rows
 from .thumbnails import COLUMNS, ROWS, data_uri, sheets_within
 from .words import STATES, per_cent, verdict_sentence, why_accused
@@ -39,13 +39,13 @@ def page_of(run: Path, limit: int = LIMIT) -> bytes:
     """
     record, gallery = read_record(run), read_gallery(run)
     try:
-        page = _filled(run, record, gallery, limit)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        msgspec.convert(record.metrics, Told)
+    except msgspec.ValidationError as error:
         raise InputError(
             f"{run / RECORD} does not say what a report needs ({first_line(error)}): give a run "
             "of audit, repair or demo"
         ) from error
-    return page.encode("utf-8", "replace")
+    return _filled(run, record, gallery, limit).encode("utf-8", "replace")
 
 
 def _filled(run: Path, record: Record, gallery: Gallery, limit: int) -> str:

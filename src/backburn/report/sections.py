@@ -2,9 +2,74 @@
 
 from collections.abc import Mapping
 from math import isnan
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
+import msgspec
+
+from ..types import Phase
 from .words import per_cent
+
+Share = float | None
+
+
+class ToldClass(msgspec.Struct):
+    """What a record says of a class that was tried."""
+
+    name: str
+    label: int
+    gain: Share
+    separation: Share
+    transfer: float
+    reversion: float
+    p_value: Share
+
+
+class ToldVerdict(msgspec.Struct):
+    """What a record says of the whole case."""
+
+    state: Literal["clean", "suspicious", "backdoored", "abstained"]
+    target_labels: list[int]
+    target_names: list[str]
+    p_value: Share
+    reason: str
+    classes: list[ToldClass]
+    suspects: int
+    suspect_share: tuple[float, float]
+    images: int
+    images_in_all: int
+    skipped: list[str]
+
+
+class ToldChecks(msgspec.Struct):
+    """What a record says of a repair, told without the truth."""
+
+    accuracy: tuple[Share, Share]
+    reversion: tuple[Share, Share]
+    distance: tuple[Share, Share]
+    images: int
+    suspects: int
+    searched: int
+
+
+class ToldScores(msgspec.Struct):
+    """What a record says of a model, told with the truth."""
+
+    acc: Share
+    asr: Share
+    ra: Share
+
+
+class Told(msgspec.Struct):
+    """The part of a record's metrics that a report is made of; anything else is left alone."""
+
+    verdict: ToldVerdict
+    suspects: dict[str, Share] | None
+    before: ToldScores | None = None
+    after: ToldScores | None = None
+    checks: ToldChecks | None = None
+    history: list[Phase] = []
+    notes: list[str] = []
+
 
 SCORES = {
     "acc": ("Accuracy on clean test images (ACC)", "higher is better"),

@@ -33,7 +33,7 @@ class Sheets:
         return sum(len(uri) for sheets in self.uris.values() for uri in sheets)
 
 
-def shrunk(pixels: Pixels, side: int = SIDE) -> Pixels:
+def shrunk(pixels: Pixels, side: int = SIDE) -> UInt8[Tensor, "n c small_h small_w"]:
     """Images whose longer side is `side` or less; smaller ones as they are."""
     height, width = pixels.shape[-2:]
     share = side / max(height, width)
@@ -75,11 +75,11 @@ def _sheets(kinds: dict[str, Pixels], form: str, quality: int) -> Sheets:
     return Sheets(width, height, uris)
 
 
-def _parts(pixels: Pixels, count: int) -> list[Pixels]:
+def _parts(pixels: Pixels, count: int) -> list[Tensor]:
     return [pixels[start : start + count] for start in range(0, len(pixels), count)]
 
 
-def _montage(pixels: Pixels) -> UInt8[Tensor, "c h w"]:
+def _montage(pixels: Pixels) -> UInt8[Tensor, "c sheet_h sheet_w"]:
     count, channels, height, width = pixels.shape
     rows = ceil(count / COLUMNS)
     sheet = torch.zeros(rows * COLUMNS, channels, height, width, dtype=torch.uint8)

@@ -142,7 +142,7 @@
     );
     const change = make("div", "change");
     change.append(line("one", classes[suspect.given]), make("span", "", "→"), line("one", classes[suspect.restored]));
-    const numbers = make("div", "one quiet", `rank ${suspect.rank} · score ${number(suspect.score, 3)} · distance ${number(suspect.distance, 3)}`);
+    const numbers = make("div", "one quiet", `rank ${suspect.rank} · score ${number(suspect.score, 2)} · L2 ${number(suspect.distance, 3)}`);
     const buttons = make("div", "buttons");
     buttons.append(
       button("Accept", () => decide(place, "accept", suspect.restored)),
