@@ -7,7 +7,7 @@ COLUMNS = ("image", "given_label", "restored_label", "decision", "label")
 
 
 def names(page) -> list[str]:
-    return page.locator(".tile > bdi.one:not(.state)").all_inner_texts()
+    return page.locator(".tile:visible > bdi.name").all_inner_texts()
 
 
 def focused(page) -> str:
@@ -28,7 +28,7 @@ def test_the_verdict_and_all_sections_are_there(opened):
     heads = ["What was found", "Before and after", "Suspects", "Figures", "Cost", "What made this"]
     assert page.locator("h2").all_inner_texts() == heads
     assert page.locator("figure.chart svg[role=img]").count() == 2
-    assert page.locator(".tile").count() == 60
+    assert page.locator(".tile:visible").count() == 60
     page.wait_for_function(
         "(() => { const c = document.querySelector('canvas');"
         " return c.getContext('2d').getImageData(5, 5, 1, 1).data[3] === 255; })()"

@@ -71,39 +71,54 @@
 
   // ---- pictures: a sheet is decoded when the first of its thumbnails is shown
   const sheets = told.sheets;
-  const ready = new Map();
-  const sheet = (kind, number) => {
-    const name = `${kind} ${number}`;
-    if (!ready.has(name)) {
+  const waiting = new Map();
+  const decoded = new Map();
+  const sheet = (name, uri) => {
+    if (!waiting.has(name)) {
       const image = new Image();
-      image.src = sheets.uris[kind][number];
-      ready.set(name, image.decode().then(() => image));
+      image.src = uri;
+      waiting.set(name, image.decode().then(() => { decoded.set(name, image); }));
     }
-    return ready.get(name);
+    return waiting.get(name);
   };
-  const draw = async (canvas, kind, index) => {
-    const image = await sheet(kind, Math.floor(index / sheets.each));
-    const place = index % sheets.each;
+  const draw = (canvas, kind, index) => {
+    const number = Math.floor(index / sheets.each);
+    const name = `${kind} ${number}`;
+    const wanted = `${kind} ${index}`;
     const { width, height, columns } = sheets;
-    const left = (place % columns) * width;
-    const top = Math.floor(place / columns) * height;
-    canvas.getContext("2d").drawImage(image, left, top, width, height, 0, 0, width, height);
+    const pen = canvas.getContext("2d");
+    pen.clearRect(0, 0, width, height);
+    canvas.dataset.wanted = wanted;
+    const paste = () => {
+      // by now another suspect may be shown there
+      if (canvas.dataset.wanted !== wanted) return;
+      const place = index % sheets.each;
+      const left = (place % columns) * width;
+      const top = Math.floor(place / columns) * height;
+      pen.drawImage(decoded.get(name), left, top, width, height, 0, 0, width, height);
+    };
+    if (decoded.has(name)) paste(); else sheet(name, sheets.uris[kind][number]).then(paste);
   };
-  const picture = (kind, index, caption) => {
+  const clear = (canvas) => {
+    canvas.dataset.wanted = "";
+    canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
+  };
+  const picture = () => {
     const box = make("div", "picture");
     const canvas = make("canvas", sheets.width <= 48 ? "small" : "");
     canvas.width = sheets.width;
     canvas.height = sheets.height;
-    if (kind) draw(canvas, kind, index);
-    box.append(canvas, make("span", "", caption));
-    return box;
+    const caption = make("span");
+    box.append(canvas, caption);
+    return { box, canvas, caption };
   };
 
-  // ---- tiles
+  // ---- tiles: made once, and filled with whichever suspects are shown
   let view = suspects;
   let page = 0;
   let cursor = 0;
   let tiles = [];
+  const pool = [];
 
   const status = (suspect) => {
     const decided = decisions.get(suspect.index);
@@ -115,11 +130,7 @@
     + `restored ${classes[suspect.restored]}, score ${number(suspect.score, 3)}, `
     + `${suspect.crossed < 0 ? "no boundary found" : `behind the boundary ${classes[suspect.crossed]}`}, ${status(suspect)}`;
 
-  const line = (look, text) => {
-    const bdi = make("bdi", look, text);
-    bdi.title = text;
-    return bdi;
-  };
+  const write = (element, text) => { element.textContent = text; element.title = text; };
   const button = (text, act) => {
     const made = make("button", "", text);
     made.type = "button";
@@ -128,41 +139,53 @@
     return made;
   };
 
-  const tile = (suspect, place) => {
+  const build = (slot) => {
+    const place = () => page * PAGE + slot;
     const item = make("li");
     const card = make("div", "tile");
     card.setAttribute("role", "group");
     const pictures = make("div", "pictures");
     pictures.setAttribute("aria-hidden", "true");
-    const crossed = suspect.crossed >= 0;
-    pictures.append(
-      picture("image", suspect.index, "image"),
-      picture(crossed ? "perturbation" : "", suspect.index, crossed ? "change" : "none found"),
-      picture(crossed ? "perturbed" : "", suspect.index, crossed ? "beyond" : "-"),
-    );
-    const change = make("div", "change");
-    change.append(line("one", classes[suspect.given]), make("span", "", "→"), line("one", classes[suspect.restored]));
-    const numbers = make("div", "one quiet", `rank ${suspect.rank} · score ${number(suspect.score, 2)} · L2 ${number(suspect.distance, 3)}`);
-    const buttons = make("div", "buttons");
-    buttons.append(
-      button("Accept", () => decide(place, "accept", suspect.restored)),
-      button("Reject", () => decide(place, "reject", suspect.given)),
-      button("Relabel…", () => ask(place)),
-    );
-    card.append(pictures, line("one", suspect.image), change, numbers, make("bdi", "one state"), buttons);
-    card.addEventListener("focusin", () => { if (cursor !== place) point(place); });
+    const [image, change, beyond] = [picture(), picture(), picture()];
+    pictures.append(image.box, change.box, beyond.box);
+    image.caption.textContent = "image";
+    const name = make("bdi", "one name");
+    const labels = make("div", "change");
+    const [given, restored] = [make("bdi", "one"), make("bdi", "one")];
+    labels.append(given, make("span", "", "→"), restored);
+    const numbers = make("div", "one quiet");
+    const state = make("bdi", "one state");
+    const actions = make("div", "buttons");
+    const buttons = [
+      button("Accept", () => decide(place(), "accept", view[place()].restored)),
+      button("Reject", () => decide(place(), "reject", view[place()].given)),
+      button("Relabel…", () => ask(place())),
+    ];
+    actions.append(...buttons);
+    card.append(pictures, name, labels, numbers, state, actions);
+    card.addEventListener("focusin", () => { if (cursor !== place()) point(place()); });
     item.append(card);
-    paint(card, suspect);
-    return item;
+    return { item, card, image, change, beyond, name, given, restored, numbers, state, buttons };
   };
-  const paint = (card, suspect) => {
+  const fill = (tile, suspect) => {
+    const crossed = suspect.crossed >= 0;
+    draw(tile.image.canvas, "image", suspect.index);
+    if (crossed) draw(tile.change.canvas, "perturbation", suspect.index); else clear(tile.change.canvas);
+    if (crossed) draw(tile.beyond.canvas, "perturbed", suspect.index); else clear(tile.beyond.canvas);
+    tile.change.caption.textContent = crossed ? "change" : "none found";
+    tile.beyond.caption.textContent = crossed ? "beyond" : "-";
+    write(tile.name, suspect.image);
+    write(tile.given, classes[suspect.given]);
+    write(tile.restored, classes[suspect.restored]);
+    tile.numbers.textContent = `rank ${suspect.rank} · score ${number(suspect.score, 2)} · L2 ${number(suspect.distance, 3)}`;
+    paint(tile, suspect);
+  };
+  const paint = (tile, suspect) => {
     const decided = decisions.get(suspect.index);
-    card.classList.remove(...Object.keys(DONE));
-    if (decided) card.classList.add(decided.decision);
-    const state = card.querySelector(".state");
-    state.textContent = status(suspect);
-    state.title = state.textContent;
-    card.setAttribute("aria-label", named(suspect));
+    tile.card.classList.remove(...Object.keys(DONE));
+    if (decided) tile.card.classList.add(decided.decision);
+    write(tile.state, status(suspect));
+    tile.card.setAttribute("aria-label", named(suspect));
   };
   const repaint = (index) => {
     const place = view.findIndex((suspect) => suspect.index === index) - page * PAGE;
@@ -172,9 +195,13 @@
   const render = () => {
     const first = page * PAGE;
     const part = view.slice(first, first + PAGE);
-    const items = part.map((suspect, place) => tile(suspect, first + place));
-    tiles = items.map((item) => item.firstChild);
-    at("tiles").replaceChildren(...items);
+    while (pool.length < part.length) {
+      pool.push(build(pool.length));
+      at("tiles").append(pool.at(-1).item);
+    }
+    pool.forEach(({ item }, slot) => { item.hidden = slot >= part.length; });
+    tiles = pool.slice(0, part.length);
+    part.forEach((suspect, slot) => fill(tiles[slot], suspect));
     const pages = Math.max(1, Math.ceil(view.length / PAGE));
     at("shown").textContent = view.length
       ? `${first + 1} to ${first + part.length} of ${view.length} shown, page ${page + 1} of ${pages}`
@@ -185,11 +212,10 @@
   };
   const point = (place) => {
     cursor = place;
-    tiles.forEach((card, number) => {
-      const here = number + page * PAGE === cursor;
+    tiles.forEach(({ card, buttons }, slot) => {
+      const here = slot + page * PAGE === cursor;
       card.classList.toggle("current", here);
-      card.tabIndex = here ? 0 : -1;
-      for (const each of card.querySelectorAll("button")) each.tabIndex = here ? 0 : -1;
+      for (const each of [card, ...buttons]) each.tabIndex = here ? 0 : -1;
     });
   };
   const go = (place) => {
@@ -198,7 +224,7 @@
     const other = Math.floor(wanted / PAGE);
     cursor = wanted;
     if (other !== page) { page = other; render(); } else point(wanted);
-    const card = tiles[wanted - page * PAGE];
+    const { card } = tiles[wanted - page * PAGE];
     card.focus({ preventScroll: true });
     card.scrollIntoView({ block: "nearest" });
   };
@@ -332,7 +358,7 @@
   at("export").addEventListener("click", download);
   at("relabel-form").addEventListener("submit", answer);
   at("relabel-cancel").addEventListener("click", () => at("relabel").close());
-  at("relabel").addEventListener("close", () => tiles[asked - page * PAGE]?.focus());
+  at("relabel").addEventListener("close", () => tiles[asked - page * PAGE]?.card.focus());
   document.addEventListener("keydown", pressed);
   at("review").hidden = false;
   tally();
