@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..boundary.distances import boundary
 from ..metrics import rate
@@ -56,11 +56,12 @@ def measure_checks(
 
 
 def shares(
-    labels: Labels, kept: Index, suspects: Suspects, marked: Index, said: list[list[Labels]]
+    labels: Labels, kept: Tensor, suspects: Suspects, marked: Tensor, said: list[list[Tensor]]
 ) -> tuple[tuple[float, float], tuple[float, float]]:
     """Accuracy on the images kept, and reversion of those marked; each before and after.
 
     Args:
+        kept, marked: rows.
         said: what each model calls the images kept, and those marked.
     """
     restored = labels.clone()
