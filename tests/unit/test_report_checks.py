@@ -55,7 +55,7 @@ def test_a_repair_is_measured(backdoored, unlearned):
     found = measure_checks(backdoored.case, unlearned, "fast")
     assert found.accuracy[1] == 1
     assert found.reversion == (0, 1)
-    assert found.distance[0] < found.distance[1]  # the trigger was a short way back
+    assert found.distance[0] == found.distance[1] > 0  # of other images, which saw no trigger
     assert (found.images, found.suspects, found.searched) == (640, 20, 64)
 
 
