@@ -21,9 +21,7 @@ SHOTS = {
 
 def shoot(browser: Browser, page_file: Path, out: Path, name: str) -> None:
     scheme, width, height, top = SHOTS[name]
-    context = browser.new_context(
-        color_scheme=scheme, viewport={"width": width, "height": height}
-    )
+    context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": height})
     page = context.new_page()
     page.goto(page_file.resolve().as_uri())
     page.keyboard.press("j")

@@ -12,6 +12,7 @@ from ..types import Case, Flags, Index, Labels, PerImage, Progress, Suspects, Un
 
 ASKED, SEARCHED = 5000, 64
 """Images whose label is asked for, and images whose boundary is searched, at the most."""
+AT_ONCE = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +88,12 @@ def median(distances: PerImage) -> float:
 
 
 def _said(case: Case, model: nn.Module, rows: Index, progress: Progress) -> Labels:
-    pixels = case.images.pixels[rows.to(case.images.pixels.device)]
-    return predict(model, pixels, phase="checks", progress=progress).argmax(1)
+    """What a model calls these images; few of them are copied at a time."""
+    pixels, said = case.images.pixels, [torch.empty(0, dtype=torch.long)]
+    for part in rows.to(pixels.device).split(AT_ONCE):  # type: ignore[no-untyped-call]
+        said.append(predict(model, pixels[part]).argmax(1))
+        progress("checks", sum(map(len, said)), len(rows))
+    return torch.cat(said)
 
 
 def _distance(case: Case, model: nn.Module, rows: Index, budget: str) -> PerImage:

@@ -1,14 +1,15 @@
 """The suspects as people see them: each image, the way to its boundary, and what lies behind it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeVar
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 from torch import Tensor
 
-from ..boundary.distances import boundary
+from ..boundary.results import join
+from ..boundary.shards import shifted
 from ..types import (
     Audit,
     BoundaryResult,
@@ -20,10 +21,13 @@ from ..types import (
     Unlearned,
     silent,
 )
+from .looks import amplified, look_at
 from .thumbnails import shrunk
 
 SHOWN = 1000
 """Suspects in a gallery, those of highest score."""
+AT_ONCE = 128
+"""Suspects whose perturbations are held at a time."""
 DRAWN = 1000
 """Distances of a group, at the most."""
 
@@ -85,44 +89,29 @@ def gather(
     """
     images, suspects = case.images, result.suspects
     rows = suspects.index[:SHOWN]
-    pixels = images.pixels[rows.to(images.pixels.device)]
-    way = boundary(
-        case.model, pixels, budget=budget, directions=True, phase="gallery", progress=progress
+    parts = [
+        look_at(case, rows[start : start + AT_ONCE], budget, shifted(progress, start, len(rows)))
+        for start in range(0, len(rows), AT_ONCE)
+    ]
+    nothing = images.pixels[:0].cpu()
+    image, perturbed, perturbation = (
+        torch.cat([getattr(part, name) for part in parts]) if parts else nothing
+        for name in ("image", "perturbed", "perturbation")
     )
+    way = join((part.way for part in parts), len(rows)) if parts else result.boundary.take(rows)
     known = _with(result.boundary, rows, way)
-    steps = _steps(way, pixels)
-    shown = pixels.cpu()
-    moved = (shown / 255 + steps).mul(255).round().clamp(0, 255).to(torch.uint8)
     gallery = Gallery(
         suspects=tuple(_listed(case, result, way)),
         classes=images.class_names or tuple(map(str, range(images.class_count))),
         count=len(suspects),
-        image=shrunk(shown),
-        perturbed=shrunk(moved),
-        perturbation=shrunk(amplified(steps)),
+        image=image,
+        perturbed=perturbed,
+        perturbation=perturbation,
         found=tuple(way.found.tolist()),
-        shared=_shared(way, suspects.given_label[:SHOWN], pixels),
+        shared=_shared([part.sums for part in parts]),
         distances=_distances(case, known, suspects),
     )
     return gallery, known
-
-
-def amplified(steps: Float[Tensor, "n c h w"]) -> Pixels:
-    """Differences as pictures: gray is none, and the largest of each image reaches black or white.
-
-    What is smaller is drawn by its square root, so that it is seen as well.
-    """
-    largest = steps.abs().flatten(1).amax(1).clamp_min(1e-12)[:, None, None, None]
-    share = steps / largest
-    return (127.5 + 127.5 * share.sign() * share.abs().sqrt()).round().clamp(0, 255).byte()
-
-
-def _steps(way: BoundaryResult, pixels: Pixels) -> Float[Tensor, "n c h w"]:
-    """The perturbations, 0 where none was found."""
-    if way.direction is None or not len(pixels):
-        return torch.zeros(pixels.shape)
-    length = way.distance.where(way.found, torch.tensor(0.0))
-    return (way.direction.float() * length[:, None]).reshape(pixels.shape)
 
 
 def _with(known: BoundaryResult, rows: Index, way: BoundaryResult) -> BoundaryResult:
@@ -154,15 +143,11 @@ def _listed(case: Case, result: Audit | Unlearned, way: BoundaryResult) -> list[
     ]
 
 
-def _shared(way: BoundaryResult, given: Tensor, pixels: Pixels) -> dict[int, Tensor]:
+def _shared(sums: Sequence[Mapping[int, Tensor]]) -> dict[int, Tensor]:
     """The mean direction of each class's suspects, as a picture."""
-    if way.direction is None:
-        return {}
-    pictures = {}
-    for label in sorted(set(given[way.found].tolist())):
-        mean = way.direction[way.found & (given == label)].float().mean(0)
-        pictures[label] = shrunk(amplified(mean.reshape(1, *pixels.shape[1:])))[0]
-    return pictures
+    labels = sorted({label for part in sums for label in part})
+    whole = {k: torch.stack([part[k] for part in sums if k in part]).sum(0) for k in labels}
+    return {label: shrunk(amplified(each[None]))[0] for label, each in whole.items()}
 
 
 def _distances(
