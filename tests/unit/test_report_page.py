@@ -52,6 +52,11 @@ def test_the_same_run_gives_the_same_page(tmp_path, page):
     assert page_of(tmp_path / "run").decode() == page
 
 
+def test_a_name_does_not_turn_the_sentence_around_it(tmp_path):
+    page = page_of(written(tmp_path / "run", classes=("\u202eodd", "cat", "dog"))).decode()
+    assert "target class \u2068\u202eodd\u2069: 90 of 1,000" in page
+
+
 def test_decisions_are_of_one_run_only(tmp_path, page):
     other = page_of(written(tmp_path / "other", count=12)).decode()
     keys = {re.search(r'"key": "(\w{64})"', each)[1] for each in (page, other)}

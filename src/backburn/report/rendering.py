@@ -56,9 +56,9 @@ def _filled(run: Path, record: Record, gallery: Gallery, limit: int) -> str:
     shown = {
         "config": config,
         "state": STATES[verdict["state"]],
-        "sentence": verdict_sentence(verdict, false_alarm),
+        "sentence": verdict_sentence(isolated(verdict), false_alarm),
         "accused": [
-            why_accused(each)
+            why_accused({**each, "name": isolate(each["name"])})
             for each in verdict["classes"]
             if each["label"] in verdict["target_labels"]
         ],
@@ -83,6 +83,16 @@ def _filled(run: Path, record: Record, gallery: Gallery, limit: int) -> str:
         drawing=charts,
         **shown,
     )
+
+
+def isolated(verdict: dict[str, Any]) -> dict[str, Any]:
+    """The verdict with names that can stand in a sentence."""
+    return {**verdict, "target_names": [isolate(name) for name in verdict["target_names"]]}
+
+
+def isolate(name: str) -> str:
+    """A name that does not turn the words around it, whichever way it is written."""
+    return f"\u2068{name}\u2069"
 
 
 def _known(found: dict[str, Any] | None) -> dict[str, Any] | None:
