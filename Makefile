@@ -9,7 +9,7 @@ export MALLOC_MMAP_THRESHOLD_ = 4294967296
 export MALLOC_TRIM_THRESHOLD_ = 4294967296
 
 .PHONY: demo test check figures bench bench-smoke bench-boundary bench-audit bench-triggers bench-any-model \
-  bench-memory cards clean
+  bench-memory bench-report report-shots cards clean
 
 demo: .venv/ready
 	$(BIN)/backburn demo
@@ -68,6 +68,17 @@ bench-triggers: .venv/ready
 # The tables and pictures in the cards, from studies and the victims of `make study-attacks`.
 cards: .venv/ready
 	$(BIN)/python tests/benchmark/cards.py --run runs/study-attacks
+
+# First paint and filtering of a report with 1,000 suspects, in Chromium.
+bench-report: .venv/ready
+	$(BIN)/python tests/benchmark/report.py
+
+# The pictures of the demo's report in docs/, by Chromium.
+report-shots: .venv/ready
+	rm -rf runs/report-shots
+	$(BIN)/backburn demo --out runs/report-shots
+	$(BIN)/backburn report runs/report-shots
+	$(BIN)/python tests/benchmark/report_shots.py runs/report-shots docs
 
 .venv/peers: .venv/ready tests/benchmark/peers.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'

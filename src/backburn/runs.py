@@ -211,6 +211,35 @@ def write_run(path: Path, record: Record, files: Mapping[str, bytes]) -> Path:
     return path
 
 
+def plan_file(path: Path) -> None:
+    """See that a file can be written there. Creates nothing.
+
+    Raises:
+        InputError: something is there already, or the place cannot be written to.
+    """
+    if path.exists() or path.is_symlink():
+        raise InputError(f"{path} exists already: give another --out")
+    parent = path.absolute().parent
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise InputError(f"{path} cannot be written: {parent} is not a writable folder")
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file whole: under a hidden name first; one of that name is replaced.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    hidden = path.with_name(f".{path.name}-{os.getpid()}")
+    try:
+        hidden.write_bytes(content)
+        hidden.replace(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}") from error
+    finally:
+        hidden.unlink(missing_ok=True)
+
+
 def read_record(path: Path) -> Record:
     """The record of a finished run.
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from backburn.cli.screen import why_accused
+from backburn.report.words import why_accused
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def boundary_in_shards(
                 features=features,
                 predictions=None if predictions is None else predictions[rows],
                 phase=phase,
-                progress=_shifted(progress, begin, total),
+                progress=shifted(progress, begin, total),
             )
             _write(path, key, found)
         progress(phase, min(begin + shard, total), total)
@@ -72,7 +72,7 @@ def boundary_in_shards(
     return join(map(one, range(0, max(len(pixels), 1), shard)), len(pixels))
 
 
-def _shifted(progress: Progress, begin: int, total: int) -> Progress:
+def shifted(progress: Progress, begin: int, total: int) -> Progress:
     """Tells of one shard as a part of the whole."""
 
     def tell(phase: str, done: int, _: int, /) -> None:

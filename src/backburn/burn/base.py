@@ -13,6 +13,11 @@ from ..types import Case, Progress, Unlearned, silent
 class Unlearning(Defense):
     """A defence that reaches a verdict and finds the poison before it repairs."""
 
+    @property
+    @abstractmethod
+    def search_budget(self) -> str:
+        """Effort of its boundary search, for whoever looks at more images as it does."""
+
     @abstractmethod
     def repair(
         self,

@@ -44,6 +44,10 @@ class BURN(Unlearning):
         default_factory=lambda: Training(epochs=2, learning_rate=0.02, warmup=0.1)
     )
 
+    @property
+    def search_budget(self) -> str:
+        return self.detector.budget
+
     def audit(
         self,
         case: Case,

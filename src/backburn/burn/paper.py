@@ -70,6 +70,10 @@ class PaperBURN(Unlearning):
                 f"rounds={self.rounds}, abnormal={self.abnormal}: give 1 or more, and above 0"
             )
 
+    @property
+    def search_budget(self) -> str:
+        return self.budget
+
     def repair(
         self,
         case: Case,

@@ -47,7 +47,7 @@ def command(
         to_json,
         write_run,
     )
-    from .casework import match_truth, suspects_csv, verdict_summary
+    from .casework import exhibit, match_truth, verdict_summary
     from .opening import open_case
     from .screen import ShowProgress, found_line, print_json, print_verdict
 
@@ -60,6 +60,8 @@ def command(
         with watch("boundary"):
             generator, shards = torch.Generator().manual_seed(seed), plan_work(out)
             result = burn.audit(opened.case, generator, progress, shards)
+        with watch("gallery"):
+            result, shown = exhibit(opened, result, burn.search_budget, progress)
     images, found = opened.case.images, match_truth(opened, result)
     verdict = verdict_summary(opened, result)
     record = new_record(
@@ -73,7 +75,7 @@ def command(
     files = {
         "config.toml": to_toml(burn),
         "verdict.json": to_json(verdict),
-        "suspects.csv": suspects_csv(images, result),
+        **shown,
     }
     write_run(path, record, files)
     drop_work(out)

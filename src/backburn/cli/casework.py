@@ -1,15 +1,19 @@
 """Writing down what was found in a case: for `audit`, `repair`, `demo` and `bench`."""
 
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, replace
+from typing import Any, TypeVar
 
 from scipy.stats import binomtest
 
 from ..data.cells import csv_bytes
 from ..metrics import Found, Scores, judge, match
+from ..report.gallery import gather, ranked
+from ..report.gallery_files import gallery_files
 from ..toolkits.suspects import COLUMNS
 from ..types import Audit, LabeledImages, Progress, Unlearned
 from .opened import Opened
+
+Result = TypeVar("Result", Audit, Unlearned)
 
 
 def judge_both(
@@ -28,6 +32,20 @@ def match_truth(opened: Opened, result: Audit | Unlearned) -> Found | None:
     if opened.truth is None:
         return None
     return match(result.evidence, result.suspects, opened.truth)
+
+
+def exhibit(
+    opened: Opened, result: Result, budget: str, progress: Progress
+) -> tuple[Result, dict[str, bytes]]:
+    """The result with its suspects by rank, and the files that show them.
+
+    What had to be searched to show them is in its boundary, too.
+    """
+    result = ranked(result)
+    gallery, boundary = gather(opened.case, result, budget, progress)
+    result = replace(result, boundary=boundary)
+    listed = {"suspects.csv": suspects_csv(opened.case.images, result)}
+    return result, {**listed, **gallery_files(gallery)}
 
 
 def suspects_csv(images: LabeledImages, result: Audit | Unlearned) -> bytes:

@@ -17,8 +17,9 @@ def command(folder: str, as_json: bool) -> int:
     from rich.table import Table
 
     from ..errors import InputError
+    from ..report.words import per_cent
     from ..runs import RECORD, read_record
-    from .screen import per_cent, print_json
+    from .screen import print_json
 
     root = Path(folder)
     if not root.is_dir():

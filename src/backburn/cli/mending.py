@@ -14,9 +14,10 @@ from ..models.classifier import Classifier
 from ..models.inference import device_of
 from ..models.loading import dump_model
 from ..models.writing import dump_like
+from ..report.checks import measure_checks
 from ..runs import Record, Stopwatch, new_record, to_json, write_run
 from ..types import LabeledImages, Progress
-from .casework import judge_both, match_truth, suspects_csv, verdict_summary
+from .casework import exhibit, judge_both, match_truth, verdict_summary
 from .opened import Opened
 from .reviewing import REVIEW, Reviewed, counts_of, review_csv, review_line
 from .screen import found_line, print_json, print_verdict, scores_table, seconds_line
@@ -57,11 +58,16 @@ def mend(
     watch.seconds["repair"] = spent
     with watch("test"):
         before, after = judge_both(opened, repaired, progress)
+    with watch("gallery"):
+        repaired, shown = exhibit(opened, repaired, method.search_budget, progress)
+    with watch("checks"):
+        checks = measure_checks(case, repaired, method.search_budget, progress)
     found, verdict = match_truth(opened, repaired), verdict_summary(opened, repaired)
     summary = {
         "before": before,
         "after": after,
         "suspects": found or {"count": len(repaired.suspects)},
+        "checks": checks,
         "verdict": verdict,
         "notes": opened.notes,
         "seconds": watch.seconds,
@@ -69,7 +75,7 @@ def mend(
     files = {
         "config.toml": to_toml(method),
         "verdict.json": to_json(verdict),
-        "suspects.csv": suspects_csv(case.images, repaired),
+        **shown,
     }
     if reviewed is not None:
         summary["review"] = counts_of(reviewed.review, repaired)

@@ -25,6 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..metrics import Found, Scores
+from ..report.words import per_cent, why_accused
 from ..runs import to_json
 from ..types import LabeledImages
 
@@ -145,19 +146,6 @@ def print_verdict(images: LabeledImages, verdict: Mapping[str, Any]) -> None:
     )
 
 
-def why_accused(tried: Mapping[str, Any]) -> str:
-    """What the stronger trial of a class showed, as a sentence."""
-    if tried["transfer"] >= tried["reversion"]:
-        return (
-            f"{tried['name']}: what sets its suspects apart, put on images of other classes, has "
-            f"{per_cent(tried['transfer'])} more of them called {tried['name']}"
-        )
-    return (
-        f"{tried['name']}: a student that never saw its suspects takes them for images of other "
-        f"classes (reversion {tried['reversion']:.2f})"
-    )
-
-
 def scores_table(rows: Mapping[str, Scores | None]) -> Table:
     """ACC, ASR and RA in per cent, a row a model."""
     table = Table("", *(name for name in ("ACC", "ASR", "RA")), box=None, pad_edge=False)
@@ -180,11 +168,6 @@ def found_line(found: Found) -> str:
 def seconds_line(seconds: Mapping[str, float]) -> str:
     """Seconds of each phase, in one line."""
     return "seconds: " + ", ".join(f"{phase} {spent:.1f}" for phase, spent in seconds.items())
-
-
-def per_cent(value: float) -> str:
-    """A fraction in per cent, or a dash where there is none."""
-    return f"{100 * value:.1f} %" if value == value else "-"  # noqa: PLR0124  NaN is not itself
 
 
 def _of_all(verdict: Mapping[str, Any]) -> str:

@@ -1,0 +1,32 @@
+"""`backburn report`: one page that shows what a run found."""
+
+import click
+
+
+@click.command("report", short_help="Show what a run found, as one page.")
+@click.argument("run", metavar="RUN")
+@click.option("--out", help="The page's file.  [default: RUN/report.html]")
+def command(run: str, out: str | None) -> int:
+    """Write one HTML page about RUN: the verdict, the suspects to look at, figures, cost.
+
+    RUN is what audit, repair or demo wrote. The page needs no network and no other file, so it can
+    be mailed. Suspects are accepted, rejected or relabeled on it, and the decisions saved as
+    review.csv.
+
+    \b
+    backburn report runs/repair-20261125-055005
+    """
+    from pathlib import Path
+
+    from ..errors import InputError
+    from ..report.rendering import page_of
+    from ..runs import plan_file, write_file
+
+    path = Path(out) if out is not None else Path(run) / "report.html"
+    if out is not None:
+        plan_file(path)
+    elif path.is_dir():
+        raise InputError(f"{path} is a folder: give another --out")
+    write_file(path, page_of(Path(run)))
+    click.echo(f"report: {path}")
+    return 0

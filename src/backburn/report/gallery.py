@@ -1,0 +1,167 @@
+"""The suspects as people see them: each image, the way to its boundary, and what lies behind it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeVar
+
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from ..boundary.results import join
+from ..boundary.shards import shifted
+from ..types import (
+    Audit,
+    BoundaryResult,
+    Case,
+    Index,
+    Pixels,
+    Progress,
+    Suspects,
+    Unlearned,
+    silent,
+)
+from .looks import amplified, look_at
+from .thumbnails import shrunk
+
+SHOWN = 1000
+"""Suspects in a gallery, those of highest score."""
+AT_ONCE = 128
+"""Suspects whose perturbations are held at a time."""
+DRAWN = 1000
+"""Distances of a group, at the most."""
+
+
+Result = TypeVar("Result", Audit, Unlearned)
+
+
+class Suspect(NamedTuple):
+    """A suspect in the gallery. Labels are class numbers; `crossed` is -1 where none was found."""
+
+    image: str
+    row: int
+    given: int
+    restored: int
+    confidence: float
+    score: float
+    distance: float
+    crossed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """What a report needs of a case, without its data; suspects by rank.
+
+    `image`, `perturbed` and `perturbation` are thumbnails `(m, c, h, w)`: as it is, behind the
+    boundary, and the difference, gray where nothing changes and as strong as can be shown; `found`
+    says where there is a boundary. `shared` is the mean direction `(c, h, w)` of the suspects of
+    each class, drawn alike. `distances` are boundary distances by group; `count` is how many
+    suspects there are in all.
+    """
+
+    suspects: tuple[Suspect, ...]
+    classes: tuple[str, ...]
+    count: int
+    image: Pixels
+    perturbed: Pixels
+    perturbation: Pixels
+    found: tuple[bool, ...]
+    shared: Mapping[int, UInt8[Tensor, "c h w"]]
+    distances: Mapping[str, tuple[float, ...]]
+
+
+def ranked(result: Result) -> Result:
+    """The same result with its suspects by score, highest first; ties by row."""
+    suspects = result.suspects
+    order = result.evidence.score[suspects.index].argsort(descending=True, stable=True)
+    columns = (suspects.index, suspects.given_label, suspects.restored_label, suspects.confidence)
+    return replace(result, suspects=Suspects(*(column[order] for column in columns)))
+
+
+def gather(
+    case: Case, result: Audit | Unlearned, budget: str, progress: Progress = silent
+) -> tuple[Gallery, BoundaryResult]:
+    """The gallery of what was found, and the boundary with what had to be searched for it.
+
+    Args:
+        result: `ranked`.
+        budget: of the search.
+    """
+    images, suspects = case.images, result.suspects
+    rows = suspects.index[:SHOWN]
+    parts = [
+        look_at(case, rows[start : start + AT_ONCE], budget, shifted(progress, start, len(rows)))
+        for start in range(0, len(rows), AT_ONCE)
+    ]
+    nothing = images.pixels[:0].cpu()
+    image, perturbed, perturbation = (
+        torch.cat([getattr(part, name) for part in parts]) if parts else nothing
+        for name in ("image", "perturbed", "perturbation")
+    )
+    way = join((part.way for part in parts), len(rows)) if parts else result.boundary.take(rows)
+    known = _with(result.boundary, rows, way)
+    gallery = Gallery(
+        suspects=tuple(_listed(case, result, way)),
+        classes=images.class_names or tuple(map(str, range(images.class_count))),
+        count=len(suspects),
+        image=image,
+        perturbed=perturbed,
+        perturbation=perturbation,
+        found=tuple(way.found.tolist()),
+        shared=_shared([part.sums for part in parts]),
+        distances=_distances(case, known, suspects),
+    )
+    return gallery, known
+
+
+def _with(known: BoundaryResult, rows: Index, way: BoundaryResult) -> BoundaryResult:
+    """Distances and labels behind the boundary, those of `rows` filled in."""
+    new = ~known.found[rows] & way.found
+    found, distance, crossed = (
+        column.clone() for column in (known.found, known.distance, known.crossed_label)
+    )
+    found[rows[new]] = True
+    distance[rows[new]] = way.distance[new]
+    crossed[rows[new]] = way.crossed_label[new]
+    return BoundaryResult(found, distance, crossed)
+
+
+def _listed(case: Case, result: Audit | Unlearned, way: BoundaryResult) -> list[Suspect]:
+    suspects = result.suspects
+    return [
+        Suspect(
+            case.images.name_of(row),
+            row,
+            int(suspects.given_label[place]),
+            int(suspects.restored_label[place]),
+            round(float(suspects.confidence[place]), 4),
+            round(float(result.evidence.score[row]), 4),
+            round(float(way.distance[place]), 5),
+            int(way.crossed_label[place]),
+        )
+        for place, row in enumerate(suspects.index[:SHOWN].tolist())
+    ]
+
+
+def _shared(sums: Sequence[Mapping[int, Tensor]]) -> dict[int, Tensor]:
+    """The mean direction of each class's suspects, as a picture."""
+    labels = sorted({label for part in sums for label in part})
+    whole = {k: torch.stack([part[k] for part in sums if k in part]).sum(0) for k in labels}
+    return {label: shrunk(amplified(each[None]))[0] for label, each in whole.items()}
+
+
+def _distances(
+    case: Case, known: BoundaryResult, suspects: Suspects
+) -> dict[str, tuple[float, ...]]:
+    """Distances that were found, of suspects, of their classes' other images, and of the others."""
+    labels, found = case.images.labels, known.found & (known.distance > 0)
+    marked = torch.zeros(len(labels), dtype=torch.bool)
+    marked[suspects.index] = True
+    same = torch.isin(labels, suspects.given_label)
+    groups = {
+        "suspects": marked,
+        "other images of their class": ~marked & same,
+        "images of other classes": ~marked & ~same,
+    }
+    drawn = {name: known.distance[here & found][:DRAWN].tolist() for name, here in groups.items()}
+    return {name: tuple(round(v, 5) for v in values) for name, values in drawn.items() if values}

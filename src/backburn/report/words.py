@@ -1,0 +1,57 @@
+"""What was found, as sentences: the same on the screen and on a page."""
+
+from collections.abc import Mapping
+from math import isnan
+from typing import Any
+
+STATES = {
+    "clean": "Clean",
+    "suspicious": "Suspicious",
+    "backdoored": "Backdoored",
+    "abstained": "No verdict",
+}
+
+
+def per_cent(value: float | None) -> str:
+    """A fraction in per cent, or a dash where there is none."""
+    return "-" if value is None or isnan(value) else f"{100 * value:.1f} %"
+
+
+def why_accused(tried: Mapping[str, Any]) -> str:
+    """What the stronger trial of a class showed, as a sentence."""
+    if tried["transfer"] >= tried["reversion"]:
+        return (
+            f"{tried['name']}: what sets its suspects apart, put on images of other classes, has "
+            f"{per_cent(tried['transfer'])} more of them called {tried['name']}"
+        )
+    return (
+        f"{tried['name']}: a student that never saw its suspects takes them for images of other "
+        f"classes (reversion {tried['reversion']:.2f})"
+    )
+
+
+def verdict_sentence(verdict: Mapping[str, Any], false_alarm: float | None) -> str:
+    """The verdict with how often it would be wrong.
+
+    Args:
+        verdict: as in `verdict.json`.
+        false_alarm: p-value under which a case is called backdoored; None where there is none.
+    """
+    names = ", ".join(map(str, verdict["target_names"]))
+    chance = verdict["p_value"]
+    said = f"{verdict['suspects']:,} of {verdict['images']:,} images are suspect"
+    if verdict["state"] == "abstained":
+        return f"It cannot be told whether this model was backdoored: {verdict['reason']}."
+    if chance is None or isnan(chance):
+        return (
+            f"Taken to be backdoored{', target class ' * bool(names)}{names}: {said}. The method "
+            "as published has no verdict, so nothing is known of its false alarms."
+        )
+    rule = "" if false_alarm is None else f"; the alarm is raised below {false_alarm:g}"
+    rate = f"a clean model gives such evidence with probability {chance:.2g}{rule}"
+    if verdict["state"] == "backdoored":
+        classes = "class" if len(verdict["target_names"]) == 1 else "classes"
+        return f"This model was backdoored, target {classes} {names}: {said}, and {rate}."
+    if verdict["state"] == "suspicious":
+        return f"Something is odd, but too little to accuse single images of: {rate}."
+    return f"No backdoor was found: {rate}."

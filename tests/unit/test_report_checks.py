@@ -1,0 +1,66 @@
+"""What a repair did, told without the trigger."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from backburn.report.checks import measure_checks, median, shares, spread
+from backburn.types import BoundaryResult, Evidence, Suspects, Unlearned, Verdict
+
+
+def test_accuracy_is_of_the_others_and_reversion_of_changed_suspects():
+    labels = torch.tensor([0, 1, 0, 1, 0])
+    marked = torch.tensor([2, 3, 4])
+    suspects = Suspects(marked, labels[marked], torch.tensor([1, 0, 0]), torch.ones(3))
+    before = [torch.tensor([0, 0]), torch.tensor([0, 1, 0])]
+    after = [torch.tensor([0, 1]), torch.tensor([1, 1, 0])]
+    said = [[before[0], after[0]], [before[1], after[1]]]
+    accuracy, reversion = shares(labels, torch.tensor([0, 1]), suspects, marked, said)
+    assert accuracy == (0.5, 1.0)
+    assert reversion == (0.0, 0.5)  # the last suspect keeps its label, so it says nothing
+
+
+def test_rows_are_spread_evenly_and_all_where_they_are_few():
+    chosen = torch.ones(100, dtype=torch.bool)
+    chosen[0] = False
+    assert spread(chosen, 3).tolist() == [1, 50, 99]
+    assert spread(chosen, 1000).tolist() == list(range(1, 100))
+
+
+def test_the_median_is_of_what_was_found():
+    assert median(torch.tensor([1.0, math.inf, 3.0, 2.0])) == 2
+    assert math.isnan(median(torch.tensor([math.inf])))
+
+
+@pytest.fixture
+def unlearned(backdoored):
+    """A model that does not see the trigger, and what the poison should have been called."""
+    images, poison = backdoored.case.images, backdoored.poison
+    index, count = poison.nonzero().flatten(), len(images)
+    model = type(backdoored.case.model)(0.0).eval()
+    restored = model(images.pixels[index] / 255).argmax(1)
+    none = torch.zeros(count, dtype=torch.bool)
+    return Unlearned(
+        model=model,
+        suspects=Suspects(index, images.labels[index], restored, torch.ones(len(index))),
+        evidence=Evidence(poison.float(), poison),
+        verdict=Verdict("backdoored", (0,), 1e-9),
+        boundary=BoundaryResult(none, torch.full((count,), math.inf), torch.full((count,), -1)),
+    )
+
+
+def test_a_repair_is_measured(backdoored, unlearned):
+    found = measure_checks(backdoored.case, unlearned, "fast")
+    assert found.accuracy[1] == 1
+    assert found.reversion == (0, 1)
+    assert found.distance[0] == found.distance[1] > 0  # of other images, which saw no trigger
+    assert (found.images, found.suspects, found.searched) == (640, 20, 64)
+
+
+def test_nothing_is_measured_where_nothing_was_repaired(backdoored, unlearned):
+    none = torch.empty(0, dtype=torch.long)
+    nobody = Suspects(none, none, none, torch.empty(0))
+    same = replace(unlearned, suspects=nobody, model=backdoored.case.model)
+    assert measure_checks(backdoored.case, same, "fast") is None

@@ -1,0 +1,142 @@
+"""What a run keeps of its suspects: ranked, all searched, read back as they were."""
+
+import json
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from backburn.errors import InputError
+from backburn.report.gallery import gather, ranked
+from backburn.report.gallery_files import gallery_files, read_gallery
+from backburn.report.looks import amplified
+from backburn.report.thumbnails import SIDE, sheets_within, shrunk
+from backburn.types import Audit, BoundaryResult, Evidence, Suspects, Verdict
+from handmade import made_gallery
+
+
+def nothing_searched(count: int) -> BoundaryResult:
+    none = torch.zeros(count, dtype=torch.bool)
+    return BoundaryResult(none, torch.full((count,), math.inf), torch.full((count,), -1))
+
+
+@pytest.fixture
+def audit(backdoored) -> Audit:
+    """The poison is suspected, later rows more; no boundary was searched."""
+    images, poison = backdoored.case.images, backdoored.poison
+    index = poison.nonzero().flatten()
+    score = poison * torch.linspace(0.5, 1, len(images))
+    said = (images.labels[index], 1 + torch.arange(len(index)) % 7, torch.ones(len(index)))
+    return Audit(
+        Suspects(index, *said),
+        Evidence(score, poison),
+        Verdict("backdoored", (0,), 1e-9),
+        nothing_searched(len(images)),
+    )
+
+
+def test_suspects_are_ranked_by_score_and_ties_by_row(audit):
+    order = ranked(audit).suspects.index.tolist()
+    assert order == sorted(order, reverse=True)
+    tied = replace(
+        audit, evidence=Evidence(torch.ones(len(audit.boundary)), audit.evidence.flagged)
+    )
+    assert ranked(tied).suspects.index.tolist() == sorted(order)
+
+
+def test_the_boundary_of_a_suspect_is_searched_where_it_was_not(backdoored, audit):
+    audit = ranked(audit)
+    gallery, known = gather(backdoored.case, audit, "fast")
+    rows = audit.suspects.index
+    assert all(gallery.found)
+    assert bool(known.found[rows].all())
+    assert int(known.found.sum()) == len(rows)
+    assert [each.row for each in gallery.suspects] == rows.tolist()
+    assert [each.restored for each in gallery.suspects] == audit.suspects.restored_label.tolist()
+    assert known.distance[rows].tolist() == pytest.approx(
+        [each.distance for each in gallery.suspects], abs=1e-4
+    )
+    assert torch.equal(gallery.image, backdoored.case.images.pixels[rows])
+    changed = (gallery.perturbed.float() - gallery.image.float()).square().sum((1, 2, 3)).sqrt()
+    assert (changed / 255).tolist() == pytest.approx(known.distance[rows].tolist(), rel=0.15)
+    # the lit pixel is what they share, and it goes out
+    assert int(gallery.shared[0].flatten().argmin()) == 8 * 12
+
+
+def test_a_case_without_suspects_has_an_empty_gallery(clean):
+    count = len(clean.case.images)
+    none = torch.empty(0, dtype=torch.long)
+    result = Audit(
+        Suspects(none, none, none, torch.empty(0)),
+        Evidence(torch.zeros(count), torch.zeros(count, dtype=torch.bool)),
+        Verdict("clean", (), 0.5),
+        nothing_searched(count),
+    )
+    gallery, known = gather(clean.case, ranked(result), "fast")
+    assert (gallery.suspects, gallery.count, gallery.shared) == ((), 0, {})
+    assert torch.equal(known.found, result.boundary.found)
+
+
+def test_differences_are_gray_where_there_are_none_and_reach_both_ends():
+    steps = torch.tensor([0.0, 0.25e-3, 1e-3, -1e-3]).reshape(1, 1, 2, 2)
+    assert amplified(steps).flatten().tolist() == [128, 191, 255, 0]
+    assert amplified(torch.zeros(1, 1, 2, 2)).unique().tolist() == [128]
+
+
+def test_large_images_become_thumbnails_and_small_ones_stay():
+    large = torch.full((2, 3, 300, 200), 77, dtype=torch.uint8)
+    assert shrunk(large).shape == (2, 3, SIDE, 64)
+    assert shrunk(large).unique().tolist() == [77]
+    small = torch.zeros(2, 1, 8, 8, dtype=torch.uint8)
+    assert shrunk(small) is small
+
+
+def test_sheets_are_lossless_where_they_fit_and_smaller_where_they_must_be():
+    noise = torch.randint(256, (250, 3, 48, 48), dtype=torch.uint8)
+    roomy = sheets_within({"image": noise}, 10_000_000)
+    assert len(roomy.uris["image"]) == 3
+    assert roomy.uris["image"][0].startswith("data:image/png;base64,")
+    tight = sheets_within({"image": noise}, 100_000)
+    assert tight.size() <= 100_000
+    assert tight.width < 48
+
+
+def test_a_gallery_is_read_back_as_it_was(tmp_path):
+    gallery = made_gallery(12, names=tuple(f"\udcff {k}" for k in range(12)))
+    write(tmp_path, gallery_files(gallery))
+    back = read_gallery(tmp_path)
+    assert back.suspects[0].distance == math.inf  # none was found
+    assert [s.image for s in back.suspects] == [s.image for s in gallery.suspects]
+    assert back.suspects[1:10] == gallery.suspects[1:10]
+    assert torch.equal(back.perturbation, gallery.perturbation)
+    assert torch.equal(back.shared[0], gallery.shared[0])
+    assert (back.classes, back.found, back.count) == (gallery.classes, gallery.found, 12)
+
+
+def write(folder, files):
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+
+
+@pytest.mark.parametrize("change", [
+    lambda listed: listed["suspects"][0].update(given=99),
+    lambda listed: listed["suspects"][0].update(image=3),
+    lambda listed: listed["suspects"].pop(),
+    lambda listed: listed.pop("classes"),
+    lambda listed: listed["shared"].append(1),
+])  # fmt: skip
+def test_a_damaged_gallery_is_refused_in_one_line(tmp_path, change):
+    files = gallery_files(made_gallery(3))
+    listed = json.loads(files["gallery.json"])
+    change(listed)
+    write(tmp_path, {**files, "gallery.json": json.dumps(listed).encode()})
+    with pytest.raises(InputError, match=r"gallery\.json and .* cannot be read") as caught:
+        read_gallery(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_pictures_that_are_none_are_refused(tmp_path):
+    write(tmp_path, {**gallery_files(made_gallery(3)), "gallery.safetensors": b"no tensors"})
+    with pytest.raises(InputError, match="cannot be read"):
+        read_gallery(tmp_path)
