@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from backburn.benchmark.study import Longer, Study, load_study
+from backburn.catalogue import DEFENSES, DETECTORS
 from backburn.errors import InputError
+from backburn.runs import new_record, read_sealed, sealed, to_json
 
 STUDIES = Path(__file__).parents[2] / "studies"
 
@@ -110,6 +112,14 @@ def test_methods_have_the_hyperparameters_of_the_study():
     assert (str(anp.given), str(strip.given)) == ("5 % clean", "training set + 5 % clean")
     assert anp.arguments()["settings"]["burn"]["iterations"] == 7
     assert strip.arguments()["settings"]["burn"]["superpositions"] == 100
+
+
+@pytest.mark.parametrize("method", [*DEFENSES, *DETECTORS])
+def test_what_made_a_cell_is_what_its_record_says_when_it_is_read(method, tmp_path):
+    (cell,) = Study(attacks=["badnets"], methods=[method]).cells()
+    record = new_record("bench", cell.arguments(), 0, {}, {}, "cpu")
+    (tmp_path / "cell.json").write_bytes(to_json(sealed(record)))
+    assert read_sealed(tmp_path / "cell.json").arguments == cell.arguments()
 
 
 def test_what_is_named_twice_is_run_once():

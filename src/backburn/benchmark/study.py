@@ -165,19 +165,19 @@ class Cell:
 
     def attack_settings(self) -> dict[str, Any]:
         """The attack's hyperparameters, as plain values."""
-        return cast(dict[str, Any], msgspec.to_builtins(self.mounted()))
+        return cast(dict[str, Any], _plain(self.mounted()))
 
     def victim_settings(self) -> dict[str, Any]:
         """What the victim depends on beside its name, as plain values."""
         parts = ["dataset", "train", "target_label", *(["skip"] if self.study.skip else [])]
-        plain = {part: msgspec.to_builtins(getattr(self.study, part)) for part in parts}
-        return {**plain, "recipe": msgspec.to_builtins(self.recipe)}
+        plain = {part: _plain(getattr(self.study, part)) for part in parts}
+        return {**plain, "recipe": _plain(self.recipe)}
 
     def settings(self) -> dict[str, Any]:
         """What the result depends on beside the cell's name, as plain values."""
         if not self.study.defend:
             return self.victim_settings()
-        settings = msgspec.to_builtins(self.study.compared(self.method))
+        settings = _plain(self.study.compared(self.method))
         fresh = {"fresh_holdout": True} if self.given.holdout and self.study.fresh_holdout else {}
         return {**self.victim_settings(), "method": self.method, "burn": settings, **fresh}
 
@@ -188,6 +188,11 @@ class Cell:
     def arguments(self) -> dict[str, Any]:
         """What the cell's record says it was made from."""
         return {"cell": self.name, "attack": self.attack_settings(), "settings": self.settings()}
+
+
+def _plain(value: Any) -> Any:
+    """What a record is read back as: tuples are lists there."""
+    return msgspec.json.decode(msgspec.json.encode(value))
 
 
 def load_study(file: str | Path) -> Study:
