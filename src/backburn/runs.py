@@ -179,20 +179,22 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is either as it was before, or whole, whenever the machine stops."""
-    with tempfile.NamedTemporaryFile(
-        dir=path.parent, prefix=f".{path.name}-", delete=False
-    ) as file:
-        hidden = Path(file.name)
-        try:
+    """Write a file that is either as it was before, or whole, whenever the machine stops.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    hidden = path.with_name(f".{path.name}-{os.getpid()}")
+    try:
+        with hidden.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-            hidden.chmod(0o644)
-            hidden.replace(path)
-        except BaseException:
-            hidden.unlink(missing_ok=True)
-            raise
+        hidden.replace(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}") from error
+    finally:
+        hidden.unlink(missing_ok=True)
 
 
 def write_run(path: Path, record: Record, files: Mapping[str, bytes]) -> Path:
@@ -222,22 +224,6 @@ def plan_file(path: Path) -> None:
     parent = path.absolute().parent
     if not parent.is_dir() or not os.access(parent, os.W_OK):
         raise InputError(f"{path} cannot be written: {parent} is not a writable folder")
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """Write a file whole: under a hidden name first; one of that name is replaced.
-
-    Raises:
-        InputError: it cannot be written.
-    """
-    hidden = path.with_name(f".{path.name}-{os.getpid()}")
-    try:
-        hidden.write_bytes(content)
-        hidden.replace(path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}") from error
-    finally:
-        hidden.unlink(missing_ok=True)
 
 
 def read_record(path: Path) -> Record:

@@ -143,6 +143,6 @@ def test_a_file_is_written_whole_or_stays_as_it_was(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(runs.os, "fsync", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(InputError, match=r"table\.csv cannot be written: No space"):
         write_whole(path, b"half")
     assert contents(tmp_path) == {"table.csv": b"new"}

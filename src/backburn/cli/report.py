@@ -20,13 +20,13 @@ def command(run: str, out: str | None) -> int:
 
     from ..errors import InputError
     from ..report.rendering import page_of
-    from ..runs import plan_file, write_file
+    from ..runs import plan_file, write_whole
 
     path = Path(out) if out is not None else Path(run) / "report.html"
     if out is not None:
         plan_file(path)
     elif path.is_dir():
         raise InputError(f"{path} is a folder: give another --out")
-    write_file(path, page_of(Path(run)))
+    write_whole(path, page_of(Path(run)))
     click.echo(f"report: {path}")
     return 0
