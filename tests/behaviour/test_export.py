@@ -160,7 +160,7 @@ def test_an_export_that_cannot_be_made(refused, run, arguments, told):
 
 def test_a_run_without_suspects_or_a_damaged_one_is_refused(refused, here, run):
     (run / "suspects.csv").write_text("image,given_label\na,b\n")
-    assert "row 1" in refused("export", "run", "cleaned")
+    assert "needs the column restored_label" in refused("export", "run", "cleaned")
     (run / "suspects.csv").unlink()
     assert "suspects.csv" in refused("export", "run", "cleaned")
 
