@@ -91,7 +91,7 @@ def test_a_fresh_holdout_is_of_images_that_no_victim_has_seen(tmp_path):
     run_cell(cell, tmp_path, tmp_path, silent)
     folder = tmp_path / cell.victim_name
     made = cells.made_once(cell, tmp_path, folder, silent)
-    bench = cells._bench(cell, tmp_path, folder, made, silent)
+    bench = cells._bench(cell, tmp_path, folder, made, None, silent)
     holdout = cells._handed(cell, bench).holdout
     assert len(bench.reserve) == 400
     seen = {bytes(image.numpy()) for image in bench.case.images.pixels}

@@ -70,9 +70,10 @@ def run_cell(cell: Cell, data: Path, victims: Path, progress: Progress) -> Recor
     made = made_once(cell, data, folder, progress)
     if not cell.study.defend:
         return replace(made, command="bench", arguments=cell.arguments())
+    reference = _reference(cell, data, folder, progress)  # perhaps trained here: not this cell's
     forget_peak()
     with watch("read"):
-        bench = _bench(cell, data, folder, made, progress)
+        bench = _bench(cell, data, folder, made, reference, progress)
     method = cell.study.compared(cell.method)
     if isinstance(method, Detector):
         found = _examined(cell, method, bench, watch, progress)
@@ -85,12 +86,24 @@ def run_cell(cell: Cell, data: Path, victims: Path, progress: Progress) -> Recor
     return replace(record, memory=peak_mebibytes())
 
 
-def _bench(cell: Cell, data: Path, folder: Path, made: Record, progress: Progress) -> Bench:
-    twin, reference = cell.reference, None
-    if twin and cell.kind == "defense":
-        clean = folder.parent / twin.victim_name
-        made_once(twin, data, clean, progress)
-        reference = reference_of(folder, clean)
+def _reference(cell: Cell, data: Path, folder: Path, progress: Progress) -> Reference | None:
+    """What a defence is compared with; None for a detector, or without clean models."""
+    twin = cell.reference
+    if twin is None or cell.kind == "detector":
+        return None
+    clean = folder.parent / twin.victim_name
+    made_once(twin, data, clean, progress)
+    return reference_of(folder, clean)
+
+
+def _bench(
+    cell: Cell,
+    data: Path,
+    folder: Path,
+    made: Record,
+    reference: Reference | None,
+    progress: Progress,
+) -> Bench:
     study, reserve = cell.study, None
     if study.fresh_holdout and cell.given.holdout:
         reserve = left_out(source_of(study, data), study.skip)

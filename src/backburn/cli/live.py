@@ -55,25 +55,17 @@ class LiveStudy:
 
     def told(self, cell: Cell, error: str | None) -> None:
         """A cell has ended."""
-        self._note(cell, error)
+        record = self._note(cell, error)
         if not self._quiet and not self._bars:
-            self._console.print(self._line(cell, error), markup=False, soft_wrap=True)
+            line = _line(record) if record and not error else error
+            self._console.print(f"{cell.name}: {line}", markup=False, soft_wrap=True)
 
-    def _note(self, cell: Cell, error: str | None = None) -> None:
+    def _note(self, cell: Cell, error: str | None = None) -> Record | None:
         record = read_cell(cell, self._out)
         if record or error:
             figure = headline(record)[1] if record else None
             self._figures[cell.method, cell.attack].append(figure)
-
-    def _line(self, cell: Cell, error: str | None) -> str:
-        record = read_cell(cell, self._out)
-        if error or record is None:
-            return f"{cell.name}: {error}"
-        name, figure = headline(record)
-        shown = "-" if figure is None else f"{100 * figure:.1f}"
-        phases = (record.seconds.get(phase) for phase in ("repair", "examine", "victim"))
-        spent = next(seconds for seconds in phases if seconds is not None)
-        return f"{cell.name}: {name} {shown}, {spent:.0f} s"
+        return record
 
     def _table(self) -> Table:
         attacks = list(dict.fromkeys(cell.attack for cell in self._cells))
@@ -88,6 +80,14 @@ class LiveStudy:
             return Text(WAITING, style="dim")
         known = [figure for figure in figures if figure is not None]
         return Text(f"{100 * fmean(known):.1f}") if known else Text(FAILED, style="red")
+
+
+def _line(record: Record) -> str:
+    name, figure = headline(record)
+    shown = "-" if figure is None else f"{100 * figure:.1f}"
+    phases = (record.seconds.get(phase) for phase in ("repair", "examine", "victim"))
+    spent = next(seconds for seconds in phases if seconds is not None)
+    return f"{name} {shown}, {spent:.0f} s"
 
 
 def headline(record: Record) -> tuple[str, float | None]:

@@ -12,6 +12,7 @@ from torch import nn
 
 from ..data.arrays import from_arrays
 from ..errors import InputError
+from ..runs import write_whole
 from ..types import Audit, Case, Progress, Unlearned, silent
 from .figures import figure_files
 from .kept import run_files
@@ -34,9 +35,7 @@ class Figures:
         """Write all files into a folder; those of the same name are replaced."""
         Path(folder).mkdir(parents=True, exist_ok=True)
         for name, content in self.files.items():
-            hidden = Path(folder) / f".{name}"
-            hidden.write_bytes(content)
-            hidden.replace(Path(folder) / name)
+            write_whole(Path(folder) / name, content)
 
     def _repr_html_(self) -> str:
         # as an image, a picture runs no script and styles nothing else, whatever a class is called
