@@ -11,6 +11,7 @@ from backburn.detection.trials import (
     TRANSFER,
     Trial,
     carry_over,
+    foreign,
     kept_without,
     reversion,
 )
@@ -62,6 +63,27 @@ def test_a_trigger_of_one_source_class_does_too():
 
 def test_a_natural_likeness_does_not():
     assert carried(Corner(), images(0)) == {1: 0, 2: 0, 3: 0}
+
+
+def test_a_pattern_that_the_rest_of_the_class_varies_by_does_not():
+    data = images(10)
+    data.pixels[10:EACH, 0, 0, 0] = torch.linspace(0, 120, EACH - 10).byte()
+    assert carried(Corner(), data) == {1: 0, 2: 0, 3: 0}
+
+
+def test_only_what_the_rest_does_not_vary_by_is_foreign():
+    rest = torch.full((20, 1, 2, 2), 100, dtype=torch.uint8)
+    rest[:10, 0, 0, 0], rest[10:, 0, 0, 0] = 50, 150
+    difference = torch.tensor([[[30.0, 40.0], [0.0, 0.0]]])
+    expected = torch.tensor([[[0.0, 40.0], [0.0, 0.0]]])
+    assert torch.allclose(foreign(difference, rest), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_what_does_not_vary_at_all_explains_nothing(count: int):
+    rest = torch.full((count, 1, 2, 2), 100, dtype=torch.uint8)
+    difference = torch.tensor([[[30.0, 40.0], [0.0, 0.0]]])
+    assert torch.equal(foreign(difference, rest), difference)
 
 
 def test_what_was_called_so_before_does_not_count():

@@ -15,6 +15,8 @@ from .groups import Division
 
 EACH, FEWEST = 40, 10
 EVEN = 0.8
+NATURAL, REST = 8, 300
+"""Principal components of a class's own variation, and the images that they are taken from."""
 TRANSFER, REVERSION = 0.04, 0.08
 """Means, at the most, of both in classes where nothing is planted (docs/method.md)."""
 
@@ -54,10 +56,10 @@ def carry_over(
 ) -> dict[int, float]:
     """Share of each other class that is called `label` with what sets the group apart.
 
-    The mean difference between the group and the rest of its class is added to images of the other
-    classes (and, because a network may take its reverse for the same, subtracted). A natural
-    likeness does not carry over; most triggers do, but for warps and those that differ from image
-    to image.
+    The mean difference between the group and the rest of its class, as far as it is foreign to that
+    rest, is added to images of the other classes (and, because a network may take its reverse for
+    the same, subtracted). A natural likeness does not carry over; most triggers do, but for warps
+    and those that differ from image to image.
 
     Args:
         division: of the class of that label.
@@ -70,7 +72,7 @@ def carry_over(
     }
     if not chosen:
         return {}
-    difference = mean_difference(images.pixels, division)
+    difference = foreign(mean_difference(images.pixels, division), images.pixels[_few(division)])
     pixels = images.pixels[torch.cat(list(chosen.values()))]
     sizes = [len(rows) for rows in chosen.values()]
     before = _called(model, pixels, label, sizes)
@@ -105,6 +107,35 @@ def mean_difference(pixels: Pixels, division: Division) -> Tensor:
     """The mean image of the group less that of the rest of its class, in 0..255 units."""
     group, rest = (pixels[rows].float().mean(0) for rows in (division.inside, division.outside))
     return group - rest
+
+
+def foreign(difference: Tensor, rest: Pixels) -> Tensor:
+    """The part of a difference of mean images that the rest of the class does not vary by itself.
+
+    Where a class is a pattern of any phase or sign, its halves differ by the pattern, which makes
+    other images look like the class; but so do its images among each other.
+
+    Args:
+        difference: `(c, h, w)`.
+        rest: images of the class outside of the group.
+    Returns:
+        The difference without its projection on the first principal components of `rest`.
+    """
+    flat = rest.float().flatten(1)
+    flat -= flat.mean(0)
+    scale, axes = torch.linalg.eigh(flat @ flat.T)
+    known = scale > scale[-1:] * 1e-6
+    axes = (axes[:, known][:, -NATURAL:].T @ flat).T  # the last are the largest
+    axes = axes / axes.norm(dim=0)
+    line = difference.flatten()
+    natural: Tensor = axes @ (axes.T @ line)
+    return (line - natural).reshape(difference.shape)
+
+
+def _few(division: Division) -> Tensor:
+    """Evenly spaced rows outside of the group."""
+    rows = division.outside
+    return rows[torch.linspace(0, len(rows) - 1, min(REST, len(rows))).long()]
 
 
 def _some(rows: Index, generator: torch.Generator) -> Tensor:
