@@ -12,8 +12,9 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from ..data.digest import digest
-from ..training import BatchTransform, Objective, Training, fit
+from ..training import BatchTransform, Objective, Training
 from ..types import LabeledImages, Progress, silent
+from ..work.contract import HERE, Work
 
 N = TypeVar("N", bound=nn.Module)
 
@@ -25,10 +26,12 @@ class Surrogates:
     Args:
         folder: `KEY.safetensors`, where KEY is a SHA-256 of the initial weights, the images, the
             labels and the settings; nothing is kept where None.
+        work: who trains.
     """
 
     folder: Path | None = None
     progress: Progress = silent
+    work: Work = HERE
 
     def fitted(
         self,
@@ -41,7 +44,7 @@ class Surrogates:
         batch_transform: BatchTransform | None = None,
         objective: Objective | None = None,
     ) -> N:
-        """`model`, trained in place by `training.fit`.
+        """`model`, trained in place by `Work.fit`.
 
         Args:
             seed: of the order and the augmentation.
@@ -53,7 +56,7 @@ class Surrogates:
         )
         if self._load(model, key):
             return model
-        fit(
+        self.work.fit(
             model,
             images.pixels,
             images.labels,

@@ -43,13 +43,13 @@ def command(
         drop_work,
         new_record,
         plan_run,
-        plan_work,
         to_json,
         write_run,
     )
     from .casework import exhibit, match_truth, verdict_summary
     from .opening import open_case
     from .screen import ShowProgress, found_line, print_json, print_verdict
+    from .working import work_of
 
     burn, where = configure(BURN(), config, settings), best_device(device)
     path, watch = plan_run(out, "audit"), Stopwatch()
@@ -58,10 +58,10 @@ def command(
             opened = open_case(given, None, seed, where, progress)
         progress.say(opened.notes)
         with watch("boundary"):
-            generator, shards = torch.Generator().manual_seed(seed), plan_work(out)
-            result = burn.audit(opened.case, generator, progress, shards)
+            generator, work = torch.Generator().manual_seed(seed), work_of(out)
+            result = burn.audit(opened.case, generator, progress, work)
         with watch("gallery"):
-            result, shown = exhibit(opened, result, burn.search_budget, progress)
+            result, shown = exhibit(opened, result, burn.search_budget, progress, work)
     images, found = opened.case.images, match_truth(opened, result)
     verdict = verdict_summary(opened, result)
     record = new_record(

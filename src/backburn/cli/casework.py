@@ -11,6 +11,7 @@ from ..report.gallery import gather, ranked
 from ..report.gallery_files import gallery_files
 from ..toolkits.suspects import COLUMNS
 from ..types import Audit, LabeledImages, Progress, Unlearned
+from ..work.contract import Work
 from .opened import Opened
 
 Result = TypeVar("Result", Audit, Unlearned)
@@ -35,14 +36,14 @@ def match_truth(opened: Opened, result: Audit | Unlearned) -> Found | None:
 
 
 def exhibit(
-    opened: Opened, result: Result, budget: str, progress: Progress
+    opened: Opened, result: Result, budget: str, progress: Progress, work: Work
 ) -> tuple[Result, dict[str, bytes]]:
     """The result with its suspects by rank, and the files that show them.
 
     What had to be searched to show them is in its boundary, too.
     """
     result = ranked(result)
-    gallery, boundary = gather(opened.case, result, budget, progress)
+    gallery, boundary = gather(opened.case, result, budget, progress, work)
     result = replace(result, boundary=boundary)
     listed = {"suspects.csv": suspects_csv(opened.case.images, result)}
     return result, {**listed, **gallery_files(gallery)}

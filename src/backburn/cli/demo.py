@@ -30,24 +30,27 @@ def command(
     from ..config import configure
     from ..data.digits import digits
     from ..models.inference import best_device
-    from ..runs import Stopwatch, plan_run
+    from ..runs import Stopwatch, drop_work, plan_run
     from .making import Plan, default_recipe, make
     from .mending import mend, publish
     from .opened import Opened
     from .screen import ShowProgress
+    from .working import work_of
 
     # on 8x8 images threads wait for each other longer than they work
     torch.set_num_threads(1)
     burn, where = configure(BURN(), config, settings), best_device(device)
     path, watch = plan_run(out, "demo"), Stopwatch()
     with ShowProgress(quiet=as_json) as progress:
+        work = work_of(out)
         with watch("read"):
             images, test = digits("train"), digits("test")
         plan = Plan(BadNets(poisoning_rate=0.05), default_recipe(images))
-        made = make(plan, images, test, where, seed, watch, progress)
+        made = make(plan, images, test, where, seed, watch, progress, None, work)
         victim = made.victim
         opened = Opened(victim.case(), len(victim.images), victim.truth, made.exam)
         given = {"attack": "badnets", "data": "digits", "rate": 0.05}
-        mended = mend("demo", opened, given, burn, seed, watch, progress)
+        mended = mend("demo", opened, given, burn, seed, watch, progress, work)
     publish(mended, path, as_json)
+    drop_work(out)
     return 0

@@ -45,9 +45,10 @@ def command(
     from ..models.inference import best_device
     from ..report.figures import figure_files
     from ..report.portrait import portray
-    from ..runs import Stopwatch, new_record, plan_run, write_run
+    from ..runs import Stopwatch, drop_work, new_record, plan_run, write_run
     from .opening import open_case
     from .screen import ShowProgress, print_json
+    from .working import work_of
 
     burn, where = configure(BURN(), config, settings), best_device(device)
     path, watch = plan_run(out, "figures"), Stopwatch()
@@ -55,9 +56,9 @@ def command(
         with watch("read"):
             opened = open_case(given, None, seed, where, progress)
         progress.say(opened.notes)
-        generator = torch.Generator().manual_seed(seed)
+        generator, work = torch.Generator().manual_seed(seed), work_of(out)
         with watch("repair"):
-            repaired = burn.repair(opened.case, generator, progress)
+            repaired = burn.repair(opened.case, generator, progress, work)
         with watch("figures"):
             shown = portray(
                 opened.case,
@@ -67,12 +68,14 @@ def command(
                 burn.detector.budget,
                 generator,
                 progress,
+                work,
             )
             drawn = figure_files(shown, repaired.history, opened.case.images.class_names)
     measured = {"verdict": repaired.verdict, "auroc": shown.aurocs()}
     said = {**opened.said(given), "each": each}
     record = new_record("figures", said, seed, watch.seconds, measured, str(where))
     write_run(path, record, {"config.toml": to_toml(burn), **drawn})
+    drop_work(out)
     if as_json:
         print_json({**measured, "run": str(path)})
     else:

@@ -16,10 +16,12 @@ from ..data.reading import has_split, load_images
 from ..errors import InputError
 from ..metrics import Scores, judge
 from ..models.inference import best_device
-from ..runs import Stopwatch, new_record, plan_run, write_run
+from ..runs import Stopwatch, drop_work, new_record, plan_run, write_run
 from ..training import Training
 from ..types import Exam, LabeledImages, Progress, Victim
+from ..work.contract import HERE, Work
 from .screen import ShowProgress, print_json, print_made
+from .working import work_of
 
 SMALL = 16
 
@@ -70,8 +72,9 @@ def make_and_write(
             images, held_out = read_both(data, test, limit, seed, progress)
         recipe = default_recipe(images, arch)
         plan = configure(Plan(attack, recipe), config, settings)
-        kept = Surrogates(Path(surrogates) if surrogates else None, progress)
-        made = make(plan, images, held_out, where, seed, watch, progress, kept)
+        work = work_of(out)
+        kept = Surrogates(Path(surrogates) if surrogates else None, progress, work)
+        made = make(plan, images, held_out, where, seed, watch, progress, kept, work)
         with watch("write"):
             files = dump_victim(made.victim, made.exam, progress, layout)
     record = new_record(
@@ -83,6 +86,7 @@ def make_and_write(
         str(where),
     )
     write_run(path, record, {"config.toml": to_toml(plan), **files})
+    drop_work(out)
     if as_json:
         print_json({"run": str(path), "victim": made.scores, "seconds": watch.seconds})
     else:
@@ -99,11 +103,13 @@ def make(
     watch: Stopwatch,
     progress: Progress,
     surrogates: Surrogates | None = None,
+    work: Work = HERE,
 ) -> Made:
     """Poison, train and judge."""
     generator = torch.Generator().manual_seed(seed)
     with watch("victim"):
-        victim = plan.attack.mount(images.on(device), plan.recipe, generator, progress, surrogates)
+        given = (images.on(device), plan.recipe, generator, progress, surrogates, work)
+        victim = plan.attack.mount(*given)
     with watch("test"):
         exam = exam_of(victim, test)
         return Made(victim, exam, judge(victim.model, exam, progress))

@@ -52,12 +52,13 @@ def command(
     from ..catalogue import method_named
     from ..config import configure
     from ..models.inference import best_device
-    from ..runs import Stopwatch, drop_work, plan_run, plan_work
+    from ..runs import Stopwatch, drop_work, plan_run
     from .again import Asked, again
     from .mending import mend, publish
     from .opening import open_case
     from .reviewing import open_review
     from .screen import ShowProgress
+    from .working import work_of
 
     asked = again(Asked(given, seed, test, holdout, method, config))
     given, seed, method = asked.given, asked.seed or 0, asked.method or "default"
@@ -77,8 +78,7 @@ def command(
             "holdout": asked.holdout,
             "review": reviewed.said() if reviewed else None,
         }
-        work = plan_work(out)
-        mended = mend("repair", opened, said, burn, seed, watch, progress, work, reviewed)
+        mended = mend("repair", opened, said, burn, seed, watch, progress, work_of(out), reviewed)
     publish(mended, path, as_json)
     drop_work(out)
     if review and mended.summary["verdict"]["suspects"]:
