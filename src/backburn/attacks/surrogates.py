@@ -1,7 +1,5 @@
 """Auxiliary networks that some attacks train first, kept by what they were made from."""
 
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -12,6 +10,7 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from ..data.digest import digest
+from ..runs import write_whole
 from ..training import BatchTransform, Objective, Training
 from ..types import LabeledImages, Progress, silent
 from ..work.contract import HERE, Work
@@ -85,10 +84,7 @@ class Surrogates:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         content = save({name: value.contiguous() for name, value in model.state_dict().items()})
-        handle, part = tempfile.mkstemp(dir=self.folder, prefix=".")
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(part).replace(self._path(key))
+        write_whole(self._path(key), content)
 
     def _path(self, key: str) -> Path:
         return Path(self.folder or ".") / f"{key[:32]}.safetensors"

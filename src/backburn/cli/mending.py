@@ -15,7 +15,7 @@ from ..models.inference import device_of
 from ..models.loading import dump_model
 from ..models.writing import dump_like
 from ..report.checks import measure_checks
-from ..runs import Record, Stopwatch, new_record, to_json, write_run
+from ..runs import Record, Stopwatch, new_record, to_json
 from ..types import LabeledImages, Progress
 from ..work.contract import HERE, Work
 from .casework import exhibit, judge_both, match_truth, verdict_summary
@@ -91,9 +91,8 @@ def mend(
     return Mended(record, files, summary, case.images, before, after, found)
 
 
-def publish(mended: Mended, path: Path, as_json: bool) -> None:
-    """Write the run, and say what came of it."""
-    write_run(path, mended.record, mended.files)
+def tell(mended: Mended, path: Path, as_json: bool) -> None:
+    """Say what came of a repair that is written."""
     if as_json:
         print_json({**mended.summary, "run": str(path)})
     else:

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from ..data.digest import digest
-from ..models.pages import release
 from ..training import BatchTransform, Remembering, Training
 from ..types import Index, Labels, PerImage, Pixels
+from .digests import digest_of_pixels
 from .sealed import read_tensors, write_tensors
 
 SHARE = 0.005
@@ -21,7 +21,6 @@ LEAST = 2.0
 SLOW_DISK = 2e8
 """Bytes a second, and `LATENCY` seconds a file: what a disk is taken for until it was tried."""
 LATENCY = 0.01
-AT_ONCE = 4096
 
 
 @dataclass(slots=True)
@@ -86,8 +85,5 @@ def key_of(
     kept = transform.remember() if isinstance(transform, Remembering) else {}
     given = [value for value in (rows, weights) if value is not None]
     tensors = [*model.state_dict().values(), generator.get_state(), labels, *given]
-    parts = [digest(f"{said} {trained} {sorted(kept)}".encode(), *tensors, *kept.values())]
-    for part in pixels.split(AT_ONCE):  # type: ignore[no-untyped-call]
-        parts.append(digest(b"", part))
-        release(part)
-    return digest(" ".join(parts).encode())
+    said = f"{said} {trained} {sorted(kept)} {digest_of_pixels(pixels)}"
+    return digest(said.encode(), *tensors, *kept.values())
