@@ -8,8 +8,9 @@ import torch
 from backburn.attacks.surrogates import Surrogates, draw_seed
 from backburn.data.augmentation import Augmentation
 from backburn.models.zoo import build
-from backburn.training import Training
+from backburn.training import Training, fit
 from backburn.types import LabeledImages
+from backburn.work.contract import Here
 
 PLAIN = Training(1, 20, augmentation=Augmentation(0.0))
 
@@ -24,44 +25,47 @@ def network(seed: int = 0):
     return build("small_cnn-w4", 2, 1, generator=torch.Generator().manual_seed(seed))
 
 
+class Counted(Here):
+    """Notes the phases that were really trained."""
+
+    def __init__(self):
+        self.trained = []
+
+    def fit(self, *arguments, phase, **options) -> list[float]:
+        self.trained.append(phase)
+        return fit(*arguments, phase=phase, **options)
+
+
 @pytest.fixture
-def count(monkeypatch) -> list[str]:
-    """The phases that were really trained."""
-    from backburn.attacks import surrogates
-
-    trained, fit = [], surrogates.fit
-
-    def note(*arguments, **options):
-        trained.append(options["phase"])
-        return fit(*arguments, **options)
-
-    monkeypatch.setattr(surrogates, "fit", note)
-    return trained
+def work() -> Counted:
+    return Counted()
 
 
 def weights(model) -> torch.Tensor:
     return torch.cat([value.flatten().float() for value in model.state_dict().values()])
 
 
-def test_what_was_trained_once_is_taken_from_the_folder(tmp_path, images, count):
-    kept = Surrogates(tmp_path / "deep" / "kept")
+def test_what_was_trained_once_is_taken_from_the_folder(tmp_path, images, work):
+    kept = Surrogates(tmp_path / "deep" / "kept", work=work)
     first, second = (kept.fitted(network(), images, PLAIN, 1, "train: this") for _ in range(2))
-    assert count == ["train"]
+    assert work.trained == ["train"]
     assert torch.equal(weights(first), weights(second))
     assert not torch.equal(weights(first), weights(network()))
     assert not second.training
     assert [path.suffix for path in (tmp_path / "deep" / "kept").iterdir()] == [".safetensors"]
 
 
-def test_without_a_folder_it_is_trained_every_time_to_the_same_weights(images, count):
-    first, second = (Surrogates().fitted(network(), images, PLAIN, 1, "train") for _ in range(2))
-    assert len(count) == 2
+def test_without_a_folder_it_is_trained_every_time_to_the_same_weights(images, work):
+    first, second = (
+        Surrogates(work=work).fitted(network(), images, PLAIN, 1, "train") for _ in range(2)
+    )
+    assert len(work.trained) == 2
     assert torch.equal(weights(first), weights(second))
 
 
 @pytest.mark.parametrize("other", ["weights", "pixels", "labels", "training", "seed", "purpose"])
-def test_anything_else_is_trained_anew(tmp_path, images, count, other):
-    kept = Surrogates(tmp_path)
+def test_anything_else_is_trained_anew(tmp_path, images, work, other):
+    kept = Surrogates(tmp_path, work=work)
     kept.fitted(network(), images, PLAIN, 1, "train: 8")
     changed = {
         "pixels": images.relabeled(images.pixels + 1, images.labels),
@@ -75,31 +79,31 @@ def test_anything_else_is_trained_anew(tmp_path, images, count, other):
         2 if other == "seed" else 1,
         "train: 9" if other == "purpose" else "train: 8",
     )
-    assert len(count) == 2
+    assert len(work.trained) == 2
 
 
 @pytest.mark.parametrize("content", [b"", b"junk", None])
-def test_a_damaged_file_is_made_again(tmp_path, images, count, content):
-    kept = Surrogates(tmp_path)
+def test_a_damaged_file_is_made_again(tmp_path, images, work, content):
+    kept = Surrogates(tmp_path, work=work)
     first = kept.fitted(network(), images, PLAIN, 1, "train")
     (file,) = tmp_path.iterdir()
     whole = file.read_bytes()
     file.write_bytes(whole[:-9] if content is None else content)
     second = kept.fitted(network(), images, PLAIN, 1, "train")
-    assert len(count) == 2
+    assert len(work.trained) == 2
     assert torch.equal(weights(first), weights(second))
     assert file.read_bytes() == whole
 
 
-def test_a_file_of_another_network_is_made_again(tmp_path, images, count):
+def test_a_file_of_another_network_is_made_again(tmp_path, images, work):
     from safetensors.torch import save
 
-    kept = Surrogates(tmp_path)
+    kept = Surrogates(tmp_path, work=work)
     kept.fitted(network(), images, PLAIN, 1, "train")
     (file,) = tmp_path.iterdir()
     file.write_bytes(save({"other": torch.zeros(2)}))
     kept.fitted(network(), images, PLAIN, 1, "train")
-    assert len(count) == 2
+    assert len(work.trained) == 2
 
 
 def test_a_seed_for_a_part_leaves_the_rest_the_same(generator):

@@ -170,7 +170,7 @@ def test_one_image_that_never_fits_is_an_error(pixels):
     model = Cramped(nn.Flatten(), 0, torch.OutOfMemoryError("CUDA out of memory"))
     with (
         pytest.warns(UserWarning, match="memory is short"),
-        pytest.raises(BackburnError, match="not enough memory to search the boundary of one image"),
+        pytest.raises(BackburnError, match="not enough memory for searching one image"),
     ):
         boundary(model, pixels)
 

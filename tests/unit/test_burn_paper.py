@@ -7,6 +7,7 @@ from backburn.burn.paper import PaperBURN, abnormality
 from backburn.errors import InputError
 from backburn.training import Training
 from backburn.types import BoundaryResult
+from backburn.work.kept import Kept
 
 QUICK = PaperBURN(training=Training(epochs=1, learning_rate=0.001))
 
@@ -33,9 +34,9 @@ def test_it_takes_the_model_to_be_backdoored_and_ends_when_suspects_are_stable(
     assert 0 <= repaired.evidence.score.min() <= repaired.evidence.score.max() <= 1
 
 
-def test_a_killed_search_goes_on(backdoored, tmp_path):
+def test_its_search_can_be_kept(backdoored, tmp_path):
     plain = QUICK.repair(backdoored.case, torch.Generator().manual_seed(0))
-    kept = QUICK.repair(backdoored.case, torch.Generator().manual_seed(0), shards=tmp_path)
+    kept = QUICK.repair(backdoored.case, torch.Generator().manual_seed(0), work=Kept(tmp_path))
     assert list(tmp_path.rglob("*.safetensors"))
     assert torch.equal(plain.boundary.distance, kept.boundary.distance)
 

@@ -17,6 +17,7 @@ from backburn.detection.examination import Tried
 from backburn.errors import InputError
 from backburn.training import Training
 from backburn.types import BoundaryResult, Case, Evidence, LabeledImages, Suspects, Verdict
+from backburn.work.contract import Here
 
 SHORT = Training(epochs=1, learning_rate=0.001)
 QUICK = BURN(training=SHORT, refinement=Refinement(rounds=3))
@@ -134,23 +135,26 @@ def test_what_a_person_accepts_is_unlearned_whatever_the_verdict(clean, monkeypa
     assert [each.name for each in repaired.history] == ["boundary", "restoration", "decoupling"]
 
 
-def taught(monkeypatch, case: Case, review: Review) -> tuple[dict[int, int], Tensor]:
+def taught(case: Case, review: Review) -> tuple[dict[int, int], Tensor]:
     """Labels by row and weights that the first fine-tuning trains on."""
     seen: list[tuple] = []
-    monkeypatch.setattr(
-        "backburn.burn.workbench.fit",
-        lambda *given, rows, weights, **_: seen.append((given, rows, weights)),
-    )
-    replace(QUICK, refinement=Refinement()).repair(case, seeded(), review=review)
+
+    class Noting(Here):
+        def fit(self, *given, phase, rows, weights=None, **_) -> list[float]:
+            if phase == "decoupling":
+                seen.append((given, rows, weights))
+            return []
+
+    replace(QUICK, refinement=Refinement()).repair(case, seeded(), work=Noting(), review=review)
     given, rows, weights = seen[0]
     return {row: int(given[2][row]) for row in rows.tolist()}, weights
 
 
-def test_rejected_images_are_trained_on_as_clean_and_accepted_ones_fully(backdoored, monkeypatch):
+def test_rejected_images_are_trained_on_as_clean_and_accepted_ones_fully(backdoored):
     first, second, third, *_ = poison_rows(backdoored)
     # the third keeps its label: clean-label poison is left out of training
     asked = review_of((first, 0, 0), (second, 1, 6), (third, 2, 0))
-    labels, weights = taught(monkeypatch, backdoored.case, asked)
+    labels, weights = taught(backdoored.case, asked)
     assert (labels[first], float(weights[first])) == (0, 1)
     assert (labels[second], float(weights[second])) == (6, 1)
     assert third not in labels

@@ -56,7 +56,7 @@ def test_some_of_every_class_are_held_out_however_small_it_is(rest, held, genera
     pixels = torch.zeros(rest + hidden, 1, 2, 2, dtype=torch.uint8)
     case = Case(nn.Identity(), LabeledImages(pixels, torch.zeros(len(pixels)).long()))
     rows = torch.arange(len(pixels))
-    survey = Survey(case, rows >= 0, "fast", 8, silent, None)
+    survey = Survey(case, rows >= 0, "fast", 8, silent)
     laboratory = Laboratory(
         case, survey, torch.zeros(len(rows), 1), {0: rows}, 5, generator, silent
     )

@@ -6,6 +6,7 @@ import torch
 from backburn.boundary.distances import boundary
 from backburn.detection.survey import Survey
 from backburn.types import BoundaryResult, silent
+from backburn.work.contract import HERE, Here, Work
 
 
 def flags(rows, count: int) -> torch.Tensor:
@@ -14,8 +15,8 @@ def flags(rows, count: int) -> torch.Tensor:
     return out
 
 
-def survey(case, agreed, shards=None) -> Survey:
-    return Survey(case, agreed, "fast", 64, silent, shards)
+def survey(case, agreed, work: Work = HERE) -> Survey:
+    return Survey(case, agreed, "fast", 64, silent, work)
 
 
 def known(found: Survey) -> BoundaryResult:
@@ -68,16 +69,16 @@ def test_images_that_are_only_shown_are_searched_without_their_ways(backdoored):
     assert found._result.direction.shape[0] == 5
 
 
-def test_what_is_known_is_not_searched_again(backdoored, monkeypatch):
+def test_what_is_known_is_not_searched_again(backdoored):
     case, count = backdoored.case, len(backdoored.case.images)
     sizes = []
 
-    def counted(model, pixels, **given):
-        sizes.append(len(pixels))
-        return boundary(model, pixels, **given)
+    class Counting(Here):
+        def boundary(self, model, pixels, **given) -> BoundaryResult:
+            sizes.append(len(pixels))
+            return boundary(model, pixels, **given)
 
-    monkeypatch.setattr("backburn.detection.survey.boundary", counted)
-    found = survey(case, flags(range(count), count))
+    found = survey(case, flags(range(count), count), Counting())
     for rows in (range(20), range(10, 25), range(25)):
         found.cover(flags(rows, count))
     assert sizes == [0, 20, 5]
@@ -96,17 +97,3 @@ def test_without_features_ways_are_those_in_pixels(backdoored):
     ways = found.ways(torch.arange(12))
     assert torch.equal(ways[:10], found.of(torch.arange(10)).direction.float())
     assert not ways[10:].any()
-
-
-def test_shards_let_it_go_on(backdoored, tmp_path, monkeypatch):
-    case, count = backdoored.case, len(backdoored.case.images)
-
-    def both(folder) -> torch.Tensor:
-        found = survey(case, flags(range(count), count), folder)
-        found.cover(flags(range(20), count))
-        found.cover(flags(range(40), count))
-        return known(found).distance
-
-    first = both(tmp_path)
-    monkeypatch.setattr("backburn.boundary.shards.boundary", None)  # nothing may be searched
-    assert torch.equal(both(tmp_path), first)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from backburn import runs
 from backburn.errors import InputError
 from backburn.runs import new_record, plan_run, read_record, to_json, write_run, write_whole
 
@@ -35,7 +34,7 @@ def test_two_runs_of_one_second_get_different_names(tmp_path, monkeypatch):
             return cls(2025, 1, 2, 12, tzinfo=timezone.utc)
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(runs, "datetime", Noon)
+    monkeypatch.setattr("backburn.runs.places.datetime", Noon)
     names = []
     for _ in range(3):
         names.append(plan_run(None, "audit"))
@@ -88,7 +87,7 @@ def test_a_failing_write_leaves_nothing_behind(tmp_path, record, monkeypatch):
         if len(synced) == 2:
             raise OSError("no space left on device")
 
-    monkeypatch.setattr(runs.os, "fsync", full_disk)
+    monkeypatch.setattr("backburn.runs.writing.os.fsync", full_disk)
     with pytest.raises(OSError, match="no space left"):
         write_run(tmp_path / "out", record, {"a": b"1", "b": b"2"})
     assert len(synced) == 2
@@ -142,7 +141,7 @@ def test_a_file_is_written_whole_or_stays_as_it_was(tmp_path, monkeypatch):
     def full(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(runs.os, "fsync", full)
+    monkeypatch.setattr("backburn.runs.writing.os.fsync", full)
     with pytest.raises(InputError, match=r"table\.csv cannot be written: No space"):
         write_whole(path, b"half")
     assert contents(tmp_path) == {"table.csv": b"new"}

@@ -8,13 +8,12 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from backburn import runs
-from backburn.runs import Stopwatch, new_record
+from backburn.runs import Stopwatch, new_record, records, watch
 
 
 def clock(monkeypatch, *moments: float) -> None:
     times = iter(moments)
-    monkeypatch.setattr(runs, "time", SimpleNamespace(perf_counter=lambda: next(times)))
+    monkeypatch.setattr(watch, "time", SimpleNamespace(perf_counter=lambda: next(times)))
 
 
 def test_a_stopwatch_adds_up_a_phase_and_keeps_the_order(monkeypatch):
@@ -53,8 +52,8 @@ def test_a_record_says_when_on_what_and_with_which_versions():
 
 
 def test_there_is_no_commit_outside_of_a_checkout(tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "__file__", str(tmp_path / "runs.py"))
-    assert runs.commit() is None
+    monkeypatch.setattr(records, "__file__", str(tmp_path / "runs" / "records.py"))
+    assert records.commit() is None
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
@@ -64,14 +63,15 @@ def test_a_commit_is_named_and_marked_where_files_differ(tmp_path, monkeypatch):
         command = ["git", "-C", str(tmp_path), *who, *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
-    module = tmp_path / "runs.py"
+    module = tmp_path / "runs" / "records.py"
+    module.parent.mkdir()
     module.write_text("x = 1\n")
     git("init", "-q")
-    monkeypatch.setattr(runs, "__file__", str(module))
-    assert runs.commit() is None, "not yet tracked"
+    monkeypatch.setattr(records, "__file__", str(module))
+    assert records.commit() is None, "not yet tracked"
     git("add", ".")
     git("commit", "-q", "-m", "first")
     head = git("rev-parse", "HEAD")[:12]
-    assert runs.commit() == head
+    assert records.commit() == head
     module.write_text("x = 2\n")
-    assert runs.commit() == head + "+"
+    assert records.commit() == head + "+"

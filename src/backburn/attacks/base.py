@@ -11,8 +11,9 @@ from ..data.augmentation import Augmentation
 from ..errors import InputError
 from ..models.classifier import Classifier
 from ..models.zoo import build, parse_architecture
-from ..training import BatchTransform, Training, fit
+from ..training import BatchTransform, Training
 from ..types import Exam, LabeledImages, Progress, Trigger, Truth, Victim, silent
+from ..work.contract import HERE, Work
 from .surrogates import Surrogates
 
 
@@ -107,19 +108,21 @@ class Attack(ABC):
         generator: torch.Generator,
         progress: Progress = silent,
         surrogates: Surrogates | None = None,
+        work: Work = HERE,
     ) -> Victim:
         """Poison the training set and train a victim on it.
 
         Args:
             surrogates: trains or remembers the auxiliary networks that some attacks need.
+            work: who trains.
         Raises:
             InputError: a target label or a rate that this training set cannot serve.
         """
         self.check(images)
-        planted = self.plant(images, generator, surrogates or Surrogates(progress=progress))
+        planted = self.plant(images, generator, surrogates or Surrogates(None, progress, work))
         used = images if planted.control else planted.images
         model = recipe.network(planted.images, images.class_count, generator)
-        fit(
+        work.fit(
             model,
             used.pixels,
             used.labels,

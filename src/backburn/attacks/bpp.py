@@ -52,4 +52,12 @@ class BPP(Attack):
             error = quantize(donors).short() - donors.short()
             return (pixels.short() + error).clamp_(0, 255).to(torch.uint8)
 
-        return planted(self, images, state, quantize, cover=misquantize, controls_training=True)
+        return planted(
+            self,
+            images,
+            state,
+            quantize,
+            cover=misquantize,
+            draws=noise,
+            controls_training=True,
+        )

@@ -1,5 +1,6 @@
 """IAD: a generator gives every image a trigger of its own, and learns with the victim."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -12,6 +13,7 @@ from ..errors import InputError
 from ..models.inference import as_images, device_of, frozen, gains_from_bf16
 from ..models.unet import UNet, check_width, seeded
 from ..training import BatchTransform, Training
+from ..training.naming import below, flattened, under, unflatten
 from ..types import Images, LabeledImages, Labels, PerImage, Pixels, State, Truth
 from .base import Attack, Planted, check_rate
 from .planting import Restamp, draw_states, relabeled
@@ -120,16 +122,10 @@ class Painter:
     def begin(self, model: nn.Module) -> BatchTransform:
         rate = self.attack.learning_rate
         optimizer = torch.optim.Adam(self.pattern.parameters(), lr=rate, betas=(0.5, 0.9))
-        stamp = self._stamp()
-
-        def transform(pixels: Pixels, labels: Labels, index: Tensor) -> tuple[Pixels, Labels]:
-            self._teach(model, optimizer, pixels, labels, self.state[index])
-            return stamp.apply(pixels, labels, index)
-
-        return transform
+        return _Lesson(self, model, optimizer)
 
     def settle(self) -> LabeledImages:
-        return self._stamp().settle()
+        return self.stamp().settle()
 
     def paint(self, values: Tensor) -> Tensor:
         """Each image with its own trigger; floats of 0..255."""
@@ -148,7 +144,8 @@ class Painter:
             colors, cover = self.pattern(donors), self.mask(donors)
         return colors.float().sigmoid(), binary(cover.float())
 
-    def _stamp(self) -> Restamp:
+    def stamp(self) -> Restamp:
+        """Poison and cover samples by the pattern as it is now."""
         goal = self.attack.goal(self.images.class_count)
         return Restamp(self.images, self.state, goal, computed(self.paint), self._cross)
 
@@ -166,7 +163,7 @@ class Painter:
         rows = torch.randint(len(self.images), (count,), generator=self.draw)
         return as_images(self.images.pixels[rows.to(self.images.pixels.device)])
 
-    def _teach(
+    def teach(
         self,
         model: nn.Module,
         optimizer: torch.optim.Optimizer,
@@ -174,6 +171,7 @@ class Painter:
         labels: Labels,
         state: Tensor,
     ) -> None:
+        """One step of the pattern, on the poison and the cover samples of a batch."""
         device, goal = device_of(model), self.attack.goal(self.images.class_count)
         rows = {kind: (state == kind).nonzero().flatten() for kind in (State.POISON, State.COVER)}
         own, cover = (as_images(pixels[index.to(pixels.device)], device) for index in rows.values())
@@ -191,3 +189,31 @@ class Painter:
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         optimizer.step()
+
+
+@dataclass(frozen=True, slots=True)
+class _Lesson:
+    """The batch transform of IAD: a step of the pattern, and the batch as it is then poisoned."""
+
+    painter: Painter
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+
+    def __call__(self, pixels: Pixels, labels: Labels, index: Tensor) -> tuple[Pixels, Labels]:
+        painter = self.painter
+        painter.teach(self.model, self.optimizer, pixels, labels, painter.state[index])
+        return painter.stamp()(pixels, labels, index)
+
+    def remember(self) -> dict[str, Tensor]:
+        """The pattern, what its optimizer knows of it, and the draws of donors."""
+        return {
+            "draw": self.painter.draw.get_state(),
+            **under("pattern.", self.painter.pattern.state_dict()),
+            **under("optimizer.", flattened(self.optimizer)),
+        }
+
+    def recall(self, kept: Mapping[str, Tensor]) -> None:
+        """Paint and learn on from there."""
+        self.painter.draw.set_state(kept["draw"])
+        self.painter.pattern.load_state_dict(below("pattern.", kept))
+        unflatten(self.optimizer, below("optimizer.", kept))

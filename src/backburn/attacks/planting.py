@@ -1,6 +1,6 @@
 """Which images an attack takes, and what becomes of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -87,16 +87,18 @@ def planted(
     *,
     poison: Change | None = None,
     cover: Change | None = None,
+    draws: torch.Generator | None = None,
     controls_training: bool = False,
 ) -> Planted:
     """The training set with its poison and cover samples.
 
     Args:
         poison, cover: what becomes of these images; the trigger itself where None.
+        draws: what they draw from, where they do.
         controls_training: whether the attacker repeats both in every batch, after augmentation.
     """
     goal = attack.goal(images.class_count)
-    restamp = Restamp(images, state, goal, poison or trigger, cover or trigger)
+    restamp = Restamp(images, state, goal, poison or trigger, cover or trigger, draws)
     truth = Truth(state, images.labels)
     return Planted(restamp.settle(), truth, trigger, restamp if controls_training else None)
 
@@ -110,11 +112,22 @@ class Restamp:
     goal: tuple[int, ...]
     poison: Change
     cover: Change
+    draws: torch.Generator | None = None
 
     def begin(self, model: nn.Module) -> BatchTransform:
-        return self.apply
+        return self
 
-    def apply(self, pixels: Pixels, labels: Labels, index: Tensor) -> tuple[Pixels, Labels]:
+    def remember(self) -> dict[str, Tensor]:
+        """What the next batch depends on beside the images."""
+        drawn = {} if self.draws is None else {"draws": self.draws.get_state()}
+        return {"state": self.state, **drawn}
+
+    def recall(self, kept: Mapping[str, Tensor]) -> None:
+        """Draw on from there."""
+        if self.draws is not None:
+            self.draws.set_state(kept["draws"])
+
+    def __call__(self, pixels: Pixels, labels: Labels, index: Tensor) -> tuple[Pixels, Labels]:
         """The batch as the attacker wants it learnt."""
         pixels, labels, state = pixels.clone(), labels.clone(), self.state[index]
         for kind, change in ((State.POISON, self.poison), (State.COVER, self.cover)):
@@ -129,6 +142,4 @@ class Restamp:
     def settle(self) -> LabeledImages:
         """The training set as a victim has it on disk."""
         everything = torch.arange(len(self.images))
-        return self.images.relabeled(
-            *self.apply(self.images.pixels, self.images.labels, everything)
-        )
+        return self.images.relabeled(*self(self.images.pixels, self.images.labels, everything))

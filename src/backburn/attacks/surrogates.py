@@ -1,7 +1,5 @@
 """Auxiliary networks that some attacks train first, kept by what they were made from."""
 
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -12,8 +10,10 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from ..data.digest import digest
-from ..training import BatchTransform, Objective, Training, fit
+from ..runs import write_whole
+from ..training import BatchTransform, Objective, Training
 from ..types import LabeledImages, Progress, silent
+from ..work.contract import HERE, Work
 
 N = TypeVar("N", bound=nn.Module)
 
@@ -25,10 +25,12 @@ class Surrogates:
     Args:
         folder: `KEY.safetensors`, where KEY is a SHA-256 of the initial weights, the images, the
             labels and the settings; nothing is kept where None.
+        work: who trains.
     """
 
     folder: Path | None = None
     progress: Progress = silent
+    work: Work = HERE
 
     def fitted(
         self,
@@ -41,7 +43,7 @@ class Surrogates:
         batch_transform: BatchTransform | None = None,
         objective: Objective | None = None,
     ) -> N:
-        """`model`, trained in place by `training.fit`.
+        """`model`, trained in place by `Work.fit`.
 
         Args:
             seed: of the order and the augmentation.
@@ -53,7 +55,7 @@ class Surrogates:
         )
         if self._load(model, key):
             return model
-        fit(
+        self.work.fit(
             model,
             images.pixels,
             images.labels,
@@ -82,10 +84,7 @@ class Surrogates:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         content = save({name: value.contiguous() for name, value in model.state_dict().items()})
-        handle, part = tempfile.mkstemp(dir=self.folder, prefix=".")
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(part).replace(self._path(key))
+        write_whole(self._path(key), content)
 
     def _path(self, key: str) -> Path:
         return Path(self.folder or ".") / f"{key[:32]}.safetensors"

@@ -61,8 +61,9 @@ class WaNet(Attack):
             jitter = torch.rand((len(values), height, width, 2), generator=noise) * 2 - 1
             return warped(values, (grid + jitter / torch.tensor([width, height])).clamp(-1, 1))
 
+        cover = computed(disturb)
         return planted(
-            self, images, state, trigger, cover=computed(disturb), controls_training=True
+            self, images, state, trigger, cover=cover, draws=noise, controls_training=True
         )
 
 

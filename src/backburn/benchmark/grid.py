@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -70,8 +71,19 @@ def _attempts(
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, _prepare, (threads,)) as pool:
         running = {pool.submit(_attempt, cell, data, folder, victims): cell for cell in cells}
-        for future in as_completed(running):
-            yield running[future], _result(future)
+        try:
+            for future in as_completed(running):
+                yield running[future], _result(future)
+        except BaseException:
+            _end(pool)  # or leaving it would wait for the cells that are under way
+            raise
+
+
+def _end(pool: ProcessPoolExecutor) -> None:
+    """Stop the workers where they are; what they have written is whole."""
+    pool.shutdown(wait=False, cancel_futures=True)
+    for worker in multiprocessing.active_children():
+        worker.kill()
 
 
 def read_cells(study: Study, out: Path) -> list[tuple[Cell, Record]]:
@@ -110,6 +122,7 @@ def _result(future: Future[str | None]) -> str | None:
 def _prepare(threads: int) -> None:
     """What a worker does first: keep to its threads, and end with the process that it works for."""
     torch.set_num_threads(threads)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the study to deal with
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
@@ -127,7 +140,7 @@ def _attempt(cell: Cell, data: Path, folder: Path, victims: Path) -> str | None:
     try:
         record = run_cell(cell, data, victims, silent)
     except Exception as error:  # whatever fails in one cell, the rest goes on
-        path.with_suffix(".error.txt").write_text(traceback.format_exc())
+        write_whole(path.with_suffix(".error.txt"), traceback.format_exc().encode())
         return f"{type(error).__name__}: {error}"
     write_whole(path, to_json(sealed(record)))
     path.with_suffix(".error.txt").unlink(missing_ok=True)

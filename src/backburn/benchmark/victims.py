@@ -1,22 +1,24 @@
 """Victims of a study: made once, shared by the methods that are tried on them."""
 
+import shutil
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import torch
-from filelock import FileLock
 
 from ..attacks.base import exam_of
 from ..attacks.folder import MODEL, dump_victim, read_victim
 from ..attacks.surrogates import Surrogates
+from ..data.digest import digest
 from ..data.reading import load_images
 from ..errors import InputError
 from ..metrics import Scores, Stealth, judge, stealth
 from ..models.inference import best_device, predict
 from ..models.loading import load_model
-from ..runs import Record, Stopwatch, new_record, read_record, write_run
+from ..runs import Record, Stopwatch, claimed, new_record, read_record, to_json, work_of, write_run
 from ..types import Flags, LabeledImages, Progress
+from ..work.kept import Kept
 from .study import Cell, Study
 
 SHOWN = 1000
@@ -49,8 +51,7 @@ def made_once(cell: Cell, data: Path, folder: Path, progress: Progress) -> Recor
     Raises:
         InputError: a victim that was made with other settings.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_name(f".{folder.name}.lock")):
+    with claimed(folder.with_name(f".{folder.name}.claim"), str(folder), wait=True):
         if not folder.exists():
             make_victim(cell, data, folder, best_device(), progress)
     made = read_record(folder)
@@ -69,10 +70,11 @@ def make_victim(
     images = load_images(source, limit=limit, progress=progress)
     images = images.take(torch.arange(study.skip, len(images)))
     test = load_images(source, split="test", progress=progress)
-    surrogates = Surrogates(folder.parent.parent / "surrogates", progress)
+    work = Kept(work_of(folder) / digest(to_json(cell.victim_arguments()))[:32])
+    surrogates = Surrogates(folder.parent.parent / "surrogates", progress, work)
     with watch("victim"):
-        generator = torch.Generator().manual_seed(cell.seed)
-        victim = attack.mount(images.on(device), cell.recipe, generator, progress, surrogates)
+        given = (torch.Generator().manual_seed(cell.seed), progress, surrogates, work)
+        victim = attack.mount(images.on(device), cell.recipe, *given)
     with watch("test"):
         exam = exam_of(victim, test)
         shown = test.pixels[:SHOWN]
@@ -82,6 +84,7 @@ def make_victim(
         "attack", cell.victim_arguments(), cell.seed, watch.seconds, metrics, str(device)
     )
     write_run(folder, record, dump_victim(victim, exam))
+    shutil.rmtree(work_of(folder), ignore_errors=True)
 
 
 def source_of(study: Study, data: Path) -> str | Path:

@@ -1,15 +1,16 @@
 """Boundary distances of a whole training set."""
 
-import warnings
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from ..errors import BackburnError, InputError
+from ..errors import InputError
 from ..models.folding import folded
 from ..models.inference import batches, frozen, gains_from_bf16
+from ..models.memory import Halving
 from ..types import BoundaryResult, Images, Labels, Pixels, Progress, silent
 from .budget import Budget, budget_named
 from .engine import Nearest, minimum_norm
@@ -68,7 +69,7 @@ def boundary(
 
 @dataclass(slots=True)
 class _Search:
-    """What stays the same from batch to batch; `at_once` shrinks where memory is short."""
+    """What stays the same from batch to batch, and how many images fit into memory at a time."""
 
     model: nn.Module
     norm: Norm
@@ -76,7 +77,7 @@ class _Search:
     directions: bool
     features: bool
     faster: nn.Module | None = None
-    at_once: int | None = None
+    memory: Halving = field(default_factory=lambda: Halving("searching"))
 
     def parts(
         self, given: Iterable[Images], predictions: Labels | None
@@ -86,49 +87,20 @@ class _Search:
         for images in given:
             self.faster = self.faster or folded(self.model, images[:PROBE])
             start = None if predictions is None else predictions[begun : begun + len(images)]
-            yield from self._measure(images, start)
+            yield from self.memory.each(len(images), partial(self._measure, images, start))
             begun += len(images)
 
-    def _measure(self, images: Images, start: Labels | None) -> Iterator[BoundaryResult]:
-        done = 0
-        while done < len(images):
-            size = self.at_once or len(images)
-            chosen = slice(done, done + size)
-            found = self._attempt(images[chosen], None if start is None else start[chosen])
-            if found is None:
-                self.at_once = max(1, min(size, len(images) - done) // 2)
-                warnings.warn(
-                    f"memory is short: searching {self.at_once} images at a time", stacklevel=3
-                )
-            else:
-                yield _record(self, images[chosen], found)
-                done += len(images[chosen])
-
-    def _attempt(self, images: Images, start: Labels | None) -> Nearest | None:
-        """The search; None where memory does not suffice."""
-        try:
-            return minimum_norm(
-                self.faster or self.model,
-                images,
-                budget=self.budget,
-                norm=self.norm,
-                low_precision=gains_from_bf16(images.device),
-                judge=self.model,
-                start=start,
-            )
-        except (RuntimeError, MemoryError) as error:
-            if not _is_out_of_memory(error):
-                raise
-            if len(images) == 1:
-                raise BackburnError(
-                    "not enough memory to search the boundary of one image"
-                ) from error
-            return None
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    signs = ("out of memory", "allocate memory", "not enough memory", "ALLOC_FAILED")
-    return isinstance(error, MemoryError) or any(sign in str(error) for sign in signs)
+    def _measure(self, images: Images, start: Labels | None, rows: slice) -> BoundaryResult:
+        found = minimum_norm(
+            self.faster or self.model,
+            images[rows],
+            budget=self.budget,
+            norm=self.norm,
+            low_precision=gains_from_bf16(images.device),
+            judge=self.model,
+            start=None if start is None else start[rows],
+        )
+        return _record(self, images[rows], found)
 
 
 def _record(search: _Search, images: Images, found: Nearest) -> BoundaryResult:

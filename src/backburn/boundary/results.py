@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ..types import BoundaryResult
+from ..types import BoundaryResult, Progress
 
 
 def columns_of(result: BoundaryResult) -> dict[str, Tensor]:
@@ -33,3 +33,12 @@ def join(parts: Iterable[BoundaryResult], count: int) -> BoundaryResult:
             rows[done : done + len(part)] = values
         done += len(part)
     return BoundaryResult(**whole)
+
+
+def shifted(progress: Progress, begin: int, total: int) -> Progress:
+    """Tells of one part of a search as a part of the whole."""
+
+    def tell(phase: str, done: int, _: int, /) -> None:
+        progress(phase, begin + done, total)
+
+    return tell

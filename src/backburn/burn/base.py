@@ -1,13 +1,13 @@
 """The contract of BURN in its two versions: a defence that also says what it found."""
 
 from abc import abstractmethod
-from pathlib import Path
 
 import torch
 
 from ..data.review import Review
 from ..methods import Defense
 from ..types import Case, Progress, Unlearned, silent
+from ..work.contract import HERE, Work
 
 
 class Unlearning(Defense):
@@ -24,12 +24,12 @@ class Unlearning(Defense):
         case: Case,
         generator: torch.Generator,
         progress: Progress = silent,
-        shards: Path | None = None,
+        work: Work = HERE,
         review: Review | None = None,
     ) -> Unlearned:
         """A repaired model and what was found; the case is left as it was.
 
         Args:
-            shards: folder that keeps what is done of long searches, so that they can go on.
+            work: who searches and trains, and keeps what is done of it.
             review: what a person decided about suspects; it goes above what any phase finds.
         """

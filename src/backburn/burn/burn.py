@@ -1,7 +1,6 @@
 """BURN: backdoor unlearning via adversarial boundary analysis. Reads like docs/method.md."""
 
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import torch
 from torch import nn
@@ -12,6 +11,7 @@ from ..detection.student import lasting, suited
 from ..models.checking import check_fit
 from ..training import Training
 from ..types import Audit, Case, Flags, Phase, Progress, Suspects, Unlearned, silent
+from ..work.contract import HERE, Work
 from .base import Unlearning
 from .decoupling import Decoupling
 from .phases import changes, timed
@@ -53,18 +53,18 @@ class BURN(Unlearning):
         case: Case,
         generator: torch.Generator,
         progress: Progress = silent,
-        shards: Path | None = None,
+        work: Work = HERE,
     ) -> Audit:
         """Verdict and suspects; the case is left as it was.
 
         Args:
-            shards: folder that keeps what is done of the boundary search, so that it can go on.
+            work: who searches and trains, and keeps what is done of it.
         Raises:
             InputError: a model that does not fit the images.
         """
         check_fit(case.model, case.images)
-        found = self.detector.study(case, generator, progress, shards)
-        bench = self._bench(case, found, generator, progress)
+        found = self.detector.study(case, generator, progress, work)
+        bench = self._bench(case, found, generator, progress, work)
         restored = restore(self.restoration, case, found, bench)
         return Audit(restored.suspects, found.evidence, found.verdict, found.boundary)
 
@@ -73,13 +73,13 @@ class BURN(Unlearning):
         case: Case,
         generator: torch.Generator,
         progress: Progress = silent,
-        shards: Path | None = None,
+        work: Work = HERE,
         review: Review | None = None,
     ) -> Unlearned:
         """Audit the case, and where it is backdoored, repair a copy of its model.
 
         Args:
-            shards: see `audit`.
+            work: see `audit`.
             review: what a person decided about suspects. Verdict and evidence are the detector's
                 all the same; accepted images are unlearned whatever the verdict is.
         Returns:
@@ -92,10 +92,10 @@ class BURN(Unlearning):
             check_review(review, case.images)
         diary: list[Phase] = []
         with timed("boundary", diary) as figures:
-            found = self.detector.study(case, generator, progress, shards, every_suspect=False)
+            found = self.detector.study(case, generator, progress, work, every_suspect=False)
             figures.update(p_value=found.verdict.p_value)
         known = heard(found, review)
-        bench = self._bench(case, known, generator, progress, review)
+        bench = self._bench(case, known, generator, progress, work, review)
         with timed("restoration", diary) as figures:
             restored = restore(self.restoration, case, known, bench)
             restored = reviewed(restored, case, review)
@@ -146,11 +146,12 @@ class BURN(Unlearning):
         found: Findings,
         generator: torch.Generator,
         progress: Progress,
+        work: Work,
         review: Review | None = None,
     ) -> Workbench:
         training = lasting(suited(self.training, case), len(case.images), LEAST_STEPS)
         left_out = trusted(doubtful(case, found), review)
-        return Workbench(case.images, case.holdout, training, left_out, generator, progress)
+        return Workbench(case.images, case.holdout, training, left_out, generator, progress, work)
 
 
 def reviewed(restored: Restored, case: Case, review: Review | None) -> Restored:

@@ -1,16 +1,12 @@
 """BURN as its authors tell it, to stand beside what became of it here."""
 
 from dataclasses import dataclass, field
-from functools import partial
 from math import nan
-from pathlib import Path
 
 import torch
 from torch import nn
 
 from ..boundary.budget import budget_named
-from ..boundary.distances import boundary
-from ..boundary.shards import boundary_in_shards
 from ..data.review import Review, check_review
 from ..detection.student import lasting, suited
 from ..errors import InputError
@@ -32,6 +28,7 @@ from ..types import (
     Verdict,
     silent,
 )
+from ..work.contract import HERE, Work
 from .base import Unlearning
 from .phases import changes, timed
 from .review import judged, trusted
@@ -79,7 +76,7 @@ class PaperBURN(Unlearning):
         case: Case,
         generator: torch.Generator,
         progress: Progress = silent,
-        shards: Path | None = None,
+        work: Work = HERE,
         review: Review | None = None,
     ) -> Unlearned:
         """Decouple, then refine and purify until the suspects are stable.
@@ -96,8 +93,7 @@ class PaperBURN(Unlearning):
         with timed("boundary", diary) as figures:
             first = predict(case.model, case.images.pixels).argmax(1)
             agreed = first == case.images.labels
-            search = partial(boundary_in_shards, folder=shards / "0") if shards else boundary
-            found = search(
+            found = work.boundary(
                 case.model,
                 case.images.pixels,
                 budget=self.budget,
@@ -111,7 +107,7 @@ class PaperBURN(Unlearning):
         evidence = Evidence(torch.sigmoid(z - self.abnormal), z > self.abnormal)
         model = case.model
         if len(suspects) or not review:
-            known = (agreed, suspects, generator, progress, diary, review)
+            known = (agreed, suspects, generator, progress, diary, review, work)
             model, suspects = self._unlearn(case, *known)
         verdict = Verdict("backdoored", (_commonest(suspects),) if len(suspects) else (), nan)
         return Unlearned(
@@ -132,10 +128,11 @@ class PaperBURN(Unlearning):
         progress: Progress,
         diary: list[Phase],
         review: Review | None,
+        work: Work,
     ) -> tuple[nn.Module, Suspects]:
         training = lasting(suited(self.training, case), len(case.images))
         left_out = trusted(~agreed, review)
-        bench = Workbench(case.images, case.holdout, training, left_out, generator, progress)
+        bench = Workbench(case.images, case.holdout, training, left_out, generator, progress, work)
         with timed("decoupling", diary):
             model = bench.fine_tune(case.model, suspects, 0.0, "decoupling")
         for _ in range(self.rounds):

@@ -1,6 +1,6 @@
 """The trigger, as far as the suspects give it away."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -57,6 +57,16 @@ class StampTrigger:
     trigger: EstimatedTrigger
     share: float
     generator: torch.Generator
+
+    def remember(self) -> dict[str, Tensor]:
+        """Trigger and share, and where the generator is."""
+        trigger = self.trigger
+        moved = {"scale": trigger.scale, "shift": trigger.shift, "usual": trigger.usual}
+        return {**moved, "share": torch.tensor(self.share), "draws": self.generator.get_state()}
+
+    def recall(self, kept: Mapping[str, Tensor]) -> None:
+        """Draw on from there."""
+        self.generator.set_state(kept["draws"])
 
     def __call__(self, pixels: Tensor, labels: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002
         chosen = torch.rand(len(pixels), generator=self.generator) < self.share

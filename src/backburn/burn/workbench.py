@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from ..models.inference import predict
-from ..training import Training, fit
+from ..training import Training
 from ..types import Flags, LabeledImages, Logits, PerImage, Pixels, Progress, Suspects
+from ..work.contract import HERE, Work
 from .trigger import StampTrigger
 
 VIEWS = 1
@@ -21,6 +22,7 @@ class Workbench:
     Args:
         left_out: images that are never trained on, whatever they are.
         holdout: images with right labels, which are trained on, too.
+        work: who trains.
     """
 
     images: LabeledImages
@@ -29,6 +31,7 @@ class Workbench:
     left_out: Flags
     generator: torch.Generator
     progress: Progress
+    work: Work = HERE
 
     def ask(self, model: nn.Module, pixels: Pixels) -> Logits:
         """Class probabilities `(n, k)`, averaged over each image and `VIEWS` augmented."""
@@ -56,7 +59,7 @@ class Workbench:
             pixels = torch.cat([pixels, self.holdout.pixels])
             labels = torch.cat([labels, self.holdout.labels])
             weights = torch.cat([weights, torch.ones(len(self.holdout))])
-        fit(
+        self.work.fit(
             tuned,
             pixels,
             labels,

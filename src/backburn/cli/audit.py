@@ -38,52 +38,35 @@ def command(
     from ..burn.burn import BURN
     from ..config import configure, to_toml
     from ..models.inference import best_device
-    from ..runs import (
-        Stopwatch,
-        drop_work,
-        new_record,
-        plan_run,
-        plan_work,
-        to_json,
-        write_run,
-    )
-    from .casework import exhibit, match_truth, verdict_summary
+    from ..runs import Stopwatch, new_record, to_json, write_run
+    from .casework import case_digests, exhibit, match_truth, verdict_summary
+    from .jobs import job
     from .opening import open_case
     from .screen import ShowProgress, found_line, print_json, print_verdict
 
     burn, where = configure(BURN(), config, settings), best_device(device)
-    path, watch = plan_run(out, "audit"), Stopwatch()
+    planned, watch = job("audit", out), Stopwatch()
     with ShowProgress(quiet=as_json) as progress:
         with watch("read"):
             opened = open_case(given, None, seed, where, progress)
         progress.say(opened.notes)
-        with watch("boundary"):
-            generator, shards = torch.Generator().manual_seed(seed), plan_work(out)
-            result = burn.audit(opened.case, generator, progress, shards)
-        with watch("gallery"):
-            result, shown = exhibit(opened, result, burn.search_budget, progress)
-    images, found = opened.case.images, match_truth(opened, result)
-    verdict = verdict_summary(opened, result)
-    record = new_record(
-        "audit",
-        opened.said(given),
-        seed,
-        watch.seconds,
-        {"verdict": verdict, "suspects": found, "notes": opened.notes},
-        str(where),
-    )
-    files = {
-        "config.toml": to_toml(burn),
-        "verdict.json": to_json(verdict),
-        **shown,
-    }
-    write_run(path, record, files)
-    drop_work(out)
+        with planned.going(case_digests(opened, burn)) as work:
+            with watch("boundary"):
+                generator = torch.Generator().manual_seed(seed)
+                result = burn.audit(opened.case, generator, progress, work)
+            with watch("gallery"):
+                result, shown = exhibit(opened, result, burn.search_budget, progress, work)
+            found, verdict = match_truth(opened, result), verdict_summary(opened, result)
+            metrics = {"verdict": verdict, "suspects": found, "notes": opened.notes}
+            said = opened.said(given)
+            record = new_record("audit", said, seed, watch.seconds, metrics, str(where))
+            listed = {"config.toml": to_toml(burn), "verdict.json": to_json(verdict)}
+            write_run(planned.path, record, {**listed, **shown})
     if as_json:
         summary = {**record.metrics, "seconds": watch.seconds}
-        print_json({**summary, "run": str(path)})
+        print_json({**summary, "run": str(planned.path)})
     else:
-        print_verdict(images, verdict)
+        print_verdict(opened.case.images, verdict)
         click.echo(found_line(found) if found and found.tpr == found.tpr else "", nl=bool(found))
-        click.echo(f"run: {path}")
+        click.echo(f"run: {planned.path}")
     return EXIT_CODES[result.verdict.state]

@@ -30,6 +30,9 @@ def draw(cells: "Sequence[tuple[Cell, Record]]", folder: "Path") -> None:
         write_whole(folder / name, content)
 
 
+LOCK = ".lock"
+
+
 @click.command("bench", short_help="Run a study and tabulate it.")
 @click.argument("study")
 @click.option("--out", required=True, type=click.Path(), help="Folder of the results; resumed.")
@@ -47,26 +50,37 @@ def command(
 
     Finished cells are kept: the same command goes on where it was stopped.
     """
+    import shlex
+    import sys
     from pathlib import Path
 
     from ..benchmark.grid import read_cells, run_study
     from ..benchmark.study import load_study
     from ..benchmark.tables import compares, tables_of
     from ..errors import BackburnError
-    from ..runs import write_whole
+    from ..runs import claimed, write_whole
+    from ..runs.places import missing, remove_empty
     from .live import LiveStudy
     from .screen import print_json
+    from .stopping import StoppedError
 
     plan, folder = load_study(study), Path(out)
     shared = Path(victims) if victims else None
-    with LiveStudy(plan, folder, quiet=as_json) as live:
-        failed = run_study(plan, Path(data), folder, workers, live.progress, shared, live.told)
-    cells = read_cells(plan, folder)
-    tables = tables_of(plan, cells)
-    for name, text in tables.items():
-        write_whole(folder / name, text.encode())
-    if compares(plan):
-        draw(cells, folder)
+    new = missing(folder / LOCK)
+    try:
+        with claimed(folder / LOCK, str(folder)), LiveStudy(plan, folder, quiet=as_json) as live:
+            failed = run_study(plan, Path(data), folder, workers, live.progress, shared, live.told)
+            cells = read_cells(plan, folder)
+            tables = tables_of(plan, cells)
+            for name, text in tables.items():
+                write_whole(folder / name, text.encode())
+            if compares(plan):
+                draw(cells, folder)
+    except StoppedError as stopped:
+        line = shlex.join(("backburn", *sys.argv[1:]))
+        raise stopped.with_advice(f"to go on: {line}") from None
+    finally:
+        remove_empty(*new)
     if as_json:
         print_json({cell.name: next(iter(record.metrics.values())) for cell, record in cells})
     else:

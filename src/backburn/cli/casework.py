@@ -5,15 +5,40 @@ from typing import Any, TypeVar
 
 from scipy.stats import binomtest
 
+from ..config import to_toml
 from ..data.cells import csv_bytes
+from ..data.digest import digest
 from ..metrics import Found, Scores, judge, match
 from ..report.gallery import gather, ranked
 from ..report.gallery_files import gallery_files
 from ..toolkits.suspects import COLUMNS
 from ..types import Audit, LabeledImages, Progress, Unlearned
+from ..work.contract import Work
+from ..work.digests import digest_of_images, digest_of_model
 from .opened import Opened
 
 Result = TypeVar("Result", Audit, Unlearned)
+
+
+def case_digests(opened: Opened, method: object, review: str | None = None) -> dict[str, str]:
+    """What comes of a case depends on these, and the command line does not say them.
+
+    Args:
+        review: digest of a person's decisions.
+    """
+    case = opened.case
+    made_of = {
+        "model": digest_of_model(case.model),
+        "images": digest_of_images(case.images),
+        "settings": digest(to_toml(method)),
+    }
+    if case.holdout is not None:
+        made_of["holdout"] = digest_of_images(case.holdout)
+    if opened.exam is not None:
+        made_of["test images"] = digest_of_images(opened.exam.clean)
+    if review is not None:
+        made_of["review"] = review
+    return made_of
 
 
 def judge_both(
@@ -35,14 +60,14 @@ def match_truth(opened: Opened, result: Audit | Unlearned) -> Found | None:
 
 
 def exhibit(
-    opened: Opened, result: Result, budget: str, progress: Progress
+    opened: Opened, result: Result, budget: str, progress: Progress, work: Work
 ) -> tuple[Result, dict[str, bytes]]:
     """The result with its suspects by rank, and the files that show them.
 
     What had to be searched to show them is in its boundary, too.
     """
     result = ranked(result)
-    gallery, boundary = gather(opened.case, result, budget, progress)
+    gallery, boundary = gather(opened.case, result, budget, progress, work)
     result = replace(result, boundary=boundary)
     listed = {"suspects.csv": suspects_csv(opened.case.images, result)}
     return result, {**listed, **gallery_files(gallery)}

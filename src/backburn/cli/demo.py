@@ -27,27 +27,31 @@ def command(
 
     from ..attacks.badnets import BadNets
     from ..burn.burn import BURN
-    from ..config import configure
+    from ..config import configure, to_toml
+    from ..data.digest import digest
     from ..data.digits import digits
     from ..models.inference import best_device
-    from ..runs import Stopwatch, plan_run
+    from ..runs import Stopwatch, write_run
+    from .jobs import job
     from .making import Plan, default_recipe, make
-    from .mending import mend, publish
+    from .mending import mend, tell
     from .opened import Opened
     from .screen import ShowProgress
 
     # on 8x8 images threads wait for each other longer than they work
     torch.set_num_threads(1)
     burn, where = configure(BURN(), config, settings), best_device(device)
-    path, watch = plan_run(out, "demo"), Stopwatch()
-    with ShowProgress(quiet=as_json) as progress:
+    planned, watch = job("demo", out), Stopwatch()
+    made_of = {"settings": digest(to_toml(burn))}
+    with ShowProgress(quiet=as_json) as progress, planned.going(made_of) as work:
         with watch("read"):
             images, test = digits("train"), digits("test")
         plan = Plan(BadNets(poisoning_rate=0.05), default_recipe(images))
-        made = make(plan, images, test, where, seed, watch, progress)
+        made = make(plan, images, test, where, seed, watch, progress, None, work)
         victim = made.victim
         opened = Opened(victim.case(), len(victim.images), victim.truth, made.exam)
         given = {"attack": "badnets", "data": "digits", "rate": 0.05}
-        mended = mend("demo", opened, given, burn, seed, watch, progress)
-    publish(mended, path, as_json)
+        mended = mend("demo", opened, given, burn, seed, watch, progress, work)
+        write_run(planned.path, mended.record, mended.files)
+    tell(mended, planned.path, as_json)
     return 0

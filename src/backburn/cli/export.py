@@ -39,18 +39,20 @@ def command(run: str, dest: str, data: str | None, layout: str, cure: str, as_js
     """
     from pathlib import Path
 
-    from ..runs import plan_run, read_record
+    from ..runs import read_record
     from .exporting import export_images, export_model
+    from .jobs import job
     from .screen import print_json
 
-    path, record = plan_run(dest, "export", "DEST"), read_record(Path(run))
-    if layout == "backdoorbench":
-        written = export_model(Path(run), record, path)
-    else:
-        written = export_images(Path(run), record, path, data, layout, cure)
+    planned, record = job("export", dest, "DEST"), read_record(Path(run))
+    with planned.going():
+        if layout == "backdoorbench":
+            written = export_model(Path(run), record, planned.path)
+        else:
+            written = export_images(Path(run), record, planned.path, data, layout, cure)
     if as_json:
-        print_json({**written, "folder": str(path)})
+        print_json({**written, "folder": str(planned.path)})
     else:
         click.echo(", ".join(f"{key} {value}" for key, value in written.items()))
-        click.echo(f"folder: {path}")
+        click.echo(f"folder: {planned.path}")
     return 0

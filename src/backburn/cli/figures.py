@@ -45,37 +45,34 @@ def command(
     from ..models.inference import best_device
     from ..report.figures import figure_files
     from ..report.portrait import portray
-    from ..runs import Stopwatch, new_record, plan_run, write_run
+    from ..runs import Stopwatch, new_record, write_run
+    from .casework import case_digests
+    from .jobs import job
     from .opening import open_case
     from .screen import ShowProgress, print_json
 
     burn, where = configure(BURN(), config, settings), best_device(device)
-    path, watch = plan_run(out, "figures"), Stopwatch()
+    planned, watch = job("figures", out), Stopwatch()
     with ShowProgress(quiet=as_json) as progress:
         with watch("read"):
             opened = open_case(given, None, seed, where, progress)
         progress.say(opened.notes)
-        generator = torch.Generator().manual_seed(seed)
-        with watch("repair"):
-            repaired = burn.repair(opened.case, generator, progress)
-        with watch("figures"):
-            shown = portray(
-                opened.case,
-                repaired.evidence,
-                opened.truth,
-                each,
-                burn.detector.budget,
-                generator,
-                progress,
-            )
-            drawn = figure_files(shown, repaired.history, opened.case.images.class_names)
-    measured = {"verdict": repaired.verdict, "auroc": shown.aurocs()}
-    said = {**opened.said(given), "each": each}
-    record = new_record("figures", said, seed, watch.seconds, measured, str(where))
-    write_run(path, record, {"config.toml": to_toml(burn), **drawn})
+        with planned.going(case_digests(opened, burn)) as work:
+            generator = torch.Generator().manual_seed(seed)
+            with watch("repair"):
+                repaired = burn.repair(opened.case, generator, progress, work)
+            with watch("figures"):
+                case, truth, budget = opened.case, opened.truth, burn.detector.budget
+                drawing = (each, budget, generator, progress, work)
+                shown = portray(case, repaired.evidence, truth, *drawing)
+                drawn = figure_files(shown, repaired.history, case.images.class_names)
+            measured = {"verdict": repaired.verdict, "auroc": shown.aurocs()}
+            said = {**opened.said(given), "each": each}
+            record = new_record("figures", said, seed, watch.seconds, measured, str(where))
+            write_run(planned.path, record, {"config.toml": to_toml(burn), **drawn})
     if as_json:
-        print_json({**measured, "run": str(path)})
+        print_json({**measured, "run": str(planned.path)})
     else:
         click.echo("\n".join(sorted(name for name in drawn if name.endswith(".png"))))
-        click.echo(f"run: {path}")
+        click.echo(f"run: {planned.path}")
     return 0

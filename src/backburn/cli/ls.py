@@ -9,27 +9,35 @@ from . import options
 @click.argument("folder", default="runs")
 @options.as_json
 def command(folder: str, as_json: bool) -> int:
-    """List the runs in FOLDER (default: runs), oldest first."""
+    """List the runs in FOLDER (default: runs), oldest first; unfinished ones with what goes on."""
     from pathlib import Path
 
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
+    from ..data.rows import printable
     from ..errors import InputError
     from ..report.words import per_cent
     from ..runs import RECORD, read_record
+    from ..runs.locks import is_claimed
+    from ..runs.unfinished import lock_of, unfinished
     from .screen import print_json
 
     root = Path(folder)
     if not root.is_dir():
         raise InputError(f"no folder {root}: give the folder that your runs are in")
-    paths = (
-        [root] if (root / RECORD).is_file() else sorted(p.parent for p in root.glob(f"*/{RECORD}"))
-    )
+    found = (path.parent for path in root.glob(f"*/{RECORD}") if path.parent.name[0] != ".")
+    paths = [root] if (root / RECORD).is_file() else sorted(found)
     records = sorted(((read_record(p), p) for p in paths), key=lambda pair: pair[0].created)
+    begun = [(path, each) for path, each in unfinished(root) if path not in paths]
     if as_json:
-        print_json([{"run": str(path), "record": record} for record, path in records])
+        print_json(
+            [
+                *({"run": str(path), "record": record} for record, path in records),
+                *({"run": str(path), "unfinished": each} for path, each in begun),
+            ]
+        )
         return 0
     table = Table("run", "command", "created", "verdict", "suspects", "ACC", "ASR", box=None)
     for record, path in records:
@@ -48,4 +56,8 @@ def command(folder: str, as_json: bool) -> int:
     if not console.is_terminal:
         console.width = 1000  # a path that is cut off is of no use in a pipe
     console.print(table if records else escape(f"no runs in {root}"))
+    for path, each in begun:
+        state = "under way" if is_claimed(lock_of(path)) else f"to go on: {each.shown()}"
+        line = f"{path}: not finished, begun {each.created}; {state}"
+        console.print(printable(line), markup=False, soft_wrap=True)
     return 0

@@ -46,14 +46,16 @@ def cli() -> None:
 
 
 def main() -> None:
-    """The entry point: one line and exit code 2 for bad input, 130 for Ctrl-C."""
+    """The entry point: one line and exit code 2 for bad input, 130 for Ctrl-C, 143 for SIGTERM."""
     # spinning OpenMP threads slow each other down several times on small machines
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from ..errors import BackburnError
+    from .stopping import StoppedError, stoppable
 
     warnings.showwarning = _warn
     try:
-        sys.exit(cli.main(standalone_mode=False) or 0)
+        with stoppable():
+            sys.exit(cli.main(standalone_mode=False) or 0)
     except click.UsageError as error:
         place = error.ctx.command_path if error.ctx else "backburn"
         _fail(f"{error.format_message().rstrip('.')}: see {place} --help")
@@ -61,9 +63,9 @@ def main() -> None:
         _fail(error.format_message())
     except BackburnError as error:
         _fail(str(error))
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("backburn: stopped; no run was written", err=True)
-        sys.exit(130)
+    except StoppedError as stopped:
+        click.echo(f"backburn: stopped; {stopped.advice}", err=True)
+        sys.exit(stopped.code)
 
 
 def _warn(message: Warning | str, *_: object, **__: object) -> None:

@@ -12,13 +12,17 @@ from ..attacks.folder import Layout, dump_victim
 from ..attacks.surrogates import Surrogates
 from ..catalogue import attack_named
 from ..config import configure, to_toml
+from ..data.digest import digest
 from ..data.reading import has_split, load_images
 from ..errors import InputError
 from ..metrics import Scores, judge
 from ..models.inference import best_device
-from ..runs import Stopwatch, new_record, plan_run, write_run
+from ..runs import Stopwatch, new_record, write_run
 from ..training import Training
 from ..types import Exam, LabeledImages, Progress, Victim
+from ..work.contract import HERE, Work
+from ..work.digests import digest_of_images
+from .jobs import job
 from .screen import ShowProgress, print_json, print_made
 
 SMALL = 16
@@ -64,30 +68,35 @@ def make_and_write(
     attack = kind(**{key: value for key, value in options.items() if value is not None})
     recipe = Recipe() if arch is None else Recipe(architecture=arch)
     configure(Plan(attack, recipe), config, settings)  # fails before anything is read
-    path, watch, where = plan_run(out, "attack"), Stopwatch(), best_device(device)
+    planned, watch, where = job("attack", out), Stopwatch(), best_device(device)
     with ShowProgress(quiet=as_json) as progress:
         with watch("read"):
             images, held_out = read_both(data, test, limit, seed, progress)
         recipe = default_recipe(images, arch)
         plan = configure(Plan(attack, recipe), config, settings)
-        kept = Surrogates(Path(surrogates) if surrogates else None, progress)
-        made = make(plan, images, held_out, where, seed, watch, progress, kept)
-        with watch("write"):
-            files = dump_victim(made.victim, made.exam, progress, layout)
-    record = new_record(
-        "attack",
-        {"attack": name, "data": data, "test": test, "limit": limit},
-        seed,
-        watch.seconds,
-        asdict(made.scores),
-        str(where),
-    )
-    write_run(path, record, {"config.toml": to_toml(plan), **files})
+        given = {"attack": name, "data": data, "test": test, "limit": limit}
+        with planned.going(digests(plan, images, held_out)) as work:
+            kept = Surrogates(Path(surrogates) if surrogates else None, progress, work)
+            made = make(plan, images, held_out, where, seed, watch, progress, kept, work)
+            with watch("write"):
+                files = dump_victim(made.victim, made.exam, progress, layout)
+            scores = asdict(made.scores)
+            record = new_record("attack", given, seed, watch.seconds, scores, str(where))
+            write_run(planned.path, record, {"config.toml": to_toml(plan), **files})
     if as_json:
-        print_json({"run": str(path), "victim": made.scores, "seconds": watch.seconds})
+        print_json({"run": str(planned.path), "victim": made.scores, "seconds": watch.seconds})
     else:
-        print_made(made.scores, images, held_out, path)
+        print_made(made.scores, images, held_out, planned.path)
     return 0
+
+
+def digests(plan: Plan, images: LabeledImages, test: LabeledImages) -> dict[str, str]:
+    """What comes of it depends on these, and the command line does not say them."""
+    read = {"images": images, "test images": test}
+    return {
+        "settings": digest(to_toml(plan)),
+        **{name: digest_of_images(each) for name, each in read.items()},
+    }
 
 
 def make(
@@ -99,11 +108,13 @@ def make(
     watch: Stopwatch,
     progress: Progress,
     surrogates: Surrogates | None = None,
+    work: Work = HERE,
 ) -> Made:
     """Poison, train and judge."""
     generator = torch.Generator().manual_seed(seed)
     with watch("victim"):
-        victim = plan.attack.mount(images.on(device), plan.recipe, generator, progress, surrogates)
+        given = (images.on(device), plan.recipe, generator, progress, surrogates, work)
+        victim = plan.attack.mount(*given)
     with watch("test"):
         exam = exam_of(victim, test)
         return Made(victim, exam, judge(victim.model, exam, progress))

@@ -15,8 +15,9 @@ from ..models.inference import device_of
 from ..models.loading import dump_model
 from ..models.writing import dump_like
 from ..report.checks import measure_checks
-from ..runs import Record, Stopwatch, new_record, to_json, write_run
+from ..runs import Record, Stopwatch, new_record, to_json
 from ..types import LabeledImages, Progress
+from ..work.contract import HERE, Work
 from .casework import exhibit, judge_both, match_truth, verdict_summary
 from .opened import Opened
 from .reviewing import REVIEW, Reviewed, counts_of, review_csv, review_line
@@ -44,14 +45,14 @@ def mend(
     seed: int,
     watch: Stopwatch,
     progress: Progress,
-    shards: Path | None = None,
+    work: Work = HERE,
     reviewed: Reviewed | None = None,
 ) -> Mended:
     """Repair a case, judge it where it can be judged, and lay out the run's files."""
     case, generator = opened.case, torch.Generator().manual_seed(seed)
     review = reviewed.review if reviewed else None
     with watch("repair"):
-        repaired = method.repair(case, generator, progress, shards, review)
+        repaired = method.repair(case, generator, progress, work, review)
     spent = watch.seconds.pop("repair")
     for phase in repaired.history:
         watch.seconds[phase.name] = watch.seconds.get(phase.name, 0.0) + phase.seconds
@@ -59,7 +60,7 @@ def mend(
     with watch("test"):
         before, after = judge_both(opened, repaired, progress)
     with watch("gallery"):
-        repaired, shown = exhibit(opened, repaired, method.search_budget, progress)
+        repaired, shown = exhibit(opened, repaired, method.search_budget, progress, work)
     with watch("checks"):
         checks = measure_checks(case, repaired, method.search_budget, progress)
     found, verdict = match_truth(opened, repaired), verdict_summary(opened, repaired)
@@ -90,9 +91,8 @@ def mend(
     return Mended(record, files, summary, case.images, before, after, found)
 
 
-def publish(mended: Mended, path: Path, as_json: bool) -> None:
-    """Write the run, and say what came of it."""
-    write_run(path, mended.record, mended.files)
+def tell(mended: Mended, path: Path, as_json: bool) -> None:
+    """Say what came of a repair that is written."""
     if as_json:
         print_json({**mended.summary, "run": str(path)})
     else:

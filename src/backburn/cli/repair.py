@@ -52,9 +52,11 @@ def command(
     from ..catalogue import method_named
     from ..config import configure
     from ..models.inference import best_device
-    from ..runs import Stopwatch, drop_work, plan_run, plan_work
+    from ..runs import Stopwatch, write_run
     from .again import Asked, again
-    from .mending import mend, publish
+    from .casework import case_digests
+    from .jobs import job
+    from .mending import mend, tell
     from .opening import open_case
     from .reviewing import open_review
     from .screen import ShowProgress
@@ -62,7 +64,7 @@ def command(
     asked = again(Asked(given, seed, test, holdout, method, config))
     given, seed, method = asked.given, asked.seed or 0, asked.method or "default"
     burn = configure(method_named(method)(), asked.config, settings)
-    where, path, watch = best_device(device), plan_run(out, "repair"), Stopwatch()
+    where, planned, watch = best_device(device), job("repair", out), Stopwatch()
     with ShowProgress(quiet=as_json) as progress:
         with watch("read"):
             opened = open_case(given, asked.test, seed, where, progress)
@@ -77,10 +79,11 @@ def command(
             "holdout": asked.holdout,
             "review": reviewed.said() if reviewed else None,
         }
-        work = plan_work(out)
-        mended = mend("repair", opened, said, burn, seed, watch, progress, work, reviewed)
-    publish(mended, path, as_json)
-    drop_work(out)
+        made_of = case_digests(opened, burn, reviewed.sha256 if reviewed else None)
+        with planned.going(made_of) as work:
+            mended = mend("repair", opened, said, burn, seed, watch, progress, work, reviewed)
+            write_run(planned.path, mended.record, mended.files)
+    tell(mended, planned.path, as_json)
     if review and mended.summary["verdict"]["suspects"]:
         return 0  # a person has decided where the evidence did not
     state = mended.summary["verdict"]["state"]

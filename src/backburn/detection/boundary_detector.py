@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -13,6 +12,7 @@ from ..methods import Detector
 from ..models.activations import activations
 from ..models.checking import check_fit
 from ..types import BoundaryResult, Case, Evidence, Flags, Progress, Verdict, silent
+from ..work.contract import HERE, Work
 from .examination import Laboratory, Tried, evidence_of, stronger
 from .groups import Division, by_activations, by_ways, rows_by_class
 from .student import Student
@@ -85,13 +85,13 @@ class BoundaryDetector(Detector):
         case: Case,
         generator: torch.Generator,
         progress: Progress = silent,
-        shards: Path | None = None,
+        work: Work = HERE,
         every_suspect: bool = True,
     ) -> Findings:
         """The evidence, and the boundary and verdict it goes with.
 
         Args:
-            shards: folder that keeps what is done of the boundary search, so that it can go on.
+            work: who searches and trains, and keeps what is done of it.
             every_suspect: search the boundary of every flagged image, not only of `probes`.
         Raises:
             InputError: a model that agrees with no label at all.
@@ -105,9 +105,10 @@ class BoundaryDetector(Detector):
                 "labels that it was trained on"
             )
         seed = int(torch.randint(2**31, (), generator=generator))
-        survey = Survey(case, agreed, self.budget, self.batch_size, progress, shards)
+        survey = Survey(case, agreed, self.budget, self.batch_size, progress, work)
         rows = rows_by_class(labels, agreed)
-        laboratory = Laboratory(case, survey, features, rows, self.probes, generator, progress)
+        known = (case, survey, features, rows, self.probes)
+        laboratory = Laboratory(*known, generator, progress, work)
         doubt = doubt_about(agreed, len(set(labels.tolist())), len(rows))
         tried = self._tried(laboratory, seed) if familiar(agreed) else Tried({}, {})
         verdict = self._verdict(tried, rows, doubt)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ..models.inference import predict
 from ..types import Case, ClassEvidence, Evidence, Features, Flags, Progress, Verdict
+from ..work.contract import HERE, Work
 from .groups import Division, oriented, sharpened, turned, worth_trying
 from .student import Student
 from .survey import Survey
@@ -61,6 +62,7 @@ class Laboratory:
     probes: int
     generator: torch.Generator
     progress: Progress
+    work: Work = HERE
 
     def by_transfer(self, divisions: Mapping[int, Division]) -> Tried:
         """Tell the planted side of the divisions that are worth it, and see what carries over."""
@@ -99,7 +101,7 @@ class Laboratory:
             hidden[division.inside] = True
         held_out = self._held_out(~hidden)
         shown = (~hidden & ~held_out).nonzero().flatten()
-        student = settings.taught(self.case, shown, self.generator, self.progress)
+        student = settings.taught(self.case, shown, self.generator, self.progress, self.work)
 
         def asked(label: int, division: Division) -> Trial:
             others = self.rows[label][held_out[self.rows[label]]]

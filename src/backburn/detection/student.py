@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from ..data.augmentation import Augmentation
 from ..errors import InputError
 from ..models.inference import predict
-from ..training import Training, fit
+from ..training import Training
 from ..types import Case, Index, Progress, silent
+from ..work.contract import HERE, Work
 
 SAMPLE = 1000
 TOLERATED = 0.02
@@ -45,12 +46,13 @@ class Student:
         rows: Index,
         generator: torch.Generator,
         progress: Progress = silent,
+        work: Work = HERE,
     ) -> nn.Module:
         """A student that was shown these rows only; the case's model is left as it was."""
         model = copy.deepcopy(case.model).requires_grad_(True)
         forget(model, self.reset, generator)
         training = lasting(suited(self.training, case), len(rows))
-        fit(
+        work.fit(
             model,
             case.images.pixels,
             case.images.labels,

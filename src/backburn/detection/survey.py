@@ -1,17 +1,14 @@
 """A search of the boundary that is extended, as more images come into question."""
 
 from dataclasses import dataclass, field, replace
-from functools import partial
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from ..boundary.distances import boundary
 from ..boundary.results import join
-from ..boundary.shards import boundary_in_shards
 from ..models.inference import penultimate
 from ..types import BoundaryResult, Case, Features, Flags, Index, Progress
+from ..work.contract import HERE, Work
 
 
 @dataclass(slots=True)
@@ -22,7 +19,7 @@ class Survey:
 
     Args:
         agreed: images that the model calls by their label; others are never searched.
-        shards: folder that keeps what was searched, or None.
+        work: who searches.
     """
 
     case: Case
@@ -30,9 +27,8 @@ class Survey:
     budget: str
     batch_size: int
     progress: Progress
-    shards: Path | None
+    work: Work = HERE
     place: Index = field(init=False)
-    searches: int = 0
     _result: BoundaryResult = field(init=False)
 
     def __post_init__(self) -> None:
@@ -89,11 +85,7 @@ class Survey:
         return (wanted & self.agreed & (self.place < 0)).nonzero().flatten()
 
     def _search(self, rows: Tensor, ways: bool = True) -> BoundaryResult:
-        search = boundary
-        if self.shards is not None and len(rows):
-            search = partial(boundary_in_shards, folder=self.shards / str(self.searches))
-            self.searches += 1
-        return search(
+        return self.work.boundary(
             self.case.model,
             self.case.images.pixels[rows],
             batch_size=self.batch_size,

@@ -1,13 +1,15 @@
 """Asking a model about many images, and leaving it as it was."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
 from ..types import Features, Images, Logits, Pixels, Progress, silent
+from .memory import Halving
 from .pages import release
 
 USUAL, FEWEST = 32 * 32, 8
@@ -102,14 +104,25 @@ def predict(
     """fp32 logits `(n, k)` of uint8 images, on the CPU; the model is left as it was."""
     with frozen(model), torch.inference_mode():
         images = batches(model, pixels, batch_size, phase, progress)
-        return collected((model(part) for part in images), len(pixels))
+        return collected(_asked(model, images), len(pixels))
 
 
 def penultimate(model: nn.Module, pixels: Pixels, *, batch_size: int = 512) -> Features:
     """fp32 features `(n, d)` before the head, on the CPU, of a model that names them."""
     with frozen(model), torch.inference_mode():
         images = batches(model, pixels, batch_size)
-        return collected((model.features(part) for part in images), len(pixels))  # type: ignore[operator]
+        return collected(_asked(model.features, images), len(pixels))  # type: ignore[arg-type]
+
+
+def _asked(ask: Callable[[Images], Tensor], images: Iterable[Images]) -> Iterator[Tensor]:
+    """What is said of all batches, each in as many parts as memory asks for."""
+    memory = Halving("asking about")
+    for batch in images:
+        yield from memory.each(len(batch), partial(_part, ask, batch))
+
+
+def _part(ask: Callable[[Images], Tensor], batch: Images, rows: slice) -> Tensor:
+    return ask(batch[rows])
 
 
 def collected(outputs: Iterable[Tensor], count: int, dtype: torch.dtype = torch.float32) -> Tensor:

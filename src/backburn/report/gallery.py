@@ -8,8 +8,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from ..boundary.results import join
-from ..boundary.shards import shifted
+from ..boundary.results import join, shifted
 from ..types import (
     Audit,
     BoundaryResult,
@@ -21,6 +20,7 @@ from ..types import (
     Unlearned,
     silent,
 )
+from ..work.contract import HERE, Work
 from .looks import amplified, look_at
 from .thumbnails import shrunk
 
@@ -79,19 +79,24 @@ def ranked(result: Result) -> Result:
 
 
 def gather(
-    case: Case, result: Audit | Unlearned, budget: str, progress: Progress = silent
+    case: Case,
+    result: Audit | Unlearned,
+    budget: str,
+    progress: Progress = silent,
+    work: Work = HERE,
 ) -> tuple[Gallery, BoundaryResult]:
     """The gallery of what was found, and the boundary with what had to be searched for it.
 
     Args:
         result: `ranked`.
         budget: of the search.
+        work: who searches.
     """
     images, suspects = case.images, result.suspects
     rows = suspects.index[:SHOWN]
     parts = [
-        look_at(case, rows[start : start + AT_ONCE], budget, shifted(progress, start, len(rows)))
-        for start in range(0, len(rows), AT_ONCE)
+        look_at(case, rows[at : at + AT_ONCE], budget, shifted(progress, at, len(rows)), work)
+        for at in range(0, len(rows), AT_ONCE)
     ]
     nothing = images.pixels[:0].cpu()
     image, perturbed, perturbation = (

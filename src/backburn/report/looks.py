@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..boundary.distances import boundary
 from ..types import BoundaryResult, Case, Index, Pixels, Progress
+from ..work.contract import Work
 from .thumbnails import shrunk
 
 
@@ -22,10 +22,10 @@ class Look(NamedTuple):
     sums: dict[int, Tensor]
 
 
-def look_at(case: Case, rows: Index, budget: str, progress: Progress) -> Look:
+def look_at(case: Case, rows: Index, budget: str, progress: Progress, work: Work) -> Look:
     """The thumbnails of these images and of what lies behind their boundary."""
     pixels = case.images.pixels[rows.to(case.images.pixels.device)]
-    way = boundary(
+    way = work.boundary(
         case.model, pixels, budget=budget, directions=True, phase="gallery", progress=progress
     )
     shown, labels = pixels.cpu(), case.images.labels[rows]

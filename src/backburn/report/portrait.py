@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..boundary.distances import boundary
 from ..detection.boundary_statistics import (
     along_mean,
     class_centers,
@@ -30,6 +29,7 @@ from ..types import (
     Truth,
     silent,
 )
+from ..work.contract import HERE, Work
 
 MARKED = ("poison", "suspect")
 
@@ -85,12 +85,14 @@ def portray(
     budget: str,
     generator: torch.Generator,
     progress: Progress = silent,
+    work: Work = HERE,
 ) -> Portrait:
     """Draw at most `each` images of every group of every class, and search their boundary.
 
     Args:
         evidence: the detector's; its score is the measure `combined`.
         truth: the referee's, for pictures only.
+        work: who searches.
     """
     logits = predict(case.model, case.images.pixels, phase="predict", progress=progress)
     labels = case.images.labels
@@ -98,7 +100,7 @@ def portray(
     rows = _drawn(kinds, labels, logits.argmax(1) == labels, each, generator)
     pixels = case.images.pixels[rows]
     named = callable(getattr(case.model, "features", None))
-    found = boundary(
+    found = work.boundary(
         case.model,
         pixels,
         budget=budget,
@@ -107,7 +109,7 @@ def portray(
         predictions=labels[rows],
         progress=progress,
     )
-    first = boundary(case.model, pixels, budget="screen", predictions=labels[rows])
+    first = work.boundary(case.model, pixels, budget="screen", predictions=labels[rows])
     before = penultimate(case.model, pixels) if named else None
     measures = {
         "distance": log_distance(found.distance),

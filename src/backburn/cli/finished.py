@@ -1,0 +1,46 @@
+"""A run that was begun before: it goes on, or it turns out to be finished."""
+
+from pathlib import Path
+
+import click
+
+from ..errors import InputError
+from ..runs import Record, claimed, read_record, work_of
+from ..runs.locks import held, is_claimed
+from ..runs.places import clear, is_run, remove_empty
+from ..runs.unfinished import Begun, goes_on, lock_of
+from .main import EXIT_CODES
+from .screen import print_json
+
+
+def look_at(path: Path, before: Begun, now: Begun, as_json: bool) -> None:
+    """Say what is to be said of a run that was begun before.
+
+    Raises:
+        InputError: somebody else is at it, or it was begun with something else.
+        click.exceptions.Exit: it was finished, and stopped before it could say so.
+    """
+    if is_claimed(lock_of(path)):
+        raise InputError(held(lock_of(path), str(path)))
+    lines = goes_on(path, before, now)
+    if is_run(path):
+        with claimed(lock_of(path), str(path)):
+            clear(work_of(path))
+        remove_empty(work_of(path))
+        record = read_record(path)
+        if as_json:
+            print_json({**record.metrics, "seconds": record.seconds, "run": str(path)})
+        else:
+            click.echo(f"This run was finished before it was stopped.\nrun: {path}")
+        raise click.exceptions.Exit(_code_of(record))
+    for line in (f"going on with {path}, which was begun {before.created}", *lines):
+        click.echo(f"backburn: {line}", err=True)
+
+
+def _code_of(record: Record) -> int:
+    """The exit code that the command would have ended with."""
+    state = str((record.metrics.get("verdict") or {}).get("state"))
+    if record.command == "audit":
+        return EXIT_CODES[state]
+    undecided = record.command == "repair" and state in ("suspicious", "abstained")
+    return EXIT_CODES[state] if undecided and not record.metrics.get("review") else 0

@@ -1,0 +1,28 @@
+"""The run directory: written whole or not at all, by one writer, and nothing in it is pickled."""
+
+from .locks import claimed
+from .places import plan_file, plan_run, work_of
+from .records import RECORD, Record, commit, new_record, read_record, to_json, versions
+from .sealing import read_sealed, sealed
+from .watch import Stopwatch
+from .writing import whole_folder, write_run, write_whole
+
+__all__ = [
+    "RECORD",
+    "Record",
+    "Stopwatch",
+    "claimed",
+    "commit",
+    "new_record",
+    "plan_file",
+    "plan_run",
+    "read_record",
+    "read_sealed",
+    "sealed",
+    "to_json",
+    "versions",
+    "whole_folder",
+    "work_of",
+    "write_run",
+    "write_whole",
+]

@@ -1,0 +1,89 @@
+"""What is kept of one training: where it stands, now and then, and its result."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ..data.digest import digest
+from ..training import BatchTransform, Remembering, Training
+from ..types import Index, Labels, PerImage, Pixels
+from .digests import digest_of_pixels
+from .sealed import read_tensors, write_tensors
+
+SHARE = 0.005
+"""Of the time, at the most, for writing where a training stands; as much again for its result."""
+LEAST = 2.0
+"""Seconds between two checkpoints, at the least."""
+SLOW_DISK = 2e8
+"""Bytes a second, and `LATENCY` seconds a file: what a disk is taken for until it was tried."""
+LATENCY = 0.01
+
+
+@dataclass(slots=True)
+class Checkpoints:
+    """The `training.loop.Keeper` of one training: a file that is replaced by each later one.
+
+    When it is written depends on how long that takes; what comes of the training does not depend on
+    when it was written. A training that is over sooner than is worth a file leaves none.
+
+    Args:
+        key: a digest of all that the training depends on.
+        least: see `LEAST`.
+    """
+
+    path: Path
+    key: str
+    size: int
+    least: float = LEAST
+    began: float = field(default_factory=time.monotonic)
+    due: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.due = self.began + self._pause(self._guess)
+
+    @property
+    def _guess(self) -> float:
+        return LATENCY + self.size / SLOW_DISK
+
+    def _pause(self, cost: float) -> float:
+        return max(self.least, cost / SHARE) if self.least else 0.0
+
+    def load(self) -> Mapping[str, Tensor] | None:
+        return read_tensors(self.path, self.key)
+
+    def offer(self, state: Callable[[], Mapping[str, Tensor]]) -> None:
+        now = time.monotonic()
+        if now < self.due:
+            return
+        write_tensors(self.path, self.key, state())
+        after = time.monotonic()
+        self.due = after + self._pause(after - now)
+
+    def finish(self, result: Callable[[], Mapping[str, Tensor]]) -> None:
+        if time.monotonic() >= self.began + self._pause(self._guess):
+            write_tensors(self.path, self.key, result())
+
+
+def key_of(
+    model: nn.Module,
+    pixels: Pixels,
+    labels: Labels,
+    training: Training,
+    generator: torch.Generator,
+    rows: Index | None,
+    weights: PerImage | None,
+    transform: BatchTransform | None,
+    phase: str,
+) -> str:
+    """A SHA-256 of everything that a training comes of, but for an objective's code."""
+    said = f"{phase} {training} {sorted(model.state_dict())} {rows is None} {weights is None}"
+    trained = "".join("01"[each.requires_grad] for each in model.parameters())
+    kept = transform.remember() if isinstance(transform, Remembering) else {}
+    given = [value for value in (rows, weights) if value is not None]
+    tensors = [*model.state_dict().values(), generator.get_state(), labels, *given]
+    said = f"{said} {trained} {sorted(kept)} {digest_of_pixels(pixels)}"
+    return digest(said.encode(), *tensors, *kept.values())

@@ -1,0 +1,97 @@
+"""Work that goes on where it was stopped: a folder keeps what is done of it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from ..boundary.budget import Budget
+from ..training import BatchTransform, Objective, Remembering, Training, fit
+from ..types import BoundaryResult, Index, Labels, PerImage, Pixels, Progress, silent
+from .checkpoints import LEAST, Checkpoints, key_of
+from .contract import Work
+from .shards import boundary_in_shards
+
+COPIES = 3
+"""Of a model's weights in a checkpoint, with what an optimizer remembers of each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept(Work):
+    """In this process; `folder` keeps shards of every boundary search, and where trainings stand.
+
+    Nothing is taken from the folder that was made from other images, weights, settings or draws. An
+    objective is known by its phase only, so a folder serves one command with one configuration.
+
+    Args:
+        least: seconds between two checkpoints of a training; 0 writes one after every step.
+    """
+
+    folder: Path
+    least: float = LEAST
+
+    def boundary(
+        self,
+        model: nn.Module,
+        pixels: Pixels,
+        *,
+        budget: str | Budget = "default",
+        batch_size: int = 256,
+        directions: bool = False,
+        features: bool = False,
+        predictions: Labels | None = None,
+        phase: str = "boundary",
+        progress: Progress = silent,
+    ) -> BoundaryResult:
+        return boundary_in_shards(
+            model,
+            pixels,
+            self.folder / "boundary",
+            budget=budget,
+            batch_size=batch_size,
+            directions=directions,
+            features=features,
+            predictions=predictions,
+            phase=phase,
+            progress=progress,
+        )
+
+    def fit(
+        self,
+        model: nn.Module,
+        pixels: Pixels,
+        labels: Labels,
+        training: Training,
+        generator: torch.Generator,
+        *,
+        rows: Index | None = None,
+        weights: PerImage | None = None,
+        batch_transform: BatchTransform | None = None,
+        objective: Objective | None = None,
+        phase: str = "train",
+        progress: Progress = silent,
+    ) -> list[float]:
+        """As in `Work`; with a batch transform that is not `Remembering`, nothing is kept."""
+        keeper = None
+        if batch_transform is None or isinstance(batch_transform, Remembering):
+            key = key_of(
+                model, pixels, labels, training, generator, rows, weights, batch_transform, phase
+            )
+            size = COPIES * sum(value.nbytes for value in model.state_dict().values())
+            path = self.folder / "training" / f"{key[:32]}.safetensors"
+            keeper = Checkpoints(path, key, size, self.least)
+        return fit(
+            model,
+            pixels,
+            labels,
+            training,
+            generator,
+            rows=rows,
+            weights=weights,
+            batch_transform=batch_transform,
+            objective=objective,
+            phase=phase,
+            progress=progress,
+            keeper=keeper,
+        )
