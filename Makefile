@@ -9,7 +9,7 @@ export MALLOC_MMAP_THRESHOLD_ = 4294967296
 export MALLOC_TRIM_THRESHOLD_ = 4294967296
 
 .PHONY: demo test check figures bench bench-smoke bench-boundary bench-audit bench-triggers bench-any-model \
-  bench-memory bench-report report-shots cards clean
+  bench-memory bench-checkpoints bench-report report-shots cards clean
 
 demo: .venv/ready
 	$(BIN)/backburn demo
@@ -60,6 +60,10 @@ bench-any-model: .venv/ready
 # Peak memory of reading and auditing 200,000 images of 64x64 pixels.
 bench-memory: .venv/ready
 	$(BIN)/python tests/benchmark/memory.py 200000
+
+# What share of a training's time its checkpoints take.
+bench-checkpoints: .venv/ready
+	$(BIN)/python tests/benchmark/checkpoints.py
 
 # How long it takes to put each trigger on 50,000 images.
 bench-triggers: .venv/ready

@@ -1,6 +1,7 @@
 """A changed model, in the format that the given one came in."""
 
 import io
+import json
 from typing import Any
 
 import torch
@@ -32,7 +33,7 @@ def dump_like(origin: Origin, model: nn.Module) -> dict[str, bytes]:
         return {**beside, f"model/{WEIGHTS}": dump_folder(network)}
     weights = _weights(origin, network)
     if origin.container == "safetensors":
-        return {_file(origin): save(weights, metadata=dict(origin.metadata) or None)}
+        return {_file(origin): _in_order(save(weights, metadata=dict(origin.metadata) or None))}
     return {_file(origin): _nested(origin.keys, weights)}
 
 
@@ -50,6 +51,17 @@ def _weights(origin: Origin, network: nn.Module) -> dict[str, Tensor]:
         theirs: own[name].detach().cpu().to(origin.types[name]).contiguous().clone()
         for name, theirs in origin.names.items()
     }
+
+
+def _in_order(content: bytes) -> bytes:
+    """The same file with its metadata by name; safetensors writes them in any order."""
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + size])
+    if "__metadata__" in header:
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # tensors begin where they can be mapped
+    return len(text).to_bytes(8, "little") + text + content[8 + size :]
 
 
 def _nested(keys: tuple[str, ...], weights: dict[str, Tensor]) -> bytes:

@@ -43,10 +43,14 @@ class Begun:
 
 def begin(command: str, line: tuple[str, ...], arguments: Mapping[str, Any]) -> Begun:
     """A run that begins now, of the arguments that are said; plain values."""
-    said = {name: value for name, value in arguments.items() if value not in (None, (), [], False)}
+    said = {name: value for name, value in arguments.items() if not _unsaid(value)}
     plain = msgspec.json.decode(msgspec.json.encode(said))
     now = datetime.now(timezone.utc).isoformat(timespec="seconds")
     return Begun(command, line, plain, {}, versions(), torch.get_num_threads(), now)
+
+
+def _unsaid(value: object) -> bool:
+    return value is None or value is False or value in ((), [])
 
 
 def lock_of(path: Path) -> Path:

@@ -1,0 +1,118 @@
+"""Runs commands in forks of one process, and kills them inside of a write.
+
+    python tests/killing.py FOLDER < a JSON object a line > a JSON object a line
+
+Each object is {"arguments": [...], "kill": [PATTERN, NUMBER, MOMENT], "signal": NUMBER}, the latter
+two may be null. PATTERN is part of the path that is written, NUMBER which of these writes, MOMENT
+`half` (of the file is written), `before` or `after` a run's folder gets its name. A signal is sent
+once a first file is kept, and the seconds are those that it took to end.
+"""
+
+import functools
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from backburn.cli import main as entry
+from backburn.runs import writing
+from backburn.work import checkpoints
+from backburn.work.kept import Kept
+
+FEW = 0.2
+"""Seconds between checkpoints, so that trainings of a second have some."""
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Killing:
+    """Counts what is written, and dies in the middle of it."""
+
+    def __init__(self, pattern: str, number: int, moment: str):
+        self.pattern, self.number, self.moment = pattern, number, moment
+        self.write, self.rename = writing._write, Path.rename
+
+    def writes(self, path: Path, content: bytes) -> None:
+        if self.moment == "half" and self.pattern in str(path):
+            self.number -= 1
+            if self.number == 0:
+                path.write_bytes(content[: len(content) // 2])
+                die()
+        self.write(path, content)
+
+    def renames(self, path: Path, target: Path) -> None:
+        if self.moment == "before":
+            die()
+        self.rename(path, target)
+        if self.moment == "after":
+            die()
+
+
+def child(order: dict) -> None:
+    """One command; ends the process."""
+    for name in ("out", "err"):
+        handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(handle, 1 if name == "out" else 2)
+    if order.get("kill"):
+        killing = Killing(*order["kill"])
+        writing._write = killing.writes
+        Path.rename = lambda path, target: killing.renames(path, target)  # noqa: PLW0108
+    sys.argv = ["backburn", *order["arguments"]]
+    try:
+        entry.main()
+    except SystemExit as end:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(end.code if isinstance(end.code, int) else 1)
+    os._exit(99)
+
+
+def answer(order: dict) -> dict:
+    """How the command ended: its exit code, or the signal that killed it below zero."""
+    pid = os.fork()
+    if pid == 0:
+        child(order)
+    began = time.monotonic()
+    if order.get("signal"):
+        while not list(Path().rglob("boundary/*.safetensors")) and time.monotonic() - began < 60:
+            time.sleep(0.01)
+        began = time.monotonic()
+        os.kill(pid, order["signal"])
+    _, status = os.waitpid(pid, 0)
+    return {
+        "code": os.waitstatus_to_exitcode(status),
+        "seconds": time.monotonic() - began,
+        "out": Path("out").read_text(),
+        "err": Path("err").read_text(),
+    }
+
+
+if __name__ == "__main__":
+    os.chdir(sys.argv[1])
+    torch.set_num_threads(1)
+    # what a command imports, so that no fork has to
+    import backburn.benchmark.grid
+    import backburn.cli.attack
+    import backburn.cli.audit
+    import backburn.cli.export
+    import backburn.cli.exporting
+    import backburn.cli.making
+    import backburn.cli.mending
+    import backburn.cli.opening
+    import backburn.cli.repair
+    import backburn.cli.report  # noqa: F401
+    from backburn.burn import burn
+    from backburn.cli import jobs
+
+    burn.LEAST_STEPS = 100  # fewer take less time and are as easily killed
+    jobs.Kept = functools.partial(Kept, least=FEW)
+    checkpoints.SHARE, checkpoints.LATENCY = 1.0, 0.0
+    for line in sys.stdin:
+        sys.stdout.write(json.dumps(answer(json.loads(line))) + "\n")
+        sys.stdout.flush()
