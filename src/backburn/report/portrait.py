@@ -30,6 +30,7 @@ from ..types import (
     Truth,
     silent,
 )
+from .embedding import names_features
 
 MARKED = ("poison", "suspect")
 
@@ -97,7 +98,7 @@ def portray(
     kinds = _kinds(evidence, truth)
     rows = _drawn(kinds, labels, logits.argmax(1) == labels, each, generator)
     pixels = case.images.pixels[rows]
-    named = callable(getattr(case.model, "features", None))
+    named = names_features(case.model)
     found = boundary(
         case.model,
         pixels,
