@@ -39,7 +39,7 @@ def command(
         from ..serve.desk import Desk
         from ..serve.running import serve
     except ModuleNotFoundError as error:
-        if error.name not in ("starlette", "uvicorn"):
+        if (error.name or "").partition(".")[0] not in ("starlette", "uvicorn"):
             raise
         raise InputError(
             "serve needs starlette and uvicorn: pip install 'backburn[serve]'"

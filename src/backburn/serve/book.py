@@ -28,6 +28,8 @@ def held(path: Path) -> Iterator[None]:
     Raises:
         InputError: another server has it, or its folder cannot be written to.
     """
+    if not path.parent.is_dir():  # or else the lock would make it
+        raise InputError(f"{path.parent} is no folder: give another --review")
     lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=0)
     try:
         lock.acquire()
