@@ -60,7 +60,7 @@ def main() -> None:
     out = parser.parse_args().out
     path = os.environ.get("BACKBURN_CHROMIUM") or shutil.which("chromium")
     lines = [
-        "| suspects | side | | page (MB) | made (s) | first paint (ms) | filter (ms) | search (ms) |",
+        "| suspects | side | as | page (MB) | made (s) | paint (ms) | filter (ms) | search (ms) |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     print("\n".join(lines))  # noqa: T201
@@ -74,7 +74,7 @@ def main() -> None:
                 measures = [measured(browser, address, served) for _ in range(3)]
             times = [middle(values) for values in zip(*measures, strict=True)]
             where = "served" if served else "file"
-            row = (count, side, where, f"{len(content) / 1e6:.1f}", f"{spent:.1f}", *times)
+            row = (count, side, where, f"{len(content) / 1e6:.2f}", f"{spent:.1f}", *times)
             lines.append("| " + " | ".join(map(str, row)) + " |")
             print(lines[-1], flush=True)  # noqa: T201
         browser.close()

@@ -287,10 +287,12 @@
     const act = !inside ? () => go(cursor)
       : Object.hasOwn(ACTS, key) ? ACTS[key]
         : digits.has(key) ? () => choose(current(), digits.get(key))
-          : /^\p{L}$/u.test(key) ? () => ask(current(), key) : null;
+          : /^\p{L}$/u.test(key) ? () => { if (at("tiles").contains(document.activeElement)) ask(current(), key); } : null;
     if (!act) return;
-    // typed sooner than the field could open, it belongs there
-    then(() => { if (at("relabel").open) at("relabel-class").value += key; else return act(); });
+    then(async () => {
+      // typed sooner than the field could open, it belongs there
+      if (at("relabel").open) at("relabel-class").value += key; else await act();
+    });
     event.preventDefault();
   };
 
