@@ -39,8 +39,8 @@ def embedding_chart(points: Points) -> Chart | None:
         name="embedding",
         title="Features before and behind the boundary",
         summary=(
-            f"{said}. Suspects of a backdoor lie apart, and behind the boundary among the images "
-            "of their true classes."
+            f"{said}. Where suspects carry a trigger, they tend to lie apart, and behind the "
+            "boundary among the images of other classes."
         ),
         x_label="first principal component of the features",
         y_label="second",
