@@ -73,7 +73,7 @@ bench-triggers: .venv/ready
 cards: .venv/ready
 	$(BIN)/python tests/benchmark/cards.py --run runs/study-attacks
 
-# First paint and filtering of a report with 1,000 suspects, in Chromium.
+# First paint and filtering of a report with 1,000 suspects, and of 100,000 served, in Chromium.
 bench-report: .venv/ready
 	$(BIN)/python tests/benchmark/report.py
 

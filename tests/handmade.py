@@ -7,7 +7,7 @@ import torch
 from backburn.burn.burn import BURN
 from backburn.config import to_toml
 from backburn.report.checks import Checks
-from backburn.report.gallery import Gallery, Suspect
+from backburn.report.gallery import PICTURED, Gallery, Suspect
 from backburn.report.gallery_files import gallery_files
 from backburn.runs import new_record, write_run
 from backburn.types import Phase
@@ -16,12 +16,12 @@ CLASSES = ("airplane", "cat", "dog", "frog")
 
 
 def made_gallery(
-    count: int = 90, classes=CLASSES, names=None, side: int = 32, channels: int = 3, in_all=None
+    count: int = 90, classes=CLASSES, names=None, side: int = 32, channels: int = 3
 ) -> Gallery:
     """Suspects of the first two classes in turn, restored to all others in turn."""
     generator = torch.Generator().manual_seed(0)
     names = names or tuple(f"photo {k:04d}.png" for k in range(count))
-    smooth = torch.rand(count, channels, 5, 5, generator=generator)
+    smooth = torch.rand(min(count, PICTURED), channels, 5, 5, generator=generator)
     pixels = torch.nn.functional.interpolate(smooth, (side, side), mode="bicubic").clamp(0, 1)
     noise = torch.rand(pixels.shape, generator=generator)
     image = (255 * pixels).byte()
@@ -36,13 +36,13 @@ def made_gallery(
     return Gallery(
         suspects=suspects,
         classes=tuple(classes),
-        count=in_all or count,
         image=image,
         perturbed=(image.float() * 0.9 + 20 * noise).byte(),
         perturbation=(127 + 40 * (noise - 0.5)).byte(),
         found=tuple(each.crossed >= 0 for each in suspects),
         shared={0: image[0]} if count else {},
         distances={"suspects": (0.2, 0.4, 0.5), "images of other classes": (0.5, 0.9)},
+        embedding={"other": ((0.0, 1.0), (0.5, 2.0)), "suspect": ((4.0, 1.0),)} if count else {},
     )
 
 
@@ -55,13 +55,13 @@ def written(path: Path, gallery: Gallery | None = None, **given) -> Path:
         "reversion": 0.1, "p_value": 1e-9,
     }  # fmt: skip
     verdict = {
-        "state": "backdoored" if gallery.count else "clean",
-        "target_labels": [0] if gallery.count else [],
-        "target_names": [name] if gallery.count else [],
-        "p_value": 1e-9 if gallery.count else 0.4,
+        "state": "backdoored" if len(gallery.suspects) else "clean",
+        "target_labels": [0] if len(gallery.suspects) else [],
+        "target_names": [name] if len(gallery.suspects) else [],
+        "p_value": 1e-9 if len(gallery.suspects) else 0.4,
         "reason": "",
-        "classes": [tried] if gallery.count else [],
-        "suspects": gallery.count,
+        "classes": [tried] if len(gallery.suspects) else [],
+        "suspects": len(gallery.suspects),
         "suspect_share": [0.08, 0.1],
         "images": 1000,
         "images_in_all": 1000,
@@ -71,8 +71,8 @@ def written(path: Path, gallery: Gallery | None = None, **given) -> Path:
     metrics = {
         "before": {"acc": 0.9, "asr": 0.95, "ra": 0.04},
         "after": {"acc": 0.89, "asr": 0.01, "ra": 0.85},
-        "suspects": {"count": gallery.count},
-        "checks": checks if gallery.count else None,
+        "suspects": {"count": len(gallery.suspects)},
+        "checks": checks if len(gallery.suspects) else None,
         "verdict": verdict,
         "notes": (),
         "history": (

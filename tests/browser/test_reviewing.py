@@ -27,7 +27,7 @@ def test_the_verdict_and_all_sections_are_there(opened):
     assert "probability 1e-09" in page.inner_text(".sentence")
     heads = ["What was found", "Before and after", "Suspects", "Figures", "Cost", "What made this"]
     assert page.locator("h2").all_inner_texts() == heads
-    assert page.locator("figure.chart svg[role=img]").count() == 2
+    assert page.locator("figure.chart svg[role=img]").count() == 3
     assert page.locator(".tile:visible").count() == 60
     page.wait_for_function(
         "(() => { const c = document.querySelector('canvas');"
@@ -109,6 +109,18 @@ def test_a_label_may_be_typed_and_undone(opened, saved):
     assert first.locator(".state").inner_text() == "undecided"
     assert focused(page) == "photo 0000.png"
     assert saved(page) == csv_bytes(COLUMNS, [])
+
+
+def test_a_letter_that_is_no_shortcut_begins_a_label(opened):
+    page = opened()
+    page.keyboard.press("j")
+    page.keyboard.type("fr")
+    assert page.input_value("#relabel-class") == "fr"
+    page.keyboard.press("Enter")
+    assert page.locator(".tile").first.locator(".state").inner_text() == "✎ relabeled: frog"
+    assert focused(page) == "photo 0001.png"
+    page.keyboard.type("a")
+    assert page.locator(".tile").nth(1).locator(".state").inner_text() == "✓ accepted"
 
 
 def test_it_works_by_mouse_and_over_pages(opened):

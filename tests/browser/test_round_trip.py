@@ -3,6 +3,9 @@
 import csv
 import json
 
+from backburn.report.gallery_files import read_gallery
+from backburn.serve.book import Book
+
 
 def test_what_is_decided_on_the_page_is_what_the_repair_does(cli, chromium, saved, tmp_path):
     victim, run, fixed = tmp_path / "victim", tmp_path / "run", tmp_path / "fixed"
@@ -19,6 +22,11 @@ def test_what_is_decided_on_the_page_is_what_the_repair_does(cli, chromium, save
     review = tmp_path / "review.csv"
     review.write_bytes(saved(page))
     page.close()
+    gallery = read_gallery(run)
+    served = Book(run / "review.csv", gallery)
+    for place, decided in Book(review, gallery).decided.items():
+        served.decide(place, decided, None)
+    assert (run / "review.csv").read_bytes() == review.read_bytes()
     done = cli("repair", run, "--review", review, "--out", fixed, "--json")
     assert done.code == 0, done.err
     counts = json.loads(done.out)["review"]

@@ -41,8 +41,8 @@ def test_a_page_without_suspects_has_no_script(tmp_path):
 
 
 def test_a_thousand_suspects_with_long_names_fit(tmp_path):
-    names = tuple(f"{'folder/' * 30}{k}.png" for k in range(1000))
-    gallery = made_gallery(1000, names=names, side=48, in_all=2500)
+    names = tuple(f"{'folder/' * 30}{k}.png" for k in range(2500))
+    gallery = made_gallery(2500, names=names, side=48)
     page = page_of(written(tmp_path / "run", gallery), limit=2_000_000)
     assert len(page) <= 2_000_000
     assert "The 1,000 of highest score, of 2,500." in page.decode()

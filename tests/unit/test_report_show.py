@@ -3,6 +3,7 @@
 import base64
 import re
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,20 +11,21 @@ import torch
 
 import backburn
 from backburn.burn.burn import BURN
-from backburn.data.cells import csv_bytes
 from backburn.errors import InputError
 from backburn.report.figures import figure_files
+from backburn.report.gallery_files import gallery_files
 from backburn.report.portrait import Portrait
 from backburn.report.show import Figures, show
 from backburn.runs import new_record, write_run
-from backburn.toolkits.suspects import COLUMNS
 from backburn.training import Training
 from backburn.types import Phase
+from handmade import made_gallery
 
 HISTORY = (
     Phase("restoration", 0.1, {"suspects": 7}),
     Phase("refinement", 0.1, {"suspects": 5, "discrepancy": 0.25}),
 )
+NOTHING = gallery_files(replace(made_gallery(0), distances={}))
 NAMES = ("<script>", "$x^{", "a", "b", "c", "d", "e", "f")
 
 
@@ -37,11 +39,6 @@ def shown(backdoored, generator):
 
 def run_of(tmp_path, command: str, metrics: dict, files: dict[str, bytes]):
     return write_run(tmp_path / "run", new_record(command, {}, 0, {}, metrics, "cpu"), files)
-
-
-def suspects_csv(*distances: str) -> bytes:
-    row = dict.fromkeys(COLUMNS, "1")
-    return csv_bytes(COLUMNS, [{**row, "distance": distance} for distance in distances])
 
 
 def test_a_result_is_drawn_like_in_the_report(shown):
@@ -92,27 +89,29 @@ def test_a_run_of_figures_is_drawn_from_its_numbers(tmp_path):
     }
 
 
-def test_a_repair_is_drawn_from_its_record_and_its_suspects(tmp_path):
-    files = {"suspects.csv": suspects_csv("0.5", "inf", "0.7")}
-    run = run_of(tmp_path, "repair", {"history": HISTORY}, files)
+def test_a_repair_is_drawn_from_its_record_and_its_gallery(tmp_path):
+    run = run_of(tmp_path, "repair", {"history": HISTORY}, gallery_files(made_gallery(9)))
     figures = show(str(run))
-    assert figures.names == ("distances", "rounds")
-    assert figures.files["distances.csv"] == b"group,distance\nsuspect,0.5\nsuspect,0.7\n"
+    assert figures.names == ("distances", "embedding", "rounds")
+    assert figures.files["embedding.csv"] == (
+        b"group,x,y\nother,0.0,1.0\nother,0.5,2.0\nsuspect,4.0,1.0\n"
+    )
+    assert b"images of other classes,0.9\n" in figures.files["distances.csv"]
 
 
 def test_one_suspect_can_be_drawn(tmp_path):
-    run = run_of(tmp_path, "audit", {}, {"suspects.csv": suspects_csv("0.5")})
-    assert show(run).names == ("distances",)
+    alone = replace(made_gallery(1), distances={"suspects": (0.5,)}, embedding={})
+    assert show(run_of(tmp_path, "audit", {}, gallery_files(alone))).names == ("distances",)
 
 
 @pytest.mark.parametrize(
     ("metrics", "files", "message"),
     [
-        ({}, {"suspects.csv": suspects_csv()}, "nothing to draw: give a run of figures"),
-        ({}, {"suspects.csv": suspects_csv("far")}, "distance that is no number"),
-        ({"history": [{"name": 3}]}, {}, "history that cannot be read"),
-        ({"history": [{"name": "refinement", "seconds": 1, "figures": {}}]}, {}, "history that"),
-        ({"history": 7}, {}, "history that cannot be read"),
+        ({}, NOTHING, "nothing to draw: give a run of figures"),
+        ({}, {}, "has no gallery.json"),
+        ({"history": [{"name": 3}]}, NOTHING, "history that cannot be read"),
+        ({"history": [{"name": "refinement", "seconds": 1, "figures": {}}]}, NOTHING, "history"),
+        ({"history": 7}, NOTHING, "history that cannot be read"),
     ],
     ids=range(5),
 )

@@ -7,7 +7,7 @@ import warnings
 
 import click
 
-VERBS = ("demo", "attack", "audit", "repair", "export", "figures", "report", "ls", "bench")
+VERBS = ("demo", "attack", "audit", "repair", "export", "figures", "report", "serve", "ls", "bench")
 BAD_INPUT = 2
 EXIT_CODES = {"clean": 0, "backdoored": 3, "suspicious": 4, "abstained": 5}
 

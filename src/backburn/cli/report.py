@@ -11,7 +11,7 @@ def command(run: str, out: str | None) -> int:
 
     RUN is what audit, repair or demo wrote. The page needs no network and no other file, so it can
     be mailed. Suspects are accepted, rejected or relabeled on it, and the decisions saved as
-    review.csv.
+    review.csv. Without --out, RUN/figures gets its figures as PNG, SVG and CSV.
 
     \b
     backburn report runs/repair-20261125-055005
@@ -19,7 +19,10 @@ def command(run: str, out: str | None) -> int:
     from pathlib import Path
 
     from ..errors import InputError
+    from ..report.kept import run_files
+    from ..report.pictures import plotting
     from ..report.rendering import page_of
+    from ..report.show import Figures
     from ..runs import plan_file, write_whole
 
     path = Path(out) if out is not None else Path(run) / "report.html"
@@ -29,4 +32,12 @@ def command(run: str, out: str | None) -> int:
         raise InputError(f"{path} is a folder: give another --out")
     write_whole(path, page_of(Path(run)))
     click.echo(f"report: {path}")
+    if out is None:
+        try:
+            plotting()
+        except InputError as error:
+            click.echo(f"backburn: {error}; the page has them all the same", err=True)
+        else:
+            Figures(run_files(Path(run))).save(Path(run) / "figures")
+            click.echo(f"figures: {Path(run) / 'figures'}")
     return 0

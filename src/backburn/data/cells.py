@@ -58,13 +58,8 @@ def read_csv(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     Raises:
         InputError: no such file, no CSV, or one without these columns in every row.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-            table = csv.DictReader(file, strict=True)
-            found, head = list(table), table.fieldnames or ()
-    except (OSError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read as CSV: {first_line(error)}") from None
-    if lacking := [name for name in columns if list(head).count(name) != 1]:
+    found, head = _table(path)
+    if lacking := [name for name in columns if head.count(name) != 1]:
         raise InputError(f"{path} needs the column {lacking[0]} once: give a table that has it")
     for number, row in enumerate(found, 1):
         missing = [name for name in columns if row.get(name) is None]
@@ -73,3 +68,22 @@ def read_csv(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
                 f"row {number} of {path} is not whole: it needs the columns {', '.join(columns)}"
             )
     return [{name: plain(row[name]) for name in columns} for row in found]
+
+
+def head_of(path: Path) -> list[str]:
+    """The names of a table's columns.
+
+    Raises:
+        InputError: no such file, or no CSV.
+    """
+    return [plain(name) for name in _table(path)[1]]
+
+
+def _table(path: Path) -> tuple[list[dict[str, str]], list[str]]:
+    """Rows and head as they are."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+            table = csv.DictReader(file, strict=True)
+            return list(table), list(table.fieldnames or ())
+    except (OSError, csv.Error) as error:
+        raise InputError(f"{path} cannot be read as CSV: {first_line(error)}") from None

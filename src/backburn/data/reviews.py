@@ -26,7 +26,33 @@ def read_review(path: str | Path, images: LabeledImages) -> Review:
             unknown class or decision; a label that is not what the decision says.
     """
     rows = read_csv(Path(path), COLUMNS)
-    reader = _Reader(_places(images, {row["image"] for row in rows}), _classes(images), images)
+    names = [images.name_of(row) for row in range(len(images))]
+    classes = images.class_names or tuple(map(str, range(images.class_count)))
+    found = decisions_in(rows, str(path), names, images.labels.tolist(), classes)
+    decisions, labels = zip(*found.values(), strict=True) if found else ((), ())
+    return Review(
+        *(torch.tensor(list(each), dtype=torch.long) for each in (found, decisions, labels))
+    )
+
+
+def decisions_in(
+    rows: Sequence[Mapping[str, str]],
+    path: str,
+    names: Sequence[str],
+    labels: Sequence[int],
+    classes: Sequence[str],
+) -> dict[int, tuple[int, int]]:
+    """A `Decision` and a label by place of the image, in the order of the rows.
+
+    Args:
+        rows: of a `review.csv`, which is at `path`.
+        names, labels: of each image.
+        classes: a name each.
+    Raises:
+        InputError: see `read_review`.
+    """
+    places = _numbered(names, {row["image"] for row in rows})
+    reader = _Reader(places, _numbered(classes, set(classes)), labels)
     found: dict[int, tuple[int, int]] = {}
     for number, row in enumerate(rows, 1):
         where = f"row {number} of {path}"
@@ -37,19 +63,16 @@ def read_review(path: str | Path, images: LabeledImages) -> Review:
                 "rows out"
             )
         found[index] = decision, label
-    decisions, labels = zip(*found.values(), strict=True) if found else ((), ())
-    return Review(
-        *(torch.tensor(list(each), dtype=torch.long) for each in (found, decisions, labels))
-    )
+    return found
 
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """Reads rows. `places`: rows of the images by name; `classes`: numbers by name."""
+    """Reads rows. `places`: of the images by name; `classes`: numbers by name."""
 
     places: Mapping[str, Sequence[int]]
     classes: Mapping[str, Sequence[int]]
-    images: LabeledImages
+    labels: Sequence[int]
 
     def read(self, row: Mapping[str, str], where: str) -> tuple[int, int, int]:
         """Row of the image, decision and label."""
@@ -58,7 +81,7 @@ class _Reader:
             raise unknown_name("decision", row["decision"][:80], DECISIONS, where)
         decision = DECISIONS[row["decision"]]
         given, label = (self._class(row[name], where) for name in ("given_label", "label"))
-        if given != int(self.images.labels[index]):
+        if given != self.labels[index]:
             raise InputError(
                 f"{where}: {_cut(row['image'])} is not labeled {_cut(row['given_label'])} here: "
                 "give the review of these images"
@@ -92,16 +115,6 @@ class _Reader:
         if len(labels) > 1:
             raise InputError(f"{where}: {len(labels)} classes are called {_cut(name)}: rename them")
         return labels[0]
-
-
-def _places(images: LabeledImages, wanted: set[str]) -> dict[str, list[int]]:
-    """The rows of the images that have one of these names."""
-    return _numbered([images.name_of(row) for row in range(len(images))], wanted)
-
-
-def _classes(images: LabeledImages) -> dict[str, list[int]]:
-    names = images.class_names or tuple(map(str, range(images.class_count)))
-    return _numbered(names, set(names))
 
 
 def _numbered(names: Sequence[str], wanted: set[str]) -> dict[str, list[int]]:

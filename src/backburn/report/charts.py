@@ -24,12 +24,16 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A path in SVG's language; `look` is its class in the style sheet."""
+    """A path in SVG's language; `look` is its class in the style sheet.
+
+    `sample` is what the legend shows of it, in 28 by 14 units.
+    """
 
     name: str
     look: str
     path: str
     dots: tuple[tuple[float, float], ...] = ()
+    sample: str = "M1 13V3H27V13"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,9 @@ COLORS = {
     "cover": "#999999",
     "poison": "#D55E00",
     "suspect": "#D55E00",
+    "suspects": "#D55E00",
+    "other images of their class": "#0072B2",
+    "images of other classes": "#0072B2",
     "perturbed": "#009E73",
 }
 """Okabe and Ito's, which the color-blind tell apart."""

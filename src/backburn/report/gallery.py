@@ -1,7 +1,7 @@
 """The suspects as people see them: each image, the way to its boundary, and what lies behind it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeVar
 
 import torch
@@ -13,6 +13,7 @@ from ..types import (
     Audit,
     BoundaryResult,
     Case,
+    Flags,
     Index,
     Pixels,
     Progress,
@@ -21,11 +22,12 @@ from ..types import (
     silent,
 )
 from ..work.contract import HERE, Work
+from .embedding import Points, embed_suspects
 from .looks import amplified, look_at
 from .thumbnails import shrunk
 
-SHOWN = 1000
-"""Suspects in a gallery, those of highest score."""
+PICTURED = 1000
+"""Suspects that a gallery has pictures of, those of highest score."""
 AT_ONCE = 128
 """Suspects whose perturbations are held at a time."""
 DRAWN = 1000
@@ -50,24 +52,24 @@ class Suspect(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """What a report needs of a case, without its data; suspects by rank.
+    """What a report needs of a case, without its data; all suspects, by rank.
 
-    `image`, `perturbed` and `perturbation` are thumbnails `(m, c, h, w)`: as it is, behind the
-    boundary, and the difference, gray where nothing changes and as strong as can be shown; `found`
-    says where there is a boundary. `shared` is the mean direction `(c, h, w)` of the suspects of
-    each class, drawn alike. `distances` are boundary distances by group; `count` is how many
-    suspects there are in all.
+    `image`, `perturbed` and `perturbation` are thumbnails `(m, c, h, w)` of the first `PICTURED`:
+    as it is, behind the boundary, and the difference, gray where nothing changes and as strong as
+    can be shown; `found` says of every suspect whether there is a boundary. `shared` is the mean
+    direction `(c, h, w)` of the suspects of each class, drawn alike. `distances` are boundary
+    distances by group; `embedding` places in the plane of the features' first two components.
     """
 
     suspects: tuple[Suspect, ...]
     classes: tuple[str, ...]
-    count: int
     image: Pixels
     perturbed: Pixels
     perturbation: Pixels
     found: tuple[bool, ...]
     shared: Mapping[int, UInt8[Tensor, "c h w"]]
     distances: Mapping[str, tuple[float, ...]]
+    embedding: Points = field(default_factory=dict)
 
 
 def ranked(result: Result) -> Result:
@@ -93,7 +95,7 @@ def gather(
         work: who searches.
     """
     images, suspects = case.images, result.suspects
-    rows = suspects.index[:SHOWN]
+    rows = suspects.index[:PICTURED]
     parts = [
         look_at(case, rows[at : at + AT_ONCE], budget, shifted(progress, at, len(rows)), work)
         for at in range(0, len(rows), AT_ONCE)
@@ -105,16 +107,18 @@ def gather(
     )
     way = join((part.way for part in parts), len(rows)) if parts else result.boundary.take(rows)
     known = _with(result.boundary, rows, way)
+    shown = _shown(known, suspects.index, way)
+    marked = torch.zeros(len(images), dtype=torch.bool).index_fill(0, suspects.index, True)
     gallery = Gallery(
-        suspects=tuple(_listed(case, result, way)),
+        suspects=tuple(_listed(case, result, shown)),
         classes=images.class_names or tuple(map(str, range(images.class_count))),
-        count=len(suspects),
         image=image,
         perturbed=perturbed,
         perturbation=perturbation,
-        found=tuple(way.found.tolist()),
+        found=tuple(shown.found.tolist()),
         shared=_shared([part.sums for part in parts]),
-        distances=_distances(case, known, suspects),
+        distances=_distances(case, known, suspects, marked),
+        embedding=embed_suspects(case, marked, rows, way),
     )
     return gallery, known
 
@@ -131,7 +135,16 @@ def _with(known: BoundaryResult, rows: Index, way: BoundaryResult) -> BoundaryRe
     return BoundaryResult(found, distance, crossed)
 
 
-def _listed(case: Case, result: Audit | Unlearned, way: BoundaryResult) -> list[Suspect]:
+def _shown(known: BoundaryResult, rows: Index, way: BoundaryResult) -> BoundaryResult:
+    """What a suspect is shown with: the way that is pictured, else what the audit knows."""
+    later = known.take(rows[len(way) :])
+    columns = ("found", "distance", "crossed_label")
+    return BoundaryResult(
+        *(torch.cat((getattr(way, name), getattr(later, name))) for name in columns)
+    )
+
+
+def _listed(case: Case, result: Audit | Unlearned, shown: BoundaryResult) -> list[Suspect]:
     suspects = result.suspects
     return [
         Suspect(
@@ -141,10 +154,10 @@ def _listed(case: Case, result: Audit | Unlearned, way: BoundaryResult) -> list[
             int(suspects.restored_label[place]),
             round(float(suspects.confidence[place]), 4),
             round(float(result.evidence.score[row]), 4),
-            round(float(way.distance[place]), 5),
-            int(way.crossed_label[place]),
+            round(float(shown.distance[place]), 5),
+            int(shown.crossed_label[place]),
         )
-        for place, row in enumerate(suspects.index[:SHOWN].tolist())
+        for place, row in enumerate(suspects.index.tolist())
     ]
 
 
@@ -156,12 +169,10 @@ def _shared(sums: Sequence[Mapping[int, Tensor]]) -> dict[int, Tensor]:
 
 
 def _distances(
-    case: Case, known: BoundaryResult, suspects: Suspects
+    case: Case, known: BoundaryResult, suspects: Suspects, marked: Flags
 ) -> dict[str, tuple[float, ...]]:
     """Distances that were found, of suspects, of their classes' other images, and of the others."""
     labels, found = case.images.labels, known.found & (known.distance > 0)
-    marked = torch.zeros(len(labels), dtype=torch.bool)
-    marked[suspects.index] = True
     same = torch.isin(labels, suspects.given_label)
     groups = {
         "suspects": marked,

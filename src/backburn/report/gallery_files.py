@@ -12,7 +12,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from ..errors import InputError
-from .gallery import SHOWN, Gallery, Suspect
+from .gallery import PICTURED, Gallery, Suspect
 from .thumbnails import SIDE
 
 LISTED, PICTURES = "gallery.json", "gallery.safetensors"
@@ -23,10 +23,10 @@ class Listed(msgspec.Struct, frozen=True):
     """What `gallery.json` holds; a distance is null where no boundary was found."""
 
     classes: list[str]
-    count: int
     suspects: list[dict[str, Any]]
     shared: list[int]
     distances: dict[str, list[float]]
+    embedding: dict[str, list[tuple[float, float]]]
 
 
 def gallery_files(gallery: Gallery) -> dict[str, bytes]:
@@ -42,10 +42,10 @@ def gallery_files(gallery: Gallery) -> dict[str, bytes]:
     ]
     listed = {
         "classes": gallery.classes,
-        "count": gallery.count,
         "suspects": suspects,
         "shared": list(gallery.shared),
         "distances": gallery.distances,
+        "embedding": gallery.embedding,
     }
     tensors = {name: getattr(gallery, name) for name in KINDS}
     tensors["row"] = torch.tensor([each.row for each in gallery.suspects], dtype=torch.long)
@@ -54,7 +54,7 @@ def gallery_files(gallery: Gallery) -> dict[str, bytes]:
     # safetensors takes neither views nor tensors that share memory
     tensors = {name: part.clone().contiguous() for name, part in tensors.items()}
     # ASCII: names of files that are no UTF-8 keep their bytes as escapes
-    return {LISTED: json.dumps(listed, indent=1).encode("ascii"), PICTURES: save(tensors)}
+    return {LISTED: json.dumps(listed).encode("ascii"), PICTURES: save(tensors)}
 
 
 def read_gallery(run: Path) -> Gallery:
@@ -81,7 +81,8 @@ def read_gallery(run: Path) -> Gallery:
 def _assembled(listed: Listed, tensors: dict[str, Tensor]) -> Gallery:
     """Raises ValueError, KeyError or TypeError: what does not fit together."""
     suspects = tuple(_suspect(each, len(listed.classes)) for each in listed.suspects)
-    pictures = [_checked(tensors[name], len(suspects)) for name in KINDS]
+    pictured = min(len(suspects), PICTURED)
+    pictures = [_checked(tensors[name], pictured) for name in KINDS]
     if len({picture.shape for picture in pictures}) != 1:
         raise ValueError("thumbnails differ in shape")
     shared = {label: _checked(tensors[f"shared.{label}"][None], 1)[0] for label in listed.shared}
@@ -90,13 +91,13 @@ def _assembled(listed: Listed, tensors: dict[str, Tensor]) -> Gallery:
     return Gallery(
         suspects=suspects,
         classes=tuple(listed.classes),
-        count=listed.count,
         image=pictures[0],
         perturbed=pictures[1],
         perturbation=pictures[2],
         found=tuple(bool(each["found"]) for each in listed.suspects),
         shared=shared,
         distances={name: tuple(values) for name, values in listed.distances.items()},
+        embedding={name: tuple(places) for name, places in listed.embedding.items()},
     )
 
 
@@ -112,6 +113,6 @@ def _suspect(given: dict[str, Any], classes: int) -> Suspect:
 
 def _checked(picture: Tensor, count: int) -> Tensor:
     small = picture.ndim == 4 and picture.shape[1] >= 1 and max(picture.shape[2:]) <= SIDE
-    if picture.dtype != torch.uint8 or not small or len(picture) != count or count > SHOWN:
+    if picture.dtype != torch.uint8 or not small or len(picture) != count:
         raise ValueError(f"thumbnails of shape {tuple(picture.shape)} for {count} suspects")
     return picture

@@ -1,6 +1,5 @@
 """The figures that can be drawn from what is written in a run."""
 
-import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -8,10 +7,11 @@ import msgspec
 
 from ..data.cells import read_csv
 from ..errors import InputError, first_line
-from ..runs import RECORD, read_record
+from ..runs import RECORD, Record, read_record
 from ..types import Phase
 from .figures import DRAWINGS, drawn_files
-from .tables import Rows, round_rows
+from .gallery_files import read_gallery
+from .tables import Rows, point_rows, round_rows
 
 COLUMNS: Mapping[str, Mapping[str, Callable[[str], object]]] = {
     "distances": {"group": str, "distance": float},
@@ -23,20 +23,37 @@ COLUMNS: Mapping[str, Mapping[str, Callable[[str], object]]] = {
 
 
 def run_files(run: Path) -> dict[str, bytes]:
-    """Pictures and their numbers, by file name.
+    """Pictures and their numbers, by file name; none where there is nothing to draw.
 
     Raises:
-        InputError: no run there, a damaged one, or one with nothing to draw.
+        InputError: no run there, or a damaged one.
     """
     record = read_record(run)
     if record.command == "figures":
         tables = {name: _read(run / f"{name}.csv", name) for name in DRAWINGS}
     else:
-        tables = {"distances": _suspects(run), "rounds": _rounds(run, record.metrics)}
-    files = drawn_files({name: rows for name, rows in tables.items() if rows})
-    if not files:
-        raise InputError(f"{run} has nothing to draw: give a run of figures, audit or repair")
-    return files
+        tables = _gallery_tables(run, record)
+    return drawn_files(tables)
+
+
+def _gallery_tables(run: Path, record: Record) -> dict[str, Rows]:
+    """The numbers of the figures that a report shows."""
+    gallery = read_gallery(run)
+    distances = [
+        {"group": name, "distance": each}
+        for name, values in gallery.distances.items()
+        for each in values
+    ]
+    try:
+        history = msgspec.convert(record.metrics.get("history") or (), tuple[Phase, ...])
+        rounds = round_rows(history)
+    except (msgspec.ValidationError, KeyError, TypeError) as error:
+        raise InputError(f"{run / RECORD} has a history that cannot be read: {error}") from error
+    return {
+        "distances": distances,
+        "embedding": point_rows(gallery.embedding),
+        "rounds": rounds,
+    }
 
 
 def _read(file: Path, name: str) -> Rows:
@@ -51,22 +68,3 @@ def _read(file: Path, name: str) -> Rows:
         ]
     except ValueError as error:
         raise InputError(f"{file} cannot be read: {first_line(error)}") from error
-
-
-def _suspects(run: Path) -> Rows:
-    """Distances of the suspects, as far as their boundary was searched."""
-    file = run / "suspects.csv"
-    if not file.is_file():
-        return []
-    try:
-        found = [float(row["distance"]) for row in read_csv(file, ("distance",))]
-    except ValueError as error:
-        raise InputError(f"{file} has a distance that is no number") from error
-    return [{"group": "suspect", "distance": each} for each in found if 0 < each < math.inf]
-
-
-def _rounds(run: Path, metrics: Mapping[str, object]) -> Rows:
-    try:
-        return round_rows(msgspec.convert(metrics.get("history") or (), tuple[Phase, ...]))
-    except (msgspec.ValidationError, KeyError, TypeError) as error:
-        raise InputError(f"{run / RECORD} has a history that cannot be read: {error}") from error

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..types import BoundaryResult, Case, Index, Pixels, Progress
 from ..work.contract import Work
+from .embedding import names_features
 from .thumbnails import shrunk
 
 
@@ -26,7 +27,13 @@ def look_at(case: Case, rows: Index, budget: str, progress: Progress, work: Work
     """The thumbnails of these images and of what lies behind their boundary."""
     pixels = case.images.pixels[rows.to(case.images.pixels.device)]
     way = work.boundary(
-        case.model, pixels, budget=budget, directions=True, phase="gallery", progress=progress
+        case.model,
+        pixels,
+        budget=budget,
+        directions=True,
+        features=names_features(case.model),
+        phase="gallery",
+        progress=progress,
     )
     shown, labels = pixels.cpu(), case.images.labels[rows]
     units = torch.zeros(shown.shape)

@@ -30,6 +30,7 @@ from ..types import (
     silent,
 )
 from ..work.contract import HERE, Work
+from .embedding import names_features
 
 MARKED = ("poison", "suspect")
 
@@ -99,7 +100,7 @@ def portray(
     kinds = _kinds(evidence, truth)
     rows = _drawn(kinds, labels, logits.argmax(1) == labels, each, generator)
     pixels = case.images.pixels[rows]
-    named = callable(getattr(case.model, "features", None))
+    named = names_features(case.model)
     found = work.boundary(
         case.model,
         pixels,

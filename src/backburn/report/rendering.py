@@ -1,9 +1,9 @@
-"""A finished run as one page that needs nothing else."""
+"""A finished run as one page, which needs nothing else or a server that shows more of it."""
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from importlib.resources import files
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +12,21 @@ import msgspec
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
-from ..config import read_toml
-from ..errors import InputError, first_line
-from ..runs import RECORD, Record, read_record
 from ..types import Phase
 from . import charts
-from .gallery import Gallery
-from .gallery_files import read_gallery
-from .sections import Told, checked, cost, scored
+from .finished import Finished, open_finished
+from .scatter import embedding_chart
+from .sections import checked, cost, scored
 from .tables import round_rows
-from .thumbnails import COLUMNS, ROWS, data_uri, sheets_within
+from .thumbnails import data_uri
+from .told import sheets_in_page, told_in_page
 from .words import STATES, per_cent, verdict_sentence, why_accused
 
 LIMIT = 8_000_000
 """Bytes of a page, for pages that are mailed and kept."""
-CONFIG = "config.toml"
+STYLE = "page.css"
+IN_PAGE, SERVED = (("shared.js", own, "page.js") for own in ("inpage.js", "served.js"))
+"""Scripts of a page, in order: the second says where suspects and decisions are."""
 
 
 def page_of(run: Path, limit: int = LIMIT) -> bytes:
@@ -37,52 +37,57 @@ def page_of(run: Path, limit: int = LIMIT) -> bytes:
     Raises:
         InputError: no run there, or one that has no gallery or is damaged.
     """
-    record, gallery = read_record(run), read_gallery(run)
-    try:
-        msgspec.convert(record.metrics, Told)
-    except msgspec.ValidationError as error:
-        raise InputError(
-            f"{run / RECORD} does not say what a report needs ({first_line(error)}): give a run "
-            "of audit, repair or demo"
-        ) from error
-    return _filled(run, record, gallery, limit).encode("utf-8", "replace")
+    finished = open_finished(run)
+    data = told_in_page(finished)
+    places = sum(map(len, finished.gallery.embedding.values()))
+    # what is not pictures: the names as the page writes them, and room for all that surrounds them
+    room = limit - len(htmlsafe_json_dumps(data)) - 400_000 - 200 * places
+    sheets = sheets_in_page(finished.gallery, max(200_000, room))
+    return rendered(finished, {**data, "sheets": sheets}, IN_PAGE, policy_of(IN_PAGE))
 
 
-def _filled(run: Path, record: Record, gallery: Gallery, limit: int) -> str:
-    style, script = (_asset(name) for name in ("page.css", "page.js"))
-    metrics, verdict = record.metrics, record.metrics["verdict"]
-    config, false_alarm = _configuration(run)
-    data = review_data(run, gallery)
-    shown = {
-        "config": config,
-        "state": STATES[verdict["state"]],
-        "sentence": verdict_sentence(isolated(verdict), false_alarm),
-        "accused": [
+def rendered(
+    finished: Finished,
+    data: dict[str, Any],
+    scripts: Sequence[str],
+    policy: str,
+    kept: str | None = None,
+) -> bytes:
+    """The page, as HTML in UTF-8.
+
+    Args:
+        data: what the script is told.
+        policy: content security policy that the page says of itself.
+        kept: where decisions are written, if they are.
+    """
+    record, gallery, metrics = finished.record, finished.gallery, finished.record.metrics
+    verdict = metrics["verdict"]
+    page = _template().render(
+        run=finished.name,
+        record=record,
+        verdict=verdict,
+        gallery=gallery,
+        data=data,
+        kept=kept,
+        drawing=charts,
+        config=finished.config,
+        state=STATES[verdict["state"]],
+        sentence=verdict_sentence(isolated(verdict), finished.false_alarm),
+        accused=[
             why_accused({**each, "name": isolate(each["name"])})
             for each in verdict["classes"]
             if each["label"] in verdict["target_labels"]
         ],
-        "scores": [*scored(metrics), *checked(metrics.get("checks"))],
-        "found": _known(metrics["suspects"]),
-        "cost": cost(record.seconds),
-        "charts": _charts(gallery, metrics),
-        "triggers": [(gallery.classes[k], data_uri(part)) for k, part in gallery.shared.items()],
-        "policy": _policy(style, script),
-        "style": Markup(style),  # noqa: S704  our own file
-        "script": Markup(script),  # noqa: S704  our own file
-    }
-    # what is not pictures: the names as the page writes them, and room for all that surrounds them
-    room = limit - len(htmlsafe_json_dumps(data)) - 400_000
-    sheets = _sheets(gallery, max(200_000, room))
-    return _template().render(
-        run=run.resolve().name,
-        record=record,
-        verdict=verdict,
-        gallery=gallery,
-        data={**data, "sheets": sheets},
-        drawing=charts,
-        **shown,
+        scores=[*scored(metrics), *checked(metrics.get("checks"))],
+        found=_known(metrics["suspects"]),
+        cost=cost(record.seconds),
+        charts=_charts(finished),
+        triggers=[(gallery.classes[k], data_uri(part)) for k, part in gallery.shared.items()],
+        policy=policy,
+        style=Markup(_asset(STYLE)),  # noqa: S704  our own file
+        script=Markup(_script(scripts)),  # noqa: S704  our own files
     )
+    return page.encode("utf-8", "replace")
 
 
 def isolated(verdict: dict[str, Any]) -> dict[str, Any]:
@@ -100,64 +105,37 @@ def _known(found: dict[str, Any] | None) -> dict[str, Any] | None:
     return found if found and found.get("tpr") is not None else None
 
 
-def review_data(run: Path, gallery: Gallery) -> dict[str, Any]:
-    """What the script of the page is told: suspects as rows, by rank.
-
-    `key` is of this run and no other: decisions are kept under it.
-    """
-    return {
-        "key": hashlib.sha256((run / RECORD).read_bytes()).hexdigest(),
-        "classes": list(gallery.classes),
-        "suspects": [
-            [
-                each.image,
-                each.row,
-                each.given,
-                each.restored,
-                each.confidence,
-                each.score,
-                each.distance if found and isfinite(each.distance) else None,
-                each.crossed,
-            ]
-            for each, found in zip(gallery.suspects, gallery.found, strict=True)
-        ],
-    }
-
-
-def _sheets(gallery: Gallery, room: int) -> dict[str, Any] | None:
-    if not gallery.suspects:
-        return None
-    kinds = {name: getattr(gallery, name) for name in ("image", "perturbation", "perturbed")}
-    sheets = sheets_within(kinds, room)
-    size = {"width": sheets.width, "height": sheets.height, "columns": COLUMNS}
-    return {**size, "each": COLUMNS * ROWS, "uris": sheets.uris}
-
-
-def _charts(gallery: Gallery, metrics: dict[str, Any]) -> list[charts.Chart]:
-    history = msgspec.convert(metrics.get("history", []), list[Phase])
-    drawn = [charts.distance_chart(gallery.distances), charts.round_chart(round_rows(history))]
+def _charts(finished: Finished) -> list[charts.Chart]:
+    gallery = finished.gallery
+    history = msgspec.convert(finished.record.metrics.get("history", []), list[Phase])
+    drawn = [
+        charts.distance_chart(gallery.distances),
+        embedding_chart(gallery.embedding),
+        charts.round_chart(round_rows(history)),
+    ]
     return [chart for chart in drawn if chart is not None]
 
 
-def _configuration(run: Path) -> tuple[str, float | None]:
-    """The text of the run's configuration, and the p-value that raises its alarm."""
-    values = read_toml(run / CONFIG)
-    detector = values.get("detector")
-    level = detector.get("false_alarm") if isinstance(detector, dict) else None
-    text = (run / CONFIG).read_text(encoding="utf-8")
-    return text, level if isinstance(level, float) else None
+def policy_of(scripts: Sequence[str], images: str = "data:", more: str = "") -> str:
+    """A content security policy: nothing runs but what was written here.
 
-
-def _policy(style: str, script: str) -> str:
-    """Nothing is loaded, and nothing runs but what was written here."""
+    Args:
+        images: from where pictures may come.
+        more: further directives.
+    """
+    style, script = _hash(_asset(STYLE)), _hash(_script(scripts))
     return (
-        f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}; "
-        "base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; img-src {images}; style-src {style}; script-src {script}; "
+        f"base-uri 'none'; form-action 'none'{more}"
     )
 
 
 def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _script(names: Sequence[str]) -> str:
+    return "".join(map(_asset, names))
 
 
 def _asset(name: str) -> str:

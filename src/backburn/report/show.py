@@ -62,8 +62,8 @@ def show(
 
     A result does not hold the images that it is about, so these are given again, with the model
     that was audited (of a repair, the one that was given to it). A run is drawn from what is
-    written in it: all figures of a run of `figures`, distances of the suspects and rounds of an
-    audit or a repair.
+    written in it: all figures of a run of `figures`; distances, features and rounds of an audit or
+    a repair.
 
     Args:
         model, images, labels, class_names: as `audit` and `repair` were given them.
@@ -79,7 +79,10 @@ def show(
             raise InputError(
                 "a run is drawn from its own files: leave out model, images and labels"
             )
-        return Figures(run_files(Path(shown)))
+        files = run_files(Path(shown))
+        if not files:
+            raise InputError(f"{shown} has nothing to draw: give a run of figures, audit or repair")
+        return Figures(files)
     if model is None or images is None or labels is None:
         raise InputError(
             "a result does not hold the images that it is about: give show(result, model, images, "

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from sklearn.decomposition import PCA
 
 from ..types import Phase
+from .embedding import Points, embedded
 from .portrait import Portrait
 
 Rows = list[dict[str, Any]]
@@ -66,15 +66,15 @@ def crossed_rows(portrait: Portrait, class_names: Sequence[str]) -> Rows:
 
 def embedding_rows(portrait: Portrait) -> Rows:
     """Two principal components of the features of all images, and of marked ones perturbed."""
-    if portrait.before is None or portrait.after is None or not bool(portrait.marked.any()):
+    if portrait.before is None or portrait.after is None:
         return []
-    pca = PCA(2, svd_solver="full").fit(portrait.before.numpy())
     marked = portrait.marked
-    shown = [
-        *zip(portrait.group, pca.transform(portrait.before.numpy()).tolist(), strict=True),
-        *(("perturbed", at) for at in pca.transform(portrait.after[marked].numpy()).tolist()),
-    ]
-    return [{"group": name, "x": round(x, 4), "y": round(y, 4)} for name, (x, y) in shown]
+    return point_rows(embedded(portrait.group, portrait.before, marked, portrait.after[marked]))
+
+
+def point_rows(points: Points) -> Rows:
+    """Places of an embedding, group by group."""
+    return [{"group": name, "x": x, "y": y} for name, held in points.items() for x, y in held]
 
 
 def round_rows(history: Sequence[Phase]) -> Rows:

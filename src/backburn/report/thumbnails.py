@@ -99,12 +99,21 @@ def _montage(pixels: Pixels) -> UInt8[Tensor, "c sheet_h sheet_w"]:
     return grid.reshape(channels, rows * height, COLUMNS * width)
 
 
+def montage_bytes(pixels: Pixels) -> bytes:
+    """Pictures side by side, `COLUMNS` in a row, as PNG."""
+    return _encoded(_montage(pixels), "PNG", 0)
+
+
 def data_uri(picture: UInt8[Tensor, "c h w"], form: str = "PNG", quality: int = 0) -> str:
     """One picture, of one channel or of three; of others the first is shown."""
+    encoded = base64.b64encode(_encoded(picture, form, quality)).decode()
+    return f"data:image/{form.lower()};base64,{encoded}"
+
+
+def _encoded(picture: UInt8[Tensor, "c h w"], form: str, quality: int) -> bytes:
     channels = 3 if picture.shape[0] == 3 else 1
     array = picture[:channels].permute(1, 2, 0).contiguous().numpy()
     out = io.BytesIO()
     image = Image.fromarray(array if channels == 3 else array[:, :, 0])
     image.save(out, form, **({"quality": quality, "method": 2} if quality else {}))
-    encoded = base64.b64encode(out.getvalue()).decode()
-    return f"data:image/{form.lower()};base64,{encoded}"
+    return out.getvalue()

@@ -1,107 +1,46 @@
-"use strict";
 (() => {
   const told = JSON.parse(document.getElementById("data").textContent);
-  const FIELDS = ["image", "row", "given", "restored", "confidence", "score", "distance", "crossed"];
-  const suspects = told.suspects.map((cells, index) => {
-    const suspect = { index, rank: index + 1 };
-    FIELDS.forEach((field, place) => { suspect[field] = cells[place]; });
-    suspect.lower = suspect.image.toLowerCase();
-    return suspect;
-  });
-  const classes = told.classes;
+  const { classes } = told;
+  const source = openSource(told);
+  const { sheets } = source;
   const PAGE = 60;
-  const KEY = `backburn-review-${told.key}`;
   const DONE = { accept: "✓ accepted", reject: "✕ rejected", relabel: "✎ relabeled" };
   const at = (id) => document.getElementById(id);
-  const make = (tag, look, text) => {
-    const made = document.createElement(tag);
-    if (look) made.className = look;
-    if (text !== undefined) made.textContent = text;
-    return made;
-  };
 
-  // ---- decisions: index of the suspect -> { decision, label }
-  const decisions = new Map();
-  const past = [];
-  let kept = true;
-
-  const load = () => {
-    try {
-      const rows = new Map(suspects.map((suspect) => [String(suspect.row), suspect.index]));
-      const found = JSON.parse(localStorage.getItem(KEY) || "{}");
-      for (const [row, [decision, label]] of Object.entries(found)) {
-        const known = rows.has(row) && Object.hasOwn(DONE, decision);
-        if (known && classes[label] !== undefined) decisions.set(rows.get(row), { decision, label });
-      }
-    } catch { kept = false; }
-  };
-
-  const save = () => {
-    const out = {};
-    for (const [index, { decision, label }] of decisions) out[suspects[index].row] = [decision, label];
-    try { localStorage.setItem(KEY, JSON.stringify(out)); } catch { kept = false; }
-  };
-
-  // ---- review.csv, byte for byte what backburn.data.cells writes
-  const COLUMNS = ["image", "given_label", "restored_label", "decision", "label"];
-  const NUMBER = /^(?:[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?inf)$/;
-  const neutral = (cell) => (!NUMBER.test(cell) && /^'*[=+\-@\t\r\n]/.test(cell) ? `'${cell}` : cell);
-  const csv = () => {
-    const rows = [...decisions].sort(([one], [other]) => one - other).map(([index, { decision, label }]) => {
-      const { image, given, restored } = suspects[index];
-      return [image, classes[given], classes[restored], decision, classes[label]];
-    });
-    const table = [COLUMNS, ...rows].map((row) => row.map(neutral));
-    const bare = table.some((row) => row.some((cell) => cell.includes("\r")));
-    const quoted = (cell) => (bare || /[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
-    return table.map((row) => `${row.map(quoted).join(",")}\n`).join("");
-  };
-  // names that are no UTF-8 are told with a lone surrogate for each such byte
-  const bytes = (text) => text.split(/([\udc80-\udcff])/u).map((part, place) => (
-    place % 2 ? Uint8Array.of(part.charCodeAt(0) - 0xdc00) : new TextEncoder().encode(part)));
-  const download = () => {
-    const url = URL.createObjectURL(new Blob(bytes(csv()), { type: "text/csv" }));
-    const link = make("a");
-    link.href = url;
-    link.download = "review.csv";
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(url), 10000);
-    say(`review.csv holds ${decisions.size} decisions.`);
-  };
+  // what is asked for is done one after the other: a key never meets a page that is still on its way
+  let last = Promise.resolve();
+  const then = (act) => { last = last.then(act).catch((error) => say(error.message)); };
 
   // ---- pictures: a sheet is decoded when the first of its thumbnails is shown
-  const sheets = told.sheets;
-  const waiting = new Map();
+  const SHEETS = 60;
   const decoded = new Map();
-  const sheet = (name, uri) => {
-    if (!waiting.has(name)) {
+  const sheet = (uri) => {
+    if (!decoded.has(uri)) {
       const image = new Image();
       image.src = uri;
-      waiting.set(name, image.decode().then(() => { decoded.set(name, image); }));
+      decoded.set(uri, image.decode().then(() => image, (error) => {
+        decoded.delete(uri);
+        throw error;
+      }));
+      if (decoded.size > SHEETS) decoded.delete(decoded.keys().next().value);
     }
-    return waiting.get(name);
-  };
-  const draw = (canvas, kind, index) => {
-    const number = Math.floor(index / sheets.each);
-    const name = `${kind} ${number}`;
-    const wanted = `${kind} ${index}`;
-    const { width, height, columns } = sheets;
-    const pen = canvas.getContext("2d");
-    pen.clearRect(0, 0, width, height);
-    canvas.dataset.wanted = wanted;
-    const paste = () => {
-      // by now another suspect may be shown there
-      if (canvas.dataset.wanted !== wanted) return;
-      const place = index % sheets.each;
-      const left = (place % columns) * width;
-      const top = Math.floor(place / columns) * height;
-      pen.drawImage(decoded.get(name), left, top, width, height, 0, 0, width, height);
-    };
-    if (decoded.has(name)) paste(); else sheet(name, sheets.uris[kind][number]).then(paste);
+    return decoded.get(uri);
   };
   const clear = (canvas) => {
     canvas.dataset.wanted = "";
     canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
+  };
+  const draw = async (canvas, kind, index) => {
+    const wanted = `${kind} ${index}`;
+    const { width, height, columns } = sheets;
+    const { uri, place } = source.picture(kind, index);
+    clear(canvas);
+    canvas.dataset.wanted = wanted;
+    const image = await sheet(uri);
+    // by now another suspect may be shown there
+    if (canvas.dataset.wanted !== wanted) return;
+    const [left, top] = [(place % columns) * width, Math.floor(place / columns) * height];
+    canvas.getContext("2d").drawImage(image, left, top, width, height, 0, 0, width, height);
   };
   const picture = () => {
     const box = make("div", "picture");
@@ -114,21 +53,23 @@
   };
 
   // ---- tiles: made once, and filled with whichever suspects are shown
-  let view = suspects;
+  let view = [];
+  let rows = [];
+  const past = [];
   let page = 0;
   let cursor = 0;
   let tiles = [];
   const pool = [];
 
   const status = (suspect) => {
-    const decided = decisions.get(suspect.index);
+    const decided = source.decided(suspect.index);
     if (!decided) return "undecided";
     return decided.decision === "relabel" ? `${DONE.relabel}: ${classes[decided.label]}` : DONE[decided.decision];
   };
   const number = (value, digits) => (value === null ? "-" : value.toFixed(digits));
   const named = (suspect) => `Rank ${suspect.rank}, ${suspect.image}: given ${classes[suspect.given]}, `
     + `restored ${classes[suspect.restored]}, score ${number(suspect.score, 3)}, `
-    + `${suspect.crossed < 0 ? "no boundary found" : `behind the boundary ${classes[suspect.crossed]}`}, ${status(suspect)}`;
+    + `${suspect.crossed < 0 ? `boundary not ${suspect.pictured ? "found" : "searched"}` : `behind the boundary ${classes[suspect.crossed]}`}, ${status(suspect)}`;
 
   const write = (element, text) => { element.textContent = text; element.title = text; };
   const button = (text, act) => {
@@ -140,7 +81,6 @@
   };
 
   const build = (slot) => {
-    const place = () => page * PAGE + slot;
     const item = make("li");
     const card = make("div", "tile");
     card.setAttribute("role", "group");
@@ -148,7 +88,6 @@
     pictures.setAttribute("aria-hidden", "true");
     const [image, change, beyond] = [picture(), picture(), picture()];
     pictures.append(image.box, change.box, beyond.box);
-    image.caption.textContent = "image";
     const name = make("bdi", "one name");
     const labels = make("div", "change");
     const [given, restored] = [make("bdi", "one"), make("bdi", "one")];
@@ -157,22 +96,25 @@
     const state = make("bdi", "one state");
     const actions = make("div", "buttons");
     const buttons = [
-      button("Accept", () => decide(place(), "accept", view[place()].restored)),
-      button("Reject", () => decide(place(), "reject", view[place()].given)),
-      button("Relabel…", () => ask(place())),
+      button("Accept", () => { const mine = rows[slot]; then(() => decide(mine, "accept", mine.restored)); }),
+      button("Reject", () => { const mine = rows[slot]; then(() => decide(mine, "reject", mine.given)); }),
+      button("Relabel…", () => { const mine = rows[slot]; then(() => ask(mine)); }),
     ];
     actions.append(...buttons);
     card.append(pictures, name, labels, numbers, state, actions);
-    card.addEventListener("focusin", () => { if (cursor !== place()) point(place()); });
+    card.addEventListener("focusin", () => { if (cursor !== page * PAGE + slot) point(page * PAGE + slot); });
     item.append(card);
     return { item, card, image, change, beyond, name, given, restored, numbers, state, buttons };
   };
   const fill = (tile, suspect) => {
-    const crossed = suspect.crossed >= 0;
-    draw(tile.image.canvas, "image", suspect.index);
-    if (crossed) draw(tile.change.canvas, "perturbation", suspect.index); else clear(tile.change.canvas);
-    if (crossed) draw(tile.beyond.canvas, "perturbed", suspect.index); else clear(tile.beyond.canvas);
-    tile.change.caption.textContent = crossed ? "change" : "none found";
+    const crossed = suspect.pictured && suspect.crossed >= 0;
+    const shown = { image: suspect.pictured, perturbation: crossed, perturbed: crossed };
+    const canvases = { image: tile.image.canvas, perturbation: tile.change.canvas, perturbed: tile.beyond.canvas };
+    for (const [kind, canvas] of Object.entries(canvases)) {
+      if (shown[kind]) draw(canvas, kind, suspect.index).catch(() => clear(canvas)); else clear(canvas);
+    }
+    tile.image.caption.textContent = suspect.pictured ? "image" : "no picture";
+    tile.change.caption.textContent = crossed ? "change" : suspect.pictured ? "none found" : "-";
     tile.beyond.caption.textContent = crossed ? "beyond" : "-";
     write(tile.name, suspect.image);
     write(tile.given, classes[suspect.given]);
@@ -181,34 +123,36 @@
     paint(tile, suspect);
   };
   const paint = (tile, suspect) => {
-    const decided = decisions.get(suspect.index);
+    const decided = source.decided(suspect.index);
     tile.card.classList.remove(...Object.keys(DONE));
     if (decided) tile.card.classList.add(decided.decision);
     write(tile.state, status(suspect));
     tile.card.setAttribute("aria-label", named(suspect));
   };
   const repaint = (index) => {
-    const place = view.findIndex((suspect) => suspect.index === index) - page * PAGE;
-    if (tiles[place]) paint(tiles[place], suspects[index]);
+    const slot = rows.findIndex((suspect) => suspect.index === index);
+    if (slot >= 0) paint(tiles[slot], rows[slot]);
   };
 
-  const render = () => {
+  const render = async () => {
     const first = page * PAGE;
-    const part = view.slice(first, first + PAGE);
-    while (pool.length < part.length) {
+    rows = await source.rows(view.slice(first, first + PAGE));
+    while (pool.length < rows.length) {
       pool.push(build(pool.length));
       at("tiles").append(pool.at(-1).item);
     }
-    pool.forEach(({ item }, slot) => { item.hidden = slot >= part.length; });
-    tiles = pool.slice(0, part.length);
-    part.forEach((suspect, slot) => fill(tiles[slot], suspect));
+    pool.forEach(({ item }, slot) => { item.hidden = slot >= rows.length; });
+    tiles = pool.slice(0, rows.length);
+    rows.forEach((suspect, slot) => fill(tiles[slot], suspect));
+    at("tiles").classList.remove("waiting");
     const pages = Math.max(1, Math.ceil(view.length / PAGE));
     at("shown").textContent = view.length
-      ? `${first + 1} to ${first + part.length} of ${view.length} shown, page ${page + 1} of ${pages}`
+      ? `${first + 1} to ${first + rows.length} of ${view.length} shown, page ${page + 1} of ${pages}`
       : "No suspect is like that.";
     at("back").disabled = page === 0;
     at("next").disabled = page >= pages - 1;
     point(cursor);
+    tally();
   };
   const point = (place) => {
     cursor = place;
@@ -218,57 +162,66 @@
       for (const each of [card, ...buttons]) each.tabIndex = here ? 0 : -1;
     });
   };
-  const go = (place) => {
+  const go = async (place) => {
     if (!view.length) return;
     const wanted = Math.min(Math.max(place, 0), view.length - 1);
     const other = Math.floor(wanted / PAGE);
     cursor = wanted;
-    if (other !== page) { page = other; render(); } else point(wanted);
+    if (other !== page) { page = other; await render(); } else point(wanted);
     const { card } = tiles[wanted - page * PAGE];
     card.focus({ preventScroll: true });
     card.scrollIntoView({ block: "nearest" });
   };
-  const turn = (to) => { page = to; cursor = page * PAGE; render(); at("tiles").scrollIntoView({ block: "nearest" }); };
+  const turn = async (to) => {
+    page = to;
+    cursor = page * PAGE;
+    await render();
+    at("tiles").scrollIntoView({ block: "nearest" });
+  };
 
   // ---- deciding
   const say = (text) => { at("said").textContent = text; };
   const tally = () => {
-    const counts = { accept: 0, reject: 0, relabel: 0 };
-    for (const { decision } of decisions.values()) counts[decision] += 1;
-    at("progress").value = decisions.size;
-    at("tally").textContent = `${decisions.size} of ${suspects.length} decided: ${counts.accept} accepted, `
-      + `${counts.reject} rejected, ${counts.relabel} relabeled${kept ? "" : " (not kept: this browser stores nothing for this page)"}`;
+    const counts = source.counts();
+    const done = counts.accept + counts.reject + counts.relabel;
+    at("progress").value = done;
+    at("tally").textContent = `${done} of ${told.count} decided: ${counts.accept} accepted, `
+      + `${counts.reject} rejected, ${counts.relabel} relabeled${source.note()}`;
     at("undo").disabled = !past.length;
+    return `${done} of ${told.count} decided.`;
   };
-  const decide = (place, decision, label) => {
-    const suspect = view[place];
-    past.push([suspect.index, decisions.get(suspect.index)]);
-    decisions.set(suspect.index, { decision, label });
-    save();
+  const keep = async (suspect, decided, before) => {
+    try { await source.decide(suspect, decided, before); } catch (error) {
+      await render().catch(() => {});  // what is there now is shown, where it can be had
+      throw error;
+    }
     repaint(suspect.index);
-    tally();
-    say(`${suspect.image}: ${status(suspect)}. ${decisions.size} of ${suspects.length} decided.`);
-    go(place + 1);
   };
-  const choose = (place, label) => decide(place, label === view[place].restored ? "accept" : label === view[place].given ? "reject" : "relabel", label);
-  const undo = () => {
+  const decide = async (suspect, decision, label) => {
+    const before = source.decided(suspect.index);
+    await keep(suspect, { decision, label }, before);
+    past.push({ suspect, before, after: { decision, label } });
+    say(`${suspect.image}: ${status(suspect)}. ${tally()}`);
+    await go(view.indexOf(suspect.index) + 1);
+  };
+  const choose = (suspect, label) => decide(
+    suspect, label === suspect.restored ? "accept" : label === suspect.given ? "reject" : "relabel", label);
+  const undo = async () => {
     if (!past.length) { say("Nothing to undo."); return; }
-    const [index, before] = past.pop();
-    if (before) decisions.set(index, before); else decisions.delete(index);
-    save();
-    repaint(index);
+    const { suspect, before, after } = past.pop();
+    await keep(suspect, before, after);
     tally();
-    say(`Undone: ${suspects[index].image} is ${status(suspects[index])}.`);
-    const place = view.findIndex((suspect) => suspect.index === index);
-    if (place >= 0) go(place);
+    say(`Undone: ${suspect.image} is ${status(suspect)}.`);
+    const place = view.indexOf(suspect.index);
+    if (place >= 0) await go(place);
   };
 
   // ---- another label, typed
-  let asked = 0;
-  const ask = (place) => {
-    asked = place;
-    at("relabel-of").textContent = named(view[place]);
-    at("relabel-class").value = "";
+  let asked = null;
+  const ask = (suspect, typed = "") => {
+    asked = suspect;
+    at("relabel-of").textContent = named(suspect);
+    at("relabel-class").value = typed;
     at("relabel-error").textContent = "";
     at("relabel").showModal();
   };
@@ -285,34 +238,29 @@
     event.preventDefault();
     const label = meant(at("relabel-class").value);
     if (label < 0) { at("relabel-error").textContent = "No class, or more than one, is called so."; return; }
+    const mine = asked;
+    asked = null;
     at("relabel").close();
-    choose(asked, label);
+    then(() => choose(mine, label));
   };
 
   // ---- choosing what is shown
-  const ORDER = {
-    rank: (one, other) => one.rank - other.rank,
-    confidence: (one, other) => one.confidence - other.confidence || one.rank - other.rank,
-    distance: (one, other) => (other.distance ?? -1) - (one.distance ?? -1) || one.rank - other.rank,
-    name: (one, other) => (one.image < other.image ? -1 : Number(one.image > other.image)),
-    restored: (one, other) => one.restored - other.restored || one.rank - other.rank,
-  };
+  const CHOSEN = ["given", "restored", "decision", "sort", "search"];
+  let wanted = 0;
   const refresh = () => {
-    const [given, restored, decision, sort, search] = ["given", "restored", "decision", "sort", "search"].map((id) => at(id).value);
-    const typed = search.toLowerCase();
-    view = suspects.filter((suspect) => (given === "" || suspect.given === Number(given))
-      && (restored === "" || suspect.restored === Number(restored))
-      && (decision === "" || (decisions.get(suspect.index)?.decision ?? "open") === decision)
-      && suspect.lower.includes(typed)).sort(ORDER[sort]);
-    page = 0;
-    cursor = 0;
-    render();
-    say(`${view.length} shown.`);
+    wanted += 1;
+    const mine = wanted;
+    then(async () => {
+      if (mine !== wanted) return;  // more was typed since
+      view = await source.find(Object.fromEntries(CHOSEN.map((id) => [id, at(id).value])));
+      page = 0;
+      cursor = 0;
+      await render();
+      say(`${view.length} shown.`);
+    });
   };
-  const options = (id, field) => {
-    const counts = new Map();
-    for (const suspect of suspects) counts.set(suspect[field], (counts.get(suspect[field]) || 0) + 1);
-    for (const [label, count] of [...counts].sort(([one], [other]) => one - other)) {
+  const options = (id) => {
+    for (const [label, count] of told.options[id]) {
       const option = make("option", "", `${classes[label]} (${count})`);
       option.value = label;
       at(id).append(option);
@@ -323,27 +271,33 @@
   const digits = classes.every((name) => /^[0-9]$/.test(name))
     ? new Map(classes.map((name, label) => [name, label]))
     : new Map(classes.slice(0, 9).map((_, label) => [String(label + 1), label]));
+  const current = () => rows[cursor - page * PAGE];
   const ACTS = {
     j: () => go(cursor + 1), ArrowRight: () => go(cursor + 1), k: () => go(cursor - 1), ArrowLeft: () => go(cursor - 1),
     Home: () => go(0), End: () => go(view.length - 1),
-    a: () => decide(cursor, "accept", view[cursor].restored), r: () => decide(cursor, "reject", view[cursor].given),
-    l: () => ask(cursor), u: undo,
+    a: () => decide(current(), "accept", current().restored), r: () => decide(current(), "reject", current().given),
+    l: () => ask(current()), u: undo,
   };
   const pressed = (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || at("relabel").open) return;
     const inside = at("tiles").contains(event.target);
     if (!inside && !(event.target === document.body && (event.key === "j" || event.key === "k"))) return;
     if (!view.length) return;
-    if (!inside) go(cursor);
-    else if (Object.hasOwn(ACTS, event.key)) ACTS[event.key]();
-    else if (digits.has(event.key)) choose(cursor, digits.get(event.key));
-    else return;
+    const { key } = event;
+    const act = !inside ? () => go(cursor)
+      : Object.hasOwn(ACTS, key) ? ACTS[key]
+        : digits.has(key) ? () => choose(current(), digits.get(key))
+          : /^\p{L}$/u.test(key) ? () => { if (at("tiles").contains(document.activeElement)) ask(current(), key); } : null;
+    if (!act) return;
+    then(async () => {
+      // typed sooner than the field could open, it belongs there
+      if (at("relabel").open) at("relabel-class").value += key; else await act();
+    });
     event.preventDefault();
   };
 
-  load();
-  options("given", "given");
-  options("restored", "restored");
+  options("given");
+  options("restored");
   at("relabel-classes").append(...classes.map((name) => { const option = make("option"); option.value = name; return option; }));
   at("digits").append(...[...digits].map(([key, label]) => {
     const item = make("li");
@@ -352,15 +306,19 @@
   }));
   for (const id of ["given", "restored", "decision", "sort"]) at(id).addEventListener("change", refresh);
   at("search").addEventListener("input", refresh);
-  at("back").addEventListener("click", () => turn(page - 1));
-  at("next").addEventListener("click", () => turn(page + 1));
-  at("undo").addEventListener("click", undo);
-  at("export").addEventListener("click", download);
+  at("back").addEventListener("click", () => then(() => turn(page - 1)));
+  at("next").addEventListener("click", () => then(() => turn(page + 1)));
+  at("undo").addEventListener("click", () => then(undo));
+  at("export").addEventListener("click", () => then(() => {
+    source.save();
+    say(`review.csv: ${tally()}`);
+  }));
   at("relabel-form").addEventListener("submit", answer);
   at("relabel-cancel").addEventListener("click", () => at("relabel").close());
-  at("relabel").addEventListener("close", () => tiles[asked - page * PAGE]?.card.focus());
+  at("relabel").addEventListener("close", () => { if (asked) tiles[rows.indexOf(asked)]?.card.focus(); });
   document.addEventListener("keydown", pressed);
+  // another tab may have decided meanwhile
+  if (source.live) document.addEventListener("visibilitychange", () => { if (!document.hidden) then(render); });
   at("review").hidden = false;
-  tally();
-  render();
+  refresh();
 })();

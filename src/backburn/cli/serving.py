@@ -1,0 +1,49 @@
+"""Opening a run to be served."""
+
+from pathlib import Path
+
+from ..catalogue import method_named
+from ..config import configure
+from ..errors import InputError
+from ..models.inference import best_device
+from ..report.finished import Finished, open_finished
+from ..runs import RECORD
+from ..serve.drawing import Easel, Pencil
+from .again import Asked, again
+from .opening import open_case
+from .options import Given
+from .screen import ShowProgress
+
+
+def open_served(run: Path) -> Finished:
+    """The finished run.
+
+    Raises:
+        InputError: one that is still being written, or see `open_finished`.
+    """
+    final = run.resolve()
+    beside = final.parent.iterdir() if final.parent.is_dir() else ()
+    hidden = any(each.name.startswith(f".{final.name}-") for each in beside)
+    if hidden and not (run / RECORD).is_file():
+        raise InputError(
+            f"{run} is still being written, or was stopped before it was whole: wait for its "
+            "command, or give that again"
+        )
+    return open_finished(run)
+
+
+def easel_of(finished: Finished, arch: str | None, draw: bool) -> Easel:
+    """What the run has pictures of, and with `draw` a pencil for what it has none of.
+
+    Raises:
+        InputError: what the run looked at cannot be opened, or is not what it was.
+    """
+    if not draw:
+        if arch is not None:
+            raise InputError("--arch goes with --draw: add it, or leave both out")
+        return Easel(finished.gallery)
+    asked = again(Asked(Given(str(finished.run), arch=arch)))
+    method = configure(method_named(asked.method or "default")(), asked.config, ())
+    with ShowProgress(quiet=False) as progress:
+        opened = open_case(asked.given, None, asked.seed or 0, best_device("auto"), progress)
+    return Easel(finished.gallery, Pencil(opened.case, finished.gallery, method.search_budget))
