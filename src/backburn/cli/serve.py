@@ -33,6 +33,7 @@ def command(
 
     from ..errors import InputError
     from .serving import easel_of, open_served
+    from .stopping import StoppedError
 
     try:
         from ..serve.book import Book, held
@@ -51,7 +52,7 @@ def command(
         easel = easel_of(finished, arch, draw)
         try:
             serve(Desk(finished, book, easel), port, _said, not no_browser)
-        except KeyboardInterrupt:
+        except StoppedError:
             click.echo(f"\nstopped: {len(book.decided)} decided, in {path}")
     return 0
 

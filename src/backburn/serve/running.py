@@ -79,7 +79,8 @@ def serve(desk: Desk, port: int, say: Callable[[str], None], browse: bool) -> No
         browse: open it in the default browser.
     Raises:
         InputError: see `listening`.
-        KeyboardInterrupt: it was ended by Ctrl-C, after what was asked for has been answered.
+        BaseException: what the caller's signal handlers raise (else KeyboardInterrupt), after what
+            was asked for has been answered.
     """
     served = prepare(desk, port)
     with served.door:
