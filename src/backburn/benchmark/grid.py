@@ -77,7 +77,10 @@ def _attempts(
             for future in as_completed(running):
                 yield running[future], _result(future)
         except BaseException:
-            _end(pool)  # or leaving it would wait for the cells that are under way
+            # or leaving it would wait for the cells that are under way; what is written is whole
+            pool.shutdown(wait=False, cancel_futures=True)
+            for worker in multiprocessing.active_children():
+                worker.kill()
             raise
 
 
@@ -89,13 +92,6 @@ def _deaf_to_the_terminal() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _end(pool: ProcessPoolExecutor) -> None:
-    """Stop the workers where they are; what they have written is whole."""
-    pool.shutdown(wait=False, cancel_futures=True)
-    for worker in multiprocessing.active_children():
-        worker.kill()
 
 
 def read_cells(study: Study, out: Path) -> list[tuple[Cell, Record]]:
