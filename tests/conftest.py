@@ -80,6 +80,9 @@ class Inline:
     def __exit__(self, *error):
         pass
 
+    def shutdown(self, **_):
+        pass
+
     def submit(self, function, *arguments) -> Future:
         future = Future()
         future.set_result(function(*arguments))

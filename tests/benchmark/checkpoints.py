@@ -1,6 +1,6 @@
 """What keeping a training costs: the share of its time that goes into checkpoints.
 
-    python tests/benchmark/checkpoints.py --seconds 60
+    python tests/benchmark/checkpoints.py --seconds 60 --networks preact_resnet18-w16
 
 Prints one row a network, as Markdown: a training of about that long on random 32x32 images, kept as
 every run keeps it, with the digests that name it counted in.
@@ -77,12 +77,13 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0)
-    seconds = parser.parse_args().seconds
+    parser.add_argument("--networks", nargs="*", default=NETWORKS)
+    asked = parser.parse_args()
     head = "| network | MiB | seconds | checkpoints | seconds of writing | of naming | % |"
     sys.stdout.write(f"{head}\n|{' --- |' * 7}\n")
-    for network in NETWORKS:
+    for network in asked.networks:
         with tempfile.TemporaryDirectory() as folder:
-            sys.stdout.write(measured(network, seconds, Path(folder)) + "\n")
+            sys.stdout.write(measured(network, asked.seconds, Path(folder)) + "\n")
             sys.stdout.flush()
     sys.stdout.write(f"\ncommit {commit()}, {torch.get_num_threads()} threads\n")
 

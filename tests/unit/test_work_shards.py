@@ -6,7 +6,7 @@ from torch import nn
 
 from backburn.boundary.distances import boundary
 from backburn.models.zoo import build
-from backburn.work.shards import boundary_in_shards
+from backburn.work.shards import _shard, boundary_in_shards
 
 
 @pytest.fixture
@@ -109,3 +109,11 @@ def test_known_predictions_follow_their_images(model, pixels, tmp_path):
     unknown = boundary_in_shards(model, pixels, tmp_path / "b", shard=4)
     assert torch.equal(known.crossed_label, unknown.crossed_label)
     assert bool((known.passes <= unknown.passes).all())
+
+
+@pytest.mark.parametrize(
+    ("side", "batch", "images"), [(8, 256, 4096), (64, 256, 1024), (64, 300, 900), (224, 256, 256)]
+)
+def test_shards_hold_whole_batches_and_fewer_of_larger_images(side, batch, images):
+    pixels = torch.zeros(1, 1, 1, 1, dtype=torch.uint8).expand(9000, 1, side, side)
+    assert _shard(pixels, batch) == images

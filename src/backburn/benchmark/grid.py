@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
@@ -70,20 +71,27 @@ def _attempts(
     threads = max(1, torch.get_num_threads() // workers)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, _prepare, (threads,)) as pool:
-        running = {pool.submit(_attempt, cell, data, folder, victims): cell for cell in cells}
+        with _deaf_to_the_terminal():
+            running = {pool.submit(_attempt, cell, data, folder, victims): cell for cell in cells}
         try:
             for future in as_completed(running):
                 yield running[future], _result(future)
         except BaseException:
-            _end(pool)  # or leaving it would wait for the cells that are under way
+            # or leaving it would wait for the cells that are under way; what is written is whole
+            pool.shutdown(wait=False, cancel_futures=True)
+            for worker in multiprocessing.active_children():
+                worker.kill()
             raise
 
 
-def _end(pool: ProcessPoolExecutor) -> None:
-    """Stop the workers where they are; what they have written is whole."""
-    pool.shutdown(wait=False, cancel_futures=True)
-    for worker in multiprocessing.active_children():
-        worker.kill()
+@contextmanager
+def _deaf_to_the_terminal() -> Iterator[None]:
+    """Workers that are made within it never hear of Ctrl-C, which is for the study to deal with."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def read_cells(study: Study, out: Path) -> list[tuple[Cell, Record]]:
@@ -122,7 +130,6 @@ def _result(future: Future[str | None]) -> str | None:
 def _prepare(threads: int) -> None:
     """What a worker does first: keep to its threads, and end with the process that it works for."""
     torch.set_num_threads(threads)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the study to deal with
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -8,7 +8,16 @@ from ..data.encoded import EncodedImages, encoded_images
 from ..data.exporting import WRITERS
 from ..errors import InputError
 from ..models.opening import open_model
-from ..runs import RECORD, Record, Stopwatch, new_record, to_json, whole_folder, write_run
+from ..runs import (
+    RECORD,
+    Record,
+    Stopwatch,
+    new_record,
+    to_json,
+    whole_folder,
+    write_run,
+    write_whole,
+)
 from ..toolkits.backdoorbench import RESULT, dump_defense_result
 from ..toolkits.suspects import Cure, cleansed, read_suspects
 
@@ -34,7 +43,7 @@ def export_images(
             WRITERS[layout](EncodedImages(images.class_names, rows), hidden)
         tally["unreadable"] = len(images.unreadable)
         made = new_record("export", given, record.seed, watch.seconds, dict(tally), "cpu")
-        (hidden / RECORD).write_bytes(to_json(made))
+        write_whole(hidden / RECORD, to_json(made))
     return dict(tally)
 
 

@@ -11,7 +11,7 @@ import click
 from ..errors import InputError
 from ..runs import claimed, plan_run, work_of
 from ..runs.locks import held, is_claimed
-from ..runs.places import clear, is_run, missing, remove_empty
+from ..runs.places import clear, drop, is_run, missing, remove_empty
 from ..runs.unfinished import (
     Begun,
     begin,
@@ -57,7 +57,8 @@ class Job:
                     if is_run(path) or not any(work.glob("*/*")):
                         clear(work)
         except StoppedError as stopped:
-            raise stopped.with_advice(f"to go on: {self.begun.shown()}") from None
+            line = f"{path} is written" if is_run(path) else f"to go on: {self.begun.shown()}"
+            raise stopped.with_advice(line) from None
         finally:
             remove_empty(work, *new)
 
@@ -88,6 +89,8 @@ def job(command: str, out: str | None, option: str = "--out") -> Job:
         look_at(found, before, begun, bool(said.get("as_json")))
         path = found
     else:
+        if found is not None and is_run(found) and not is_claimed(lock_of(found)):
+            drop(work_of(found))  # it was killed when nearly all of it was gone
         path = plan_run(out, command, option)
     if is_claimed(lock_of(path)):
         raise InputError(held(lock_of(path), str(path)))

@@ -2,8 +2,11 @@
 
 import hashlib
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +19,9 @@ from .decoding import DECODER
 from .survey import Survey
 
 BLOCK = 2**22
+MAKING = ".making-"
+FORGOTTEN = 24 * 3600
+"""Seconds after which what a killed process was making is swept away."""
 
 
 class _Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,7 +73,8 @@ class Cache:
         """
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=self._folder, prefix=".making-") as hidden:
+            _sweep(self._folder)
+            with tempfile.TemporaryDirectory(dir=self._folder, prefix=MAKING) as hidden:
                 return self._paint(Path(hidden), rows, bad)
         except OSError as error:
             raise no_room(self._folder, self._shape, error) from None
@@ -84,6 +91,13 @@ class Cache:
         pixels.rename(self._pixels)
         sidecar.rename(self._sidecar)
         return batch
+
+
+def _sweep(folder: Path) -> None:
+    for left in folder.glob(f"{MAKING}*"):
+        with suppress(OSError):  # whoever else sweeps was first
+            if time.time() - left.stat().st_mtime > FORGOTTEN:
+                shutil.rmtree(left)
 
 
 def _checksum(path: Path, bad: list[tuple[int, str]]) -> str:

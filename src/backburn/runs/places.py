@@ -8,8 +8,8 @@ from pathlib import Path
 from ..errors import InputError
 from .records import RECORD
 
-LOCK = "lock"
-"""In a work folder."""
+BEGUN, LOCK = "begun.json", "lock"
+"""In a work folder: what the run was begun with, and who is at it."""
 
 
 def plan_run(out: str | Path | None, command: str, option: str = "--out") -> Path:
@@ -62,11 +62,14 @@ def is_run(path: Path) -> bool:
 
 def clear(work: Path) -> None:
     """Delete what is kept there, but not the lock, which is still held."""
-    for each in work.iterdir():
-        if each.is_dir():
-            shutil.rmtree(each, ignore_errors=True)
-        elif each.name != LOCK:
-            each.unlink(missing_ok=True)
+    for folder in (each for each in work.iterdir() if each.is_dir()):
+        shutil.rmtree(folder, ignore_errors=True)
+    (work / BEGUN).unlink(missing_ok=True)  # last: it says whose the rest was
+
+
+def drop(work: Path) -> None:
+    """Delete a work folder with its lock, which nobody holds any more."""
+    shutil.rmtree(work, ignore_errors=True)
 
 
 def missing(path: Path) -> list[Path]:

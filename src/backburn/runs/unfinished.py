@@ -11,11 +11,9 @@ import msgspec
 import torch
 
 from ..errors import InputError
-from .places import LOCK, work_of
+from .places import BEGUN, LOCK, work_of
 from .records import to_json, versions
 from .writing import write_whole
-
-BEGUN = "begun.json"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from ..data.digest import digest
 from ..types import BoundaryResult, Labels, Pixels, Progress, silent
 from .sealed import read_tensors, write_tensors
 
-SHARD = 4096
-"""Images a shard; at most so many are searched twice after an interruption."""
+SHARD, USUAL = 4096, 32 * 32
+"""Images a shard, and pixels of such an image; at most so many are searched twice after a stop."""
 
 
 def boundary_in_shards(
@@ -25,7 +25,7 @@ def boundary_in_shards(
     directions: bool = False,
     features: bool = False,
     predictions: Labels | None = None,
-    shard: int = SHARD,
+    shard: int | None = None,
     phase: str = "boundary",
     progress: Progress = silent,
 ) -> BoundaryResult:
@@ -36,19 +36,20 @@ def boundary_in_shards(
 
     Args:
         folder: made where it is missing; nothing in it is deleted.
-        shard: images a file.
+        shard: images a file; by default fewer of larger images, in whole batches.
         others: see `boundary`.
     """
+    size = shard or _shard(pixels, batch_size)
     settings = f"{budget_named(budget)} {batch_size} {directions} {features}"
     weights = digest(settings.encode(), *model.state_dict().values())
 
     def one(begin: int) -> BoundaryResult:
-        rows, total = slice(begin, begin + shard), len(pixels)
+        rows, total = slice(begin, begin + size), len(pixels)
         key = digest(weights.encode(), pixels[rows])
         path = folder / f"{key[:32]}.safetensors"
         columns = read_tensors(path, key)
         if columns is not None:
-            progress(phase, min(begin + shard, total), total)
+            progress(phase, min(begin + size, total), total)
             return BoundaryResult(**columns)
         found = boundary(
             model,
@@ -64,4 +65,9 @@ def boundary_in_shards(
         write_tensors(path, key, columns_of(found))
         return found
 
-    return join(map(one, range(0, max(len(pixels), 1), shard)), len(pixels))
+    return join(map(one, range(0, max(len(pixels), 1), size)), len(pixels))
+
+
+def _shard(pixels: Pixels, batch_size: int) -> int:
+    most = SHARD * USUAL // (pixels.shape[-2] * pixels.shape[-1])
+    return max(1, min(SHARD, most) // batch_size) * batch_size
