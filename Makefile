@@ -85,7 +85,7 @@ report-shots: .venv/ready
 	$(BIN)/python tests/benchmark/report_shots.py runs/report-shots docs
 
 .venv/peers: .venv/ready tests/benchmark/peers.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[peers]'
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r tests/benchmark/peers.txt
 	touch $@
 
