@@ -130,9 +130,10 @@ def test_a_factory_may_insist_on_the_number_of_classes(tmp_path, monkeypatch):
     (tmp_path / "insisting.py").write_text(
         "from torch import nn\n"
         "def build(num_classes):\n"
-        "    return nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(12, num_classes))\n"
+        "    last = nn.Linear(12, num_classes)\n"
+        "    return nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), last)\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     torch.save({"2.weight": torch.ones(4, 12), "2.bias": torch.zeros(4)}, tmp_path / "model.pt")
-    model = load_model(tmp_path / "model.pt", "insisting:build", (0.5,), (0.25,))
+    model = load_model(tmp_path / "model.pt", "insisting:build", (0.5,) * 3, (0.25,) * 3)
     assert model(torch.zeros(2, 3, 2, 2)).shape == (2, 4)
