@@ -113,15 +113,13 @@ docs-figures: .venv/ready
 	rm -rf runs/docs-figures
 	$(BIN)/backburn attack trojan $(DATA)/cifar10 --limit 6000 --rate 0.1 --arch preact_resnet18-w16 \
 	  --out runs/docs-figures/trojan
-	$(BIN)/backburn attack blended digits --layout folder --out runs/docs-figures/blended
+	$(BIN)/backburn attack blended digits --out runs/docs-figures/blended
 	for name in trojan blended; do \
-	  $(BIN)/backburn figures runs/docs-figures/$$name --each 150 --set refinement.rounds=3 \
-	    --out runs/docs-figures/$$name-figures || exit; \
-	  for kind in distances crossed_labels embedding rounds; do \
-	    cp runs/docs-figures/$$name-figures/$$kind.png docs/figures/$$name-$$kind.png || exit; \
-	  done; \
+	  $(BIN)/backburn figures runs/docs-figures/$$name --each 150 --out runs/docs-figures/$$name-figures || exit; \
 	done
-	cp runs/docs-figures/blended/strip.png docs/figures/tutorial-strip.png
+	for name in trojan-distances trojan-crossed_labels trojan-embedding blended-distances; do \
+	  cp runs/docs-figures/$${name%-*}-figures/$${name#*-}.png docs/figures/$$name.png || exit; \
+	done
 
 # First paint and filtering of a report with 1,000 suspects, and of 100,000 served, in Chromium.
 bench-report: .venv/ready

@@ -17,6 +17,8 @@ PROGRAMS = ("backburn", "make", "pip", "python", "cp", "eval", "export")
 NOT_RUN = {
     "backburn bench studies/benchmark.toml": "hours; tests/e2e/test_bench.py has a small one",
     "backburn repair backdoorbench:": "needs a record: tests/behaviour/test_any_source.py",
+    "backburn serve": "waits for a browser; tests/unit/test_serve_app.py asks it",
+    "backburn repair audit --review audit/review.csv": "serve writes it; review.csv is run",
     "backburn export fixed defense --as backdoorbench": "the same",
     "backburn audit backdoor-toolbox:": "the same",
     "backburn repair elsewhere": "tests/behaviour/test_commands.py repairs a victim's folder",
@@ -49,6 +51,7 @@ def python_of(page: str) -> list[str]:
 def commands_of(page: str) -> list[str]:
     """The commands in the page's blocks, in order, without their comments."""
     blocks = [each.content for each in tokens(page) if each.type == "code_block"]
+    blocks = [re.sub(r" \[-.*?\]", "", block) for block in blocks]  # what may be left out
     lines = (line for block in blocks for line in block.splitlines())
     return [shlex.join(words) for line in lines if (words := _words(line)) and words[0] in PROGRAMS]
 
