@@ -8,8 +8,9 @@ export OMP_WAIT_POLICY = PASSIVE
 export MALLOC_MMAP_THRESHOLD_ = 4294967296
 export MALLOC_TRIM_THRESHOLD_ = 4294967296
 
-.PHONY: demo test check figures bench bench-smoke bench-boundary bench-audit bench-triggers bench-any-model \
-  bench-memory bench-checkpoints bench-report report-shots cards clean
+.PHONY: demo test check docs docs-figures package examples release-check figures bench bench-smoke bench-boundary \
+  bench-audit bench-triggers bench-any-model bench-memory bench-checkpoints bench-report bench-start report-shots \
+  cards clean
 
 demo: .venv/ready
 	$(BIN)/backburn demo
@@ -22,6 +23,36 @@ check: .venv/ready
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The site, in build/site; `python3 -m http.server -d build/site` shows it, its search too.
+docs: .venv/ready
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "the site: build/site/index.html"
+
+# Wheel and sdist, in dist/; then the wheel's demo in an environment of its own, outside of the checkout.
+package: .venv/ready
+	rm -rf dist build/outside
+	$(BIN)/python -m build --outdir dist
+	$(PYTHON) -m venv build/outside
+	build/outside/bin/pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	build/outside/bin/pip install --quiet --disable-pip-version-check -c constraints.txt dist/*.whl
+	cd build/outside && bin/python -m backburn --version && bin/backburn demo --out run && \
+	  bin/backburn report run
+
+examples: .venv/ready
+	for script in examples/*.py; do echo "== $$script"; $(BIN)/python $$script || exit; done
+
+# What has to hold before a version is tagged: v0.1.0 for 0.1.0
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+release-check: .venv/ready
+	@test -z "$$(git status --porcelain)" || { echo "uncommitted changes: commit or remove them"; exit 1; }
+	@grep -q '^## $(VERSION) ([0-9]' CHANGELOG.md || \
+	  { echo "CHANGELOG.md: '## $(VERSION) (DATE)' is missing"; exit 1; }
+	@grep -q '^version: $(VERSION)$$' CITATION.cff || { echo "CITATION.cff has another version"; exit 1; }
+	@! git rev-parse -q --verify refs/tags/v$(VERSION) > /dev/null || \
+	  { echo "v$(VERSION) is tagged already"; exit 1; }
+	$(MAKE) check test docs examples package
+	@echo "ready: git tag v$(VERSION)"
 
 # study-burn takes about three hours a seed on two cores; every study resumes where it was stopped.
 # Published results are in studies/NAME, those of a run of yours in runs/study-NAME. Studies with the
@@ -73,6 +104,23 @@ bench-triggers: .venv/ready
 cards: .venv/ready
 	$(BIN)/python tests/benchmark/cards.py --run runs/study-attacks
 
+# Seconds until `import backburn`, `--help` and completion are done, and what the import drags in.
+bench-start: .venv/ready
+	$(BIN)/python tests/benchmark/start.py
+
+# The figures of docs/method.md: one victim of CIFAR-10, one of digits; about ten minutes on one core.
+docs-figures: .venv/ready
+	rm -rf runs/docs-figures
+	$(BIN)/backburn attack trojan $(DATA)/cifar10 --limit 6000 --rate 0.1 --arch preact_resnet18-w16 \
+	  --out runs/docs-figures/trojan
+	$(BIN)/backburn attack blended digits --out runs/docs-figures/blended
+	for name in trojan blended; do \
+	  $(BIN)/backburn figures runs/docs-figures/$$name --each 150 --out runs/docs-figures/$$name-figures || exit; \
+	done
+	for name in trojan-distances trojan-crossed_labels trojan-embedding blended-distances; do \
+	  cp runs/docs-figures/$${name%-*}-figures/$${name#*-}.png docs/figures/$$name.png || exit; \
+	done
+
 # First paint and filtering of a report with 1,000 suspects, and of 100,000 served, in Chromium.
 bench-report: .venv/ready
 	$(BIN)/python tests/benchmark/report.py
@@ -85,7 +133,7 @@ report-shots: .venv/ready
 	$(BIN)/python tests/benchmark/report_shots.py runs/report-shots docs
 
 .venv/peers: .venv/ready tests/benchmark/peers.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[peers]'
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r tests/benchmark/peers.txt
 	touch $@
 

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from backburn.errors import InputError
+from backburn.models.loading import load_model
 from backburn.models.zoo import build, channel_statistics, parse_architecture
 
 
@@ -123,3 +124,16 @@ def test_a_network_normalizes_with_the_statistics_that_it_was_built_with(generat
     with torch.no_grad():
         # without pixels a network takes 0.5 and 0.25
         assert torch.allclose(own(units), plain(standard * 0.25 + 0.5), atol=1e-5)
+
+
+def test_a_factory_may_insist_on_the_number_of_classes(tmp_path, monkeypatch):
+    (tmp_path / "insisting.py").write_text(
+        "from torch import nn\n"
+        "def build(num_classes):\n"
+        "    last = nn.Linear(12, num_classes)\n"
+        "    return nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), last)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    torch.save({"2.weight": torch.ones(4, 12), "2.bias": torch.zeros(4)}, tmp_path / "model.pt")
+    model = load_model(tmp_path / "model.pt", "insisting:build", (0.5,) * 3, (0.25,) * 3)
+    assert model(torch.zeros(2, 3, 2, 2)).shape == (2, 4)

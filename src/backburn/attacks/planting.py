@@ -93,7 +93,8 @@ def planted(
     """The training set with its poison and cover samples.
 
     Args:
-        poison, cover: what becomes of these images; the trigger itself where None.
+        poison: what becomes of poison; the trigger itself where None.
+        cover: what becomes of cover samples; the trigger itself where None.
         draws: what they draw from, where they do.
         controls_training: whether the attacker repeats both in every batch, after augmentation.
     """

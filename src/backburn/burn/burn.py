@@ -30,7 +30,11 @@ class BURN(Unlearning):
     """Find poison by its boundary, restore its labels, and unlearn what it taught.
 
     Args:
-        detector, restoration, decoupling, refinement, purification: the phases' hyperparameters.
+        detector: how poison is found.
+        restoration: how its labels are.
+        decoupling: the first fine-tuning.
+        refinement: looks at the suspects that follow.
+        purification: the fine-tunings between these.
         training: of every fine-tuning.
     Source: Su et al., arXiv 2507.10491. Departures are named where each phase is.
     """

@@ -34,7 +34,11 @@ class Verbs(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Verbs,
+    no_args_is_help=False,  # one line, as of all that is missing
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="backburn")
 def cli() -> None:
     """Find and remove backdoors from image classifiers.

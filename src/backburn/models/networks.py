@@ -134,11 +134,12 @@ def _factory(name: str, module: str, attribute: str) -> Recipe:
         ) from error
     if not callable(found):
         raise InputError(f"{name!r} is no function or class: give one that returns a network")
-    takes = inspect.signature(found).parameters
+    asked = inspect.signature(found).parameters.get("num_classes")
 
     def make(sizes: Sizes) -> nn.Module:
-        wanted = {"num_classes": sizes.classes} if sizes.classes is not None else {}
-        network = found(**{key: value for key, value in wanted.items() if key in takes})
+        # at first nobody knows how many classes there are; a factory may insist on a number
+        count = sizes.classes or (10 if asked and asked.default is asked.empty else None)
+        network = found(num_classes=count) if asked and count else found()
         if not isinstance(network, nn.Module):
             raise InputError(f"{name!r} returns a {type(network).__name__}: give a torch module")
         return network

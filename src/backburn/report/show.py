@@ -66,7 +66,10 @@ def show(
     a repair.
 
     Args:
-        model, images, labels, class_names: as `audit` and `repair` were given them.
+        model: as `audit` or `repair` was given it, and so are
+        images: the training images,
+        labels: their labels, and
+        class_names: the names of the classes.
         each: images of each kind and class, at the most.
         budget: effort of the boundary search: `screen`, `fast`, `default` or `exact`.
     Raises:

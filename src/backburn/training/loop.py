@@ -82,7 +82,8 @@ def fit(
     warning.
 
     Args:
-        pixels, labels: uint8 images and class numbers, on any device; kept where they are.
+        pixels: uint8 images, on any device; kept where they are, as are
+        labels: their class numbers.
         generator: draws the order of the images and the augmentation; what layers draw (dropout)
             follows from its state.
         rows: the images that are trained on; all where None. They are not copied.
