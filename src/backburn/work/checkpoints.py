@@ -32,6 +32,7 @@ class Checkpoints:
 
     Args:
         key: a digest of all that the training depends on.
+        size: of a checkpoint, in bytes, about.
         least: see `LEAST`.
     """
 
