@@ -90,7 +90,8 @@ def desk(belongings, tmp_path, monkeypatch, cli) -> Path:
 
 
 @pytest.mark.parametrize(
-    "page", [page for page in PAGES if commands_of(page) and page != "docs/tutorial.md"]
+    "page",
+    [page for page in PAGES if any(map(run_here, commands_of(page))) and "tutorial" not in page],
 )
 def test_the_commands_of_a_page_run(page, desk, cli):
     for line in filter(run_here, commands_of(page)):
@@ -109,7 +110,7 @@ def test_the_tutorial_runs_as_it_is_told(tmp_path, monkeypatch, cli):
     executed(python_of(page), {})
     outcomes = (tmp_path / "fixed" / "review.csv").read_text()
     assert "kept clean" in outcomes
-    assert "unlearned as 5" in outcomes
+    assert "unlearned as 4" in outcomes
     assert (tmp_path / "audit" / "report.html").is_file()
 
 

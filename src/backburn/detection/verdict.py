@@ -62,7 +62,8 @@ def doubt_about(agreed: Flags, classes: int, examined: int) -> str:
     if not familiar(agreed):
         return (
             f"the model calls only {100 * rate(agreed):.0f} % of the images by their label: are "
-            "these the images that it was trained on, and is its input normalized as in training?"
+            "these the images that it was trained on, and is its input scaled and "
+            "normalized as in training?"
         )
     if examined < classes / 2:
         return (
