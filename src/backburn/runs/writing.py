@@ -10,7 +10,8 @@ from pathlib import Path
 
 from ..errors import InputError
 from .processes import alive
-from .records import RECORD, Record, to_json
+from .plain import to_json
+from .records import RECORD, Record
 
 PART = ".part"
 FORGOTTEN = 24 * 3600
