@@ -35,7 +35,7 @@ def commands(run: Path, out: Path) -> dict[str, tuple[object, ...]]:
     return {
         "audit": ("audit", MODEL, PHOTOS, "--out", out),
         "repair": ("repair", MODEL, PHOTOS, "--out", out),
-        "attack": ("attack", "badnets", PHOTOS, "--rate", "0.5", "--out", out),
+        "attack": ("attack", "none", PHOTOS, "--test", PHOTOS, "--arch", "small_cnn", "--out", out),
         "demo": ("audit", MODEL, PHOTOS, "--cache", out, "--out", out / "run"),
         "export": ("export", run, out, "--data", PHOTOS),
         "report": ("report", run, "--out", out),
@@ -68,8 +68,8 @@ def test_a_disk_that_fills_up_is_a_line_and_the_same_command_goes_on(cli, here, 
     assert {path.name for path in here.iterdir()} == {"out", "audited", MODEL, PHOTOS}
 
 
-def test_a_place_where_nothing_can_be_made_is_a_line(refused):
-    assert "/proc/run" in refused("audit", MODEL, PHOTOS, "--out", "/proc/run")
+def test_a_place_where_nothing_can_be_made_is_a_line(cli, here):
+    assert "/proc/" in last_line(cli("audit", MODEL, PHOTOS, "--out", "/proc/run"))
 
 
 def test_names_that_are_no_utf8_go_through_every_command(cli, here, monkeypatch):

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import InputError
-from .processes import alive
 from .plain import to_json
+from .processes import alive
 from .records import RECORD, Record
 
 PART = ".part"
