@@ -1,6 +1,7 @@
 """What befalls a command from outside: the right result, or one line and nothing half-written."""
 
 import errno
+import json
 import os
 import resource
 import subprocess
@@ -83,6 +84,16 @@ def test_names_that_are_no_utf8_go_through_every_command(cli, here, monkeypatch)
     assert cli("ls", here, "--json").code == 0
     assert cli("report", out).code == 0
     assert "fotos-\\udcff" in last_line(cli("audit", MODEL, data + odd))
+
+
+def test_a_case_that_changed_since_a_run_looked_at_it_is_told(cli, here, run):
+    assert "changed since" not in cli("repair", run, "--out", "same").err
+    (here / PHOTOS / "cat" / "1.png").write_bytes((here / PHOTOS / "dog" / "2.png").read_bytes())
+    done = cli("repair", run, "--out", "other")
+    assert f"images changed since {run} looked at the case" in done.err
+    assert "model changed" not in done.err
+    notes = json.loads((here / "other" / "record.json").read_text())["metrics"]["notes"]
+    assert notes[-1] in done.err
 
 
 @pytest.mark.parametrize(
