@@ -1,6 +1,7 @@
 """A damaged file is read, or refused in one line; no code in it runs, and nothing hangs."""
 
 import re
+import struct
 import tempfile
 from pathlib import Path
 
@@ -30,12 +31,18 @@ def test_every_seed_has_a_reader_and_is_read(tmp_path):
 
 
 NESTED = b"[" * 10**5
+SPLIT = struct.pack("<4sLQL", b"PK\6\7", 0, 0, 2) + b"PK\5\6" + bytes(18)
+"""The end of a zip archive that says that it goes on on another disk."""
 FOUND = [
     ("record.json", b"\xff"),
     ("record.json", NESTED),
     ("gallery.json", NESTED),
     ("config.toml", b"a = " + NESTED),
     ("study.toml", b"a = " + NESTED),
+    ("zipped.pt", SPLIT),
+    ("older.pt", SPLIT),
+    ("script.pt", SPLIT),
+    ("rows.npz", SPLIT),
 ]
 """What was no line once."""
 
