@@ -26,6 +26,11 @@ class Fault:
     name: str
     test: Callable[[Place], str]
 
+    def survived(self, place: Place) -> str:
+        """The test, at a place where nothing is left of others."""
+        place.clear(OUT)
+        return self.test(place)
+
 
 def right(name: str, **how: object) -> Callable[[Place], str]:
     """The command comes to the same as ever."""

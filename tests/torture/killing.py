@@ -7,31 +7,29 @@ import time
 from commands import COMMANDS, arguments_of, ended, launched, result, run
 from place import Place
 
-OUT = "killed"
+OUT = "both"
 TOLD_AGAIN = 20
 """How often a command is started until it is killed before it ends."""
 
 
-def killed_once(place: Place, name: str, chance: random.Random) -> str:
+def killed_once(place: Place, name: str, out: str, seed: float) -> str:
     """Kill it somewhere between its start and its end, start it again, and compare."""
-    place.clear(OUT)
-    seconds = place.whole(name).seconds
+    chance = random.Random(seed)  # noqa: S311
     for _ in range(TOLD_AGAIN):
-        process = launched(arguments_of(name, OUT), place.folder)
-        time.sleep(chance.uniform(0.02, 0.98) * seconds)
+        place.clear(out)
+        process = launched(arguments_of(name, out), place.folder)
+        time.sleep(chance.uniform(0.02, 0.98) * place.whole(name).seconds)
         process.send_signal(signal.SIGKILL)
         ended(process)
         if process.returncode == -signal.SIGKILL:
             break
-        place.clear(OUT)
-    if name != "bench" and (place.folder / OUT).exists():  # a study's folder fills cell by cell
-        return "a killed run has a name already" if not _finished(place, name) else ""
-    return place.differs(name, OUT, run(name, place.folder, OUT))
-
-
-def _finished(place: Place, name: str) -> bool:
-    """Killed after its last write, it is whole."""
-    return result(place.folder / OUT) == place.whole(name).files
+    path = place.folder / out
+    if name != "bench" and path.exists():  # a study's folder fills cell by cell
+        finished = result(path) == place.whole(name).files
+        return "" if finished else "what was killed has its name, and is not whole"
+    why = place.differs(name, out, run(name, place.folder, out))
+    place.clear(out)
+    return why
 
 
 def two_at_once(place: Place, name: str) -> str:

@@ -8,143 +8,98 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
-from datetime import datetime, timezone
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import Any, TypeAlias
 
-from faults import FAULTS, OUT
+from faults import FAULTS
 from killing import killed_names, killed_once, two_at_once
 from place import Place
-
-from backburn.runs import commit
+from tables import add, passed, table
 
 FUZZ = Path(__file__).parents[1] / "fuzz"
-FUZZ_TESTS = 33
+FUZZ_TESTS = 32
 WRITERS = ("audit", "repair", "export", "attack", "report")
+Counts: TypeAlias = dict[str, int]
+Tests: TypeAlias = Iterable[tuple[str, Callable[[], str]]]
 
 
-@dataclass
-class Counts:
-    """What was done, and what came of it."""
+def tried(kind: str, tests: Tests, jobs: int) -> tuple[int, int]:
+    """How many tests there were, and how many had nothing to say."""
 
-    kills: int = 0
-    resumed: int = 0
-    faults: int = 0
-    survived: int = 0
-    writers: int = 0
-    sound: int = 0
-    fuzzed: int = 0
-    tracebacks: int = 0
-    hangs: int = 0
-    grown: int = 0
-
-    @property
-    def passed(self) -> bool:
-        """Whether everything held."""
-        held = (self.kills, self.faults, self.writers) == (self.resumed, self.survived, self.sound)
-        return held and not self.tracebacks and not self.hangs and self.grown < 2**31
-
-
-def tried(kind: str, tests: Iterable[tuple[str, Callable[[], str]]]) -> tuple[int, int]:
-    """How many tests there were, and how many said nothing."""
-    done = good = 0
-    for name, test in tests:
+    def one(named: tuple[str, Callable[[], str]]) -> bool:
         try:
-            why = test()
+            why = named[1]()
         except subprocess.TimeoutExpired:
             why = "it hangs"
-        done, good = done + 1, good + (not why)
-        print(f"{kind}: {name}: {why or 'well'}", flush=True)  # noqa: T201
-    return done, good
+        print(f"{kind}: {named[0]}: {why or 'well'}", flush=True)  # noqa: T201
+        return not why
+
+    with ThreadPoolExecutor(jobs) as pool:
+        good = list(pool.map(one, tests))
+    return len(good), sum(good)
 
 
-def fuzzed(inputs: int) -> dict[str, int]:
-    """What came of about so many inputs, in a process of its own."""
-    with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "report.json"
-        told = {"FUZZ_EXAMPLES": str(-(-inputs // FUZZ_TESTS)), "FUZZ_REPORT": str(report)}
-        words = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "--timeout=0",
-            "-p",
-            "no:cacheprovider",
-            FUZZ,
-        ]
-        done = subprocess.run(words, env={**os.environ, **told}, capture_output=True, check=False)
-        print(done.stdout.decode()[-4000:] if done.returncode else "fuzz: well")  # noqa: T201
-        if not report.exists():  # the process itself has died
-            return {"fuzzed": 0, "tracebacks": 1, "hangs": 0, "grown": 0}
-        found = json.loads(report.read_text())
-        return {name: found[name] for name in ("fuzzed", "tracebacks", "hangs", "grown")}
-
-
-def torture(folder: Path, kills: int, faults: int, writers: int, inputs: int, seed: int) -> Counts:
-    """All of it."""
-    place, chance, counts = Place(folder), random.Random(seed), Counts()  # noqa: S311
-    chosen = FAULTS if faults >= len(FAULTS) else chance.sample(FAULTS, faults)
-
-    def faulty(test: Callable[[Place], str]) -> str:
-        place.clear(OUT)
-        return test(place)
-
-    counts.kills, counts.resumed = tried(
-        "kill", ((n, lambda n=n: killed_once(place, n, chance)) for n in killed_names(kills))
-    )
-    counts.faults, counts.survived = tried(
-        "fault", ((each.name, lambda each=each: faulty(each.test)) for each in chosen)
-    )
-    counts.writers, counts.sound = tried(
-        "writers",
-        ((n, lambda n=n: two_at_once(place, n)) for n in (WRITERS * writers)[:writers]),
-    )
-    for name, count in fuzzed(inputs).items():
-        setattr(counts, name, count)
-    return counts
-
-
-def table(counts: Counts, about: dict[str, object]) -> str:
-    """One table, with where it comes from."""
-    rows = [
-        (
-            "killed at a random moment, and resumed to identical results",
-            counts.resumed,
-            counts.kills,
-        ),
-        ("faults that ended in the right result or one clear line", counts.survived, counts.faults),
-        ("two writers at once: one wins, nothing is corrupt", counts.sound, counts.writers),
-        ("fuzzed inputs without a traceback", counts.fuzzed - counts.tracebacks, counts.fuzzed),
-        ("of these without a hang over ten seconds", counts.fuzzed - counts.hangs, counts.fuzzed),
+def kills(given: argparse.Namespace, place: Place) -> Counts:
+    """Commands killed at random moments, and given again."""
+    chance = random.Random(given.seed)  # noqa: S311
+    names = killed_names(given.kills)
+    for name in dict.fromkeys(names):
+        place.whole(name)
+    tests = [
+        (name, partial(killed_once, place, name, f"killed-{k}", chance.random()))
+        for k, name in enumerate(names)
     ]
-    lines = [f"| {what} | {good} of {all_} |" for what, good, all_ in rows]
-    grown = f"| most memory that a process of fuzzing grew by | {counts.grown / 2**20:.0f} MiB |"
-    made = f"Made on {about['date']} at commit {about['commit']}, seed {about['seed']}."
-    return "\n".join(["| | |", "| --- | --- |", *lines, grown, "", made]) + "\n"
+    return dict(zip(("kills", "resumed"), tried("kill", tests, given.jobs), strict=True))
+
+
+def faults(given: argparse.Namespace, place: Place) -> Counts:
+    """Faults of the world around a command."""
+    few = random.Random(given.seed).sample(FAULTS, min(given.faults, len(FAULTS)))  # noqa: S311
+    chosen = FAULTS if len(few) == len(FAULTS) else few
+    tests = [(fault.name, partial(fault.survived, place)) for fault in chosen]
+    return dict(zip(("faults", "survived"), tried("fault", tests, 1), strict=True))
+
+
+def writers(given: argparse.Namespace, place: Place) -> Counts:
+    """Two of the same command at once."""
+    names = (WRITERS * given.writers)[: given.writers]
+    tests = [(name, partial(two_at_once, place, name)) for name in names]
+    return dict(zip(("writers", "sound"), tried("writers", tests, 1), strict=True))
+
+
+def fuzz(given: argparse.Namespace, place: Place) -> Counts:
+    """Damaged files and odd values, in a process of its own."""
+    report = place.folder / "fuzz.json"
+    told = {"FUZZ_EXAMPLES": str(-(-given.inputs // FUZZ_TESTS)), "FUZZ_REPORT": str(report)}
+    words = [sys.executable, "-m", "pytest", "-q", "--timeout=0", str(FUZZ)]
+    done = subprocess.run(words, env={**os.environ, **told}, capture_output=True, check=False)
+    print(done.stdout.decode()[-4000:] if done.returncode else "fuzz: well", flush=True)  # noqa: T201
+    died = {"fuzzed": 0, "tracebacks": 1, "hangs": 0, "grown": 0}
+    found = json.loads(report.read_text()) if report.exists() else died
+    return {name: found[name] for name in died}
+
+
+PARTS = {part.__name__: part for part in (kills, faults, writers, fuzz)}
 
 
 def main() -> None:
     """Parse, torture, print and write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    for name, usual in (("kills", 50), ("faults", 99), ("writers", 10), ("inputs", 20_000)):
-        parser.add_argument(f"--{name}", type=int, default=usual)
-    parser.add_argument("--seed", type=int, default=0)
+    usual = {"kills": 50, "faults": 99, "writers": 10, "inputs": 20_000, "seed": 0, "jobs": 2}
+    for name, value in usual.items():
+        parser.add_argument(f"--{name}", type=int, default=value)
+    parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=PARTS)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
+    summary: dict[str, Any] = {"made": {}}
     with tempfile.TemporaryDirectory() as folder:
-        counts = torture(
-            Path(folder), given.kills, given.faults, given.writers, given.inputs, given.seed
-        )
-    now = datetime.now(timezone.utc)
-    about = {"date": f"{now:%Y-%m-%d}", "commit": commit(), "seed": given.seed}
-    print(shown := table(counts, about))  # noqa: T201
-    given.out.mkdir(parents=True, exist_ok=True)
-    given.out.joinpath("summary.json").write_text(
-        json.dumps({**asdict(counts), **about}, indent=2) + "\n"
-    )
-    given.out.joinpath("summary.md").write_text(shown)
-    sys.exit(0 if counts.passed else 1)
+        place = Place(Path(folder))
+        for part in given.parts:
+            summary = add(given.out, part, PARTS[part](given, place), given.seed)
+    print(table(summary))  # noqa: T201
+    sys.exit(0 if passed(summary) else 1)
 
 
 if __name__ == "__main__":
