@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from faults import FAULTS
-from killing import killed_names, killed_once, two_at_once
+from kills import killed_names, killed_once, two_at_once
 from place import Place
 from tables import add, passed, table
 
@@ -41,7 +41,7 @@ def tried(kind: str, tests: Tests, jobs: int) -> tuple[int, int]:
     return len(good), sum(good)
 
 
-def kills(given: argparse.Namespace, place: Place) -> Counts:
+def kill(given: argparse.Namespace, place: Place) -> Counts:
     """Commands killed at random moments, and given again."""
     chance = random.Random(given.seed)  # noqa: S311
     names = killed_names(given.kills)
@@ -54,7 +54,7 @@ def kills(given: argparse.Namespace, place: Place) -> Counts:
     return dict(zip(("kills", "resumed"), tried("kill", tests, given.jobs), strict=True))
 
 
-def faults(given: argparse.Namespace, place: Place) -> Counts:
+def fault(given: argparse.Namespace, place: Place) -> Counts:
     """Faults of the world around a command."""
     few = random.Random(given.seed).sample(FAULTS, min(given.faults, len(FAULTS)))  # noqa: S311
     chosen = FAULTS if len(few) == len(FAULTS) else few
@@ -62,7 +62,7 @@ def faults(given: argparse.Namespace, place: Place) -> Counts:
     return dict(zip(("faults", "survived"), tried("fault", tests, 1), strict=True))
 
 
-def writers(given: argparse.Namespace, place: Place) -> Counts:
+def write_twice(given: argparse.Namespace, place: Place) -> Counts:
     """Two of the same command at once."""
     names = (WRITERS * given.writers)[: given.writers]
     tests = [(name, partial(two_at_once, place, name)) for name in names]
@@ -81,7 +81,7 @@ def fuzz(given: argparse.Namespace, place: Place) -> Counts:
     return {name: found[name] for name in died}
 
 
-PARTS = {part.__name__: part for part in (kills, faults, writers, fuzz)}
+PARTS = {"kills": kill, "faults": fault, "writers": write_twice, "fuzz": fuzz}
 
 
 def main() -> None:
