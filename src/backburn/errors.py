@@ -44,7 +44,7 @@ def system_line(error: OSError) -> str:
     """What the system refused, where, and what to do, in one line."""
     where = f"{error.filename}: " if isinstance(error.filename, str) else ""
     what = error.strerror or first_line(error)
-    remedy = REMEDIES.get(error.errno or 0, "see to it")
+    remedy = REMEDIES.get(error.errno or 0, "mend that")
     return f"{where}{what}: {remedy}, and give the same command again"
 
 

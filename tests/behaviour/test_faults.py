@@ -151,6 +151,17 @@ def test_an_output_that_nobody_can_read_ends_quietly(line, code, said):
     assert (done.returncode, len(done.stderr.splitlines())) == (code, said), done.stderr
 
 
+def test_a_name_that_the_output_cannot_show_is_shown_with_escapes(run):
+    run.rename(run.with_name(os.fsdecode(b"run-\xfe")))
+    done = subprocess.run(
+        [sys.executable, "-m", "backburn", "ls", run.parent],
+        env={**os.environ, "PYTHONIOENCODING": "ascii:strict"},
+        capture_output=True,
+        check=True,
+    )
+    assert b"run-\\udcfe" in done.stdout
+
+
 def test_a_narrow_terminal_cuts_no_path(cli, run, monkeypatch):
     monkeypatch.setenv("COLUMNS", "20")
     monkeypatch.setenv("FORCE_COLOR", "1")

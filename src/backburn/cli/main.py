@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import io
 import os
 import sys
 import warnings
@@ -55,6 +56,8 @@ def main() -> None:
     from .stopping import StoppedError, stoppable
 
     warnings.showwarning = _warn
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a name that it cannot show is no reason to stop
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         with stoppable():
             code = cli.main(standalone_mode=False) or 0
