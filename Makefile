@@ -10,7 +10,7 @@ export MALLOC_TRIM_THRESHOLD_ = 4294967296
 
 .PHONY: demo test check docs docs-figures package examples release-check figures bench bench-smoke bench-boundary \
   bench-audit bench-triggers bench-any-model bench-memory bench-checkpoints bench-report bench-start report-shots \
-  cards clean
+  cards fuzz explore torture torture-short soak hashed lock sbom clean
 
 demo: .venv/ready
 	$(BIN)/backburn demo
@@ -131,6 +131,53 @@ report-shots: .venv/ready
 	$(BIN)/backburn demo --out runs/report-shots
 	$(BIN)/backburn report runs/report-shots
 	$(BIN)/python tests/benchmark/report_shots.py runs/report-shots docs
+
+# A thousand inputs for every reader and table; EXAMPLES=... for more.
+EXAMPLES ?= 1000
+fuzz: .venv/ready
+	FUZZ_EXAMPLES=$(EXAMPLES) OMP_NUM_THREADS=1 $(BIN)/pytest tests/fuzz --timeout=0
+
+# One reader, led by coverage, for ten minutes: make explore SEED=zipped.pt (any of tests/fuzz/corpus).
+SEED ?= zipped.pt
+explore: .venv/ready
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt atheris
+	PYTHONWARNINGS=ignore OMP_NUM_THREADS=1 $(BIN)/python tests/fuzz/explore.py $(SEED) \
+	  -max_total_time=600 -timeout=10 -rss_limit_mb=4096
+
+# Kills, faults, two writers, 20,000 fuzzed inputs: about an hour on two idle cores; a few of each
+# in five minutes. docs/reliability.md has the table.
+torture: .venv/ready
+	$(BIN)/python tests/torture/torture.py --out studies/torture
+torture-short: .venv/ready
+	$(BIN)/python tests/torture/torture.py --out runs/torture-short --kills 4 --faults 5 --writers 1 --inputs 1000
+
+# Audits in one process for half an hour, and what memory does meanwhile.
+soak: .venv/ready
+	$(BIN)/python tests/torture/soak.py --out studies/torture/soak.json
+
+# What CI does before anything else: every package but torch by its hash (docs/reliability.md).
+hashed:
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	touch .venv/ready
+
+# requirements.txt anew, after constraints.txt has changed.
+lock: .venv/tools
+	echo setuptools | .venv/tools/bin/uv pip compile pyproject.toml - --extra dev -c constraints.txt \
+	  --generate-hashes --python-version 3.11 --no-annotate --no-header --no-emit-package torch -o requirements.txt
+
+# What is in .venv, as CycloneDX: sbom.json.
+sbom: .venv/ready .venv/tools
+	.venv/tools/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+	  --output-format JSON --output-file sbom.json .venv
+
+# apart from .venv, so that the list does not hold what makes it
+.venv/tools: constraints.txt
+	$(PYTHON) -m venv .venv/tools
+	.venv/tools/bin/pip install --quiet --disable-pip-version-check -c constraints.txt cyclonedx-bom uv
+	touch $@
 
 .venv/peers: .venv/ready tests/benchmark/peers.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[peers]'

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast, get_type_hints
 import msgspec
 import tomli_w
 
-from .errors import InputError, unknown_name
+from .errors import InputError, first_line, unknown_name
 
 T = TypeVar("T")
 
@@ -74,8 +74,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         return cast(dict[str, Any], msgspec.toml.decode(path.read_bytes()))
     except FileNotFoundError:
         raise InputError(f"no config file at {path}: give a .toml file") from None
-    except (msgspec.MsgspecError, ValueError, OSError) as error:
-        raise InputError(f"{path} is not TOML: {error}") from error
+    except (msgspec.MsgspecError, ValueError, RecursionError, OSError) as error:
+        raise InputError(f"{path} is not TOML: {first_line(error)}") from error
 
 
 def _convert(value: Any, hint: Any, dotted: str, where: str) -> Any:
@@ -89,7 +89,7 @@ def _value(text: str) -> Any:
     try:
         # .5 is a number to people, but not to TOML
         return msgspec.toml.decode(f"value = {'0' * text.startswith('.')}{text}")["value"]
-    except (msgspec.MsgspecError, ValueError):
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return text
 
 

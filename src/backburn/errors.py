@@ -1,7 +1,20 @@
 """One exception root. Every message says what was wrong, where, and what to do."""
 
+import errno
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+REMEDIES = {
+    errno.ENOSPC: "free some room",
+    errno.EDQUOT: "free some of your quota",
+    errno.EFBIG: "raise the limit for the size of a file (ulimit -f)",
+    errno.EROFS: "name a place that can be written to",
+    errno.EACCES: "give yourself the right to, or name another place",
+    errno.EPERM: "give yourself the right to, or name another place",
+    errno.EMFILE: "raise the limit for open files (ulimit -n)",
+    errno.ENAMETOOLONG: "give a shorter path",
+}
+"""What a person can do where the system refuses; the same command may be given again then."""
 
 
 class BackburnError(Exception):
@@ -25,3 +38,16 @@ def first_line(error: BaseException) -> str:
     """What somebody else's error says, in at most one short line."""
     text = str(error).strip()
     return text.splitlines()[0][:160] if text else type(error).__name__
+
+
+def system_line(error: OSError) -> str:
+    """What the system refused, where, and what to do, in one line."""
+    where = f"{error.filename}: " if isinstance(error.filename, str) else ""
+    what = error.strerror or first_line(error)
+    remedy = REMEDIES.get(error.errno or 0, "mend that")
+    return f"{where}{what}: {remedy}, and give the same command again"
+
+
+def printable(text: str) -> str:
+    """A stranger's name or message on one line: what cannot be printed is escaped."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

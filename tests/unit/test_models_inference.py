@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from backburn.errors import InputError
+from backburn.errors import BackburnError, InputError
+from backburn.models.activations import activations
 from backburn.models.inference import as_images, batches, best_device, device_of, frozen, predict
 
 
@@ -97,6 +98,31 @@ def test_progress_is_told_in_images(model, pixels):
     told = []
     predict(model, pixels, batch_size=3, phase="look", progress=lambda *x: told.append(x))
     assert told == [("look", 3, 7), ("look", 6, 7), ("look", 7, 7)]
+
+
+class Cramped(nn.Module):
+    """Has no room for more than two images."""
+
+    def forward(self, images):
+        if len(images) > 2:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate")
+        return images.flatten(1)
+
+
+@pytest.mark.parametrize("ask", [predict, lambda *given: activations(*given)[1]])
+def test_where_memory_is_short_batches_are_halved_and_it_is_said(ask, pixels):
+    with pytest.warns(UserWarning, match="memory is short: asking about [31] images at a time"):
+        said = ask(Cramped(), pixels)
+    assert torch.allclose(said, pixels.flatten(1) / 255)
+
+
+def test_one_image_that_never_fits_is_an_error():
+    class Full(nn.Module):
+        def forward(self, images):
+            raise MemoryError
+
+    with pytest.raises(BackburnError, match="not enough memory for asking about one image"):
+        predict(Full(), torch.zeros(1, 1, 2, 2, dtype=torch.uint8))
 
 
 def test_pixels_become_fractions_of_255():

@@ -4,6 +4,7 @@ The run may be a stranger's: what is in it neither names code to import, nor wha
 where something is written.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from .options import Given
 CONFIG = "config.toml"
 NETWORKS = ("timm", "torchvision")
 """What stands before a colon in the name of a network that is no code of one's own."""
+
+WATCHED = ("model", "images")
+"""What a run remembers the digests of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,22 @@ def again(asked: Asked) -> Asked:
         method,
         asked.config or (str(own) if own else None),
         str(run),
+    )
+
+
+def changed_since(run: str | None, made_of: Mapping[str, str]) -> tuple[str, ...]:
+    """What is to be said where the case is not what a run looked at any more.
+
+    Args:
+        made_of: digests of what there is now, by name.
+    """
+    before = read_record(Path(run)).arguments.get("made_of") if run is not None else None
+    if not isinstance(before, dict):
+        return ()
+    return tuple(
+        f"{name} changed since {run} looked at the case"
+        for name, digest in made_of.items()
+        if name in WATCHED and before.get(name, digest) != digest
     )
 
 

@@ -39,6 +39,7 @@ def command(
     from ..config import configure, to_toml
     from ..models.inference import best_device
     from ..runs import Stopwatch, new_record, to_json, write_run
+    from .again import WATCHED
     from .casework import case_digests, exhibit, match_truth, verdict_summary
     from .jobs import job
     from .opening import open_case
@@ -50,7 +51,8 @@ def command(
         with watch("read"):
             opened = open_case(given, None, seed, where, progress)
         progress.say(opened.notes)
-        with planned.going(case_digests(opened, burn)) as work:
+        made_of = case_digests(opened, burn)
+        with planned.going(made_of) as work:
             with watch("boundary"):
                 generator = torch.Generator().manual_seed(seed)
                 result = burn.audit(opened.case, generator, progress, work)
@@ -58,7 +60,8 @@ def command(
                 result, shown = exhibit(opened, result, burn.search_budget, progress, work)
             found, verdict = match_truth(opened, result), verdict_summary(opened, result)
             metrics = {"verdict": verdict, "suspects": found, "notes": opened.notes}
-            said = opened.said(given)
+            watched = {name: made_of[name] for name in WATCHED}
+            said = {**opened.said(given), "made_of": watched}
             record = new_record("audit", said, seed, watch.seconds, metrics, str(where))
             listed = {"config.toml": to_toml(burn), "verdict.json": to_json(verdict)}
             write_run(planned.path, record, {**listed, **shown})

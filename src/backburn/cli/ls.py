@@ -4,6 +4,9 @@ import click
 
 from . import options
 
+NARROW = 80
+"""Columns of a terminal below which lines wrap as they may."""
+
 
 @click.command("ls", short_help="List runs.")
 @click.argument("folder", default="runs")
@@ -16,8 +19,7 @@ def command(folder: str, as_json: bool) -> int:
     from rich.markup import escape
     from rich.table import Table
 
-    from ..data.rows import printable
-    from ..errors import InputError
+    from ..errors import InputError, printable
     from ..report.words import per_cent
     from ..runs import RECORD, read_record
     from ..runs.locks import is_claimed
@@ -53,8 +55,8 @@ def command(folder: str, as_json: bool) -> int:
             *(per_cent(value) if isinstance(value, float) else "-" for value in cells),
         )
     console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 1000  # a path that is cut off is of no use in a pipe
+    if not console.is_terminal or console.width < NARROW:
+        console.width = 1000  # a path that is cut off is of no use
     console.print(table if records else escape(f"no runs in {root}"))
     for path, each in begun:
         state = "under way" if is_claimed(lock_of(path)) else f"to go on: {each.shown()}"

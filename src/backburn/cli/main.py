@@ -1,6 +1,8 @@
 """`backburn`: the group of verbs, and the one place where errors become lines and exit codes."""
 
+import contextlib
 import importlib
+import io
 import os
 import sys
 import warnings
@@ -53,13 +55,18 @@ def main() -> None:
     """The entry point: one line and exit code 2 for bad input, 130 for Ctrl-C, 143 for SIGTERM."""
     # spinning OpenMP threads slow each other down several times on small machines
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from ..errors import BackburnError
+    from ..errors import BackburnError, system_line
+    from ..models.memory import is_out_of_memory
     from .stopping import StoppedError, stoppable
 
     warnings.showwarning = _warn
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a name that it cannot show is no reason to stop
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         with stoppable():
-            sys.exit(cli.main(standalone_mode=False) or 0)
+            code = cli.main(standalone_mode=False) or 0
+        sys.stdout.flush()  # a disk that is full by then would be no line, but a traceback at exit
+        sys.exit(code)
     except click.UsageError as error:
         place = error.ctx.command_path if error.ctx else "backburn"
         _fail(f"{error.format_message().rstrip('.')}: see {place} --help")
@@ -67,15 +74,38 @@ def main() -> None:
         _fail(error.format_message())
     except BackburnError as error:
         _fail(str(error))
+    except BrokenPipeError:  # whoever read the output has gone, as `head` does
+        _drop_output()
+        sys.exit(1)
+    except OSError as error:
+        _drop_output()
+        _fail(system_line(error))
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        _fail("memory does not suffice: take fewer or smaller images (--max-images, --size)")
     except StoppedError as stopped:
-        click.echo(f"backburn: stopped; {stopped.advice}", err=True)
+        _say(f"stopped; {stopped.advice}")
         sys.exit(stopped.code)
 
 
+def _drop_output() -> None:
+    """What is left to print is not printed: Python would try at exit, and complain."""
+    with contextlib.suppress(OSError, ValueError):  # no stream of the system's
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _warn(message: Warning | str, *_: object, **__: object) -> None:
-    click.echo(f"backburn: {message}", err=True)
+    _say(str(message))
 
 
 def _fail(message: str) -> None:
-    click.echo(f"backburn: {message}", err=True)
+    _say(message)
     sys.exit(BAD_INPUT)
+
+
+def _say(message: str) -> None:
+    """One line on stderr; names and messages of a stranger's file are in it."""
+    from ..errors import printable
+
+    click.echo(f"backburn: {printable(message)}", err=True)

@@ -34,6 +34,10 @@ class Opened:
         """What was given, with the network's name."""
         return {**given.said(), **({"arch": self.arch} if self.arch else {})}
 
+    def noting(self, lines: tuple[str, ...]) -> "Opened":
+        """The case with more that a person should know."""
+        return replace(self, notes=(*self.notes, *lines))
+
     def sampled(self, count: int | None, seed: int) -> "Opened":
         """The case with about `count` of its images, stratified by class; all where None."""
         if count is None:

@@ -53,7 +53,7 @@ def command(
     from ..config import configure
     from ..models.inference import best_device
     from ..runs import Stopwatch, write_run
-    from .again import Asked, again
+    from .again import WATCHED, Asked, again, changed_since
     from .casework import case_digests
     from .jobs import job
     from .mending import mend, tell
@@ -70,16 +70,18 @@ def command(
             opened = open_case(given, asked.test, seed, where, progress)
             opened = opened.trusting(asked.holdout, progress)
             reviewed = open_review(review, opened.case.images)
+        made_of = case_digests(opened, burn, reviewed.sha256 if reviewed else None)
+        opened = opened.noting(changed_since(asked.run, made_of))
         progress.say(opened.notes)
         said = {
             **opened.said(given),
+            "made_of": {name: made_of[name] for name in WATCHED},
             "run": asked.run,
             "test": asked.test,
             "method": method,
             "holdout": asked.holdout,
             "review": reviewed.said() if reviewed else None,
         }
-        made_of = case_digests(opened, burn, reviewed.sha256 if reviewed else None)
         with planned.going(made_of) as work:
             mended = mend("repair", opened, said, burn, seed, watch, progress, work, reviewed)
             write_run(planned.path, mended.record, mended.files)

@@ -58,7 +58,7 @@ class Cache:
             sidecar = msgspec.json.decode(self._sidecar.read_bytes(), type=_Sidecar)
             whole = self._pixels.stat().st_size == int(np.prod(self._shape))
             whole = whole and sidecar.sha256 == _checksum(self._pixels, sidecar.bad)
-        except (OSError, msgspec.MsgspecError):
+        except (OSError, ValueError, msgspec.MsgspecError):  # ValueError: bytes that are no UTF-8
             return None
         if not whole or sidecar.shape != self._shape:
             return None

@@ -8,6 +8,7 @@ from .decoding import as_image, decode, plain_file
 from .labels import class_number
 from .rows import Picture, Rows
 from .sources import open_rows
+from .survey import is_machines
 from .writing import png_bytes
 
 
@@ -55,7 +56,9 @@ def _encoded(rows: Rows, unreadable: list[str]) -> Iterator[EncodedRow]:
         known = class_number(label, rows.class_names, name, rows.where)
         try:
             content = _content(picture)
-        except (OSError, ValueError):
+        except (OSError, ValueError) as error:
+            if is_machines(error):
+                raise
             unreadable.append(name)
             continue
         home = rows.class_names[known] if rows.class_names else ""

@@ -5,21 +5,24 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import torch
 
-from ..errors import InputError
+from ..errors import InputError, printable
 from ..types import LabeledImages, Progress
 from .cache import Cache
 from .canvas import paint
 from .decoding import decode, quiet_pillow
-from .rows import Picture, Rows, printable
-from .survey import Survey, known, nothing_left, survey, why
+from .rows import Picture, Rows
+from .survey import Survey, mark_of, nothing_left, survey, why
 
 PIECE = 32
 """Images that a decode worker takes at once: enough to make handing over cheap for small ones."""
 MAX_SIDE = 2**13
+Read: TypeAlias = tuple[int | None, np.ndarray | str]
+"""The mark of a picture that was read, and its pixels, or why there are none."""
 
 
 def gather(
@@ -41,7 +44,7 @@ def gather(
         seen = survey(rows, progress, content=cache is not None)
         shape = (*seen.shape[:2], *(wanted or seen.size))
         bad = dict(seen.bad)
-        decoded = _decoded(rows, shape, bad, progress)
+        decoded = _decoded(rows, seen, shape, bad, progress)
         if cache is None:
             pixels = paint(decoded, shape)
         else:
@@ -63,15 +66,20 @@ def _side(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
 
 
 def _decoded(
-    rows: Rows, shape: tuple[int, int, int, int], bad: dict[int, str], progress: Progress
+    rows: Rows,
+    seen: Survey,
+    shape: tuple[int, int, int, int],
+    bad: dict[int, str],
+    progress: Progress,
 ) -> Iterator[np.ndarray]:
     """Decoded images in order; rows that fail are put into `bad`."""
-    good = ((n, row.picture) for n, row in enumerate(rows.read()) if n not in bad)
-    pictures = ((n, known(picture)) for n, picture in good)
+    pictures = _again(rows, seen)
     each = max(1, min(PIECE, 2**24 // int(np.prod(shape[1:]))))
     done = 0
     for numbers, results in _in_order(pictures, each, shape[1:]):
-        for number, result in zip(numbers, results, strict=True):
+        for number, (mark, result) in zip(numbers, results, strict=True):
+            if mark != seen.marks[number]:
+                raise _changed(rows)
             if isinstance(result, np.ndarray):
                 yield result
             else:
@@ -80,12 +88,28 @@ def _decoded(
             progress("read images", done, shape[0])
 
 
+def _again(rows: Rows, seen: Survey) -> Iterator[tuple[int, Picture]]:
+    """The pictures for the second time."""
+    for number, (name, picture, _) in enumerate(rows.read()):
+        if number >= len(seen.names) or name != seen.names[number]:
+            raise _changed(rows)
+        if number in seen.bad:
+            continue
+        if isinstance(picture, str):
+            raise _changed(rows)
+        yield number, picture
+
+
+def _changed(rows: Rows) -> InputError:
+    return InputError(f"{rows.where} was changed while it was read: give the same command again")
+
+
 def _in_order(
     pictures: Iterator[tuple[int, Picture]], each: int, shape: tuple[int, ...]
-) -> Iterator[tuple[tuple[int, ...], list[np.ndarray | str]]]:
+) -> Iterator[tuple[tuple[int, ...], list[Read]]]:
     """What the workers make of pieces of `each` pictures; few pieces are under way at a time."""
     workers = torch.get_num_threads()
-    waiting: deque[tuple[tuple[int, ...], Future[list[np.ndarray | str]]]] = deque()
+    waiting: deque[tuple[tuple[int, ...], Future[list[Read]]]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         while piece := list(islice(pictures, each)):
             numbers, images = zip(*piece, strict=True)
@@ -97,23 +121,32 @@ def _in_order(
             yield last, future.result()
 
 
-def _decode_piece(pictures: tuple[Picture, ...], shape: tuple[int, ...]) -> list[np.ndarray | str]:
+def _decode_piece(pictures: tuple[Picture, ...], shape: tuple[int, ...]) -> list[Read]:
     return [_decode_one(picture, shape) for picture in pictures]
 
 
-def _decode_one(picture: Picture, shape: tuple[int, ...]) -> np.ndarray | str:
+def _decode_one(picture: Picture, shape: tuple[int, ...]) -> Read:
     try:
         array = decode(picture, (shape[1], shape[2]))
     except Exception as error:  # Pillow raises whatever a broken file leads it to
-        return why(error)
-    return array if array.shape[0] <= shape[0] else "in color, though its header says gray"
+        return _mark(picture), why(error)
+    gray = "in color, though its header says gray"
+    return _mark(picture), array if array.shape[0] <= shape[0] else gray
+
+
+def _mark(picture: Picture) -> int | None:
+    """Taken when the picture has been read; None where it is not there any more."""
+    try:
+        return mark_of(picture)
+    except OSError:
+        return None
 
 
 def _labeled(
     pixels: torch.Tensor, seen: Survey, bad: dict[int, str], rows: Rows, fewest_classes: int
 ) -> LabeledImages:
     if len(pixels) != len(seen.names) - len(bad):
-        raise InputError(f"{rows.where} was changed while it was read: read it again")
+        raise _changed(rows)
     kept = [number for number in range(len(seen.names)) if number not in bad]
     labels = torch.tensor([seen.labels[number] for number in kept])
     if len(set(labels.tolist())) < fewest_classes:

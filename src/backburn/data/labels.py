@@ -3,8 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from ..errors import InputError
-from .rows import printable
+from ..errors import InputError, printable
 
 MAX_CLASSES = 100_000
 """The most classes: tables of classes by classes are made further on."""

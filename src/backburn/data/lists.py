@@ -4,9 +4,9 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from ..errors import InputError, first_line
+from ..errors import InputError, first_line, printable
 from .labels import from_texts
-from .rows import Row, Rows, printable
+from .rows import Row, Rows
 from .trees import inside
 
 PATHS = ("path", "image", "file", "filename")

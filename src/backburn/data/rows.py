@@ -35,8 +35,3 @@ class Rows:
     def first(self, limit: int | None) -> "Rows":
         """So many rows from the beginning; all where None."""
         return self if limit is None else replace(self, read=lambda: islice(self.read(), limit))
-
-
-def printable(text: str) -> str:
-    """A stranger's name or message on one line: what cannot be printed is escaped."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -1,27 +1,33 @@
 """The first pass over labeled images: what there is, from headers alone."""
 
+import errno
 import hashlib
+from array import array
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from ..errors import InputError, first_line
+from ..errors import InputError, first_line, printable
 from ..types import Progress
 from .decoding import plain_file, shape_of
 from .labels import class_number
-from .rows import Picture, Rows, printable
+from .rows import Picture, Rows
+
+MACHINE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""What the system says when the fault is not the image's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
     """Name and label of every row, and why a row has no image.
 
-    `channels` is 1 where all images are gray, `size` the commonest (height, width). `content` is
-    a SHA-256 of all encoded images, "" where it was not asked for.
+    `channels` is 1 where all images are gray, `size` the commonest (height, width). `marks` is
+    `mark_of` every row, 0 where there is no image. `content` is a SHA-256 of all encoded images,
+    "" where it was not asked for.
     """
 
     names: tuple[str, ...]
@@ -29,6 +35,7 @@ class Survey:
     bad: dict[int, str]
     channels: int
     size: tuple[int, int]
+    marks: Sequence[int]
     content: str = ""
 
     @property
@@ -47,12 +54,15 @@ def survey(rows: Rows, progress: Progress, *, content: bool = False) -> Survey:
     labels: list[int] = []
     bad: dict[int, str] = {}
     shapes: Counter[tuple[int, int, int]] = Counter()
+    marks = array("q")
     found = hashlib.sha256()
     for number, (name, picture, label) in enumerate(rows.read()):
         names.append(name)
         labels.append(class_number(label, rows.class_names, name, rows.where))
+        marks.append(0)
         try:
             shapes[shape_of(known(picture))] += 1
+            marks[number] = mark_of(known(picture))
             if content:
                 _digest(known(picture), found.update)
         except Exception as error:  # Pillow raises whatever a broken file leads it to
@@ -65,7 +75,8 @@ def survey(rows: Rows, progress: Progress, *, content: bool = False) -> Survey:
         sizes[height, width] += count
     channels = max(c for c, _, _ in shapes)
     digest = found.hexdigest() if content else ""
-    return Survey(tuple(names), tuple(labels), bad, channels, sizes.most_common(1)[0][0], digest)
+    size = sizes.most_common(1)[0][0]
+    return Survey(tuple(names), tuple(labels), bad, channels, size, marks, digest)
 
 
 def known(picture: Picture | str) -> Picture:
@@ -75,9 +86,35 @@ def known(picture: Picture | str) -> Picture:
     return picture
 
 
+def mark_of(picture: Picture) -> int:
+    """What changes with the picture, in this process: its content, or what the system says of it.
+
+    Raises:
+        OSError: its file is not there any more.
+    """
+    if isinstance(picture, Path):
+        about = picture.stat()
+        return hash((about.st_size, about.st_mtime_ns, about.st_ino))
+    if isinstance(picture, np.ndarray):
+        return hash(picture.tobytes())
+    return hash(picture) if isinstance(picture, bytes) else 0  # an open image is nobody else's
+
+
 def why(error: Exception) -> str:
-    """One printable line."""
+    """What is wrong with an image, in one printable line.
+
+    Raises:
+        Exception: the error itself, where it is the machine's that has run out of something.
+    """
+    if is_machines(error):
+        raise error
     return printable(first_line(error))
+
+
+def is_machines(error: Exception) -> bool:
+    """Whether it is the machine that has run out of something: no fault of the image's."""
+    short = isinstance(error, OSError) and error.errno in MACHINE
+    return short or isinstance(error, MemoryError)
 
 
 def nothing_left(where: str, bad: dict[int, str]) -> InputError:

@@ -6,9 +6,9 @@ import tarfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from ..errors import InputError, first_line
+from ..errors import InputError, first_line, printable
 from .decoding import MAX_FILE, suffixes
-from .rows import Row, Rows, printable
+from .rows import Row, Rows
 
 MAX_MEMBERS = 10_000_000
 MAX_LABEL = 2**16

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, printable
 from .decoding import suffixes
-from .rows import Row, Rows, printable
+from .rows import Row, Rows
 
 LEAVES = "a link that leaves the folder"
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..types import Features, Images, Pixels, Progress, silent
-from .inference import batches, collected, frozen
+from .inference import asked, batches, collected, frozen
 
 NORMALIZING = (
     nn.modules.batchnorm._NormBase,  # batch and instance norm
@@ -39,8 +39,8 @@ def activations(
     logits: list[Tensor] = []
 
     def found() -> Iterator[Tensor]:
-        for images in batches(model, pixels, batch_size, phase, progress):
-            said = _ask(model, images, seen)
+        given = batches(model, pixels, batch_size, phase, progress)
+        for said in asked(lambda images: _ask(model, images, seen), given):
             logits.append(said.cpu())
             yield torch.cat(seen or [said], 1)
 

@@ -17,9 +17,9 @@ def members(path: Path) -> dict[str, int] | None:
     Raises:
         InputError: an archive that is broken, names a member twice, or unpacks to more than it is.
     """
-    if not zipfile.is_zipfile(path):
-        return None
     try:
+        if not zipfile.is_zipfile(path):  # may itself say that it is a bad one
+            return None
         with zipfile.ZipFile(path) as archive:
             infos = archive.infolist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:

@@ -104,17 +104,17 @@ def predict(
     """fp32 logits `(n, k)` of uint8 images, on the CPU; the model is left as it was."""
     with frozen(model), torch.inference_mode():
         images = batches(model, pixels, batch_size, phase, progress)
-        return collected(_asked(model, images), len(pixels))
+        return collected(asked(model, images), len(pixels))
 
 
 def penultimate(model: nn.Module, pixels: Pixels, *, batch_size: int = 512) -> Features:
     """fp32 features `(n, d)` before the head, on the CPU, of a model that names them."""
     with frozen(model), torch.inference_mode():
         images = batches(model, pixels, batch_size)
-        return collected(_asked(model.features, images), len(pixels))  # type: ignore[arg-type]
+        return collected(asked(model.features, images), len(pixels))  # type: ignore[arg-type]
 
 
-def _asked(ask: Callable[[Images], Tensor], images: Iterable[Images]) -> Iterator[Tensor]:
+def asked(ask: Callable[[Images], Tensor], images: Iterable[Images]) -> Iterator[Tensor]:
     """What is said of all batches, each in as many parts as memory asks for."""
     memory = Halving("asking about")
     for batch in images:

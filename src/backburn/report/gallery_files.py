@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from ..errors import InputError
+from ..errors import InputError, first_line
 from .gallery import PICTURED, Gallery, Suspect
 from .thumbnails import SIDE
 
@@ -71,9 +71,9 @@ def read_gallery(run: Path) -> Gallery:
     try:
         listed = msgspec.convert(json.loads((run / LISTED).read_bytes()), Listed)
         gallery = _assembled(listed, load((run / PICTURES).read_bytes()))
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
         raise InputError(
-            f"{run / LISTED} and {PICTURES} cannot be read: {error}; make the run again"
+            f"{run / LISTED} and {PICTURES} cannot be read: {first_line(error)}; make the run again"
         ) from error
     return gallery
 

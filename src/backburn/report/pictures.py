@@ -1,6 +1,7 @@
 """A figure's numbers as CSV, and its picture as PNG and SVG."""
 
 import io
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -23,6 +24,8 @@ def plotting() -> tuple[Any, Any]:
     Raises:
         InputError: matplotlib is not installed.
     """
+    # without a home folder to write to, it says so at length, and does as well without
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     try:
         from matplotlib import rc_context
         from matplotlib.figure import Figure

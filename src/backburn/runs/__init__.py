@@ -2,7 +2,8 @@
 
 from .locks import claimed
 from .places import plan_file, plan_run, work_of
-from .records import RECORD, Record, commit, new_record, read_record, to_json, versions
+from .plain import to_json
+from .records import RECORD, Record, commit, new_record, read_record, versions
 from .sealing import read_sealed, sealed
 from .watch import Stopwatch
 from .writing import whole_folder, write_run, write_whole

@@ -8,11 +8,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import torch
 
 from ..errors import InputError
 from ..markup import Facts, Shown
+from .plain import from_json
 
 RECORD = "record.json"
 PACKAGES = ("backburn", "torch", "numpy", "datasets", "scikit-learn", "scipy", "safetensors")
@@ -112,11 +112,6 @@ def read_record(path: Path) -> Record:
     if not file.is_file():
         raise InputError(f"no run at {path}: it has no {RECORD}")
     try:
-        return msgspec.json.decode(file.read_bytes(), type=Record)
-    except (msgspec.MsgspecError, OSError) as error:
+        return from_json(file.read_bytes(), Record)
+    except (ValueError, OSError) as error:
         raise InputError(f"{file} cannot be read: {error}") from error
-
-
-def to_json(value: Any) -> bytes:
-    """Indented JSON of records and plain values; NaN and infinities become null."""
-    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"

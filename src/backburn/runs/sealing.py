@@ -4,9 +4,8 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
-import msgspec
-
 from ..errors import InputError
+from .plain import compact_json, from_json
 from .records import Record
 
 
@@ -22,8 +21,8 @@ def read_sealed(file: Path) -> Record:
         InputError: it cannot be read, or was changed since it was made.
     """
     try:
-        record = msgspec.json.decode(file.read_bytes(), type=Record)
-    except (msgspec.MsgspecError, OSError) as error:
+        record = from_json(file.read_bytes(), Record)
+    except (ValueError, OSError) as error:
         raise InputError(
             f"{file} cannot be read: {error}; delete it, and it is made again"
         ) from error
@@ -33,4 +32,4 @@ def read_sealed(file: Path) -> Record:
 
 
 def _digest(record: Record) -> str:
-    return hashlib.sha256(msgspec.json.encode(replace(record, digest=""))).hexdigest()
+    return hashlib.sha256(compact_json(replace(record, digest=""))).hexdigest()

@@ -7,12 +7,12 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import torch
 
 from ..errors import InputError
 from .places import BEGUN, LOCK, work_of
-from .records import to_json, versions
+from .plain import from_json, to_json
+from .records import versions
 from .writing import write_whole
 
 
@@ -42,7 +42,7 @@ class Begun:
 def begin(command: str, line: tuple[str, ...], arguments: Mapping[str, Any]) -> Begun:
     """A run that begins now, of the arguments that are said; plain values."""
     said = {name: value for name, value in arguments.items() if not _unsaid(value)}
-    plain = msgspec.json.decode(msgspec.json.encode(said))
+    plain = from_json(to_json(said), dict)
     now = datetime.now(timezone.utc).isoformat(timespec="seconds")
     return Begun(command, line, plain, {}, versions(), torch.get_num_threads(), now)
 
@@ -59,8 +59,8 @@ def lock_of(path: Path) -> Path:
 def read_begun(path: Path) -> Begun | None:
     """What the run that will be at `path` was begun with; None where that is not known."""
     try:
-        return msgspec.json.decode((work_of(path) / BEGUN).read_bytes(), type=Begun)
-    except (OSError, msgspec.MsgspecError):
+        return from_json((work_of(path) / BEGUN).read_bytes(), Begun)
+    except (OSError, ValueError):
         return None
 
 

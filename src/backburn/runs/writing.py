@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import InputError
+from .plain import to_json
 from .processes import alive
-from .records import RECORD, Record, to_json
+from .records import RECORD, Record
 
 PART = ".part"
 FORGOTTEN = 24 * 3600

@@ -11,8 +11,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from ..data.decoding import decode, quiet_pillow
-from ..data.rows import printable
-from ..errors import InputError, first_line
+from ..errors import InputError, first_line, printable
 from ..types import Flags, Index, Progress
 from .checking import numbers_of, whole_numbers
 

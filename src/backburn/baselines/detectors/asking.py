@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, nn
 
-from ...models.inference import batches, collected, device_of, frozen, gains_from_bf16
+from ...models.inference import asked, batches, collected, device_of, frozen, gains_from_bf16
 from ...types import Images, PerImage, Pixels, Progress, silent
 
 BATCH = 512
@@ -26,7 +26,8 @@ def measured(
     low = gains_from_bf16(device)
     with frozen(model), torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, low):
         images = batches(model, pixels, BATCH, phase, progress)
-        return collected((measure(part).float() for part in images), len(pixels))
+        said = asked(measure, images)
+        return collected((part.float() for part in said), len(pixels))
 
 
 def agreement(model: nn.Module, shown: Images, said: Tensor, scales: Iterable[float]) -> PerImage:
