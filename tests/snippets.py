@@ -62,7 +62,7 @@ def mentioned_in(page: str) -> list[str]:
     """
     inline = [each.content for each in tokens(page) if each.type == "code_inline"]
     shown = [re.sub(r"\|\w+", "", text.replace("[", "").replace("]", "")) for text in inline]
-    return [text for text in shown if text.startswith("backburn ")]
+    return [text.split(" | ")[0] for text in shown if text.startswith("backburn ")]
 
 
 def _words(line: str) -> list[str]:
