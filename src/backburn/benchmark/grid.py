@@ -5,10 +5,12 @@ import os
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -24,6 +26,13 @@ Told: TypeAlias = Callable[[Cell, str | None], None]
 """Hears of every cell that has ended, and its error where it failed."""
 
 
+Attempt: TypeAlias = Callable[[Cell], str | None]
+"""Runs a cell and writes its record; gives back the error's last line where it fails."""
+
+Runner: TypeAlias = Callable[[Sequence[Cell], Attempt], Iterator[tuple[Cell, str | None]]]
+"""Has every cell attempted by somebody, and tells of each as it ends."""
+
+
 def unheard(cell: Cell, error: str | None) -> None:
     """The default `Told`: does nothing."""
 
@@ -36,6 +45,7 @@ def run_study(
     progress: Progress = silent,
     victims: Path | None = None,
     told: Told = unheard,
+    runner: Runner | None = None,
 ) -> list[str]:
     """Run every cell that `out` has no record of yet, and write `out/cells/NAME.json` for each.
 
@@ -44,6 +54,7 @@ def run_study(
         workers: processes, each with its share of the cores.
         victims: folder of the victims, which studies may share; `out/victims` where None.
         told: see `Told`.
+        runner: who runs the cells; so many `workers` of this machine where None.
     Returns:
         The cells that failed, each with the last line of its error; its traceback is in
         `out/cells/NAME.error.txt`.
@@ -51,12 +62,14 @@ def run_study(
     if study.dataset != "digits" and not (data / study.dataset).is_dir():
         raise InputError(f"no data set {study.dataset!r} in {data}: name its folder with --data")
     cells = study.cells()
-    folder = out / "cells"
+    folder = (out / "cells").absolute()
     folder.mkdir(parents=True, exist_ok=True)
     waiting = [cell for cell in cells if not _finished(cell, _record_path(folder, cell))]
     done, failed = len(cells) - len(waiting), []
     progress("cells", done, len(cells))
-    for cell, error in _attempts(waiting, workers, data, folder, victims or out / "victims"):
+    made = (victims or out / "victims").absolute()
+    attempt = partial(_attempt, data=data.absolute(), folder=folder, victims=made)
+    for cell, error in (runner or Processes(workers))(waiting, attempt):
         failed += [f"{cell.name}: {error}"] if error else []
         done += 1
         told(cell, error)
@@ -64,24 +77,29 @@ def run_study(
     return failed
 
 
-def _attempts(
-    cells: list[Cell], workers: int, data: Path, folder: Path, victims: Path
-) -> Iterator[tuple[Cell, str | None]]:
-    """Every cell as it ends, and its error where it failed."""
-    threads = max(1, torch.get_num_threads() // workers)
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _prepare, (threads,)) as pool:
-        with _deaf_to_the_terminal():
-            running = {pool.submit(_attempt, cell, data, folder, victims): cell for cell in cells}
-        try:
-            for future in as_completed(running):
-                yield running[future], _result(future)
-        except BaseException:
-            # or leaving it would wait for the cells that are under way; what is written is whole
-            pool.shutdown(wait=False, cancel_futures=True)
-            for worker in multiprocessing.active_children():
-                worker.kill()
-            raise
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """A `Runner`: so many processes of this machine, each with its share of the cores."""
+
+    workers: int
+
+    def __call__(
+        self, cells: Sequence[Cell], attempt: Attempt
+    ) -> Iterator[tuple[Cell, str | None]]:
+        threads = max(1, torch.get_num_threads() // self.workers)
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(self.workers, context, _prepare, (threads,)) as pool:
+            with _deaf_to_the_terminal():
+                running = {pool.submit(attempt, cell): cell for cell in cells}
+            try:
+                for future in as_completed(running):
+                    yield running[future], _result(future)
+            except BaseException:
+                # or leaving it would wait for the cells under way; what is written is whole
+                pool.shutdown(wait=False, cancel_futures=True)
+                for worker in multiprocessing.active_children():
+                    worker.kill()
+                raise
 
 
 @contextmanager

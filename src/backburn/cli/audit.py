@@ -10,6 +10,7 @@ from .main import EXIT_CODES
 @options.case
 @options.out
 @options.device
+@options.cluster
 @options.seed
 @options.settings
 @options.as_json
@@ -17,6 +18,7 @@ def command(
     given: options.Given,
     out: str | None,
     device: str,
+    cluster: options.Cluster,
     seed: int,
     config: str | None,
     settings: tuple[str, ...],
@@ -41,30 +43,34 @@ def command(
     from ..runs import Stopwatch, new_record, to_json, write_run
     from .again import WATCHED
     from .casework import case_digests, exhibit, match_truth, verdict_summary
+    from .clusters import on_cluster, work_on
     from .jobs import job
     from .opening import open_case
     from .screen import ShowProgress, found_line, print_json, print_verdict
 
     burn, where = configure(BURN(), config, settings), best_device(device)
     planned, watch = job("audit", out), Stopwatch()
-    with ShowProgress(quiet=as_json) as progress:
+    with ShowProgress(quiet=as_json) as progress, on_cluster(cluster):
         with watch("read"):
             opened = open_case(given, None, seed, where, progress)
         progress.say(opened.notes)
         made_of = case_digests(opened, burn)
-        with planned.going(made_of) as work:
+        with planned.going(made_of) as kept:
+            work = work_on(cluster, kept)
             with watch("boundary"):
                 generator = torch.Generator().manual_seed(seed)
                 result = burn.audit(opened.case, generator, progress, work)
             with watch("gallery"):
                 result, shown = exhibit(opened, result, burn.search_budget, progress, work)
             found, verdict = match_truth(opened, result), verdict_summary(opened, result)
-            metrics = {"verdict": verdict, "suspects": found, "notes": opened.notes}
+            notes = (*opened.notes, *work.notes)
+            metrics = {"verdict": verdict, "suspects": found, "notes": notes}
             watched = {name: made_of[name] for name in WATCHED}
             said = {**opened.said(given), "made_of": watched}
             record = new_record("audit", said, seed, watch.seconds, metrics, str(where))
             listed = {"config.toml": to_toml(burn), "verdict.json": to_json(verdict)}
             write_run(planned.path, record, {**listed, **shown})
+        progress.say(work.notes)
     if as_json:
         summary = {**record.metrics, "seconds": watch.seconds}
         print_json({**summary, "run": str(planned.path)})

@@ -1,5 +1,6 @@
 """`backburn bench`: run a study, and tabulate it."""
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -7,10 +8,11 @@ import click
 from . import options
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from ..benchmark.study import Cell
+    from ..benchmark.grid import Runner
+    from ..benchmark.study import Cell, Study
     from ..runs import Record
 
 
@@ -33,15 +35,41 @@ def draw(cells: "Sequence[tuple[Cell, Record]]", folder: "Path") -> None:
 LOCK = ".lock"
 
 
+@contextmanager
+def running(study: "Study", out: "Path", cluster: options.Cluster) -> "Iterator[Runner | None]":
+    """Who runs the cells: None for this machine, or a cluster, which says what it did again."""
+    from .clusters import on_cluster
+
+    with on_cluster(cluster):
+        if cluster.address is None:
+            yield None
+            return
+        from ..scaleout.cells import Tasks, memory_of
+
+        tasks = Tasks(memory_of(study, out), cluster.gpus)
+        yield tasks
+        for line in tasks.told:
+            click.echo(line, err=True)
+
+
 @click.command("bench", short_help="Run a study and tabulate it.")
 @click.argument("study")
 @click.option("--out", required=True, type=click.Path(), help="Folder of the results; resumed.")
 @click.option("--data", default="data", show_default=True, help="Folder of the data sets.")
 @click.option("--victims", type=click.Path(), help="Folder of the victims; studies may share it.")
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes.")
+@click.option("--workers", type=click.IntRange(1), help="Processes of this machine.  [default: 1]")
+@options.RAY
+@options.RAY_GPUS
 @options.as_json
 def command(
-    study: str, out: str, data: str, victims: str | None, workers: int, as_json: bool
+    study: str,
+    out: str,
+    data: str,
+    victims: str | None,
+    workers: int | None,
+    ray: str | None,
+    ray_gpus: float,
+    as_json: bool,
 ) -> int:
     """Make the victims of a STUDY (a TOML file), give them to its methods, and write the tables.
 
@@ -64,12 +92,19 @@ def command(
     from .screen import print_json
     from .stopping import StoppedError
 
-    plan, folder = load_study(study), Path(out)
+    if ray is not None and workers:
+        raise click.UsageError("--workers are of this machine: with --ray, leave it out")
+    plan, folder, cluster = load_study(study), Path(out), options.Cluster(ray, None, ray_gpus)
     shared = Path(victims) if victims else None
     new = missing(folder / LOCK)
     try:
-        with claimed(folder / LOCK, str(folder)), LiveStudy(plan, folder, quiet=as_json) as live:
-            failed = run_study(plan, Path(data), folder, workers, live.progress, shared, live.told)
+        with (
+            claimed(folder / LOCK, str(folder)),
+            running(plan, folder, cluster) as runner,
+            LiveStudy(plan, folder, quiet=as_json) as live,
+        ):
+            told = (live.progress, shared, live.told)
+            failed = run_study(plan, Path(data), folder, workers or 1, *told, runner)
             cells = read_cells(plan, folder)
             tables = tables_of(plan, cells)
             for name, text in tables.items():

@@ -26,7 +26,7 @@ from ..work.kept import Kept
 from .finished import look_at
 from .stopping import StoppedError
 
-LEFT_OUT = ("out", "dest", "as_json")
+LEFT_OUT = ("out", "dest", "as_json", "ray", "ray_workers", "ray_gpus")
 """What a command line says that does not change what comes of it."""
 
 

@@ -70,7 +70,7 @@ def mend(
         "suspects": found or {"count": len(repaired.suspects)},
         "checks": checks,
         "verdict": verdict,
-        "notes": opened.notes,
+        "notes": (*opened.notes, *work.notes),
         "seconds": watch.seconds,
     }
     files = {

@@ -50,6 +50,46 @@ def settings(function: F) -> F:
     return click.option("--config", type=click.Path(), help=text)(pair)
 
 
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """What a command line says of a Ray cluster; `address` is None where the work stays here."""
+
+    address: str | None = None
+    workers: int | None = None
+    gpus: float = 0.0
+
+
+RAY = click.option(
+    "--ray", metavar="ADDRESS", help="Do it on a Ray cluster: local, auto, HOST:PORT."
+)
+RAY_WORKERS = click.option(
+    "--ray-workers",
+    type=click.IntRange(1),
+    help="Processes of the cluster, at the most.  [default: as it has CPUs, or GPUs]",
+)
+RAY_GPUS = click.option(
+    "--ray-gpus",
+    default=0.0,
+    type=click.FloatRange(0, 1),
+    help="What each process has of a GPU, such as 0.5.  [default: none]",
+)
+
+
+def cluster(function: F) -> F:
+    """`--ray`, `--ray-workers` and `--ray-gpus`; the function is given a `Cluster`."""
+
+    @functools.wraps(function)
+    def bundled(*given: Any, **said: Any) -> Any:
+        address, workers, gpus = (said.pop(name) for name in ("ray", "ray_workers", "ray_gpus"))
+        if address is None and (workers or gpus):
+            raise click.UsageError("--ray-workers and --ray-gpus are of a cluster: give --ray, too")
+        return function(*given, cluster=Cluster(address, workers, gpus), **said)
+
+    for decorate in (RAY_GPUS, RAY_WORKERS, RAY):
+        decorate(bundled)
+    return bundled  # type: ignore[return-value]
+
+
 def numbers(text: str) -> tuple[float, ...]:
     """Numbers with commas between them, one a channel."""
     try:

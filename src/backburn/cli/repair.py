@@ -21,6 +21,7 @@ from .main import EXIT_CODES
     help="review.csv: what a person decided about suspects; every decision is honoured.",
 )
 @options.device
+@options.cluster
 @options.seed_of_run
 @options.settings
 @options.as_json
@@ -32,6 +33,7 @@ def command(
     test: str | None,
     review: str | None,
     device: str,
+    cluster: options.Cluster,
     seed: int | None,
     config: str | None,
     settings: tuple[str, ...],
@@ -55,6 +57,7 @@ def command(
     from ..runs import Stopwatch, write_run
     from .again import WATCHED, Asked, again, changed_since
     from .casework import case_digests
+    from .clusters import on_cluster, work_on
     from .jobs import job
     from .mending import mend, tell
     from .opening import open_case
@@ -65,7 +68,7 @@ def command(
     given, seed, method = asked.given, asked.seed or 0, asked.method or "default"
     burn = configure(method_named(method)(), asked.config, settings)
     where, planned, watch = best_device(device), job("repair", out), Stopwatch()
-    with ShowProgress(quiet=as_json) as progress:
+    with ShowProgress(quiet=as_json) as progress, on_cluster(cluster):
         with watch("read"):
             opened = open_case(given, asked.test, seed, where, progress)
             opened = opened.trusting(asked.holdout, progress)
@@ -82,9 +85,11 @@ def command(
             "holdout": asked.holdout,
             "review": reviewed.said() if reviewed else None,
         }
-        with planned.going(made_of) as work:
+        with planned.going(made_of) as kept:
+            work = work_on(cluster, kept)
             mended = mend("repair", opened, said, burn, seed, watch, progress, work, reviewed)
             write_run(planned.path, mended.record, mended.files)
+        progress.say(work.notes)
     tell(mended, planned.path, as_json)
     if review and mended.summary["verdict"]["suspects"]:
         return 0  # a person has decided where the evidence did not

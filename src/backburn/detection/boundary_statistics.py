@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..types import Features, Index, Labels, Logits, PerImage
+from .moments import moments
 
 
 def log_distance(distance: PerImage) -> PerImage:
@@ -38,7 +39,7 @@ def agreement(directions: Float[Tensor, "n d"]) -> float:
     Source: what BURN's third observation (Su et al., arXiv 2507.10491) says of each image, read
     over a group of images.
     """
-    return float(_unit(directions).mean(0).norm()) if len(directions) else 0.0
+    return float(moments(_unit(directions)).mean.norm()) if len(directions) else 0.0
 
 
 def along_mean(directions: Float[Tensor, "n d"]) -> PerImage:
@@ -48,7 +49,7 @@ def along_mean(directions: Float[Tensor, "n d"]) -> PerImage:
     shift.
     """
     unit = _unit(directions)
-    mean = unit.mean(0)
+    mean = moments(unit).mean
     along: Tensor = unit @ (mean / mean.norm().clamp_min(1e-12))
     return along
 
@@ -73,7 +74,8 @@ def class_centers(features: Features, labels: Labels, wanted: Index) -> Float[Te
     """The mean features of each wanted class; zeros for one without images."""
     out = torch.zeros(len(wanted), features.shape[1])
     for label in sorted(set(wanted.tolist()) & set(labels.tolist())):
-        out[wanted == label] = features[labels == label].mean(0)
+        rows = (labels == label).nonzero().flatten()
+        out[wanted == label] = moments(features, rows).mean
     return out
 
 

@@ -9,6 +9,8 @@ from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from torch import Tensor
 
+from .moments import moments
+
 SUBSPACE, ACTIVE, ALONE = 6, 10, 4
 DISCRIMINATING, PASSES = 32, 2
 
@@ -107,11 +109,10 @@ def _principal(
     activations: Float[Tensor, "n d"], fitted: Bool[Tensor, " n"], count: int, seed: int
 ) -> np.ndarray:
     """The first principal components of standardised activations, by the images to be fitted."""
-    values, chosen = activations.float().numpy(), fitted.numpy()
-    center, spread = values[chosen].mean(0), values[chosen].std(0).clip(1e-3)
-    scaled = (values - center) / spread
+    chosen, known = fitted.numpy(), moments(activations, fitted.nonzero().flatten())
+    scaled = ((activations.float() - known.mean) / known.spread.clamp_min(1e-3)).numpy()
     if not scaled[chosen].any():
-        return np.zeros((len(values), 1))
+        return np.zeros((len(scaled), 1))
     count = min(count, *(size - 1 for size in scaled[chosen].shape))
     pca = PCA(count, svd_solver="randomized", random_state=seed).fit(scaled[chosen])
     return np.asarray(pca.transform(scaled))

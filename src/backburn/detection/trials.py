@@ -12,6 +12,7 @@ from ..models.inference import predict
 from ..types import Index, LabeledImages, Logits, Pixels
 from .boundary_statistics import evenness
 from .groups import Division
+from .moments import moments
 
 EACH, FEWEST = 40, 10
 EVEN = 0.8
@@ -105,7 +106,7 @@ def kept_without(
 
 def mean_difference(pixels: Pixels, division: Division) -> Tensor:
     """The mean image of the group less that of the rest of its class, in 0..255 units."""
-    group, rest = (pixels[rows].float().mean(0) for rows in (division.inside, division.outside))
+    group, rest = (moments(pixels, rows).mean for rows in (division.inside, division.outside))
     return group - rest
 
 

@@ -70,6 +70,19 @@ def as_images(pixels: Pixels, device: torch.device | None = None) -> Images:
     return moved.div_(255).contiguous(memory_format=torch.channels_last)
 
 
+def at_once(pixels: Pixels, batch_size: int, device: torch.device) -> int:
+    """How many of these images are asked about together.
+
+    Args:
+        batch_size: images of 32x32; on the CPU, which gains nothing by large batches, fewer of
+            larger ones, so that memory does not grow with their size; eight at the least.
+    """
+    if device.type != "cpu":
+        return batch_size
+    most = batch_size * USUAL // (pixels.shape[-2] * pixels.shape[-1])
+    return min(batch_size, max(FEWEST, most))
+
+
 def batches(
     model: nn.Module, pixels: Pixels, batch_size: int, phase: str = "", progress: Progress = silent
 ) -> Iterator[Images]:
@@ -78,13 +91,10 @@ def batches(
     Pixels that are mapped from a file are let go of batch by batch.
 
     Args:
-        batch_size: images of 32x32; on the CPU, which gains nothing by large batches, fewer of
-            larger ones, so that memory does not grow with their size; eight at the least.
+        batch_size: see `at_once`.
     """
     device, total = device_of(model), pixels.shape[0]
-    if device.type == "cpu":
-        most = batch_size * USUAL // (pixels.shape[-2] * pixels.shape[-1])
-        batch_size = min(batch_size, max(FEWEST, most))
+    batch_size = at_once(pixels, batch_size, device)
     for start in range(0, total, batch_size):
         part = pixels[start : start + batch_size]
         images = as_images(part, device)

@@ -17,6 +17,11 @@ class Work(ABC):
     Whoever does it, the same arguments give the same result, up to what docs/reliability.md says.
     """
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Lines about how it was done that a person should know of."""
+        return ()
+
     @abstractmethod
     def boundary(
         self,

@@ -1,6 +1,8 @@
 """A boundary search kept in shards on disk, so that it goes on where it was stopped."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from torch import nn
 
@@ -8,11 +10,41 @@ from ..boundary.budget import Budget, budget_named
 from ..boundary.distances import boundary
 from ..boundary.results import columns_of, join, shifted
 from ..data.digest import digest
+from ..models.pages import release
 from ..types import BoundaryResult, Labels, Pixels, Progress, silent
 from .sealed import read_tensors, write_tensors
 
 SHARD, USUAL = 4096, 32 * 32
 """Images a shard, and pixels of such an image; at most so many are searched twice after a stop."""
+
+
+class Shard(NamedTuple):
+    """Consecutive images, and the file that keeps what is found of them under a key."""
+
+    rows: slice
+    path: Path
+    key: str
+
+
+def shards_of(
+    model: nn.Module,
+    pixels: Pixels,
+    folder: Path,
+    *,
+    budget: str | Budget,
+    batch_size: int,
+    directions: bool,
+    features: bool,
+    shard: int,
+) -> Iterator[Shard]:
+    """The shards of a search, one at the least; arguments as for `boundary_in_shards`."""
+    settings = f"{budget_named(budget)} {batch_size} {directions} {features}"
+    weights = digest(settings.encode(), *model.state_dict().values())
+    for begin in range(0, max(len(pixels), 1), shard):
+        rows = slice(begin, min(begin + shard, len(pixels)))
+        key = digest(weights.encode(), pixels[rows])
+        release(pixels[rows])
+        yield Shard(rows, folder / f"{key[:32]}.safetensors", key)
 
 
 def boundary_in_shards(
@@ -39,33 +71,38 @@ def boundary_in_shards(
         shard: images a file; by default fewer of larger images, in whole batches.
         others: see `boundary`.
     """
-    size = shard or _shard(pixels, batch_size)
-    settings = f"{budget_named(budget)} {batch_size} {directions} {features}"
-    weights = digest(settings.encode(), *model.state_dict().values())
+    total = len(pixels)
 
-    def one(begin: int) -> BoundaryResult:
-        rows, total = slice(begin, begin + size), len(pixels)
-        key = digest(weights.encode(), pixels[rows])
-        path = folder / f"{key[:32]}.safetensors"
-        columns = read_tensors(path, key)
+    def one(part: Shard) -> BoundaryResult:
+        columns = read_tensors(part.path, part.key)
         if columns is not None:
-            progress(phase, min(begin + size, total), total)
+            progress(phase, part.rows.stop, total)
             return BoundaryResult(**columns)
         found = boundary(
             model,
-            pixels[rows],
+            pixels[part.rows],
             budget=budget,
             batch_size=batch_size,
             directions=directions,
             features=features,
-            predictions=None if predictions is None else predictions[rows],
+            predictions=None if predictions is None else predictions[part.rows],
             phase=phase,
-            progress=shifted(progress, begin, total),
+            progress=shifted(progress, part.rows.start, total),
         )
-        write_tensors(path, key, columns_of(found))
+        write_tensors(part.path, part.key, columns_of(found))
         return found
 
-    return join(map(one, range(0, max(len(pixels), 1), size)), len(pixels))
+    parts = shards_of(
+        model,
+        pixels,
+        folder,
+        budget=budget,
+        batch_size=batch_size,
+        directions=directions,
+        features=features,
+        shard=shard or _shard(pixels, batch_size),
+    )
+    return join(map(one, parts), total)
 
 
 def _shard(pixels: Pixels, batch_size: int) -> int:

@@ -1,0 +1,167 @@
+"""Work that a Ray cluster does, in the same parts and to the same end as one machine."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import ray
+import torch
+from torch import nn
+
+from ..boundary.budget import Budget, budget_named
+from ..data.digest import digest
+from ..models.inference import at_once
+from ..training import BatchTransform, Objective, Remembering, Training
+from ..types import BoundaryResult, Index, Labels, PerImage, Pixels, Progress, silent
+from ..work.checkpoints import LEAST, key_of
+from ..work.contract import Work
+from ..work.kept import COPIES
+from ..work.shards import boundary_in_shards, shards_of
+from .filling import fill
+from .fitting import Job, Lesson, fit_job
+from .keeping import PAUSE, open_safe
+from .ledger import lost_nodes, open_ledger, retried
+from .searching import Search
+from .shipping import ship_model
+
+SHARD, USUAL = 1024, 32 * 32
+"""Images that are searched together, and pixels of such an image; of larger ones fewer. As many are
+searched again when an actor is lost."""
+SHARE = 32
+"""Images of a batch for each process of a training, at the least."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnCluster(Work):
+    """On the Ray cluster that this process is connected to; a folder keeps what is done.
+
+    A search of one shard stays here. Shards lie in the folder under names that tell what they are
+    made of, so that none is lost or counted twice, whoever is lost.
+
+    Args:
+        folder: see `Kept`; a temporary one for each piece of work where None.
+        workers: actors of a search and processes of a training, at the most.
+        gpus: what an actor holds of a GPU; a process of a training holds one where this is not 0.
+        shard: see `SHARD`; made a whole number of batches, so that these are those of one machine.
+        pause: see `keeping.PAUSE`.
+    """
+
+    folder: Path | None
+    workers: int
+    gpus: float = 0.0
+    shard: int = SHARD
+    pause: float = PAUSE
+    told: list[str] = field(default_factory=list)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was begun again after a failure."""
+        return tuple(self.told)
+
+    def boundary(
+        self,
+        model: nn.Module,
+        pixels: Pixels,
+        *,
+        budget: str | Budget = "default",
+        batch_size: int = 256,
+        directions: bool = False,
+        features: bool = False,
+        predictions: Labels | None = None,
+        phase: str = "boundary",
+        progress: Progress = silent,
+    ) -> BoundaryResult:
+        together = at_once(pixels, batch_size, torch.device("cuda" if self.gpus else "cpu"))
+        settings: dict[str, Any] = {
+            "budget": budget_named(budget),
+            "batch_size": batch_size,
+            "directions": directions,
+            "features": features,
+        }
+        most = self.shard * USUAL // (pixels.shape[-2] * pixels.shape[-1])
+        shard = max(1, min(self.shard, most) // together) * together
+        with self._place() as folder:
+            place = folder / "boundary"
+            shards = shards_of(model, pixels, place, shard=shard, **settings)
+            missing = (part for part in shards if not part.path.is_file())
+            if len(first := list(islice(missing, 2))) > 1:
+                with self._watched(phase) as ledger:
+                    search = Search(ship_model(model), ledger, **settings)
+                    who = (search, self.workers, self.gpus, shard)
+                    fill(chain(first, missing), pixels, predictions, *who, phase, progress)
+                progress(phase, len(pixels), len(pixels))
+                progress = silent  # it is over
+            return boundary_in_shards(
+                model,
+                pixels,
+                place,
+                predictions=predictions,
+                shard=shard,
+                phase=phase,
+                progress=progress,
+                **settings,
+            )
+
+    def fit(
+        self,
+        model: nn.Module,
+        pixels: Pixels,
+        labels: Labels,
+        training: Training,
+        generator: torch.Generator,
+        *,
+        rows: Index | None = None,
+        weights: PerImage | None = None,
+        batch_transform: BatchTransform | None = None,
+        objective: Objective | None = None,
+        phase: str = "train",
+        progress: Progress = silent,
+    ) -> list[float]:
+        """As in `Work`; with a batch transform that is not `Remembering`, nothing is kept."""
+        given = (rows, weights, batch_transform)
+        lesson = Lesson(labels, training, generator, *given, objective, phase)
+        count = len(pixels) if rows is None else len(rows)
+        workers = max(1, min(self.workers, min(training.batch_size, count) // SHARE))
+        progress(phase, 0, training.epochs * count)
+        with self._place() as folder, self._watched(phase) as ledger:
+            safe = None
+            if batch_transform is None or isinstance(batch_transform, Remembering):
+                key = key_of(model, pixels, labels, training, generator, *given, phase)
+                safe = self._safe(folder, f"{key} {workers}", model)
+            shipped = ship_model(model), ray.put(pixels.cpu().numpy()), ray.put(lesson)
+            job = Job(*shipped, ledger, safe, self.pause)
+            learned = fit_job(job, workers, bool(self.gpus), folder / "ray")
+        model.load_state_dict(learned.model)
+        model.eval()
+        generator.set_state(learned.generator)
+        if isinstance(batch_transform, Remembering):
+            batch_transform.recall(learned.transform)
+        progress(phase, training.epochs * count, training.epochs * count)
+        return learned.losses
+
+    def _safe(self, folder: Path, key: str, model: nn.Module) -> Any:
+        """Keeps where a training stands, which depends on how many share it."""
+        size = COPIES * sum(value.nbytes for value in model.state_dict().values())
+        name = digest(key.encode())[:32]
+        path = folder / "training" / f"{name}.safetensors"
+        return open_safe(path, key, size, min(LEAST, self.pause))
+
+    @contextmanager
+    def _watched(self, phase: str) -> Iterator[Any]:
+        """A ledger, of which the notes say what was begun again."""
+        ledger, lost = open_ledger(), lost_nodes()
+        yield ledger
+        self.told.extend(retried(ledger, phase, lost))
+
+    @contextmanager
+    def _place(self) -> Iterator[Path]:
+        """The folder, or one for the time being."""
+        if self.folder is not None:
+            yield self.folder
+            return
+        with tempfile.TemporaryDirectory(prefix="backburn-") as folder:
+            yield Path(folder)

@@ -1,0 +1,95 @@
+"""A boundary search on two nodes finds what one machine finds, whatever is lost on the way."""
+
+import pytest
+import torch
+from torch import nn
+
+from backburn.boundary.distances import boundary
+from backburn.errors import BackburnError
+from backburn.models.wrapping import Wrapped
+from backburn.models.zoo import build
+from backburn.scaleout.work import OnCluster
+from conftest import NODE
+
+SEARCH = {"budget": "fast", "batch_size": 64, "directions": True}
+
+
+@pytest.fixture(scope="module")
+def model():
+    return build("small_cnn-w4", 4, 3, generator=torch.Generator().manual_seed(0)).eval()
+
+
+@pytest.fixture(scope="module")
+def pixels():
+    generator = torch.Generator().manual_seed(1)
+    return torch.randint(0, 256, (1100, 3, 16, 16), dtype=torch.uint8, generator=generator)
+
+
+@pytest.fixture(scope="module")
+def expected(model, pixels):
+    return boundary(model, pixels, **SEARCH)
+
+
+def same(found, expected):
+    for name in ("found", "distance", "crossed_label", "direction", "certified", "passes"):
+        assert torch.equal(getattr(found, name), getattr(expected, name)), name
+
+
+def shards(folder):
+    return sorted((folder / "boundary").glob("*.safetensors"))
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+def test_a_killed_actor_is_replaced(cluster, pixels, fatal, tmp_path):
+    """The model is a script, which is shipped in its own way."""
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 14 * 14, 4))
+    script = Wrapped(torch.jit.script(net.eval()), ((0.5,) * 3, (0.2,) * 3)).eval()
+    work = OnCluster(tmp_path, workers=2, shard=64)
+    same(work.boundary(fatal(script), pixels, **SEARCH), boundary(script, pixels, **SEARCH))
+    assert (tmp_path / "killed").exists()
+    assert len(shards(tmp_path)) == 18
+    (line,) = work.notes
+    assert line.startswith("boundary: ")
+    assert line.endswith(" begun again after a failure")
+
+
+def test_a_node_that_is_removed_is_done_without(cluster, model, pixels, expected, tmp_path):
+    node, work = cluster.add_node(**NODE), OnCluster(tmp_path, workers=3, shard=64)
+    removed = []
+
+    def remove(phase: str, done: int, total: int, /) -> None:
+        if done and not removed:
+            removed.append(cluster.remove_node(node, allow_graceful=False))
+
+    same(work.boundary(model, pixels, **SEARCH, progress=remove), expected)
+    assert removed
+    assert len(shards(tmp_path)) == 18
+    assert all(line.startswith("boundary: ") for line in work.notes)
+
+
+def test_a_driver_that_was_stopped_goes_on(cluster, model, pixels, expected, tmp_path):
+    work, heard = OnCluster(tmp_path, workers=2, shard=150), []  # two whole batches of 64
+
+    def stop(phase: str, done: int, total: int, /) -> None:
+        if done > 300:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work.boundary(model, pixels, **SEARCH, progress=stop)
+    kept = {path: path.stat().st_mtime_ns for path in shards(tmp_path)}
+    assert len(kept) == 3
+    found = work.boundary(model, pixels, **SEARCH, progress=lambda *told: heard.append(told))
+    same(found, expected)
+    assert heard[0] == ("boundary", 0, 1100)
+    assert heard[-1] == ("boundary", 1100, 1100)
+    assert len(heard) == 1 + (9 - 3) + 1
+    assert len(shards(tmp_path)) == 9
+    assert all(path.stat().st_mtime_ns == made for path, made in kept.items())
+    assert work.notes == ()
+
+
+def test_what_a_model_cannot_do_is_said_in_one_line(cluster, pixels):
+    flat = nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, 4)).eval()
+    work = OnCluster(None, workers=2, shard=64)
+    with pytest.raises(BackburnError, match="has no features"):
+        work.boundary(flat, pixels[:200], features=True, **SEARCH)
