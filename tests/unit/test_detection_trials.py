@@ -65,24 +65,44 @@ def test_a_natural_likeness_does_not():
     assert carried(Corner(), images(0)) == {1: 0, 2: 0, 3: 0}
 
 
+def enlarged(data: LabeledImages) -> LabeledImages:
+    """The same images with an empty margin: 64 numbers, which allow for one component."""
+    pixels = nn.functional.pad(data.pixels.float(), (0, 6, 0, 6)).byte()
+    return LabeledImages(pixels, data.labels)
+
+
 def test_a_pattern_that_the_rest_of_the_class_varies_by_does_not():
-    data = images(10)
+    data = enlarged(images(10))
+    assert carried(Corner(), data) == {1: 1, 2: 1, 3: 1}
     data.pixels[10:EACH, 0, 0, 0] = torch.linspace(0, 120, EACH - 10).byte()
     assert carried(Corner(), data) == {1: 0, 2: 0, 3: 0}
 
 
-def test_only_what_the_rest_does_not_vary_by_is_foreign():
-    rest = torch.full((20, 1, 2, 2), 100, dtype=torch.uint8)
+def varying(side: int) -> tuple[Tensor, Tensor]:
+    """Images of which the first pixel varies, and a difference in the first two pixels."""
+    rest = torch.full((20, 1, side, side), 100, dtype=torch.uint8)
     rest[:10, 0, 0, 0], rest[10:, 0, 0, 0] = 50, 150
-    difference = torch.tensor([[[30.0, 40.0], [0.0, 0.0]]])
-    expected = torch.tensor([[[0.0, 40.0], [0.0, 0.0]]])
+    difference = torch.zeros(1, side, side)
+    difference[0, 0, :2] = torch.tensor([30.0, 40.0])
+    return difference, rest
+
+
+def test_only_what_the_rest_does_not_vary_by_is_foreign():
+    difference, rest = varying(8)
+    expected = difference.clone()
+    expected[0, 0, 0] = 0
     assert torch.allclose(foreign(difference, rest), expected, atol=1e-3)
+
+
+def test_in_an_image_of_few_numbers_everything_is_foreign():
+    difference, rest = varying(7)
+    assert torch.equal(foreign(difference, rest), difference)
 
 
 @pytest.mark.parametrize("count", [1, 5])
 def test_what_does_not_vary_at_all_explains_nothing(count: int):
-    rest = torch.full((count, 1, 2, 2), 100, dtype=torch.uint8)
-    difference = torch.tensor([[[30.0, 40.0], [0.0, 0.0]]])
+    difference, rest = varying(8)
+    rest = torch.full((count, 1, 8, 8), 100, dtype=torch.uint8)
     assert torch.equal(foreign(difference, rest), difference)
 
 

@@ -18,6 +18,8 @@ EACH, FEWEST = 40, 10
 EVEN = 0.8
 NATURAL, REST = 8, 300
 """Principal components of a class's own variation, and the images that they are taken from."""
+NUMBERS = 64
+"""Of an image, at the least, for each component: in small images any trigger lies among a few."""
 TRANSFER, REVERSION = 0.04, 0.08
 """Means, at the most, of both in classes where nothing is planted (docs/method.md)."""
 
@@ -120,13 +122,14 @@ def foreign(difference: Tensor, rest: Pixels) -> Tensor:
         difference: `(c, h, w)`.
         rest: images of the class outside of the group.
     Returns:
-        The difference without its projection on the first principal components of `rest`.
+        The difference without its projection on the first principal components of `rest`: eight,
+        less for images of less than 512 numbers.
     """
     flat = rest.float().flatten(1)
     flat -= flat.mean(0)
     scale, axes = torch.linalg.eigh(flat @ flat.T)
-    known = scale > scale[-1:] * 1e-6
-    axes = (axes[:, known][:, -NATURAL:].T @ flat).T  # the last are the largest
+    count = min(NATURAL, flat.shape[1] // NUMBERS, int((scale > scale[-1:] * 1e-6).sum()))
+    axes = (axes[:, len(axes) - count :].T @ flat).T  # the last are the largest
     axes = axes / axes.norm(dim=0)
     line = difference.flatten()
     natural: Tensor = axes @ (axes.T @ line)
