@@ -1,6 +1,6 @@
 """Boundary search on a local Ray cluster: its speed, its faults and the driver's memory.
 
-    python tests/benchmark/scaleout.py speed --images 2000 --out studies/scale
+    python tests/benchmark/scaleout.py speed --out studies/scale
     python tests/benchmark/scaleout.py faults --times 10 --out studies/scale
     python tests/benchmark/scaleout.py memory --out studies/scale
 
@@ -132,10 +132,10 @@ out_option = click.option("--out", type=click.Path(path_type=Path), required=Tru
 
 
 @main.command()
-@click.option("--images", default=5120)
+@click.option("--images", default=24576)
 @click.option("--model", default="preact_resnet18-w16")
 @click.option("--workers", default="1,2,4")
-@click.option("--shard", default=128)
+@click.option("--shard", default=512)
 @out_option
 def speed(images: int, model: str, workers: str, shard: int, out: Path) -> None:
     """Images a second of one process, and of 1, 2 and 4 actors of one thread each."""
