@@ -177,7 +177,7 @@ hashed:
 # requirements.txt anew, after constraints.txt has changed.
 lock: .venv/tools
 	echo setuptools | .venv/tools/bin/uv pip compile pyproject.toml - --extra dev -c constraints.txt \
-	  --generate-hashes --python-version 3.11 --no-annotate --no-header --no-emit-package torch -o requirements.txt
+	  --generate-hashes --python-version 3.11.5 --no-annotate --no-header --no-emit-package torch -o requirements.txt
 
 # What is in .venv, as CycloneDX: sbom.json.
 sbom: .venv/ready .venv/tools

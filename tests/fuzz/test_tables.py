@@ -127,7 +127,7 @@ def test_a_parquet_of_any_schema(held, kind, labels, name, said):
     pictures = [picture_for(IMAGE_COLUMNS[held])] * len(labels)
     table = pa.table(
         {name: column(pictures, IMAGE_COLUMNS[held]), "label": column(labels, kind)}
-    ).replace_schema_metadata(said and {"huggingface": json.dumps(said)})
+    ).replace_schema_metadata(None if said is None else {"huggingface": json.dumps(said)})
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.parquet"
         pq.write_table(table, path)

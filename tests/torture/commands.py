@@ -37,6 +37,9 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 OF_THE_MOMENT = {"seconds", "created", "commit", "memory", "digest", "cost", "peak", "threads"}
 """What two runs of the same command may differ in."""
 
+DATED = (".svg", ".md", ".tex")
+"""Pictures with their date, and tables with costs in seconds, which are in the CSV beside them."""
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -78,7 +81,7 @@ def launched(
     )
 
 
-def ended(process: subprocess.Popen[bytes], seconds: float = 300) -> Ended:
+def ended(process: subprocess.Popen[bytes], seconds: float = 1800) -> Ended:
     """Waits for it; a command that hangs is killed, and the error is passed on."""
     try:
         out, err = process.communicate(timeout=seconds)
@@ -123,7 +126,7 @@ def _lasting(file: Path) -> object:
     if file.suffix == ".csv" and b"seconds" in content.partition(b"\n")[0]:
         rows = csv.DictReader(io.StringIO(content.decode()))
         return [{k: v for k, v in row.items() if not _momentary(k)} for row in rows]
-    return None if file.suffix == ".svg" else content  # matplotlib writes the date into these
+    return None if file.suffix in DATED else content
 
 
 def _without(value: object) -> object:
