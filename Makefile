@@ -9,7 +9,7 @@ export MALLOC_MMAP_THRESHOLD_ = 4294967296
 export MALLOC_TRIM_THRESHOLD_ = 4294967296
 
 .PHONY: demo test check docs docs-figures package examples release-check figures bench bench-smoke bench-boundary \
-  bench-audit bench-triggers bench-any-model bench-memory bench-checkpoints bench-report bench-ray bench-start \
+  bench-audit bench-triggers bench-any-model bench-memory bench-checkpoints bench-report bench-ray bench-patterns bench-start \
   test-ray report-shots cards fuzz explore torture torture-short soak hashed lock sbom clean
 
 demo: .venv/ready
@@ -100,6 +100,10 @@ bench-memory: .venv/ready
 bench-checkpoints: .venv/ready
 	$(BIN)/python tests/benchmark/checkpoints.py
 
+# Verdicts on clean models of images that are nothing but a pattern: ten minutes on one core.
+bench-patterns: .venv/ready
+	$(BIN)/python tests/benchmark/patterns.py
+
 # How long it takes to put each trigger on 50,000 images.
 bench-triggers: .venv/ready
 	$(BIN)/python tests/benchmark/triggers.py
@@ -166,7 +170,7 @@ torture-short: .venv/ready
 soak: .venv/ready
 	$(BIN)/python tests/torture/soak.py --out studies/torture/soak.json
 
-# What CI does before anything else: every package but torch by its hash (docs/reliability.md).
+# Every package but torch by its hash, before any other target (docs/reliability.md).
 hashed:
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.txt
