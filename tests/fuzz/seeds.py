@@ -93,7 +93,8 @@ def records() -> dict[str, bytes]:
     suspect = Suspect("cat/0.png", 0, 0, 1, 0.9, 0.8, 0.5, 1)
     shown = torch.zeros(1, 3, 6, 6, dtype=torch.uint8)
     pictures = (shown, shown, shown, (True,), {0: shown[0]})
-    gallery = Gallery((suspect,), ("cat", "dog"), 4, *pictures, {})
+    points = {"other": [(0.5, -0.5)], "suspect": [(1.0, 0.0)]}
+    gallery = Gallery((suspect,), ("cat", "dog"), *pictures, {"other": (0.5,)}, points)
     head, cells = "image,given_label,restored_label,", "\ncat/0.png,cat,dog,"
     return {
         "record.json": to_json(sealed(record)),

@@ -16,6 +16,7 @@ from backburn.detection.examination import Tried
 from backburn.detection.trials import Trial
 from backburn.training import Training
 from backburn.types import BoundaryResult, Evidence, LabeledImages, Verdict, Victim, silent
+from backburn.work.contract import HERE
 
 RECIPE = Recipe("small_cnn", Training(epochs=12, batch_size=64, learning_rate=0.05))
 
@@ -35,7 +36,7 @@ def test_labels_come_back_and_clean_label_poison_keeps_its_own(attack, generator
     victim = attack.mount(digits("train"), RECIPE, generator)
     burn, case = BURN(), victim.case()
     found = convicted(victim, 0.9)
-    bench = burn._bench(case, found, generator, silent)
+    bench = burn._bench(case, found, generator, silent, HERE)
     restored = restore(burn.restoration, case, found, bench)
     right = restored.suspects.restored_label == victim.truth.labels[restored.suspects.index]
     assert right.float().mean() > 0.9
