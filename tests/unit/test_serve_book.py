@@ -150,7 +150,7 @@ def test_a_decision_that_cannot_be_written_is_none(book, path, monkeypatch):
 def test_one_server_has_a_review(path):
     with (
         held(path),
-        pytest.raises(InputError, match="in use by another backburn serve"),
+        pytest.raises(InputError, match="is being written by process"),
         held(path),
     ):
         pass

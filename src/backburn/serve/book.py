@@ -8,14 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from ..data.cells import csv_bytes, head_of, read_csv
 from ..data.review import Decision
 from ..data.reviews import COLUMNS, decisions_in
 from ..errors import InputError
 from ..report.gallery import Gallery
-from ..runs import write_whole
+from ..runs import claimed, write_whole
 
 Decided = tuple[int, int]
 """A `Decision` and a class."""
@@ -30,23 +28,8 @@ def held(path: Path) -> Iterator[None]:
     """
     if not path.parent.is_dir():  # or else the lock would make it
         raise InputError(f"{path.parent} is no folder: give another --review")
-    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise InputError(
-            f"{path} is in use by another backburn serve: open the address that it printed, or "
-            "stop it"
-        ) from None
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be written: {error.strerror}; give another --review"
-        ) from error
-    try:
+    with claimed(path.with_name(f".{path.name}.lock"), str(path)):
         yield
-    finally:
-        Path(lock.lock_file).unlink(missing_ok=True)
-        lock.release()
 
 
 @dataclass(frozen=True, slots=True)
