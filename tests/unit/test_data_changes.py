@@ -13,7 +13,7 @@ from backburn.data import gathering
 from backburn.data.encoded import encoded_images
 from backburn.data.reading import load_images
 from backburn.data.writing import png_bytes
-from backburn.errors import InputError
+from backburn.errors import BackburnError, InputError
 
 
 def png(level: int) -> bytes:
@@ -90,8 +90,8 @@ def test_what_is_left_alone_is_read_with_and_without_a_cache(tmp_path):
 
 @pytest.mark.parametrize(
     "error",
-    [MemoryError(), OSError(errno.EMFILE, "Too many open files"), SystemExit("killed")],
-    ids=["no memory", "too many files", "a worker that ends"],
+    [MemoryError(), OSError(errno.EMFILE, "Too many open files")],
+    ids=["no memory", "too many files"],
 )
 def test_what_befalls_a_decode_worker_is_neither_skipped_nor_waited_for(
     tmp_path, monkeypatch, error
@@ -102,6 +102,16 @@ def test_what_befalls_a_decode_worker_is_neither_skipped_nor_waited_for(
     write_tree(tmp_path / "photos")
     monkeypatch.setattr(gathering, "decode", fail)
     with pytest.raises(type(error)):
+        load_images(tmp_path / "photos")
+
+
+def test_a_decode_worker_that_ends_is_told(tmp_path, monkeypatch):
+    def end(*_):
+        raise SystemExit("killed")
+
+    write_tree(tmp_path / "photos")
+    monkeypatch.setattr(gathering, "decode", end)
+    with pytest.raises(BackburnError, match=r"a decode worker ended \(killed\)"):
         load_images(tmp_path / "photos")
 
 

@@ -65,7 +65,8 @@ def main() -> None:
     try:
         with stoppable():
             code = cli.main(standalone_mode=False) or 0
-        sys.stdout.flush()  # a disk that is full by then would be no line, but a traceback at exit
+        if sys.stdout is not None:  # a full disk would be no line, but a traceback at exit
+            sys.stdout.flush()
         sys.exit(code)
     except click.UsageError as error:
         place = error.ctx.command_path if error.ctx else "backburn"

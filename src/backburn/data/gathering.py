@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 import torch
 
-from ..errors import InputError, printable
+from ..errors import BackburnError, InputError, printable
 from ..types import LabeledImages, Progress
 from .cache import Cache
 from .canvas import paint
@@ -116,9 +116,18 @@ def _in_order(
             waiting.append((numbers, pool.submit(_decode_piece, images, shape)))
             if len(waiting) > 2 * workers:
                 first, future = waiting.popleft()
-                yield first, future.result()
+                yield first, _done(future)
         for last, future in waiting:
-            yield last, future.result()
+            yield last, _done(future)
+
+
+def _done(future: Future[list[Read]]) -> list[Read]:
+    try:
+        return future.result()
+    except SystemExit as ended:  # a thread; whoever ends it must not end us without a word
+        raise BackburnError(
+            f"a decode worker ended ({ended}): give the same command again"
+        ) from ended
 
 
 def _decode_piece(pictures: tuple[Picture, ...], shape: tuple[int, ...]) -> list[Read]:
