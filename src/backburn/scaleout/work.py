@@ -17,9 +17,8 @@ from ..data.digest import digest
 from ..models.inference import at_once
 from ..training import BatchTransform, Objective, Remembering, Training
 from ..types import BoundaryResult, Index, Labels, PerImage, Pixels, Progress, silent
-from ..work.checkpoints import LEAST, key_of
+from ..work.checkpoints import LEAST, key_of, size_of
 from ..work.contract import Work
-from ..work.kept import COPIES
 from ..work.shards import boundary_in_shards, shards_of
 from .filling import fill
 from .fitting import Job, Lesson, fit_job
@@ -145,10 +144,9 @@ class OnCluster(Work):
 
     def _safe(self, folder: Path, key: str, model: nn.Module) -> Any:
         """Keeps where a training stands, which depends on how many share it."""
-        size = COPIES * sum(value.nbytes for value in model.state_dict().values())
         name = digest(key.encode())[:32]
         path = folder / "training" / f"{name}.safetensors"
-        return open_safe(path, key, size, min(LEAST, self.pause))
+        return open_safe(path, key, size_of(model), min(LEAST, self.pause))
 
     @contextmanager
     def _watched(self, phase: str) -> Iterator[Any]:

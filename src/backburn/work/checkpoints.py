@@ -21,6 +21,8 @@ LEAST = 2.0
 SLOW_DISK = 2e8
 """Bytes a second, and `LATENCY` seconds a file: what a disk is taken for until it was tried."""
 LATENCY = 0.01
+COPIES = 3
+"""Of a model's weights in a checkpoint, with what an optimizer remembers of each."""
 
 
 @dataclass(slots=True)
@@ -67,6 +69,12 @@ class Checkpoints:
     def finish(self, result: Callable[[], Mapping[str, Tensor]]) -> None:
         if time.monotonic() >= self.began + self._pause(self._guess):
             write_tensors(self.path, self.key, result())
+
+
+def size_of(model: nn.Module) -> int:
+    """Bytes of a checkpoint of a training of this model, about."""
+    weights: dict[str, Tensor] = model.state_dict()
+    return COPIES * sum(value.nbytes for value in weights.values())
 
 
 def key_of(

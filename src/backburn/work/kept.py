@@ -9,12 +9,9 @@ from torch import nn
 from ..boundary.budget import Budget
 from ..training import BatchTransform, Objective, Remembering, Training, fit
 from ..types import BoundaryResult, Index, Labels, PerImage, Pixels, Progress, silent
-from .checkpoints import LEAST, Checkpoints, key_of
+from .checkpoints import LEAST, Checkpoints, key_of, size_of
 from .contract import Work
 from .shards import boundary_in_shards
-
-COPIES = 3
-"""Of a model's weights in a checkpoint, with what an optimizer remembers of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +75,8 @@ class Kept(Work):
             key = key_of(
                 model, pixels, labels, training, generator, rows, weights, batch_transform, phase
             )
-            size = COPIES * sum(value.nbytes for value in model.state_dict().values())
             path = self.folder / "training" / f"{key[:32]}.safetensors"
-            keeper = Checkpoints(path, key, size, self.least)
+            keeper = Checkpoints(path, key, size_of(model), self.least)
         return fit(
             model,
             pixels,
