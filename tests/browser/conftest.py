@@ -31,6 +31,26 @@ def chromium():
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def grave() -> Callable:
+    """What axe-core calls serious or worse in a page: rule, impact, the first of its elements."""
+    package = pytest.importorskip(
+        "axe_core_python", reason="no axe-core: pip install 'backburn[browser]'"
+    )
+    axe = (Path(package.__file__).parent / "axe.min.js").read_text()
+
+    def found(page) -> list[tuple[str, str, list[str]]]:
+        page.evaluate(axe)  # by the debugger, which the page's policy does not bind
+        said = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        return [
+            (each["id"], each["impact"], [node["html"][:200] for node in each["nodes"][:3]])
+            for each in said["violations"]
+            if each["impact"] in ("serious", "critical")
+        ]
+
+    return found
+
+
 @pytest.fixture
 def opened(chromium, tmp_path) -> Callable:
     """Opens the report of a run that is made by hand; what goes wrong there fails the test."""

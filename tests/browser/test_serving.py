@@ -176,6 +176,20 @@ def test_labels_are_typed_and_undone(served):
     assert read_csv(run / "review.csv", COLUMNS) == []
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_in_what_is_served(served, grave, scheme):
+    _, tab, _ = served(count=1500)
+    page = tab()
+    page.emulate_media(color_scheme=scheme)
+    for key in "jarl":  # two are decided, and a label is being typed
+        page.keyboard.press(key)
+    assert grave(page) == []
+    page.keyboard.press("Escape")
+    page.fill("#search", "photo 14")  # without pictures
+    said(page, "100 shown.")
+    assert grave(page) == []
+
+
 def test_names_from_strangers_run_nothing_and_are_kept(served):
     from test_hostile_page import CLASSES as ODD
     from test_hostile_page import NAMES
