@@ -20,7 +20,7 @@ from tables import add, passed, table
 
 FUZZ = Path(__file__).parents[1] / "fuzz"
 FUZZ_TESTS = 32
-WRITERS = ("audit", "repair", "export", "attack", "report")
+WRITERS = ("audit", "repair", "export", "attack", "bench")
 Counts: TypeAlias = dict[str, int]
 Tests: TypeAlias = Iterable[tuple[str, Callable[[], str]]]
 
