@@ -24,7 +24,7 @@ import torch
 from torch import nn
 
 from backburn.boundary.distances import boundary
-from backburn.data.canvas import mapped
+from backburn.mapping import mapped
 from backburn.models.zoo import build
 from backburn.scaleout.session import connected
 from backburn.scaleout.work import OnCluster

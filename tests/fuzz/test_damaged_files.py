@@ -43,6 +43,8 @@ FOUND = [
     ("older.pt", SPLIT),
     ("script.pt", SPLIT),
     ("rows.npz", SPLIT),
+    ("review.csv", b"\nimage,label\n"),
+    ("suspects.csv", b"\nimage,label\n"),
 ]
 """What was no line once."""
 

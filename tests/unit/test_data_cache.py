@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
+from backburn import mapping as mapping_of_files
 from backburn.data import cache as caching
-from backburn.data import canvas
 from backburn.data.reading import load_images
 from backburn.errors import InputError
 from backburn.models.inference import predict
@@ -31,7 +31,7 @@ def photos(tmp_path) -> Path:
 
 @pytest.fixture
 def mapping(monkeypatch):
-    monkeypatch.setattr(canvas, "IN_MEMORY", 0)
+    monkeypatch.setattr(mapping_of_files, "IN_MEMORY", 0)
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def entry(folder: Path) -> tuple[Path, Path]:
 
 def test_mapped_images_are_those_in_memory(photos, monkeypatch):
     held = load_images(photos)
-    monkeypatch.setattr(canvas, "IN_MEMORY", 0)
+    monkeypatch.setattr(mapping_of_files, "IN_MEMORY", 0)
     mapped = load_images(photos)
     assert same(held, mapped)
     assert len(held) == 6
@@ -71,7 +71,7 @@ def test_mapped_images_are_those_in_memory(photos, monkeypatch):
 @pytest.mark.usefixtures("mapping")
 def test_no_file_is_left_behind(photos, tmp_path, monkeypatch):
     (tmp_path / "scratch").mkdir()
-    monkeypatch.setattr(canvas.tempfile, "tempdir", str(tmp_path / "scratch"))
+    monkeypatch.setattr(mapping_of_files.tempfile, "tempdir", str(tmp_path / "scratch"))
     images = load_images(photos)
     assert list((tmp_path / "scratch").iterdir()) == []
     assert int(images.pixels.sum()) > 0
@@ -79,7 +79,7 @@ def test_no_file_is_left_behind(photos, tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("mapping")
 def test_a_temporary_folder_that_cannot_be_written_is_told(photos, tmp_path, monkeypatch):
-    monkeypatch.setattr(canvas.tempfile, "tempdir", str(tmp_path / "nowhere"))
+    monkeypatch.setattr(mapping_of_files.tempfile, "tempdir", str(tmp_path / "nowhere"))
     with pytest.raises(InputError, match=r"cannot be written to .*nowhere: .*; free some room"):
         load_images(photos)
 
@@ -89,7 +89,7 @@ def test_a_full_disk_is_told(photos, monkeypatch):
     def write(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(canvas, "paint_file", write)
+    monkeypatch.setattr(mapping_of_files, "write_table", write)
     with pytest.raises(InputError, match="No space left on device; free some room"):
         load_images(photos)
 

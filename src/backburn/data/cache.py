@@ -12,9 +12,11 @@ from typing import Annotated
 
 import msgspec
 import numpy as np
+import torch
 
+from ..mapping import mapped, no_room, size_of
 from ..types import Pixels
-from .canvas import mapped, no_room, paint_file
+from .canvas import WHAT, paint_file
 from .decoding import DECODER
 from .survey import Survey
 
@@ -56,7 +58,7 @@ class Cache:
         """The images, if they are there and whole; `bad` becomes that of their decoding."""
         try:
             sidecar = msgspec.json.decode(self._sidecar.read_bytes(), type=_Sidecar)
-            whole = self._pixels.stat().st_size == int(np.prod(self._shape))
+            whole = self._pixels.stat().st_size == size_of(self._shape, torch.uint8)
             whole = whole and sidecar.sha256 == _checksum(self._pixels, sidecar.bad)
         except (OSError, ValueError, msgspec.MsgspecError):  # ValueError: bytes that are no UTF-8
             return None
@@ -77,7 +79,8 @@ class Cache:
             with tempfile.TemporaryDirectory(dir=self._folder, prefix=MAKING) as hidden:
                 return self._paint(Path(hidden), rows, bad)
         except OSError as error:
-            raise no_room(self._folder, self._shape, error) from None
+            size = size_of(self._shape, torch.uint8)
+            raise no_room(WHAT, self._folder, size, error) from None
 
     def _paint(self, hidden: Path, rows: Iterable[np.ndarray], bad: dict[int, str]) -> Pixels:
         pixels, sidecar = hidden / self._pixels.name, hidden / self._sidecar.name

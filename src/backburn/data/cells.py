@@ -79,8 +79,8 @@ def head_of(path: Path) -> list[str]:
     return [plain(name) for name in _table(path)[1]]
 
 
-def _table(path: Path) -> tuple[list[dict[str, str]], list[str]]:
-    """Rows and head as they are."""
+def _table(path: Path) -> tuple[list[dict[Any, Any]], list[str]]:
+    """Rows and head as they are; cells without a name, as `csv` does it, are those of None."""
     try:
         with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
             table = csv.DictReader(file, strict=True)

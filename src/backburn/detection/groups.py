@@ -49,7 +49,7 @@ class Division:
 
 def by_activations(features: Features, rows: Index, seed: int) -> Division:
     """A class divided along the line of its activations on which two populations show most."""
-    lines = activation_projections(features[rows], seed)
+    lines = activation_projections(features, rows, seed)
     return Division(rows, _clearest([split(line[:, None], seed) for line in lines]))
 
 
@@ -103,7 +103,7 @@ def sharpened(division: Division, features: Features, rows: Index, seed: int) ->
     told = torch.zeros(len(features))
     told[division.rows] = found.member
     known = torch.isin(rows, division.rows)
-    member = discriminated(features[rows], told[rows], known, seed)
+    member = discriminated(features, rows, told[rows], known, seed)
     return Division(rows, replace(found, member=member, share=float((member > 0.5).float().mean())))
 
 

@@ -6,6 +6,7 @@ from functools import reduce
 import torch
 from torch import Tensor
 
+from ..models.pages import take
 from ..types import Index
 
 AT_ONCE = 2**22
@@ -49,12 +50,12 @@ def moments(values: Tensor, rows: Index | None = None) -> Moments:
     """The moments of a table in one pass, a part of its rows at a time.
 
     Args:
-        values: `(n, ...)` of any kind of number, on any device.
+        values: `(n, ...)` of any kind of number, on any device; may be mapped.
         rows: those that count; all where None.
     """
     rows = torch.arange(len(values)) if rows is None else rows
     size = max(1, AT_ONCE // max(1, values[:1].numel()))
-    return reduce(Moments.merge, (_sums(values[part]) for part in torch.split(rows, size)))
+    return reduce(Moments.merge, (_sums(take(values, part)) for part in torch.split(rows, size)))
 
 
 def _sums(values: Tensor) -> Moments:

@@ -9,10 +9,15 @@ from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from torch import Tensor
 
+from ..models.pages import take
+from ..types import Index
 from .moments import moments
 
 SUBSPACE, ACTIVE, ALONE = 6, 10, 4
 DISCRIMINATING, PASSES = 32, 2
+FITTED = 8192
+"""Images of a class that principal components are fitted to, at the most, and that are projected at
+a time, so that memory does not grow with the class."""
 
 
 def dominant_projection(directions: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
@@ -52,14 +57,15 @@ def cluster_projection(directions: Float[Tensor, "n d"], seed: int = 0) -> Float
 
 
 def activation_projections(
-    activations: Float[Tensor, "n d"], seed: int = 0
-) -> list[Float[Tensor, " n"]]:
+    activations: Float[Tensor, "all d"], rows: Index, seed: int = 0
+) -> list[Float[Tensor, " m"]]:
     """Where the images of a class lie along the lines that could divide it by its activations.
 
     A trigger that a network has learnt shows in some of its layers, whatever it is made of.
 
     Args:
-        activations: channel statistics of every layer, see `models.activations`; at least three.
+        activations: channel statistics of every layer, see `models.activations`; of all images.
+        rows: the images of the class, at least three.
         seed: of the clusters' starts.
     Returns:
         Of the standardised activations: the line between two clusters in the space of the first
@@ -67,34 +73,37 @@ def activation_projections(
     Source: that poison lies apart in the latent space is Tran et al., Spectral signatures, NeurIPS
     2018; to take all layers together, FLARE (Hou et al., arXiv 2411.19479).
     """
-    everything = torch.ones(len(activations), dtype=torch.bool)
-    reduced = _principal(activations, everything, ACTIVE, seed)
+    reduced = _principal(activations, rows, rows, ACTIVE, seed)
     if not reduced.any():
-        return [torch.zeros(len(activations))]
+        return [torch.zeros(len(rows))]
     lines = [_line_between_clusters(reduced, seed), *reduced.T[:ALONE]]
     return [torch.from_numpy(line).float() for line in lines]
 
 
 def discriminated(
-    activations: Float[Tensor, "n d"],
-    member: Float[Tensor, " n"],
-    known: Bool[Tensor, " n"],
+    activations: Float[Tensor, "all d"],
+    rows: Index,
+    member: Float[Tensor, " m"],
+    known: Bool[Tensor, " m"],
     seed: int = 0,
-) -> Float[Tensor, " n"]:
+) -> Float[Tensor, " m"]:
     """Membership in a population by what tells it from the other, over all layers together.
 
     A line along which two populations show need not be the one that tells them apart best; once
     they are known, that one can be had, and it places images that took no part, too.
 
     Args:
-        activations: see `activation_projections`; of all images of the class.
-        member: membership so far, of which only that of the `known` counts.
+        activations, rows: see `activation_projections`; all images of the class.
+        member: membership of each so far, of which only that of the `known` counts.
     Returns:
         Probabilities, both populations being as likely; `member` where one of them is empty.
     Source: linear discriminant analysis (Fisher 1936; covariance shrunk as by Ledoit and Wolf
     2004), fitted to its own answers once more.
     """
-    reduced, chosen = _principal(activations, known, DISCRIMINATING, seed), known.numpy()
+    reduced, chosen = (
+        _principal(activations, rows, rows[known], DISCRIMINATING, seed),
+        known.numpy(),
+    )
     told = member.numpy() > 0.5
     for _ in range(PASSES):
         if min(told[chosen].sum(), (~told[chosen]).sum()) < 2:
@@ -106,16 +115,29 @@ def discriminated(
 
 
 def _principal(
-    activations: Float[Tensor, "n d"], fitted: Bool[Tensor, " n"], count: int, seed: int
+    activations: Float[Tensor, "all d"], rows: Index, fitted: Tensor, count: int, seed: int
 ) -> np.ndarray:
     """The first principal components of standardised activations, by the images to be fitted."""
-    chosen, known = fitted.numpy(), moments(activations, fitted.nonzero().flatten())
-    scaled = ((activations.float() - known.mean) / known.spread.clamp_min(1e-3)).numpy()
-    if not scaled[chosen].any():
-        return np.zeros((len(scaled), 1))
-    count = min(count, *(size - 1 for size in scaled[chosen].shape))
-    pca = PCA(count, svd_solver="randomized", random_state=seed).fit(scaled[chosen])
-    return np.asarray(pca.transform(scaled))
+    known = moments(activations, fitted)
+
+    def scaled(part: Tensor) -> np.ndarray:
+        values = take(activations, part).float()
+        return np.asarray((values - known.mean) / known.spread.clamp_min(1e-3))
+
+    sample = scaled(_at_most(FITTED, fitted, seed))
+    if not sample.any():
+        return np.zeros((len(rows), 1))
+    count = min(count, *(size - 1 for size in sample.shape))
+    pca = PCA(count, svd_solver="randomized", random_state=seed).fit(sample)
+    return np.concatenate([pca.transform(scaled(part)) for part in torch.split(rows, FITTED)])
+
+
+def _at_most(count: int, rows: Index, seed: int) -> Tensor:
+    """These rows, or where there are more, so many of them."""
+    if len(rows) <= count:
+        return rows
+    chosen = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))[:count]
+    return rows[chosen.sort().values]
 
 
 def _line_between_clusters(points: np.ndarray, seed: int) -> np.ndarray:

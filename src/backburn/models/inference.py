@@ -3,11 +3,14 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import chain
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
+from ..mapping import is_large, spilled
 from ..types import Features, Images, Logits, Pixels, Progress, silent
 from .memory import Halving
 from .pages import release
@@ -136,13 +139,22 @@ def _part(ask: Callable[[Images], Tensor], batch: Images, rows: slice) -> Tensor
 
 
 def collected(outputs: Iterable[Tensor], count: int, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Rows of all batches in one tensor, on the CPU."""
+    """Rows of all batches in one tensor, on the CPU; a mapped file where that would be much."""
+    parts = iter(outputs)
+    first = next(parts, None)
+    if first is None:
+        return torch.empty(0)
+    shape, parts = (count, *first.shape[1:]), chain([first], parts)
+    if is_large(shape, dtype):
+        return spilled((_array(part, dtype) for part in parts), shape, dtype, "activations")
     # into one tensor: small ones that stay, made between large ones that go, fragment the heap
-    rows, start = torch.empty(0), 0
-    for part in outputs:
-        if not start:
-            with torch.inference_mode(False):  # what comes of it may be trained on
-                rows = torch.empty(count, *part.shape[1:], dtype=dtype)
+    with torch.inference_mode(False):  # what comes of it may be trained on
+        rows, start = torch.empty(shape, dtype=dtype), 0
+    for part in parts:
         rows[start : start + len(part)] = part
         start += len(part)
     return rows
+
+
+def _array(part: Tensor, dtype: torch.dtype) -> np.ndarray:
+    return part.to("cpu", dtype).numpy()

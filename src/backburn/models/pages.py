@@ -10,6 +10,13 @@ DONTNEED = 4
 """MADV_DONTNEED of Linux; elsewhere it may discard what was written."""
 
 
+def take(table: Tensor, rows: Tensor) -> Tensor:
+    """A copy of these rows of a table, which may be mapped; its pages are let go of."""
+    found = table[rows]
+    release(table)
+    return found
+
+
 def release(pixels: Tensor) -> None:
     """Let go of the pages of a contiguous part of a mapped file; they come back when read again.
 

@@ -1,0 +1,75 @@
+"""Rows of numbers in a mapped file, where they would be much for the memory."""
+
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .errors import InputError
+
+IN_MEMORY = 2**28
+"""The most bytes of one table that are held in memory."""
+
+
+def size_of(shape: tuple[int, ...], dtype: torch.dtype) -> int:
+    """Bytes of a table."""
+    return int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+
+
+def is_large(shape: tuple[int, ...], dtype: torch.dtype) -> bool:
+    """Whether a table is better `spilled` than held in memory."""
+    return size_of(shape, dtype) > IN_MEMORY
+
+
+def spilled(
+    parts: Iterable[np.ndarray], shape: tuple[int, ...], dtype: torch.dtype, what: str
+) -> Tensor:
+    """A table in a file of the temporary folder (TMPDIR says which) that has no name any more.
+
+    It is gone when the table is.
+
+    Args:
+        parts: `(n, ...)`, of at most `shape[0]` rows together.
+        what: the rows are, for the error.
+    Raises:
+        InputError: no room for the file.
+    """
+    try:
+        with tempfile.NamedTemporaryFile(prefix="backburn-") as file:
+            return write_table(parts, shape, dtype, file)
+    except OSError as error:
+        folder = Path(tempfile.gettempdir())
+        raise no_room(what, folder, size_of(shape, dtype), error) from None
+
+
+def write_table(
+    parts: Iterable[np.ndarray], shape: tuple[int, ...], dtype: torch.dtype, file: IO[bytes]
+) -> Tensor:
+    """Parts of a table written to an empty file; what is returned is a shared mapping of it."""
+    # written, not put into the mapping: a full disk is an error and not a crash, and pages of a
+    # mapping that were written to count as resident
+    count = 0
+    for part in parts:
+        file.write(np.ascontiguousarray(part).data)
+        count += len(part)
+    file.truncate(size_of(shape, dtype))
+    file.flush()
+    return mapped(file.name, shape, dtype)[:count]
+
+
+def mapped(path: str | Path, shape: tuple[int, ...], dtype: torch.dtype = torch.uint8) -> Tensor:
+    """A file as a table; what is changed in the table changes in the file."""
+    size = int(np.prod(shape, dtype=np.int64))
+    return torch.from_file(str(path), shared=True, size=size, dtype=dtype).view(shape)
+
+
+def no_room(what: str, folder: Path, size: int, error: OSError) -> InputError:
+    """The error for rows that cannot be written."""
+    return InputError(
+        f"{size / 1e9:.1f} GB of {what} cannot be written to {folder}: {error.strerror}; "
+        "free some room, name another folder, or take fewer or smaller images"
+    )
