@@ -4,6 +4,7 @@ Four Imagenette classes are poisoned (BadNets, 10 %) and written as a tree, a CS
 A timm ViT, a torchvision ResNet-18 and MobileNet and a Hugging Face ResNet are trained on them from
 scratch, for a short time, and written as their users have them. Then the commands are run: an audit
 of each form of the images (the suspects must be the same), and a repair, which is judged.
+`networks.csv` and `networks.md` in --out hold the networks that are done; they are not done again.
 """
 
 import csv
@@ -12,6 +13,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,6 +40,7 @@ from backburn.training import Training, fit
 from backburn.types import LabeledImages, State, Victim
 
 CLASSES, EACH = 4, 150
+SCORES = ("acc", "asr", "ra")
 HALF = (0.5,) * 3
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
@@ -160,13 +163,16 @@ def suspects(folder: Path) -> list[list[str]]:
         return [line[1:] for line in csv.reader(file)]
 
 
-def report(name: str, network: Network, victim: Victim, forms: dict[str, Path], out: Path) -> str:
-    """A line of the table."""
+def examine(
+    name: str, network: Network, victim: Victim, forms: dict[str, Path], out: Path
+) -> dict[str, object]:
+    """A row of the table."""
     path, test = out / network.file, few(DATA[0], "test", 100)
     # the Hugging Face folder does not say its normalization: the commands have to find it out
     arch = ["--arch", network.arch] if network.arch else []
     exam = exam_of(victim, test)
     model = trained(network, victim.images, path)
+    began = time.perf_counter()
     known = rate(predict(model, victim.images.pixels).argmax(1) == victim.images.labels)
     before = judge(model, exam)
     found = []
@@ -176,11 +182,52 @@ def report(name: str, network: Network, victim: Victim, forms: dict[str, Path], 
     mended = run("repair", path, forms["tree"], *arch, "--out", out / f"repair-{network.file}")
     after_path = next(Path(mended["run"]).glob("model*"))
     after = judge(load_model(after_path, network.arch, *network.normalization), exam)
-    poison = victim.truth.state == State.POISON
-    cells = [name, f"{known:.2f}", found[0][0], str(all(one == found[0] for one in found))]
-    cells += [f"{len(found[0][1]) - 1} of {int(poison.sum())}"]
-    cells += [f"{s.acc:.2f} / {s.asr:.2f} / {s.ra:.2f}" for s in (before, after)]
-    return "| " + " | ".join(cells) + " |"
+    measured = {
+        f"{key}_{when}": round(getattr(scores, key), 4)
+        for when, scores in (("before", before), ("after", after))
+        for key in SCORES
+    }
+    return {
+        "network": name,
+        "train_accuracy": round(known, 4),
+        "verdict": found[0][0],
+        "same_suspects": all(one == found[0] for one in found),
+        "suspects": len(found[0][1]) - 1,
+        "poison": int((victim.truth.state == State.POISON).sum()),
+        **measured,
+        "seconds": round(time.perf_counter() - began),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "commit": commit(),
+    }
+
+
+def table(rows: list[dict[str, object]]) -> str:
+    """The rows as Markdown."""
+    lines = [
+        "| network | train accuracy | verdict | same from tree, CSV, parquet | suspects of poison "
+        "| before: ACC / ASR / RA | after |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        scores = (
+            " / ".join(f"{100 * float(str(row[f'{key}_{when}'])):.1f}" for key in SCORES)
+            for when in ("before", "after")
+        )
+        known = f"{100 * float(str(row['train_accuracy'])):.1f}"
+        cells = [row["network"], known, row["verdict"], row["same_suspects"]]
+        cells += [f"{row['suspects']} of {row['poison']}", *scores]
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def keep(rows: list[dict[str, object]], out: Path) -> None:
+    """The rows, as both files."""
+    with (out / "networks.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    (out / "networks.md").write_text(table(rows))
 
 
 DATA: list[Path] = []
@@ -204,12 +251,16 @@ def main(data: Path, out: Path, only: tuple[str, ...]) -> None:
         attack.goal(CLASSES),
     )
     forms = written(victim.images, out)
-    click.echo(f"commit {commit()}, torch {torch.__version__}, {torch.get_num_threads()} threads\n")
-    click.echo("| network | train accuracy | verdict | same suspects | suspects | before | after |")
-    click.echo("|---|---|---|---|---|---|---|")
+    rows: list[dict[str, object]] = []
+    if (out / "networks.csv").exists():
+        with (out / "networks.csv").open() as file:
+            rows.extend(csv.DictReader(file))
+    done = {row["network"] for row in rows}
     for name, network in NETWORKS.items():
-        if not only or name in only:
-            click.echo(report(name, network, victim, forms, out))
+        if name not in done and (not only or name in only):
+            rows.append(examine(name, network, victim, forms, out))
+            keep(rows, out)
+            click.echo(table(rows))
 
 
 if __name__ == "__main__":
