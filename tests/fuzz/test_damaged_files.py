@@ -33,6 +33,8 @@ def test_every_seed_has_a_reader_and_is_read(tmp_path):
 NESTED = b"[" * 10**5
 SPLIT = struct.pack("<4sLQL", b"PK\6\7", 0, 0, 2) + b"PK\5\6" + bytes(18)
 """The end of a zip archive that says that it goes on on another disk."""
+NEWER = (CORPUS / "rows.npz").read_bytes().replace(b"PK\x01\x02-\x03-", b"PK\x01\x02-\x03\xff")
+"""A zip archive that only a later version of the format could unpack."""
 FOUND = [
     ("record.json", b"\xff"),
     ("record.json", NESTED),
@@ -43,6 +45,7 @@ FOUND = [
     ("older.pt", SPLIT),
     ("script.pt", SPLIT),
     ("rows.npz", SPLIT),
+    ("rows.npz", NEWER),
     ("review.csv", b"\nimage,label\n"),
     ("suspects.csv", b"\nimage,label\n"),
 ]

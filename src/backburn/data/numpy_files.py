@@ -42,7 +42,7 @@ def npz_has_split(path: Path, split: str) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             held = archive.namelist()
-    except (zipfile.BadZipFile, OSError):
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         return False
     return all(f"{split}_{name}.npy" in held for name in (IMAGES[0], LABELS[0]))
 
