@@ -8,24 +8,23 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-import ray
 import torch
 from torch import nn
 
 from ..boundary.budget import Budget, budget_named
 from ..data.digest import digest
 from ..models.inference import at_once
-from ..training import BatchTransform, Objective, Remembering, Training
-from ..types import BoundaryResult, Index, Labels, PerImage, Pixels, Progress, silent
+from ..training import Lesson, Remembering
+from ..types import BoundaryResult, Labels, Pixels, Progress, silent
 from ..work.checkpoints import LEAST, key_of, size_of
 from ..work.contract import Work
 from ..work.shards import boundary_in_shards, shards_of
 from .filling import fill
-from .fitting import Job, Lesson, fit_job
+from .fitting import Job, fit_job
 from .keeping import PAUSE, open_safe
 from .ledger import lost_nodes, open_ledger, retried
 from .searching import Search
-from .shipping import ship_model
+from .shipping import ship_lesson, ship_model
 
 SHARD, USUAL = 1024, 32 * 32
 """Images that are searched together, and pixels of such an image; of larger ones fewer. As many are
@@ -108,38 +107,30 @@ class OnCluster(Work):
     def fit(
         self,
         model: nn.Module,
-        pixels: Pixels,
-        labels: Labels,
-        training: Training,
+        lesson: Lesson,
         generator: torch.Generator,
         *,
-        rows: Index | None = None,
-        weights: PerImage | None = None,
-        batch_transform: BatchTransform | None = None,
-        objective: Objective | None = None,
-        phase: str = "train",
         progress: Progress = silent,
     ) -> list[float]:
         """As in `Work`; with a batch transform that is not `Remembering`, nothing is kept."""
-        given = (rows, weights, batch_transform)
-        lesson = Lesson(labels, training, generator, *given, objective, phase)
-        count = len(pixels) if rows is None else len(rows)
-        workers = max(1, min(self.workers, min(training.batch_size, count) // SHARE))
-        progress(phase, 0, training.epochs * count)
+        training, transform, phase = lesson.training, lesson.batch_transform, lesson.phase
+        workers = max(1, min(self.workers, min(training.batch_size, lesson.count) // SHARE))
+        total = training.epochs * lesson.count
+        progress(phase, 0, total)
         with self._place() as folder, self._watched(phase) as ledger:
             safe = None
-            if batch_transform is None or isinstance(batch_transform, Remembering):
-                key = key_of(model, pixels, labels, training, generator, *given, phase)
+            if lesson.can_be_kept:
+                key = key_of(model, lesson, generator)
                 safe = self._safe(folder, f"{key} {workers}", model)
-            shipped = ship_model(model), ray.put(pixels.cpu().numpy()), ray.put(lesson)
+            shipped = ship_model(model), *ship_lesson(lesson, generator)
             job = Job(*shipped, ledger, safe, self.pause)
             learned = fit_job(job, workers, bool(self.gpus), folder / "ray")
         model.load_state_dict(learned.model)
         model.eval()
         generator.set_state(learned.generator)
-        if isinstance(batch_transform, Remembering):
-            batch_transform.recall(learned.transform)
-        progress(phase, training.epochs * count, training.epochs * count)
+        if isinstance(transform, Remembering):
+            transform.recall(learned.transform)
+        progress(phase, total, total)
         return learned.losses
 
     def _safe(self, folder: Path, key: str, model: nn.Module) -> Any:

@@ -7,8 +7,8 @@ from torch import nn
 
 from ..boundary.budget import Budget
 from ..boundary.distances import boundary
-from ..training import BatchTransform, Objective, Training, fit
-from ..types import BoundaryResult, Index, Labels, PerImage, Pixels, Progress, silent
+from ..training import Lesson, fit
+from ..types import BoundaryResult, Labels, Pixels, Progress, silent
 
 
 class Work(ABC):
@@ -42,16 +42,9 @@ class Work(ABC):
     def fit(
         self,
         model: nn.Module,
-        pixels: Pixels,
-        labels: Labels,
-        training: Training,
+        lesson: Lesson,
         generator: torch.Generator,
         *,
-        rows: Index | None = None,
-        weights: PerImage | None = None,
-        batch_transform: BatchTransform | None = None,
-        objective: Objective | None = None,
-        phase: str = "train",
         progress: Progress = silent,
     ) -> list[float]:
         """See `training.fit`; `generator` is left behind its last draw, whoever draws."""
@@ -88,31 +81,12 @@ class Here(Work):
     def fit(
         self,
         model: nn.Module,
-        pixels: Pixels,
-        labels: Labels,
-        training: Training,
+        lesson: Lesson,
         generator: torch.Generator,
         *,
-        rows: Index | None = None,
-        weights: PerImage | None = None,
-        batch_transform: BatchTransform | None = None,
-        objective: Objective | None = None,
-        phase: str = "train",
         progress: Progress = silent,
     ) -> list[float]:
-        return fit(
-            model,
-            pixels,
-            labels,
-            training,
-            generator,
-            rows=rows,
-            weights=weights,
-            batch_transform=batch_transform,
-            objective=objective,
-            phase=phase,
-            progress=progress,
-        )
+        return fit(model, lesson, generator, progress=progress)
 
 
 HERE = Here()

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from ..boundary.budget import Budget
-from ..training import BatchTransform, Objective, Remembering, Training, fit
-from ..types import BoundaryResult, Index, Labels, PerImage, Pixels, Progress, silent
+from ..training import Lesson, fit
+from ..types import BoundaryResult, Labels, Pixels, Progress, silent
 from .checkpoints import LEAST, Checkpoints, key_of, size_of
 from .contract import Work
 from .shards import boundary_in_shards
@@ -57,37 +57,15 @@ class Kept(Work):
     def fit(
         self,
         model: nn.Module,
-        pixels: Pixels,
-        labels: Labels,
-        training: Training,
+        lesson: Lesson,
         generator: torch.Generator,
         *,
-        rows: Index | None = None,
-        weights: PerImage | None = None,
-        batch_transform: BatchTransform | None = None,
-        objective: Objective | None = None,
-        phase: str = "train",
         progress: Progress = silent,
     ) -> list[float]:
         """As in `Work`; with a batch transform that is not `Remembering`, nothing is kept."""
         keeper = None
-        if batch_transform is None or isinstance(batch_transform, Remembering):
-            key = key_of(
-                model, pixels, labels, training, generator, rows, weights, batch_transform, phase
-            )
+        if lesson.can_be_kept:
+            key = key_of(model, lesson, generator)
             path = self.folder / "training" / f"{key[:32]}.safetensors"
             keeper = Checkpoints(path, key, size_of(model), self.least)
-        return fit(
-            model,
-            pixels,
-            labels,
-            training,
-            generator,
-            rows=rows,
-            weights=weights,
-            batch_transform=batch_transform,
-            objective=objective,
-            phase=phase,
-            progress=progress,
-            keeper=keeper,
-        )
+        return fit(model, lesson, generator, progress=progress, keeper=keeper)
