@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..boundary.budget import Budget, budget_named
+from ..boundary.distances import Search
 from ..data.digest import digest
 from ..models.inference import at_once
 from ..training import Lesson, Remembering
@@ -23,7 +23,7 @@ from .filling import fill
 from .fitting import Job, fit_job
 from .keeping import PAUSE, open_safe
 from .ledger import lost_nodes, open_ledger, retried
-from .searching import Search
+from .searching import Order
 from .shipping import ship_lesson, ship_model
 
 SHARD, USUAL = 1024, 32 * 32
@@ -64,44 +64,26 @@ class OnCluster(Work):
         self,
         model: nn.Module,
         pixels: Pixels,
+        search: Search,
         *,
-        budget: str | Budget = "default",
-        batch_size: int = 256,
-        directions: bool = False,
-        features: bool = False,
         predictions: Labels | None = None,
-        phase: str = "boundary",
         progress: Progress = silent,
     ) -> BoundaryResult:
-        together = at_once(pixels, batch_size, torch.device("cuda" if self.gpus else "cpu"))
-        settings: dict[str, Any] = {
-            "budget": budget_named(budget),
-            "batch_size": batch_size,
-            "directions": directions,
-            "features": features,
-        }
+        together = at_once(pixels, search.batch_size, torch.device("cuda" if self.gpus else "cpu"))
         most = self.shard * USUAL // (pixels.shape[-2] * pixels.shape[-1])
         shard = max(1, min(self.shard, most) // together) * together
         with self._place() as folder:
-            place = folder / "boundary"
-            shards = shards_of(model, pixels, place, shard=shard, **settings)
-            missing = (part for part in shards if not part.path.is_file())
+            asked = (model, pixels, folder / "boundary", search)
+            missing = (part for part in shards_of(*asked, shard) if not part.path.is_file())
             if len(first := list(islice(missing, 2))) > 1:
-                with self._watched(phase) as ledger:
-                    search = Search(ship_model(model), ledger, **settings)
-                    who = (search, self.workers, self.gpus, shard)
-                    fill(chain(first, missing), pixels, predictions, *who, phase, progress)
-                progress(phase, len(pixels), len(pixels))
+                with self._watched(search.phase) as ledger:
+                    order = Order(ship_model(model), ledger, search)
+                    who = (order, self.workers, self.gpus, shard)
+                    fill(chain(first, missing), pixels, predictions, *who, progress)
+                progress(search.phase, len(pixels), len(pixels))
                 progress = silent  # it is over
             return boundary_in_shards(
-                model,
-                pixels,
-                place,
-                predictions=predictions,
-                shard=shard,
-                phase=phase,
-                progress=progress,
-                **settings,
+                *asked, predictions=predictions, shard=shard, progress=progress
             )
 
     def fit(

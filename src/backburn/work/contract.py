@@ -5,8 +5,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import nn
 
-from ..boundary.budget import Budget
-from ..boundary.distances import boundary
+from ..boundary.distances import Search
 from ..training import Lesson, fit
 from ..types import BoundaryResult, Labels, Pixels, Progress, silent
 
@@ -27,16 +26,12 @@ class Work(ABC):
         self,
         model: nn.Module,
         pixels: Pixels,
+        search: Search,
         *,
-        budget: str | Budget = "default",
-        batch_size: int = 256,
-        directions: bool = False,
-        features: bool = False,
         predictions: Labels | None = None,
-        phase: str = "boundary",
         progress: Progress = silent,
     ) -> BoundaryResult:
-        """See `boundary.distances.boundary`; the norm is L2."""
+        """See `boundary.distances.boundary`."""
 
     @abstractmethod
     def fit(
@@ -57,26 +52,12 @@ class Here(Work):
         self,
         model: nn.Module,
         pixels: Pixels,
+        search: Search,
         *,
-        budget: str | Budget = "default",
-        batch_size: int = 256,
-        directions: bool = False,
-        features: bool = False,
         predictions: Labels | None = None,
-        phase: str = "boundary",
         progress: Progress = silent,
     ) -> BoundaryResult:
-        return boundary(
-            model,
-            pixels,
-            budget=budget,
-            batch_size=batch_size,
-            directions=directions,
-            features=features,
-            predictions=predictions,
-            phase=phase,
-            progress=progress,
-        )
+        return search.run(model, pixels, predictions=predictions, progress=progress)
 
     def fit(
         self,

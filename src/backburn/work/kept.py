@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ..boundary.budget import Budget
+from ..boundary.distances import Search
 from ..training import Lesson, fit
 from ..types import BoundaryResult, Labels, Pixels, Progress, silent
 from .checkpoints import LEAST, Checkpoints, key_of, size_of
@@ -32,26 +32,14 @@ class Kept(Work):
         self,
         model: nn.Module,
         pixels: Pixels,
+        search: Search,
         *,
-        budget: str | Budget = "default",
-        batch_size: int = 256,
-        directions: bool = False,
-        features: bool = False,
         predictions: Labels | None = None,
-        phase: str = "boundary",
         progress: Progress = silent,
     ) -> BoundaryResult:
+        folder = self.folder / "boundary"
         return boundary_in_shards(
-            model,
-            pixels,
-            self.folder / "boundary",
-            budget=budget,
-            batch_size=batch_size,
-            directions=directions,
-            features=features,
-            predictions=predictions,
-            phase=phase,
-            progress=progress,
+            model, pixels, folder, search, predictions=predictions, progress=progress
         )
 
     def fit(
