@@ -5,8 +5,9 @@ import torch
 from torch import nn
 
 from backburn.boundary.distances import Search, boundary
+from backburn.models.inference import at_once
 from backburn.models.zoo import build
-from backburn.work.shards import _shard, boundary_in_shards
+from backburn.work.shards import boundary_in_shards, shard_of
 
 FOURS = Search(batch_size=4, directions=True)
 
@@ -111,8 +112,17 @@ def test_known_predictions_follow_their_images(model, pixels, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("side", "batch", "images"), [(8, 256, 4096), (64, 256, 1024), (64, 300, 900), (224, 256, 256)]
+    ("side", "batch", "device", "images"),
+    [
+        (8, 256, "cpu", 4096),
+        (48, 100, "cpu", 1804),  # of 44, which is what is asked about together
+        (64, 256, "cpu", 1024),
+        (64, 300, "cuda", 900),
+        (224, 256, "cpu", 80),
+        (224, 256, "cuda", 256),
+    ],
 )
-def test_shards_hold_whole_batches_and_fewer_of_larger_images(side, batch, images):
+def test_shards_hold_whole_batches_and_fewer_of_larger_images(side, batch, device, images):
     pixels = torch.zeros(1, 1, 1, 1, dtype=torch.uint8).expand(9000, 1, side, side)
-    assert _shard(pixels, batch) == images
+    assert shard_of(pixels, batch, torch.device(device)) == images
+    assert images % at_once(pixels, batch, torch.device(device)) == 0

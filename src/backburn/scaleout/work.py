@@ -13,12 +13,11 @@ from torch import nn
 
 from ..boundary.distances import Search
 from ..data.digest import digest
-from ..models.inference import at_once
 from ..training import Lesson, Remembering
 from ..types import BoundaryResult, Labels, Pixels, Progress, silent
 from ..work.checkpoints import LEAST, key_of, size_of
 from ..work.contract import Work
-from ..work.shards import boundary_in_shards, shards_of
+from ..work.shards import boundary_in_shards, shard_of, shards_of
 from .filling import fill
 from .fitting import Job, fit_job
 from .keeping import PAUSE, open_safe
@@ -26,9 +25,9 @@ from .ledger import lost_nodes, open_ledger, retried
 from .searching import Order
 from .shipping import ship_lesson, ship_model
 
-SHARD, USUAL = 1024, 32 * 32
-"""Images that are searched together, and pixels of such an image; of larger ones fewer. As many are
-searched again when an actor is lost."""
+SHARD = 1024
+"""Images that are searched together, of larger ones fewer; as many are searched again when an actor
+is lost."""
 SHARE = 32
 """Images of a batch for each process of a training, at the least."""
 
@@ -69,9 +68,8 @@ class OnCluster(Work):
         predictions: Labels | None = None,
         progress: Progress = silent,
     ) -> BoundaryResult:
-        together = at_once(pixels, search.batch_size, torch.device("cuda" if self.gpus else "cpu"))
-        most = self.shard * USUAL // (pixels.shape[-2] * pixels.shape[-1])
-        shard = max(1, min(self.shard, most) // together) * together
+        device = torch.device("cuda" if self.gpus else "cpu")
+        shard = shard_of(pixels, search.batch_size, device, self.shard)
         with self._place() as folder:
             asked = (model, pixels, folder / "boundary", search)
             missing = (part for part in shards_of(*asked, shard) if not part.path.is_file())

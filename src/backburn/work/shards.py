@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
 from torch import nn
 
 from ..boundary.budget import budget_named
@@ -11,12 +12,13 @@ from ..boundary.distances import Search
 from ..boundary.projection import norm_named
 from ..boundary.results import columns_of, join, shifted
 from ..data.digest import digest
+from ..models.inference import USUAL, at_once, device_of
 from ..models.pages import release
 from ..types import BoundaryResult, Labels, Pixels, Progress, silent
 from .sealed import read_tensors, write_tensors
 
-SHARD, USUAL = 4096, 32 * 32
-"""Images a shard, and pixels of such an image; at most so many are searched twice after a stop."""
+SHARD = 4096
+"""Images a shard; at most so many are searched twice after a stop."""
 
 
 class Shard(NamedTuple):
@@ -75,7 +77,7 @@ def boundary_in_shards(
         write_tensors(part.path, part.key, columns_of(found))
         return found
 
-    shard = shard or _shard(pixels, search.batch_size)
+    shard = shard or shard_of(pixels, search.batch_size, device_of(model))
     return join(map(one, shards_of(model, pixels, folder, search, shard)), total)
 
 
@@ -86,6 +88,14 @@ def _told(search: Search) -> str:
     return said if norm == "2" else f"{said} {norm}"  # L2 goes without saying
 
 
-def _shard(pixels: Pixels, batch_size: int) -> int:
-    most = SHARD * USUAL // (pixels.shape[-2] * pixels.shape[-1])
-    return max(1, min(SHARD, most) // batch_size) * batch_size
+def shard_of(pixels: Pixels, batch_size: int, device: torch.device, most: int = SHARD) -> int:
+    """Images of a shard: `most` of 32x32, fewer of larger ones, in whole batches.
+
+    Batches are then those of one search, which the last digits of its result depend on.
+
+    Args:
+        device: of the model; it decides how many larger images are a batch (`at_once`).
+    """
+    together = at_once(pixels, batch_size, device)
+    room = most * USUAL // (pixels.shape[-2] * pixels.shape[-1])
+    return max(1, min(most, room) // together) * together
