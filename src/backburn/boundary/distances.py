@@ -16,16 +16,8 @@ from .results import join
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What is wanted of a boundary search, whatever the model and the images.
+    """What is wanted of a boundary search, whatever the model and the images; see `boundary`.
 
-    Args:
-        norm: 2, or inf for the largest change of a pixel.
-        budget: `screen`, `fast`, `default`, `exact`, or a `Budget`; see docs/boundary.md for what
-            each reaches and takes.
-        batch_size: images at a time; halved, with a warning, where memory does not suffice.
-        directions: also return the unit perturbations.
-        features: also return the penultimate features of the perturbed images.
-        phase: what progress calls it.
     Raises:
         InputError: no such norm or budget.
     """
@@ -49,7 +41,7 @@ class Search:
         predictions: Labels | None = None,
         progress: Progress = silent,
     ) -> BoundaryResult:
-        """See `boundary`."""
+        """See `boundary`; the search is as the record says."""
         if self.features and not callable(getattr(model, "features", None)):
             raise InputError(
                 f"{type(model).__name__} has no features(images): give a model that has, or do "
@@ -84,8 +76,13 @@ def boundary(
     Args:
         model: any module on pixels in [0, 1]; left as it was, also when interrupted.
         pixels: uint8 images, on any device.
+        norm: 2, or inf for the largest change of a pixel.
+        budget: `screen`, `fast`, `default`, `exact`, or a `Budget`; see docs/boundary.md for what
+            each reaches and takes.
+        batch_size: images at a time; halved, with a warning, where memory does not suffice.
+        directions: also return the unit perturbations.
+        features: also return the penultimate features of the perturbed images.
         predictions: the model's fp32 predictions, where they are known; saves a forward pass.
-        others: see `Search`.
     Returns:
         On the CPU. `distance` is inf and `crossed_label` -1 where no crossing was found.
     Raises:
