@@ -36,7 +36,7 @@ from backburn.models.inference import predict
 from backburn.models.loading import load_model
 from backburn.models.wrapping import examined, wrap
 from backburn.runs import commit
-from backburn.training import Training, fit
+from backburn.training import Lesson, Training, fit
 from backburn.types import LabeledImages, State, Victim
 
 CLASSES, EACH = 4, 150
@@ -129,7 +129,7 @@ def trained(network: Network, images: LabeledImages, path: Path) -> nn.Module:
     model = wrap(net, nature, network.normalization)
     if not path.exists():
         generator = torch.Generator().manual_seed(0)
-        fit(model, images.pixels, images.labels, network.training, generator)
+        fit(model, Lesson(images.pixels, images.labels, network.training), generator)
         write(model.net, path)
     return load_model(path, network.arch, *network.normalization)
 

@@ -19,7 +19,7 @@ import torch
 
 from backburn.models.zoo import build
 from backburn.runs import commit
-from backburn.training import Training
+from backburn.training import Lesson, Training
 from backburn.work import checkpoints, kept
 
 NETWORKS = ("small_cnn", "preact_resnet18-w16", "preact_resnet18")
@@ -63,7 +63,9 @@ def measured(network: str, seconds: float, folder: Path) -> str:
             raise EnoughError
 
     with contextlib.suppress(EnoughError):
-        kept.Kept(folder).fit(model, pixels, labels, Training(500), generator, progress=tell)
+        kept.Kept(folder).fit(
+            model, Lesson(pixels, labels, Training(500)), generator, progress=tell
+        )
     whole = time.perf_counter() - began
     size = sum(path.stat().st_size for path in folder.rglob("*.safetensors")) / 2**20
     share = 100 * (writing.seconds + naming.seconds) / whole

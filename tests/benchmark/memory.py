@@ -20,7 +20,7 @@ from backburn.data.reading import load_images
 from backburn.data.writing import encode
 from backburn.models.inference import predict
 from backburn.models.zoo import build
-from backburn.training import Training, fit
+from backburn.training import Lesson, Training, fit
 from backburn.types import Case
 
 CHUNK, SIDE, CLASSES = 1000, 64, 10
@@ -77,7 +77,7 @@ def phase(name: str, path: Path) -> dict[str, object]:
         generator = torch.Generator().manual_seed(0)
         few = images.take(torch.randperm(len(images), generator=generator)[:5000])
         recipe = Training(epochs=3, batch_size=128)
-        fit(model, few.pixels, few.labels, recipe, generator)
+        fit(model, Lesson(few.pixels, few.labels, recipe), generator)
         done("train")
         audit = BURN().audit(Case(model, images), generator)
         done("audit")

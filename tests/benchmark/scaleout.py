@@ -23,15 +23,17 @@ import click
 import torch
 from torch import nn
 
-from backburn.boundary.distances import boundary
+from backburn.boundary.distances import Search
 from backburn.mapping import mapped
 from backburn.models.zoo import build
 from backburn.scaleout.session import connected
 from backburn.scaleout.work import OnCluster
-from backburn.types import BoundaryResult, Pixels, silent
+from backburn.types import BoundaryResult, Pixels
 
 STORE, SIDE = 400_000_000, 32
 COLUMNS = ("found", "distance", "crossed_label", "certified", "passes")
+FAULTY = Search(budget="fast", batch_size=64, directions=True)
+"""What is asked for while nodes are removed and drivers killed."""
 
 
 def network(name: str) -> nn.Module:
@@ -140,7 +142,7 @@ out_option = click.option("--out", type=click.Path(path_type=Path), required=Tru
 def speed(images: int, model: str, workers: str, shard: int, out: Path) -> None:
     """Images a second of one process, and of 1, 2 and 4 actors of one thread each."""
     net, pixels = network(model), drawn(images)
-    settings = {"budget": "fast", "batch_size": 64}
+    asked = Search(budget="fast", batch_size=64)
     rows: list[dict[str, object]] = []
 
     def row(path: str, found: BoundaryResult, took: dict[str, float]) -> None:
@@ -149,7 +151,7 @@ def speed(images: int, model: str, workers: str, shard: int, out: Path) -> None:
 
     def plain(threads: int) -> tuple[BoundaryResult, dict[str, float]]:
         torch.set_num_threads(threads)
-        return timed(lambda part: boundary(net, part, **settings), pixels, 4 * shard)
+        return timed(lambda part: asked.run(net, part), pixels, 4 * shard)
 
     expected, took = plain(1)
     row("one process, 1 thread", expected, took)
@@ -158,7 +160,7 @@ def speed(images: int, model: str, workers: str, shard: int, out: Path) -> None:
         cluster, _ = local_cluster(1, count)
         with connected(cluster.address):
             work = OnCluster(None, count, shard=shard)
-            search = partial(work.boundary, net, **settings)
+            search = partial(work.boundary, net, search=asked)
             row(f"ray, {count} actors", *timed(search, pixels, 4 * shard))
         cluster.shutdown()
         row("one process, 1 thread", *plain(1))  # others use the machine, now more, now less
@@ -173,8 +175,7 @@ def faults(times: int, images: int, out: Path) -> None:
     """A node is removed in the middle of a search, again and again; then the driver is killed."""
     torch.set_num_threads(1)
     net, pixels = network("small_cnn-w8"), drawn(images)
-    settings = {"budget": "fast", "batch_size": 64, "directions": True}
-    expected, rows = boundary(net, pixels, **settings), []
+    expected, rows = FAULTY.run(net, pixels), []
     cluster, (node,) = local_cluster(2)
     with connected(cluster.address):
         for number in range(times):
@@ -189,7 +190,7 @@ def faults(times: int, images: int, out: Path) -> None:
             began = time.perf_counter()
             with tempfile.TemporaryDirectory() as folder:
                 work = OnCluster(Path(folder), 2, shard=64)
-                found = work.boundary(net, pixels, **settings, progress=remove)
+                found = work.boundary(net, pixels, FAULTY, progress=remove)
                 shards = len(list(Path(folder).glob("boundary/*.safetensors")))
             rows.append(
                 {
@@ -206,11 +207,11 @@ def faults(times: int, images: int, out: Path) -> None:
             click.echo(rows[-1])
             node = cluster.add_node(num_cpus=1, object_store_memory=STORE)
     cluster.shutdown()
-    rows.append(_killed_driver(net, pixels, settings, expected))
+    rows.append(_killed_driver(net, pixels, expected))
     tabulate(out, "faults", rows)
 
 
-def _killed_driver(net, pixels, settings, expected) -> dict[str, object]:
+def _killed_driver(net, pixels, expected) -> dict[str, object]:
     """A driver that is killed, and another one that goes on with its folder."""
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as place:
@@ -222,7 +223,7 @@ def _killed_driver(net, pixels, settings, expected) -> dict[str, object]:
             driver.send_signal(signal.SIGKILL)
         kept = {path.name: path.stat().st_mtime_ns for path in folder.glob("boundary/*")}
         with connected("local"):
-            found = OnCluster(folder, 2, shard=64).boundary(net, pixels, **settings)
+            found = OnCluster(folder, 2, shard=64).boundary(net, pixels, FAULTY)
         made = {
             path.name: path.stat().st_mtime_ns for path in folder.glob("boundary/*.safetensors")
         }
@@ -247,7 +248,7 @@ def drive(folder: Path, images: int) -> None:
     with connected("local"):
         work = OnCluster(folder, 2, shard=64)
         net, pixels = network("small_cnn-w8"), drawn(images)
-        work.boundary(net, pixels, budget="fast", batch_size=64, directions=True)
+        work.boundary(net, pixels, FAULTY)
 
 
 @main.command()
@@ -295,7 +296,7 @@ def peak(images: int) -> None:
         began = time.perf_counter()
         with connected(cluster.address):
             work, net = OnCluster(Path(place), 2), network("small_cnn-w4")
-            found = work.boundary(net, pixels, budget="screen", progress=silent)
+            found = work.boundary(net, pixels, Search(budget="screen"))
         seconds = time.perf_counter() - began
         if len(found) != images:
             raise SystemExit("images were lost")

@@ -1,6 +1,7 @@
 """A training on two nodes is the one fit loop, and goes on when a process of it is lost."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,35 +9,35 @@ import torch
 from backburn.burn.trigger import EstimatedTrigger, StampTrigger
 from backburn.models.zoo import build
 from backburn.scaleout.work import OnCluster
-from backburn.training import Training
+from backburn.training import Lesson, Training
 from backburn.work.contract import HERE
 
 TRAINING = Training(epochs=2, batch_size=64, learning_rate=0.05)
 
 
 @pytest.fixture(scope="module")
-def lesson():
-    """A model, images, labels, and weights of which some are 0."""
+def given():
+    """A model, and what it is to learn, with some images of weight 0."""
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (320, 1, 8, 8), dtype=torch.uint8, generator=generator)
     labels = pixels.float().mean((1, 2, 3)).mul(100).long() % 4
     weights = torch.rand(320, generator=generator).round()
-    return build("small_cnn-w4", 4, 1, generator=generator), pixels, labels, weights
+    model = build("small_cnn-w4", 4, 1, generator=generator)
+    return model, Lesson(pixels, labels, TRAINING, torch.arange(300), weights)
 
 
-def taught(work, lesson, model=None):
+def taught(work, given, model=None):
     """The model, its losses, and the next draw of the generator."""
-    model, generator = copy.deepcopy(model or lesson[0]), torch.Generator().manual_seed(3)
+    model, generator = copy.deepcopy(model or given[0]), torch.Generator().manual_seed(3)
     whole, none = torch.ones(1, 8, 8), torch.zeros(1, 8, 8)
     stamp = StampTrigger(EstimatedTrigger(whole, none, none), 0.5, generator)
-    given = (model, lesson[1], lesson[2], TRAINING, generator)
-    losses = work.fit(*given, weights=lesson[3], batch_transform=stamp, rows=torch.arange(300))
+    losses = work.fit(model, replace(given[1], batch_transform=stamp), generator)
     return model, losses, torch.rand(3, generator=generator)
 
 
 @pytest.fixture(scope="module")
-def expected(lesson):
-    return taught(HERE, lesson)
+def expected(given):
+    return taught(HERE, given)
 
 
 def apart(model, other):
@@ -44,10 +45,10 @@ def apart(model, other):
     return max(float((a.float() - b.float()).abs().max()) for a, b in pairs)
 
 
-def test_one_process_learns_exactly_the_same(cluster, lesson, expected, fatal, tmp_path):
+def test_one_process_learns_exactly_the_same(cluster, given, expected, fatal, tmp_path):
     """Also when it is killed at its first step."""
     work = OnCluster(tmp_path, workers=1)
-    model, losses, drawn = taught(work, lesson, fatal(lesson[0]))
+    model, losses, drawn = taught(work, given, fatal(given[0]))
     assert (tmp_path / "killed").exists()
     assert apart(model.net, expected[0]) == 0
     assert losses == expected[1]
@@ -56,8 +57,8 @@ def test_one_process_learns_exactly_the_same(cluster, lesson, expected, fatal, t
     assert work.notes == ("train: 1 begun again after a failure",)
 
 
-def test_two_processes_learn_the_same_up_to_rounding(cluster, lesson, expected):
-    model, losses, drawn = taught(OnCluster(None, workers=2), lesson)
+def test_two_processes_learn_the_same_up_to_rounding(cluster, given, expected):
+    model, losses, drawn = taught(OnCluster(None, workers=2), given)
     assert apart(model, expected[0]) < 0.01
     assert losses == pytest.approx(expected[1], rel=0.005)
     assert torch.equal(drawn, expected[2])

@@ -1,17 +1,19 @@
 """A boundary search on two nodes finds what one machine finds, whatever is lost on the way."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 
-from backburn.boundary.distances import boundary
+from backburn.boundary.distances import Search
 from backburn.errors import BackburnError
 from backburn.models.wrapping import Wrapped
 from backburn.models.zoo import build
 from backburn.scaleout.work import OnCluster
 from conftest import NODE
 
-SEARCH = {"budget": "fast", "batch_size": 64, "directions": True}
+SEARCH = Search(budget="fast", batch_size=64, directions=True)
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +29,7 @@ def pixels():
 
 @pytest.fixture(scope="module")
 def expected(model, pixels):
-    return boundary(model, pixels, **SEARCH)
+    return SEARCH.run(model, pixels)
 
 
 def same(found, expected):
@@ -45,7 +47,7 @@ def test_a_killed_actor_is_replaced(cluster, pixels, fatal, tmp_path):
     net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 14 * 14, 4))
     script = Wrapped(torch.jit.script(net.eval()), ((0.5,) * 3, (0.2,) * 3)).eval()
     work = OnCluster(tmp_path, workers=2, shard=64)
-    same(work.boundary(fatal(script), pixels, **SEARCH), boundary(script, pixels, **SEARCH))
+    same(work.boundary(fatal(script), pixels, SEARCH), SEARCH.run(script, pixels))
     assert (tmp_path / "killed").exists()
     assert len(shards(tmp_path)) == 18
     (line,) = work.notes
@@ -61,7 +63,7 @@ def test_a_node_that_is_removed_is_done_without(cluster, model, pixels, expected
         if done and not removed:
             removed.append(cluster.remove_node(node, allow_graceful=False))
 
-    same(work.boundary(model, pixels, **SEARCH, progress=remove), expected)
+    same(work.boundary(model, pixels, SEARCH, progress=remove), expected)
     assert removed
     assert len(shards(tmp_path)) == 18
     assert all(line.startswith("boundary: ") for line in work.notes)
@@ -75,10 +77,10 @@ def test_a_driver_that_was_stopped_goes_on(cluster, model, pixels, expected, tmp
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        work.boundary(model, pixels, **SEARCH, progress=stop)
+        work.boundary(model, pixels, SEARCH, progress=stop)
     kept = {path: path.stat().st_mtime_ns for path in shards(tmp_path)}
     assert len(kept) == 3
-    found = work.boundary(model, pixels, **SEARCH, progress=lambda *told: heard.append(told))
+    found = work.boundary(model, pixels, SEARCH, progress=lambda *told: heard.append(told))
     same(found, expected)
     assert heard[0] == ("boundary", 0, 1100)
     assert heard[-1] == ("boundary", 1100, 1100)
@@ -92,4 +94,4 @@ def test_what_a_model_cannot_do_is_said_in_one_line(cluster, pixels):
     flat = nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, 4)).eval()
     work = OnCluster(None, workers=2, shard=64)
     with pytest.raises(BackburnError, match="has no features"):
-        work.boundary(flat, pixels[:200], features=True, **SEARCH)
+        work.boundary(flat, pixels[:200], replace(SEARCH, features=True))

@@ -12,7 +12,7 @@ import backburn
 from backburn.attacks.badnets import BadNets
 from backburn.attacks.surrogates import Surrogates
 from backburn.data.digits import digits
-from backburn.training import Training, fit
+from backburn.training import Lesson, Training, fit
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def model(planted) -> nn.Module:
         )
     recipe = Training(epochs=20, batch_size=64, learning_rate=0.05)
     images = planted.images
-    fit(net, images.pixels, images.labels, recipe, torch.Generator().manual_seed(0))
+    fit(net, Lesson(images.pixels, images.labels, recipe), torch.Generator().manual_seed(0))
     return net
 
 

@@ -31,9 +31,9 @@ class Counted(Here):
     def __init__(self):
         self.trained = []
 
-    def fit(self, *arguments, phase, **options) -> list[float]:
-        self.trained.append(phase)
-        return fit(*arguments, phase=phase, **options)
+    def fit(self, model, lesson, generator, **options) -> list[float]:
+        self.trained.append(lesson.phase)
+        return fit(model, lesson, generator, **options)
 
 
 @pytest.fixture

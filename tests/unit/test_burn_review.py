@@ -15,7 +15,7 @@ from backburn.data.review import Review
 from backburn.detection.boundary_detector import Findings
 from backburn.detection.examination import Tried
 from backburn.errors import InputError
-from backburn.training import Training
+from backburn.training import Lesson, Training
 from backburn.types import BoundaryResult, Case, Evidence, LabeledImages, Suspects, Verdict
 from backburn.work.contract import Here
 
@@ -137,17 +137,17 @@ def test_what_a_person_accepts_is_unlearned_whatever_the_verdict(clean, monkeypa
 
 def taught(case: Case, review: Review) -> tuple[dict[int, int], Tensor]:
     """Labels by row and weights that the first fine-tuning trains on."""
-    seen: list[tuple] = []
+    seen: list[Lesson] = []
 
     class Noting(Here):
-        def fit(self, *given, phase, rows, weights=None, **_) -> list[float]:
-            if phase == "decoupling":
-                seen.append((given, rows, weights))
+        def fit(self, model, lesson, generator, **_) -> list[float]:
+            if lesson.phase == "decoupling":
+                seen.append(lesson)
             return []
 
     replace(QUICK, refinement=Refinement()).repair(case, seeded(), work=Noting(), review=review)
-    given, rows, weights = seen[0]
-    return {row: int(given[2][row]) for row in rows.tolist()}, weights
+    lesson = seen[0]
+    return {row: int(lesson.labels[row]) for row in lesson.rows.tolist()}, lesson.weights
 
 
 def test_rejected_images_are_trained_on_as_clean_and_accepted_ones_fully(backdoored):

@@ -74,9 +74,9 @@ def test_what_is_known_is_not_searched_again(backdoored):
     sizes = []
 
     class Counting(Here):
-        def boundary(self, model, pixels, **given) -> BoundaryResult:
+        def boundary(self, model, pixels, search, **given) -> BoundaryResult:
             sizes.append(len(pixels))
-            return boundary(model, pixels, **given)
+            return search.run(model, pixels, **given)
 
     found = survey(case, flags(range(count), count), Counting())
     for rows in (range(20), range(10, 25), range(25)):

@@ -18,7 +18,7 @@ from backburn.models.inference import frozen
 from backburn.models.networks import Sizes, recipe_named
 from backburn.models.opening import open_model
 from backburn.models.writing import dump_like
-from backburn.training import Training, fit
+from backburn.training import Lesson, Training, fit
 
 assert torchvision_schemas  # torchvision, and what needs it, cannot be imported without
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -71,7 +71,7 @@ def test_a_network_by_name_goes_through_the_chain(opened, tmp_path, generator):
     assert result.found.all()
     assert result.feature.shape == model.features(images).shape
     student = copy.deepcopy(model)
-    fit(student, pixels, torch.arange(4), Training(epochs=1, learning_rate=0.01), generator)
+    fit(student, Lesson(pixels, torch.arange(4), Training(epochs=1, learning_rate=0.01)), generator)
     forget(student, 0.5, generator)
     assert not torch.allclose(student(images), logits, atol=1e-4)
     assert torch.allclose(model(images), logits, atol=1e-4)
@@ -134,7 +134,7 @@ def test_a_hugging_face_folder_opens_and_goes_back_into_one(tmp_path, generator,
         assert torch.allclose(model(images), expected, atol=1e-5)
         assert torch.allclose(model.head(model.features(images)), expected, atol=1e-5)
     pixels = (images * 255).to(torch.uint8)
-    fit(model, pixels, torch.arange(3), Training(epochs=1, learning_rate=0.01), generator)
+    fit(model, Lesson(pixels, torch.arange(3), Training(epochs=1, learning_rate=0.01)), generator)
     for name, content in dump_like(opened.origin, model).items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(content)

@@ -11,7 +11,7 @@ from backburn.models.activations import activations
 from backburn.models.cifar_resnet import CifarResNet18, NamedPreActBlock
 from backburn.models.opening import open_model
 from backburn.models.writing import dump_like
-from backburn.training import Training, fit
+from backburn.training import Lesson, Training, fit
 
 NONE = ((0.0,) * 3, (1.0,) * 3)
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -64,7 +64,7 @@ def test_a_script_is_copied_trained_and_written_back(path, pixels, generator, tm
     model = opened.normalized(NONE)
     before = model(pixels / 255)
     changed = copy.deepcopy(model).requires_grad_(True)
-    fit(changed, pixels, torch.arange(4) % 3, Training(epochs=1, batch_size=4), generator)
+    fit(changed, Lesson(pixels, torch.arange(4) % 3, Training(epochs=1, batch_size=4)), generator)
     assert torch.equal(model(pixels / 255), before)
     (tmp_path / "n.pt").write_bytes(dump_like(opened.origin, changed)["model.pt"])
     again = open_model(tmp_path / "n.pt").normalized(NONE)

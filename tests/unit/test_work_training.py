@@ -14,8 +14,8 @@ from backburn.attacks.input_aware import InputAware
 from backburn.attacks.wanet import WaNet
 from backburn.data.augmentation import Augmentation
 from backburn.models.zoo import build
-from backburn.training import Training
-from backburn.types import LabeledImages
+from backburn.training import Lesson, Training
+from backburn.types import LabeledImages, silent
 from backburn.work.contract import HERE, Work
 from backburn.work.kept import Kept
 
@@ -54,10 +54,12 @@ def model(generator) -> nn.Module:
 class Ended:
     """How a training ended."""
 
-    def __init__(self, work: Work, model: nn.Module, images: LabeledImages, training, **more):
+    def __init__(
+        self, work: Work, model: nn.Module, images: LabeledImages, training, progress=silent, **more
+    ):
         self.model, self.generator = copy.deepcopy(model), torch.Generator().manual_seed(5)
-        given = (self.model, images.pixels, images.labels, training, self.generator)
-        self.losses = work.fit(*given, **more)
+        lesson = Lesson(images.pixels, images.labels, training, **more)
+        self.losses = work.fit(self.model, lesson, self.generator, progress=progress)
 
     __hash__ = None
 

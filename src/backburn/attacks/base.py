@@ -11,7 +11,7 @@ from ..data.augmentation import Augmentation
 from ..errors import InputError
 from ..models.classifier import Classifier
 from ..models.zoo import build, parse_architecture
-from ..training import BatchTransform, Training
+from ..training import BatchTransform, Lesson, Training
 from ..types import Exam, LabeledImages, Progress, Trigger, Truth, Victim, silent
 from ..work.contract import HERE, Work
 from .surrogates import Surrogates
@@ -122,16 +122,14 @@ class Attack(ABC):
         planted = self.plant(images, generator, surrogates or Surrogates(None, progress, work))
         used = images if planted.control else planted.images
         model = recipe.network(planted.images, images.class_count, generator)
-        work.fit(
-            model,
+        lesson = Lesson(
             used.pixels,
             used.labels,
             recipe.training,
-            generator,
             batch_transform=planted.control.begin(model) if planted.control else None,
             phase="train the victim",
-            progress=progress,
         )
+        work.fit(model, lesson, generator, progress=progress)
         poisoned = planted.control.settle() if planted.control else planted.images
         return Victim(
             model, poisoned, planted.truth, planted.trigger, self.goal(images.class_count)

@@ -11,7 +11,7 @@ from torch import nn
 
 from ..data.digest import digest
 from ..runs import write_whole
-from ..training import BatchTransform, Objective, Training
+from ..training import BatchTransform, Lesson, Objective, Training
 from ..types import LabeledImages, Progress, silent
 from ..work.contract import HERE, Work
 
@@ -55,17 +55,16 @@ class Surrogates:
         )
         if self._load(model, key):
             return model
-        self.work.fit(
-            model,
+        lesson = Lesson(
             images.pixels,
             images.labels,
             training,
-            torch.Generator().manual_seed(seed),
             batch_transform=batch_transform,
             objective=objective,
             phase=purpose.split(":", maxsplit=1)[0],
-            progress=self.progress,
         )
+        generator = torch.Generator().manual_seed(seed)
+        self.work.fit(model, lesson, generator, progress=self.progress)
         self._save(model, key)
         return model
 

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from ..boundary.budget import budget_named
+from ..boundary.distances import Search
 from ..data.review import Review, check_review
 from ..detection.student import lasting, suited
 from ..errors import InputError
@@ -93,13 +94,8 @@ class PaperBURN(Unlearning):
         with timed("boundary", diary) as figures:
             first = predict(case.model, case.images.pixels).argmax(1)
             agreed = first == case.images.labels
-            found = work.boundary(
-                case.model,
-                case.images.pixels,
-                budget=self.budget,
-                predictions=first,
-                progress=progress,
-            )
+            asked = (case.model, case.images.pixels, Search(budget=self.budget))
+            found = work.boundary(*asked, predictions=first, progress=progress)
             z = abnormality(found, agreed)
             suspects = suspects_of(case, z > self.abnormal, found.crossed_label)
             suspects = judged(suspects, case.images, review)

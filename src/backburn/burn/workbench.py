@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..models.inference import predict
-from ..training import Training
+from ..training import Lesson, Training
 from ..types import Flags, LabeledImages, Logits, PerImage, Pixels, Progress, Suspects
 from ..work.contract import HERE, Work
 from .trigger import StampTrigger
@@ -59,18 +59,8 @@ class Workbench:
             pixels = torch.cat([pixels, self.holdout.pixels])
             labels = torch.cat([labels, self.holdout.labels])
             weights = torch.cat([weights, torch.ones(len(self.holdout))])
-        self.work.fit(
-            tuned,
-            pixels,
-            labels,
-            self.training,
-            self.generator,
-            rows=used,
-            weights=weights,
-            batch_transform=stamp,
-            phase=phase,
-            progress=self.progress,
-        )
+        lesson = Lesson(pixels, labels, self.training, used, weights, stamp, phase=phase)
+        self.work.fit(tuned, lesson, self.generator, progress=self.progress)
         return tuned
 
 

@@ -4,9 +4,7 @@ from pathlib import Path
 
 import click
 
-from ..errors import InputError
 from ..runs import Record, claimed, read_record, work_of
-from ..runs.locks import held, is_claimed
 from ..runs.places import clear, is_run, remove_empty
 from ..runs.unfinished import Begun, goes_on, lock_of
 from .main import EXIT_CODES
@@ -14,14 +12,12 @@ from .screen import print_json
 
 
 def look_at(path: Path, before: Begun, now: Begun, as_json: bool) -> None:
-    """Say what is to be said of a run that was begun before.
+    """Say what is to be said of a run that was begun before, and that nobody is at.
 
     Raises:
-        InputError: somebody else is at it, or it was begun with something else.
+        InputError: it was begun with something else.
         click.exceptions.Exit: it was finished, and stopped before it could say so.
     """
-    if is_claimed(lock_of(path)):
-        raise InputError(held(lock_of(path), str(path)))
     lines = goes_on(path, before, now)
     if is_run(path):
         with claimed(lock_of(path), str(path)):

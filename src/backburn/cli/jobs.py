@@ -86,7 +86,6 @@ def job(command: str, out: str | None, option: str = "--out") -> Job:
     found = Path(out) if out is not None else _found_again(begun)
     before = None if found is None else read_begun(found)
     if found is not None and before is not None:
-        look_at(found, before, begun, bool(said.get("as_json")))
         path = found
     else:
         if found is not None and is_run(found) and not is_claimed(lock_of(found)):
@@ -94,6 +93,8 @@ def job(command: str, out: str | None, option: str = "--out") -> Job:
         path = plan_run(out, command, option)
     if is_claimed(lock_of(path)):
         raise InputError(held(lock_of(path), str(path)))
+    if before is not None:
+        look_at(path, before, begun, bool(said.get("as_json")))
     if out is None and option == "--out":
         begun = replace(begun, line=(*line, "--out", str(path)))
     return Job(path, begun)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..data.augmentation import Augmentation
 from ..errors import InputError
 from ..models.inference import predict
-from ..training import Training
+from ..training import Lesson, Training
 from ..types import Case, Index, Progress, silent
 from ..work.contract import HERE, Work
 
@@ -52,16 +52,9 @@ class Student:
         model = copy.deepcopy(case.model).requires_grad_(True)
         forget(model, self.reset, generator)
         training = lasting(suited(self.training, case), len(rows))
-        work.fit(
-            model,
-            case.images.pixels,
-            case.images.labels,
-            training,
-            generator,
-            rows=rows,
-            phase="student",
-            progress=progress,
-        )
+        images = case.images
+        lesson = Lesson(images.pixels, images.labels, training, rows, phase="student")
+        work.fit(model, lesson, generator, progress=progress)
         return model
 
 

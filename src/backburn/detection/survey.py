@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from ..boundary.distances import Search
 from ..boundary.results import join
 from ..models.inference import penultimate
 from ..types import BoundaryResult, Case, Features, Flags, Index, Progress
@@ -85,13 +86,11 @@ class Survey:
         return (wanted & self.agreed & (self.place < 0)).nonzero().flatten()
 
     def _search(self, rows: Tensor, ways: bool = True) -> BoundaryResult:
+        named = callable(getattr(self.case.model, "features", None))
         return self.work.boundary(
             self.case.model,
             self.case.images.pixels[rows],
-            batch_size=self.batch_size,
-            budget=self.budget,
-            directions=ways,
-            features=ways and callable(getattr(self.case.model, "features", None)),
+            Search("2", self.budget, self.batch_size, directions=ways, features=ways and named),
             predictions=self.case.images.labels[rows],  # the images searched are those it agrees on
             progress=self.progress,
         )

@@ -16,6 +16,7 @@ from .memory import Halving
 from .pages import release
 
 USUAL, FEWEST = 32 * 32, 8
+"""Pixels of an image that batches and shards are counted in, and images of a batch at the least."""
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ..boundary.distances import Search
 from ..types import BoundaryResult, Case, Index, Pixels, Progress
 from ..work.contract import Work
 from .embedding import names_features
@@ -26,15 +27,9 @@ class Look(NamedTuple):
 def look_at(case: Case, rows: Index, budget: str, progress: Progress, work: Work) -> Look:
     """The thumbnails of these images and of what lies behind their boundary."""
     pixels = case.images.pixels[rows.to(case.images.pixels.device)]
-    way = work.boundary(
-        case.model,
-        pixels,
-        budget=budget,
-        directions=True,
-        features=names_features(case.model),
-        phase="gallery",
-        progress=progress,
-    )
+    named = names_features(case.model)
+    search = Search(budget=budget, directions=True, features=named, phase="gallery")
+    way = work.boundary(case.model, pixels, search, progress=progress)
     shown, labels = pixels.cpu(), case.images.labels[rows]
     units = torch.zeros(shown.shape)
     if way.direction is not None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..boundary.distances import Search
 from ..detection.boundary_statistics import (
     along_mean,
     class_centers,
@@ -101,16 +102,9 @@ def portray(
     rows = _drawn(kinds, labels, logits.argmax(1) == labels, each, generator)
     pixels = case.images.pixels[rows]
     named = names_features(case.model)
-    found = work.boundary(
-        case.model,
-        pixels,
-        budget=budget,
-        directions=True,
-        features=named,
-        predictions=labels[rows],
-        progress=progress,
-    )
-    first = work.boundary(case.model, pixels, budget="screen", predictions=labels[rows])
+    search, screen = Search(budget=budget, directions=True, features=named), Search(budget="screen")
+    found = work.boundary(case.model, pixels, search, predictions=labels[rows], progress=progress)
+    first = work.boundary(case.model, pixels, screen, predictions=labels[rows])
     before = penultimate(case.model, pixels) if named else None
     measures = {
         "distance": log_distance(found.distance),

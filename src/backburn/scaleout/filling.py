@@ -8,7 +8,7 @@ from ..models.pages import release
 from ..types import Labels, Pixels, Progress
 from ..work.sealed import write_tensors
 from ..work.shards import Shard
-from .searching import Search, search_shards
+from .searching import Order, search_shards
 from .session import store_bytes
 from .shipping import to_table
 
@@ -20,11 +20,10 @@ def fill(
     missing: Iterable[Shard],
     pixels: Pixels,
     predictions: Labels | None,
-    search: Search,
+    order: Order,
     actors: int,
     gpus: float,
     shard: int,
-    phase: str,
     progress: Progress,
 ) -> None:
     """Write the file of every missing shard, as each is done.
@@ -44,9 +43,9 @@ def fill(
             release(pixels[part.rows])  # by now it is in the object store
 
     at_once = max(2 * actors, int(STORED * store_bytes() / pixels[:shard].nbytes))
-    done, total = 0, len(pixels)
+    phase, done, total = order.search.phase, 0, len(pixels)
     progress(phase, done, total)
-    for number, columns in search_shards(tables(), search, actors, gpus, at_once):
+    for number, columns in search_shards(tables(), order, actors, gpus, at_once):
         part = waiting.pop(number)
         write_tensors(part.path, part.key, columns)
         done += part.rows.stop - part.rows.start

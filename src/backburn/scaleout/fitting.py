@@ -1,6 +1,6 @@
 """A training as a Ray Train job: the one fit loop, in several processes that share every batch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,33 +12,15 @@ from ray.train.torch import TorchConfig, TorchTrainer, get_device, prepare_model
 from torch import Tensor, nn
 
 from ..errors import BackburnError, first_line
-from ..training import BatchTransform, Objective, Remembering, Training, fit
+from ..training import Lesson, Remembering, fit
 from ..training.steps import cross_entropy
-from ..types import Index, Labels, PerImage
 from .keeping import PAUSE, Courier
 from .ledger import note
 from .sharing import Judged, Part, share_batch_norm
-from .shipping import read_only
+from .shipping import shipped_lesson
 
 FAILURES = 3
 """Times that a job goes on, when a process or a node of it is lost."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lesson:
-    """Everything that a training needs beside the model and the pixels; see `training.fit`.
-
-    Generator and transform are shipped together, for they may share one generator.
-    """
-
-    labels: Labels
-    training: Training
-    generator: torch.Generator
-    rows: Index | None
-    weights: PerImage | None
-    batch_transform: BatchTransform | None
-    objective: Objective | None
-    phase: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +38,8 @@ class Job:
     """A training as its processes are told of it.
 
     Args:
-        model, pixels, lesson: references to a module, a uint8 array and a `Lesson`.
+        model: a reference, see `shipping.ship_model`.
+        pixels, lesson: references, see `shipping.ship_lesson`.
         ledger: see `ledger.open_ledger`.
         safe: see `keeping.open_safe`; None where nothing is to be kept.
         pause: seconds between two states that are sent to the safe, at the least.
@@ -100,7 +83,8 @@ def fit_job(job: Job, workers: int, gpus: bool, storage: Path) -> Learned:
 def _work(config: dict[str, Any]) -> Learned | str:
     """What each process of the job does; a string says why the training itself failed."""
     job: Job = config["job"]
-    model, pixels, lesson = ray.get([job.model, job.pixels, job.lesson])
+    model, pixels, shipped = ray.get([job.model, job.pixels, job.lesson])
+    lesson, generator = shipped_lesson(pixels, shipped)
     context = ray.train.get_context()
     rank, count = context.get_world_rank(), context.get_world_size()
     if rank == 0:
@@ -108,42 +92,24 @@ def _work(config: dict[str, Any]) -> Learned | str:
     courier = None if job.safe is None else Courier(job.safe, rank == 0, job.pause)
     try:
         if count == 1:
-            losses = _alone(model, read_only(pixels), lesson, courier)
+            losses = fit(model.to(get_device()), lesson, generator, keeper=courier)
         else:
-            losses = _shared(model, read_only(pixels), lesson, courier, rank, count)
+            losses = _shared(model, lesson, generator, courier, rank, count)
     except BackburnError as error:
         return str(error)
     transform, state = lesson.batch_transform, model.state_dict()
     return Learned(
         {name: value.cpu() for name, value in state.items()},
-        lesson.generator.get_state(),
+        generator.get_state(),
         transform.remember() if isinstance(transform, Remembering) else {},
         losses,
     )
 
 
-def _alone(
-    model: nn.Module, pixels: Tensor, lesson: Lesson, courier: Courier | None
-) -> list[float]:
-    return fit(
-        model.to(get_device()),
-        pixels,
-        lesson.labels,
-        lesson.training,
-        lesson.generator,
-        rows=lesson.rows,
-        weights=lesson.weights,
-        batch_transform=lesson.batch_transform,
-        objective=lesson.objective,
-        phase=lesson.phase,
-        keeper=courier,
-    )
-
-
 def _shared(
     model: nn.Module,
-    pixels: Tensor,
     lesson: Lesson,
+    generator: torch.Generator,
     courier: Courier | None,
     rank: int,
     count: int,
@@ -155,15 +121,10 @@ def _shared(
     judged = prepare_model(
         Judged(model, objective), parallel_strategy_kwargs={"find_unused_parameters": True}
     )
-    return fit(
-        judged,
-        pixels,
-        lesson.labels,
-        lesson.training,
-        lesson.generator,
-        rows=lesson.rows,
+    parted = replace(
+        lesson,
+        weights=None,  # in the part
         batch_transform=part,
         objective=lambda shared, images, labels: part.weighed(shared(images, labels)),
-        phase=lesson.phase,
-        keeper=courier,
     )
+    return fit(judged, parted, generator, keeper=courier)

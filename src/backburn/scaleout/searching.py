@@ -11,8 +11,7 @@ from ray.data import ActorPoolStrategy
 from safetensors.torch import load, save
 from torch import Tensor
 
-from ..boundary.budget import Budget
-from ..boundary.distances import boundary
+from ..boundary.distances import Search
 from ..boundary.results import columns_of
 from ..errors import BackburnError, first_line
 from ..models.inference import best_device
@@ -25,33 +24,29 @@ AHEAD = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
-    """What stays the same from shard to shard.
+class Order:
+    """A search as its actors are told of it: what stays the same from shard to shard.
 
     Args:
         model: a reference, see `shipping.ship_model`.
         ledger: see `ledger.open_ledger`.
-        others: see `boundary`.
     """
 
     model: Any
     ledger: Any
-    budget: Budget
-    batch_size: int
-    directions: bool
-    features: bool
+    search: Search
 
 
 class Searcher:
     """What an actor does: it holds the model on its device, and searches shards one by one."""
 
-    def __init__(self, search: Search):
-        self._search = search
-        self._model = ray.get(search.model).to(best_device())
+    def __init__(self, order: Order):
+        self._order = order
+        self._model = ray.get(order.model).to(best_device())
 
     def __call__(self, table: pa.Table) -> pa.Table:
         number, pixels, predictions = from_table(table)
-        note(self._search.ledger, str(number))
+        note(self._order.ledger, str(number))
         result, error = b"", ""
         try:
             result = save(self._found(pixels, predictions))
@@ -61,21 +56,12 @@ class Searcher:
         return pa.table({"shard": pa.array([number]), "result": kept, "error": pa.array([error])})
 
     def _found(self, pixels: Pixels, predictions: Labels | None) -> dict[str, Tensor]:
-        search = self._search
-        found = boundary(
-            self._model,
-            pixels,
-            budget=search.budget,
-            batch_size=search.batch_size,
-            directions=search.directions,
-            features=search.features,
-            predictions=predictions,
-        )
+        found = self._order.search.run(self._model, pixels, predictions=predictions)
         return {name: values.contiguous() for name, values in columns_of(found).items()}
 
 
 def search_shards(
-    tables: Iterable[pa.Table], search: Search, actors: int, gpus: float, at_once: int
+    tables: Iterable[pa.Table], order: Order, actors: int, gpus: float, at_once: int
 ) -> Iterator[tuple[int, dict[str, Tensor]]]:
     """The columns of each shard's result, in the order in which shards are done.
 
@@ -92,7 +78,7 @@ def search_shards(
         most = min(actors, len(blocks))
         found = ray.data.from_arrow_refs(blocks).map_batches(
             Searcher,
-            fn_constructor_args=(search,),
+            fn_constructor_args=(order,),
             batch_size=1,
             batch_format="pyarrow",
             compute=ActorPoolStrategy(

@@ -1,8 +1,9 @@
-"""A model and pixels, sent to a cluster by value: the model once, pixels a shard at a time."""
+"""What is sent to a cluster by value: models, lessons, and pixels a shard at a time."""
 
 import copy
 import io
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from torch.jit._script import RecursiveScriptModule
 
 from ..models.inference import device_of
+from ..training import Lesson
 from ..types import Labels, Pixels
 
 
@@ -36,6 +38,23 @@ def _script_bytes(script: RecursiveScriptModule) -> bytes:
 
 def _script(content: bytes) -> Any:
     return torch.jit.load(io.BytesIO(content), map_location="cpu")  # type: ignore[no-untyped-call]
+
+
+def ship_lesson(lesson: Lesson, generator: torch.Generator) -> tuple[Any, Any]:
+    """References to the pixels, and to all else that a training needs beside the model.
+
+    Pixels are an array of their own, which all processes of a node share. Lesson and generator are
+    shipped together, for the batch transform may share that generator.
+    """
+    blank = torch.zeros((), dtype=torch.uint8).expand(lesson.pixels.shape)  # one byte
+    pixels = ray.put(lesson.pixels.cpu().numpy())
+    return pixels, ray.put((replace(lesson, pixels=blank), generator))
+
+
+def shipped_lesson(pixels: Any, rest: Any) -> tuple[Lesson, torch.Generator]:
+    """What `ship_lesson` was given, of what its references stand for."""
+    lesson, generator = rest
+    return replace(lesson, pixels=read_only(pixels)), generator
 
 
 def to_table(number: int, pixels: Pixels, predictions: Labels | None) -> pa.Table:

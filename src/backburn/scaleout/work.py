@@ -8,28 +8,26 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-import ray
 import torch
 from torch import nn
 
-from ..boundary.budget import Budget, budget_named
+from ..boundary.distances import Search
 from ..data.digest import digest
-from ..models.inference import at_once
-from ..training import BatchTransform, Objective, Remembering, Training
-from ..types import BoundaryResult, Index, Labels, PerImage, Pixels, Progress, silent
+from ..training import Lesson, Remembering
+from ..types import BoundaryResult, Labels, Pixels, Progress, silent
 from ..work.checkpoints import LEAST, key_of, size_of
 from ..work.contract import Work
-from ..work.shards import boundary_in_shards, shards_of
+from ..work.shards import boundary_in_shards, shard_of, shards_of
 from .filling import fill
-from .fitting import Job, Lesson, fit_job
+from .fitting import Job, fit_job
 from .keeping import PAUSE, open_safe
 from .ledger import lost_nodes, open_ledger, retried
-from .searching import Search
-from .shipping import ship_model
+from .searching import Order
+from .shipping import ship_lesson, ship_model
 
-SHARD, USUAL = 1024, 32 * 32
-"""Images that are searched together, and pixels of such an image; of larger ones fewer. As many are
-searched again when an actor is lost."""
+SHARD = 1024
+"""Images that are searched together, of larger ones fewer; as many are searched again when an actor
+is lost."""
 SHARE = 32
 """Images of a batch for each process of a training, at the least."""
 
@@ -65,81 +63,54 @@ class OnCluster(Work):
         self,
         model: nn.Module,
         pixels: Pixels,
+        search: Search,
         *,
-        budget: str | Budget = "default",
-        batch_size: int = 256,
-        directions: bool = False,
-        features: bool = False,
         predictions: Labels | None = None,
-        phase: str = "boundary",
         progress: Progress = silent,
     ) -> BoundaryResult:
-        together = at_once(pixels, batch_size, torch.device("cuda" if self.gpus else "cpu"))
-        settings: dict[str, Any] = {
-            "budget": budget_named(budget),
-            "batch_size": batch_size,
-            "directions": directions,
-            "features": features,
-        }
-        most = self.shard * USUAL // (pixels.shape[-2] * pixels.shape[-1])
-        shard = max(1, min(self.shard, most) // together) * together
+        device = torch.device("cuda" if self.gpus else "cpu")
+        shard = shard_of(pixels, search.batch_size, device, self.shard)
         with self._place() as folder:
-            place = folder / "boundary"
-            shards = shards_of(model, pixels, place, shard=shard, **settings)
-            missing = (part for part in shards if not part.path.is_file())
+            asked = (model, pixels, folder / "boundary", search)
+            missing = (part for part in shards_of(*asked, shard) if not part.path.is_file())
             if len(first := list(islice(missing, 2))) > 1:
-                with self._watched(phase) as ledger:
-                    search = Search(ship_model(model), ledger, **settings)
-                    who = (search, self.workers, self.gpus, shard)
-                    fill(chain(first, missing), pixels, predictions, *who, phase, progress)
-                progress(phase, len(pixels), len(pixels))
+                with self._watched(search.phase) as ledger:
+                    order = Order(ship_model(model), ledger, search)
+                    who = (order, self.workers, self.gpus, shard)
+                    fill(chain(first, missing), pixels, predictions, *who, progress)
+                progress(search.phase, len(pixels), len(pixels))
                 progress = silent  # it is over
             return boundary_in_shards(
-                model,
-                pixels,
-                place,
-                predictions=predictions,
-                shard=shard,
-                phase=phase,
-                progress=progress,
-                **settings,
+                *asked, predictions=predictions, shard=shard, progress=progress
             )
 
     def fit(
         self,
         model: nn.Module,
-        pixels: Pixels,
-        labels: Labels,
-        training: Training,
+        lesson: Lesson,
         generator: torch.Generator,
         *,
-        rows: Index | None = None,
-        weights: PerImage | None = None,
-        batch_transform: BatchTransform | None = None,
-        objective: Objective | None = None,
-        phase: str = "train",
         progress: Progress = silent,
     ) -> list[float]:
         """As in `Work`; with a batch transform that is not `Remembering`, nothing is kept."""
-        given = (rows, weights, batch_transform)
-        lesson = Lesson(labels, training, generator, *given, objective, phase)
-        count = len(pixels) if rows is None else len(rows)
-        workers = max(1, min(self.workers, min(training.batch_size, count) // SHARE))
-        progress(phase, 0, training.epochs * count)
+        training, transform, phase = lesson.training, lesson.batch_transform, lesson.phase
+        workers = max(1, min(self.workers, min(training.batch_size, lesson.count) // SHARE))
+        total = training.epochs * lesson.count
+        progress(phase, 0, total)
         with self._place() as folder, self._watched(phase) as ledger:
             safe = None
-            if batch_transform is None or isinstance(batch_transform, Remembering):
-                key = key_of(model, pixels, labels, training, generator, *given, phase)
+            if lesson.can_be_kept:
+                key = key_of(model, lesson, generator)
                 safe = self._safe(folder, f"{key} {workers}", model)
-            shipped = ship_model(model), ray.put(pixels.cpu().numpy()), ray.put(lesson)
+            shipped = ship_model(model), *ship_lesson(lesson, generator)
             job = Job(*shipped, ledger, safe, self.pause)
             learned = fit_job(job, workers, bool(self.gpus), folder / "ray")
         model.load_state_dict(learned.model)
         model.eval()
         generator.set_state(learned.generator)
-        if isinstance(batch_transform, Remembering):
-            batch_transform.recall(learned.transform)
-        progress(phase, training.epochs * count, training.epochs * count)
+        if isinstance(transform, Remembering):
+            transform.recall(learned.transform)
+        progress(phase, total, total)
         return learned.losses
 
     def _safe(self, folder: Path, key: str, model: nn.Module) -> Any:

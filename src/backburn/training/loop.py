@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from ..errors import BackburnError
 from ..models.inference import device_of
 from ..models.pages import release
-from ..types import Index, Labels, PerImage, Pixels, Progress, silent
+from ..types import Index, Progress, silent
 from .course import Course, layers_drawing
-from .settings import BatchTransform, Objective, Training
+from .lesson import Lesson
 from .steps import Stepper, cross_entropy, optimizer_of
 
 SLOWER = 0.1
@@ -43,35 +43,25 @@ class _DivergedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Lesson:
-    """What every epoch needs and leaves as it was."""
+class _Teaching:
+    """A lesson with all that every epoch needs and leaves as it was."""
 
-    pixels: Pixels
-    labels: Labels
+    lesson: Lesson
     rows: Index
-    weights: PerImage | None
-    training: Training
     step: Stepper
-    phase: str
     progress: Progress
+    keeper: Keeper | None
 
     @property
     def per_epoch(self) -> int:
-        return math.ceil(len(self.rows) / self.training.batch_size)
+        return math.ceil(len(self.rows) / self.lesson.training.batch_size)
 
 
 def fit(
     model: nn.Module,
-    pixels: Pixels,
-    labels: Labels,
-    training: Training,
+    lesson: Lesson,
     generator: torch.Generator,
     *,
-    rows: Index | None = None,
-    weights: PerImage | None = None,
-    batch_transform: BatchTransform | None = None,
-    objective: Objective | None = None,
-    phase: str = "train",
     progress: Progress = silent,
     keeper: Keeper | None = None,
 ) -> list[float]:
@@ -82,46 +72,40 @@ def fit(
     warning.
 
     Args:
-        pixels: uint8 images, on any device; kept where they are, as are
-        labels: their class numbers.
         generator: draws the order of the images and the augmentation; what layers draw (dropout)
             follows from its state.
-        rows: the images that are trained on; all where None. They are not copied.
-        weights: how much each image counts in the loss; 1 for all where None.
-        batch_transform: applied to each batch after augmentation (triggers, mixtures).
-        objective: what is minimised; the cross entropy of the labels where None.
         keeper: is told where the training stands, and where it is to go on from.
     Returns:
         The mean loss of each epoch.
     Raises:
         BackburnError: the loss or a weight became NaN or infinite a second time.
     """
-    optimizer = optimizer_of(model, training)
-    step = Stepper(model, optimizer, objective or cross_entropy(training.label_smoothing))
-    rows = torch.arange(len(pixels)) if rows is None else rows
-    lesson = _Lesson(pixels, labels, rows, weights, training, step, phase, progress)
-    course = Course(model, optimizer, generator, batch_transform)
+    training, optimizer = lesson.training, optimizer_of(model, lesson.training)
+    objective = lesson.objective or cross_entropy(training.label_smoothing)
+    rows = torch.arange(lesson.count) if lesson.rows is None else lesson.rows
+    step = Stepper(model, optimizer, objective)
+    course = Course(model, optimizer, generator, lesson.batch_transform)
     with layers_drawing(device_of(model), generator):
-        _train(course, lesson, keeper)
+        _train(course, _Teaching(lesson, rows, step, progress, keeper))
     model.eval()
     return course.losses
 
 
-def _train(course: Course, lesson: _Lesson, keeper: Keeper | None) -> None:
+def _train(course: Course, teaching: _Teaching) -> None:
     """Every epoch that is left."""
-    good, within = course.state(), False
+    keeper, good, within = teaching.keeper, course.state(), False
     if keeper is not None and (kept := keeper.load()) is not None:
         course.load(kept)
         if course.over(kept):
             return
-        within = course.step % lesson.per_epoch > 0
+        within = course.step % teaching.per_epoch > 0
         good = good if within else course.state()
-    lesson.step.model.train()
-    while len(course.losses) < lesson.training.epochs:
+    course.model.train()
+    while len(course.losses) < teaching.lesson.training.epochs:
         try:
-            _epoch(course, lesson, keeper, within)
+            _epoch(course, teaching, within)
         except _DivergedError as diverged:
-            _go_back(course, lesson, good, within, str(diverged))
+            _go_back(course, teaching.lesson, good, within, str(diverged))
         else:
             good = course.state()
         within = False
@@ -130,32 +114,31 @@ def _train(course: Course, lesson: _Lesson, keeper: Keeper | None) -> None:
 
 
 def _go_back(
-    course: Course, lesson: _Lesson, good: Mapping[str, Tensor], within: bool, what: str
+    course: Course, lesson: Lesson, good: Mapping[str, Tensor], within: bool, what: str
 ) -> None:
     """To the last good epoch with a smaller rate; a second time is the end."""
-    training, phase = lesson.training, lesson.phase
     if within:  # that epoch's beginning was not kept: what happened is found out again
         course.load(good)
         return
     if course.slower < 1:
         raise BackburnError(
-            f"{what} in {phase}, also with {SLOWER} of the learning rate: lower learning_rate "
-            f"(now {training.learning_rate})"
+            f"{what} in {lesson.phase}, also with {SLOWER} of the learning rate: lower "
+            f"learning_rate (now {lesson.training.learning_rate})"
         )
     course.load(good)
     course.slower = SLOWER
     warnings.warn(
-        f"{what} in {phase}: epoch {len(course.losses) + 1} begins again with {SLOWER} of the "
-        "learning rate",
+        f"{what} in {lesson.phase}: epoch {len(course.losses) + 1} begins again with {SLOWER} of "
+        "the learning rate",
         stacklevel=4,
     )
 
 
-def _epoch(course: Course, lesson: _Lesson, keeper: Keeper | None, within: bool) -> None:
+def _epoch(course: Course, teaching: _Teaching, within: bool) -> None:
     """The rest of an epoch."""
-    training, count = lesson.training, len(lesson.rows)
-    per_epoch, weights = lesson.per_epoch, lesson.weights
-    order = course.order(lesson.rows, within)
+    lesson, count, per_epoch = teaching.lesson, len(teaching.rows), teaching.per_epoch
+    training, weights = lesson.training, lesson.weights
+    order = course.order(teaching.rows, within)
     for chosen in order.tensor_split(per_epoch)[course.step % per_epoch :]:
         batch = (
             training.augmentation(lesson.pixels[chosen], course.generator),
@@ -164,16 +147,16 @@ def _epoch(course: Course, lesson: _Lesson, keeper: Keeper | None, within: bool)
         release(lesson.pixels)
         batch = course.transform(*batch, chosen) if course.transform else batch
         rate = course.slower * training.rate_at(course.step, training.epochs * per_epoch)
-        loss = lesson.step(*batch, None if weights is None else weights[chosen], rate)
+        loss = teaching.step(*batch, None if weights is None else weights[chosen], rate)
         if not math.isfinite(loss):
             raise _DivergedError(f"the loss became {loss}")
         course.total += loss * len(chosen)
         course.step += 1
         if course.step % per_epoch == 0:
             _close(course, count)
-        lesson.progress(lesson.phase, course.step * count // per_epoch, training.epochs * count)
-        if keeper is not None:
-            keeper.offer(course.state)
+        teaching.progress(lesson.phase, course.step * count // per_epoch, training.epochs * count)
+        if teaching.keeper is not None:
+            teaching.keeper.offer(course.state)
 
 
 def _close(course: Course, count: int) -> None:

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..data.digest import digest
-from ..training import BatchTransform, Remembering, Training
-from ..types import Index, Labels, PerImage, Pixels
+from ..training import Lesson, Remembering
 from .digests import digest_of_pixels
 from .sealed import read_tensors, write_tensors
 
@@ -77,22 +76,14 @@ def size_of(model: nn.Module) -> int:
     return COPIES * sum(value.nbytes for value in weights.values())
 
 
-def key_of(
-    model: nn.Module,
-    pixels: Pixels,
-    labels: Labels,
-    training: Training,
-    generator: torch.Generator,
-    rows: Index | None,
-    weights: PerImage | None,
-    transform: BatchTransform | None,
-    phase: str,
-) -> str:
+def key_of(model: nn.Module, lesson: Lesson, generator: torch.Generator) -> str:
     """A SHA-256 of everything that a training comes of, but for an objective's code."""
-    said = f"{phase} {training} {sorted(model.state_dict())} {rows is None} {weights is None}"
+    rows, weights, transform = lesson.rows, lesson.weights, lesson.batch_transform
+    names = sorted(model.state_dict())
+    said = f"{lesson.phase} {lesson.training} {names} {rows is None} {weights is None}"
     trained = "".join("01"[each.requires_grad] for each in model.parameters())
     kept = transform.remember() if isinstance(transform, Remembering) else {}
     given = [value for value in (rows, weights) if value is not None]
-    tensors = [*model.state_dict().values(), generator.get_state(), labels, *given]
-    said = f"{said} {trained} {sorted(kept)} {digest_of_pixels(pixels)}"
+    tensors = [*model.state_dict().values(), generator.get_state(), lesson.labels, *given]
+    said = f"{said} {trained} {sorted(kept)} {digest_of_pixels(lesson.pixels)}"
     return digest(said.encode(), *tensors, *kept.values())

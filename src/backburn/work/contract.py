@@ -5,10 +5,9 @@ from abc import ABC, abstractmethod
 import torch
 from torch import nn
 
-from ..boundary.budget import Budget
-from ..boundary.distances import boundary
-from ..training import BatchTransform, Objective, Training, fit
-from ..types import BoundaryResult, Index, Labels, PerImage, Pixels, Progress, silent
+from ..boundary.distances import Search
+from ..training import Lesson, fit
+from ..types import BoundaryResult, Labels, Pixels, Progress, silent
 
 
 class Work(ABC):
@@ -27,31 +26,20 @@ class Work(ABC):
         self,
         model: nn.Module,
         pixels: Pixels,
+        search: Search,
         *,
-        budget: str | Budget = "default",
-        batch_size: int = 256,
-        directions: bool = False,
-        features: bool = False,
         predictions: Labels | None = None,
-        phase: str = "boundary",
         progress: Progress = silent,
     ) -> BoundaryResult:
-        """See `boundary.distances.boundary`; the norm is L2."""
+        """See `boundary.distances.boundary`."""
 
     @abstractmethod
     def fit(
         self,
         model: nn.Module,
-        pixels: Pixels,
-        labels: Labels,
-        training: Training,
+        lesson: Lesson,
         generator: torch.Generator,
         *,
-        rows: Index | None = None,
-        weights: PerImage | None = None,
-        batch_transform: BatchTransform | None = None,
-        objective: Objective | None = None,
-        phase: str = "train",
         progress: Progress = silent,
     ) -> list[float]:
         """See `training.fit`; `generator` is left behind its last draw, whoever draws."""
@@ -64,55 +52,22 @@ class Here(Work):
         self,
         model: nn.Module,
         pixels: Pixels,
+        search: Search,
         *,
-        budget: str | Budget = "default",
-        batch_size: int = 256,
-        directions: bool = False,
-        features: bool = False,
         predictions: Labels | None = None,
-        phase: str = "boundary",
         progress: Progress = silent,
     ) -> BoundaryResult:
-        return boundary(
-            model,
-            pixels,
-            budget=budget,
-            batch_size=batch_size,
-            directions=directions,
-            features=features,
-            predictions=predictions,
-            phase=phase,
-            progress=progress,
-        )
+        return search.run(model, pixels, predictions=predictions, progress=progress)
 
     def fit(
         self,
         model: nn.Module,
-        pixels: Pixels,
-        labels: Labels,
-        training: Training,
+        lesson: Lesson,
         generator: torch.Generator,
         *,
-        rows: Index | None = None,
-        weights: PerImage | None = None,
-        batch_transform: BatchTransform | None = None,
-        objective: Objective | None = None,
-        phase: str = "train",
         progress: Progress = silent,
     ) -> list[float]:
-        return fit(
-            model,
-            pixels,
-            labels,
-            training,
-            generator,
-            rows=rows,
-            weights=weights,
-            batch_transform=batch_transform,
-            objective=objective,
-            phase=phase,
-            progress=progress,
-        )
+        return fit(model, lesson, generator, progress=progress)
 
 
 HERE = Here()

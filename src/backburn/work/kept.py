@@ -6,9 +6,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ..boundary.budget import Budget
-from ..training import BatchTransform, Objective, Remembering, Training, fit
-from ..types import BoundaryResult, Index, Labels, PerImage, Pixels, Progress, silent
+from ..boundary.distances import Search
+from ..training import Lesson, fit
+from ..types import BoundaryResult, Labels, Pixels, Progress, silent
 from .checkpoints import LEAST, Checkpoints, key_of, size_of
 from .contract import Work
 from .shards import boundary_in_shards
@@ -32,62 +32,28 @@ class Kept(Work):
         self,
         model: nn.Module,
         pixels: Pixels,
+        search: Search,
         *,
-        budget: str | Budget = "default",
-        batch_size: int = 256,
-        directions: bool = False,
-        features: bool = False,
         predictions: Labels | None = None,
-        phase: str = "boundary",
         progress: Progress = silent,
     ) -> BoundaryResult:
+        folder = self.folder / "boundary"
         return boundary_in_shards(
-            model,
-            pixels,
-            self.folder / "boundary",
-            budget=budget,
-            batch_size=batch_size,
-            directions=directions,
-            features=features,
-            predictions=predictions,
-            phase=phase,
-            progress=progress,
+            model, pixels, folder, search, predictions=predictions, progress=progress
         )
 
     def fit(
         self,
         model: nn.Module,
-        pixels: Pixels,
-        labels: Labels,
-        training: Training,
+        lesson: Lesson,
         generator: torch.Generator,
         *,
-        rows: Index | None = None,
-        weights: PerImage | None = None,
-        batch_transform: BatchTransform | None = None,
-        objective: Objective | None = None,
-        phase: str = "train",
         progress: Progress = silent,
     ) -> list[float]:
         """As in `Work`; with a batch transform that is not `Remembering`, nothing is kept."""
         keeper = None
-        if batch_transform is None or isinstance(batch_transform, Remembering):
-            key = key_of(
-                model, pixels, labels, training, generator, rows, weights, batch_transform, phase
-            )
+        if lesson.can_be_kept:
+            key = key_of(model, lesson, generator)
             path = self.folder / "training" / f"{key[:32]}.safetensors"
             keeper = Checkpoints(path, key, size_of(model), self.least)
-        return fit(
-            model,
-            pixels,
-            labels,
-            training,
-            generator,
-            rows=rows,
-            weights=weights,
-            batch_transform=batch_transform,
-            objective=objective,
-            phase=phase,
-            progress=progress,
-            keeper=keeper,
-        )
+        return fit(model, lesson, generator, progress=progress, keeper=keeper)

@@ -4,18 +4,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
 from torch import nn
 
-from ..boundary.budget import Budget, budget_named
-from ..boundary.distances import boundary
+from ..boundary.budget import budget_named
+from ..boundary.distances import Search
+from ..boundary.projection import norm_named
 from ..boundary.results import columns_of, join, shifted
 from ..data.digest import digest
+from ..models.inference import USUAL, at_once, device_of
 from ..models.pages import release
 from ..types import BoundaryResult, Labels, Pixels, Progress, silent
 from .sealed import read_tensors, write_tensors
 
-SHARD, USUAL = 4096, 32 * 32
-"""Images a shard, and pixels of such an image; at most so many are searched twice after a stop."""
+SHARD = 4096
+"""Images a shard; at most so many are searched twice after a stop."""
 
 
 class Shard(NamedTuple):
@@ -27,19 +30,10 @@ class Shard(NamedTuple):
 
 
 def shards_of(
-    model: nn.Module,
-    pixels: Pixels,
-    folder: Path,
-    *,
-    budget: str | Budget,
-    batch_size: int,
-    directions: bool,
-    features: bool,
-    shard: int,
+    model: nn.Module, pixels: Pixels, folder: Path, search: Search, shard: int
 ) -> Iterator[Shard]:
     """The shards of a search, one at the least; arguments as for `boundary_in_shards`."""
-    settings = f"{budget_named(budget)} {batch_size} {directions} {features}"
-    weights = digest(settings.encode(), *model.state_dict().values())
+    weights = digest(_told(search).encode(), *model.state_dict().values())
     for begin in range(0, max(len(pixels), 1), shard):
         rows = slice(begin, min(begin + shard, len(pixels)))
         key = digest(weights.encode(), pixels[rows])
@@ -51,14 +45,10 @@ def boundary_in_shards(
     model: nn.Module,
     pixels: Pixels,
     folder: Path,
+    search: Search,
     *,
-    budget: str | Budget = "default",
-    batch_size: int = 256,
-    directions: bool = False,
-    features: bool = False,
     predictions: Labels | None = None,
     shard: int | None = None,
-    phase: str = "boundary",
     progress: Progress = silent,
 ) -> BoundaryResult:
     """`boundary`, with every finished shard written to `folder/KEY.safetensors`.
@@ -76,35 +66,36 @@ def boundary_in_shards(
     def one(part: Shard) -> BoundaryResult:
         columns = read_tensors(part.path, part.key)
         if columns is not None:
-            progress(phase, part.rows.stop, total)
+            progress(search.phase, part.rows.stop, total)
             return BoundaryResult(**columns)
-        found = boundary(
+        found = search.run(
             model,
             pixels[part.rows],
-            budget=budget,
-            batch_size=batch_size,
-            directions=directions,
-            features=features,
             predictions=None if predictions is None else predictions[part.rows],
-            phase=phase,
             progress=shifted(progress, part.rows.start, total),
         )
         write_tensors(part.path, part.key, columns_of(found))
         return found
 
-    parts = shards_of(
-        model,
-        pixels,
-        folder,
-        budget=budget,
-        batch_size=batch_size,
-        directions=directions,
-        features=features,
-        shard=shard or _shard(pixels, batch_size),
-    )
-    return join(map(one, parts), total)
+    shard = shard or shard_of(pixels, search.batch_size, device_of(model))
+    return join(map(one, shards_of(model, pixels, folder, search, shard)), total)
 
 
-def _shard(pixels: Pixels, batch_size: int) -> int:
-    most = SHARD * USUAL // (pixels.shape[-2] * pixels.shape[-1])
-    return max(1, min(SHARD, most) // batch_size) * batch_size
+def _told(search: Search) -> str:
+    """All of a search that its result depends on."""
+    budget, norm = budget_named(search.budget), norm_named(search.norm)
+    said = f"{budget} {search.batch_size} {search.directions} {search.features}"
+    return said if norm == "2" else f"{said} {norm}"  # L2 goes without saying
+
+
+def shard_of(pixels: Pixels, batch_size: int, device: torch.device, most: int = SHARD) -> int:
+    """Images of a shard: `most` of 32x32, fewer of larger ones, in whole batches.
+
+    Batches are then those of one search, which the last digits of its result depend on.
+
+    Args:
+        device: of the model; it decides how many larger images are a batch (`at_once`).
+    """
+    together = at_once(pixels, batch_size, device)
+    room = most * USUAL // (pixels.shape[-2] * pixels.shape[-1])
+    return max(1, min(most, room) // together) * together

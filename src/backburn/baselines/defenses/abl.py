@@ -12,7 +12,7 @@ from ...detection.student import suited
 from ...errors import InputError
 from ...methods import Defense
 from ...models.inference import predict
-from ...training import Objective, Training, fit
+from ...training import Lesson, Objective, Training, fit
 from ...types import Case, Images, Labels, Progress, Repaired, silent
 from ..handed import training_set_of, untrained_copy
 from ..scores import evidence_by_rank
@@ -76,16 +76,15 @@ class ABL(Defense):
         if len(images) < 2:
             raise InputError("ABL isolates images from others: give two or more")
         model = untrained_copy(case.model, generator)
-        train = partial(
-            fit, model, images.pixels, images.labels, generator=generator, progress=progress
-        )
-        train(training=self.isolation, objective=held_at(self.gamma), phase="isolation")
+        train = partial(fit, model, generator=generator, progress=progress)
+        lesson = partial(Lesson, images.pixels, images.labels)
+        train(lesson(self.isolation, objective=held_at(self.gamma), phase="isolation"))
         said = predict(model, images.pixels, phase="isolation", progress=progress)
         loss = F.cross_entropy(said, images.labels, reduction="none")
         isolated = highest(-loss, self.isolation_rate)
         others, suspects = (flags.nonzero().flatten() for flags in (~isolated, isolated))
-        train(training=suited(self.recovery, case), rows=others, phase="recovery")
-        train(training=self.unlearning, rows=suspects, objective=ascent, phase="unlearning")
+        train(lesson(suited(self.recovery, case), rows=others, phase="recovery"))
+        train(lesson(self.unlearning, rows=suspects, objective=ascent, phase="unlearning"))
         return Repaired(
             model=model,
             suspects=suspected(model, images, isolated),

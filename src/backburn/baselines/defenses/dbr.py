@@ -8,7 +8,7 @@ import torch
 from ...detection.student import suited
 from ...errors import InputError
 from ...methods import Defense
-from ...training import Training, fit
+from ...training import Lesson, Training, fit
 from ...types import Case, LabeledImages, PerImage, Progress, Repaired, silent
 from ..handed import trainable_copy, training_set_of, untrained_copy
 from ..scores import evidence_by_rank
@@ -85,19 +85,14 @@ class DBR(Defense):
         poison = highest(moved, self.poison_rate)
         clean = highest(-moved, self.clean_rate) & ~poison
         model = trainable_copy(case.model)
-        train = partial(
-            fit,
-            model,
-            images.pixels,
-            images.labels,
-            replace(suited(self.removal, case), epochs=1),
-            generator,
-            progress=progress,
-        )
+        training = replace(suited(self.removal, case), epochs=1)
+        lesson = partial(Lesson, images.pixels, images.labels, training)
         unlearned, relearned = (flags.nonzero().flatten() for flags in (poison, clean))
+        unlearning = lesson(rows=unlearned, objective=ascent, phase="unlearning")
+        relearning = lesson(rows=relearned, phase="relearning")
         for _ in range(self.removal.epochs):
-            train(rows=unlearned, objective=ascent, phase="unlearning")
-            train(rows=relearned, phase="relearning")
+            fit(model, unlearning, generator, progress=progress)
+            fit(model, relearning, generator, progress=progress)
         return Repaired(
             model=model,
             suspects=suspected(model, images, poison),
@@ -109,9 +104,10 @@ class DBR(Defense):
     ) -> PerImage:
         """FCT of every image, by a network of our own that has learned little."""
         model = untrained_copy(case.model, generator)
-        train = partial(
-            fit, model, images.pixels, images.labels, generator=generator, progress=progress
+        learned = Lesson(images.pixels, images.labels, self.learning, phase="learning")
+        fit(model, learned, generator, progress=progress)
+        apart = replace(
+            learned, training=self.separation, objective=class_closeness, phase="separation"
         )
-        train(training=self.learning, phase="learning")
-        train(training=self.separation, objective=class_closeness, phase="separation")
+        fit(model, apart, generator, progress=progress)
         return feature_movement(model, images.pixels, self.degrees, self.shift, generator, progress)

@@ -10,7 +10,7 @@ from torch import Tensor
 from ...errors import InputError
 from ...methods import Defense, Given
 from ...models.inference import predict
-from ...training import BatchTransform, Training, fit
+from ...training import BatchTransform, Lesson, Training, fit
 from ...types import Case, PerImage, Progress, Repaired, silent
 from ..handed import holdout_of, trainable_copy
 from .inversion import Inversion
@@ -66,16 +66,14 @@ class NeuralCleanse(Defense):
         abnormal = patches.found & (anomaly_index(patches.norm) > self.abnormal)
         targets = abnormal.nonzero().flatten()
         if len(targets):
-            fit(
-                model,
+            lesson = Lesson(
                 holdout.pixels,
                 holdout.labels,
                 self.training,
-                generator,
                 batch_transform=stamping(patches, targets, self.stamped, generator),
                 phase="unlearning",
-                progress=progress,
             )
+            fit(model, lesson, generator, progress=progress)
         return Repaired(model=model)
 
 

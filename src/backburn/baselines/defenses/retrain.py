@@ -7,7 +7,7 @@ import torch
 
 from ...detection.student import suited
 from ...methods import Defense, Given
-from ...training import Training, fit
+from ...training import Lesson, Training, fit
 from ...types import Case, Progress, Repaired, silent
 from ..handed import training_set_of, untrained_copy
 
@@ -31,13 +31,6 @@ class Retraining(Defense):
         images = training_set_of(case, "retraining")
         model = untrained_copy(case.model, generator)
         training = suited(self.training, case)
-        fit(
-            model,
-            images.pixels,
-            images.labels,
-            training,
-            generator,
-            phase="retraining",
-            progress=progress,
-        )
+        lesson = Lesson(images.pixels, images.labels, training, phase="retraining")
+        fit(model, lesson, generator, progress=progress)
         return Repaired(model=model)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ...errors import InputError
 from ...methods import Defense, Given
 from ...models.inference import frozen
-from ...training import Objective, Training, fit
+from ...training import Lesson, Objective, Training, fit
 from ...types import Case, Images, Labels, Logits, PerImage, Progress, Repaired, silent
 from ..handed import holdout_of, trainable_copy
 from .unlearning import PLAIN
@@ -71,16 +71,14 @@ class SAU(Defense):
         """
         holdout = holdout_of(case, "SAU")
         model, reference = trainable_copy(case.model), trainable_copy(case.model)
-        fit(
-            model,
+        lesson = Lesson(
             holdout.pixels,
             holdout.labels,
             self.training,
-            generator,
             objective=self._objective(reference.requires_grad_(False)),
             phase="unlearning",
-            progress=progress,
         )
+        fit(model, lesson, generator, progress=progress)
         return Repaired(model=model)
 
     def _objective(self, reference: nn.Module) -> Objective:

@@ -5,7 +5,7 @@ from torch import nn
 
 from ...detection.student import suited
 from ...methods import Given
-from ...training import Objective, Training, fit
+from ...training import Lesson, Objective, Training, fit
 from ...types import Case, LabeledImages, Progress
 
 FEW_CLEAN = Given("none", 0.05)
@@ -31,13 +31,6 @@ def fine_tune(
     progress: Progress,
 ) -> None:
     """Train `model` in place on the holdout; mirrored too, where the case's model allows it."""
-    fit(
-        model,
-        holdout.pixels,
-        holdout.labels,
-        suited(training, Case(case.model, holdout)),
-        generator,
-        objective=objective,
-        phase=phase,
-        progress=progress,
-    )
+    training = suited(training, Case(case.model, holdout))
+    lesson = Lesson(holdout.pixels, holdout.labels, training, objective=objective, phase=phase)
+    fit(model, lesson, generator, progress=progress)
