@@ -1,5 +1,11 @@
-"""Rows of numbers in a mapped file, where they would be much for the memory."""
+"""Rows of numbers in a mapped file, where they would be much for the memory.
 
+Resident memory is for what is being looked at: pages that are done with are let go of.
+"""
+
+import ctypes
+import mmap
+import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +19,10 @@ from .errors import InputError
 
 IN_MEMORY = 2**28
 """The most bytes of one table that are held in memory."""
+AT_ONCE = 256
+"""Rows that are taken of a mapped table at a time: the system maps what lies around each, too."""
+DONTNEED = 4
+"""MADV_DONTNEED of Linux; elsewhere it may discard what was written."""
 
 
 def size_of(shape: tuple[int, ...], dtype: torch.dtype) -> int:
@@ -73,3 +83,37 @@ def no_room(what: str, folder: Path, size: int, error: OSError) -> InputError:
         f"{size / 1e9:.1f} GB of {what} cannot be written to {folder}: {error.strerror}; "
         "free some room, name another folder, or take fewer or smaller images"
     )
+
+
+def rows_of(table: Tensor, rows: Tensor) -> Tensor:
+    """A copy of these rows of a table; of a mapped one, no more than a few pages are ever held."""
+    if not is_mapped(table):
+        return table[rows]
+    found = table.new_empty((len(rows), *table.shape[1:]))
+    for begin in range(0, len(rows), AT_ONCE):
+        part = rows[begin : begin + AT_ONCE]
+        found[begin : begin + len(part)] = table[part]
+        release(table)
+    return found
+
+
+def is_mapped(table: Tensor) -> bool:
+    """Whether the numbers lie in a file."""
+    return table.device.type == "cpu" and table.untyped_storage().filename is not None
+
+
+def release(pixels: Tensor) -> None:
+    """Let go of the pages of a contiguous part of a mapped file; they come back when read again.
+
+    What has no file behind it is left alone, and so is everything but Linux. The mapping is
+    shared, so nothing that was written is lost.
+    """
+    if sys.platform != "linux" or not pixels.numel() or not is_mapped(pixels):
+        return
+    if not pixels.is_contiguous():
+        return
+    start = pixels.data_ptr()
+    end = start + pixels.numel() * pixels.element_size()
+    first = start - start % mmap.PAGESIZE
+    # advice that is not taken costs memory, no correctness
+    ctypes.CDLL(None).madvise(ctypes.c_void_p(first), ctypes.c_size_t(end - first), DONTNEED)

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int8, Int64, UInt8
 from torch import Tensor, nn
 
+from .mapping import rows_of
 from .markup import Facts, Shown
 
 Pixels: TypeAlias = UInt8[Tensor, "n c h w"]
@@ -75,7 +76,9 @@ class LabeledImages:
         """The rows of `index`, in that order."""
         index = index.nonzero().flatten() if index.dtype == torch.bool else index
         names = tuple(self.names[i] for i in index.tolist()) if self.names else ()
-        return replace(self, pixels=self.pixels[index], labels=self.labels[index], names=names)
+        return replace(
+            self, pixels=rows_of(self.pixels, index), labels=self.labels[index], names=names
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from torch import nn
 from backburn import mapping
 from backburn.detection.boundary_detector import BoundaryDetector
 from backburn.errors import InputError
+from backburn.mapping import rows_of
 from backburn.models.activations import activations
 from backburn.models.inference import predict
-from backburn.models.pages import take
 
 PIXELS = torch.randint(256, (50, 3, 8, 8), generator=torch.Generator().manual_seed(0)).byte()
 
@@ -57,7 +57,7 @@ def test_what_is_found_out_does_not_depend_on_where_they_are(backdoored, request
 
 def test_rows_of_a_mapped_table_are_copies(net, spilling):
     table, rows = predict(net, PIXELS), torch.tensor([3, 1, 3])
-    found = take(table, rows)
+    found = rows_of(table, rows)
     assert torch.equal(found, table[rows])
     assert found.untyped_storage().filename is None
     found.zero_()

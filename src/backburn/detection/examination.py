@@ -7,6 +7,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from ..mapping import rows_of
 from ..models.inference import predict
 from ..types import Case, ClassEvidence, Evidence, Features, Flags, Progress, Verdict
 from ..work.contract import HERE, Work
@@ -106,7 +107,7 @@ class Laboratory:
         def asked(label: int, division: Division) -> Trial:
             others = self.rows[label][held_out[self.rows[label]]]
             said, compared = (
-                predict(student, self.case.images.pixels[rows])
+                predict(student, rows_of(self.case.images.pixels, rows))
                 for rows in (division.inside, others)
             )
             trial = tried.trials[label]

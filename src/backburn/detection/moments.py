@@ -6,7 +6,7 @@ from functools import reduce
 import torch
 from torch import Tensor
 
-from ..models.pages import take
+from ..mapping import rows_of
 from ..types import Index
 
 AT_ONCE = 2**22
@@ -55,7 +55,7 @@ def moments(values: Tensor, rows: Index | None = None) -> Moments:
     """
     rows = torch.arange(len(values)) if rows is None else rows
     size = max(1, AT_ONCE // max(1, values[:1].numel()))
-    return reduce(Moments.merge, (_sums(take(values, part)) for part in torch.split(rows, size)))
+    return reduce(Moments.merge, (_sums(rows_of(values, part)) for part in torch.split(rows, size)))
 
 
 def _sums(values: Tensor) -> Moments:

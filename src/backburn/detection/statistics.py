@@ -9,7 +9,7 @@ from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from torch import Tensor
 
-from ..models.pages import take
+from ..mapping import rows_of
 from ..types import Index
 from .moments import moments
 
@@ -121,7 +121,7 @@ def _principal(
     known = moments(activations, fitted)
 
     def scaled(part: Tensor) -> np.ndarray:
-        values = take(activations, part).float()
+        values = rows_of(activations, part).float()
         return np.asarray((values - known.mean) / known.spread.clamp_min(1e-3))
 
     sample = scaled(_at_most(FITTED, fitted, seed))

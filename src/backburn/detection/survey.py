@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ..boundary.distances import Search
 from ..boundary.results import join
+from ..mapping import rows_of
 from ..models.inference import penultimate
 from ..types import BoundaryResult, Case, Features, Flags, Index, Progress
 from ..work.contract import HERE, Work
@@ -75,7 +76,7 @@ class Survey:
         if found.feature is None:
             ways = found.direction.float()  # type: ignore[union-attr]
         else:
-            pixels = self.case.images.pixels[rows[known]]
+            pixels = rows_of(self.case.images.pixels, rows[known])
             before = penultimate(self.case.model, pixels, batch_size=self.batch_size)
             ways = (found.feature - before) * found.found[:, None]
         out = ways.new_zeros((len(rows), ways.shape[1]))
@@ -89,7 +90,7 @@ class Survey:
         named = callable(getattr(self.case.model, "features", None))
         return self.work.boundary(
             self.case.model,
-            self.case.images.pixels[rows],
+            rows_of(self.case.images.pixels, rows),
             Search("2", self.budget, self.batch_size, directions=ways, features=ways and named),
             predictions=self.case.images.labels[rows],  # the images searched are those it agrees on
             progress=self.progress,

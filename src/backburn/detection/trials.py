@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..mapping import rows_of
 from ..metrics import rate
 from ..models.inference import predict
 from ..types import Index, LabeledImages, Logits, Pixels
@@ -75,8 +76,10 @@ def carry_over(
     }
     if not chosen:
         return {}
-    difference = foreign(mean_difference(images.pixels, division), images.pixels[_few(division)])
-    pixels = images.pixels[torch.cat(list(chosen.values()))]
+    difference = foreign(
+        mean_difference(images.pixels, division), rows_of(images.pixels, _few(division))
+    )
+    pixels = rows_of(images.pixels, torch.cat(list(chosen.values())))
     sizes = [len(rows) for rows in chosen.values()]
     before = _called(model, pixels, label, sizes)
     risen = [
@@ -100,7 +103,8 @@ def kept_without(
     difference = mean_difference(images.pixels, division)
     return tuple(
         rate(
-            predict(model, _moved(images.pixels[_some(rows, generator)], moved)).argmax(1) == label
+            predict(model, _moved(rows_of(images.pixels, _some(rows, generator)), moved)).argmax(1)
+            == label
         )
         for rows, moved in ((division.inside, -difference), (division.outside, difference))
     )  # type: ignore[return-value]

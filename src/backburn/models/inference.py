@@ -10,10 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
-from ..mapping import is_large, spilled
+from ..mapping import is_large, release, spilled
 from ..types import Features, Images, Logits, Pixels, Progress, silent
 from .memory import Halving
-from .pages import release
 
 USUAL, FEWEST = 32 * 32, 8
 """Pixels of an image that batches and shards are counted in, and images of a batch at the least."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 
-from ..models.pages import release
+from ..mapping import release
 from ..types import Labels, Pixels, Progress
 from ..work.sealed import write_tensors
 from ..work.shards import Shard

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import BackburnError
+from ..mapping import rows_of
 from ..models.inference import device_of
-from ..models.pages import release
 from ..types import Index, Progress, silent
 from .course import Course, layers_drawing
 from .lesson import Lesson
@@ -141,10 +141,9 @@ def _epoch(course: Course, teaching: _Teaching, within: bool) -> None:
     order = course.order(teaching.rows, within)
     for chosen in order.tensor_split(per_epoch)[course.step % per_epoch :]:
         batch = (
-            training.augmentation(lesson.pixels[chosen], course.generator),
+            training.augmentation(rows_of(lesson.pixels, chosen), course.generator),
             lesson.labels[chosen],
         )
-        release(lesson.pixels)
         batch = course.transform(*batch, chosen) if course.transform else batch
         rate = course.slower * training.rate_at(course.step, training.epochs * per_epoch)
         loss = teaching.step(*batch, None if weights is None else weights[chosen], rate)

@@ -3,7 +3,7 @@
 from torch import nn
 
 from ..data.digest import digest
-from ..models.pages import release
+from ..mapping import release
 from ..types import LabeledImages, Pixels
 
 AT_ONCE = 4096

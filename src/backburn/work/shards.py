@@ -12,8 +12,8 @@ from ..boundary.distances import Search
 from ..boundary.projection import norm_named
 from ..boundary.results import columns_of, join, shifted
 from ..data.digest import digest
+from ..mapping import release
 from ..models.inference import USUAL, at_once, device_of
-from ..models.pages import release
 from ..types import BoundaryResult, Labels, Pixels, Progress, silent
 from .sealed import read_tensors, write_tensors
 

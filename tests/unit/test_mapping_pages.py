@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
+from backburn.mapping import release
 from backburn.models.inference import predict
-from backburn.models.pages import release
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="pages are let go of on Linux only")
 MIB = 2**20
