@@ -24,6 +24,7 @@ import torch
 from torch import nn
 
 from backburn.boundary.distances import Search
+from backburn.detection.groups import by_activations
 from backburn.mapping import mapped
 from backburn.models.zoo import build
 from backburn.scaleout.session import connected
@@ -277,7 +278,7 @@ def memory(counts: str, out: Path) -> None:
 @main.command(hidden=True)
 @click.argument("images", type=int)
 def peak(images: int) -> None:
-    """Peak memory of a driver: what is its own, and with shared pages."""
+    """Peak memory of a driver that divides classes and searches: its own, and with shared pages."""
     peaks = {"RssAnon": 0, "VmRSS": 0}
 
     def watch() -> None:
@@ -296,7 +297,10 @@ def peak(images: int) -> None:
         began = time.perf_counter()
         with connected(cluster.address):
             work, net = OnCluster(Path(place), 2), network("small_cnn-w4")
-            found = work.boundary(net, pixels, Search(budget="screen"))
+            rows, said = work.activations(net, pixels)
+            for label in said.unique():
+                by_activations(rows, (said == label).nonzero().flatten(), 0)
+            found = work.boundary(net, pixels, Search(budget="screen"), predictions=said)
         seconds = time.perf_counter() - began
         if len(found) != images:
             raise SystemExit("images were lost")

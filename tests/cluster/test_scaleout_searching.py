@@ -8,8 +8,11 @@ from torch import nn
 
 from backburn.boundary.distances import Search
 from backburn.errors import BackburnError
+from backburn.models.activations import activations
 from backburn.models.wrapping import Wrapped
 from backburn.models.zoo import build
+from backburn.scaleout import filling
+from backburn.scaleout.asking import Order, Watching
 from backburn.scaleout.work import OnCluster
 from conftest import NODE
 
@@ -95,3 +98,31 @@ def test_what_a_model_cannot_do_is_said_in_one_line(cluster, pixels):
     work = OnCluster(None, workers=2, shard=64)
     with pytest.raises(BackburnError, match="has no features"):
         work.boundary(flat, pixels[:200], replace(SEARCH, features=True))
+
+
+def test_activations_are_those_of_one_machine_though_an_actor_is_killed(
+    cluster, model, pixels, fatal, tmp_path
+):
+    work, told = OnCluster(tmp_path, workers=2, shard=64), []
+    rows, said = work.activations(fatal(model), pixels, progress=lambda *x: told.append(x))
+    expected = activations(model, pixels)
+    assert torch.equal(rows, expected[0])
+    assert torch.equal(said, expected[1])
+    assert (tmp_path / "killed").exists()
+    (line,) = work.notes
+    assert line.startswith("activations: ")
+    assert told[0] == ("activations", 0, 1100)
+    assert told[-1] == ("activations", 1100, 1100)
+
+
+def test_answers_that_come_early_wait_for_those_before(pixels, monkeypatch):
+    def answers(tables, *_):
+        numbers = [table["shard"][0].as_py() for table in tables]
+        for number in (1, 2, 0, *numbers[:2:-1]):
+            yield number, {"number": torch.tensor(number)}
+
+    monkeypatch.setattr(filling, "answers", answers)
+    monkeypatch.setattr(filling, "store_bytes", lambda: 1e9)
+    crew = filling.Crew(2, 0.0, 200)
+    found = filling.in_order(pixels, Order(None, None, Watching()), crew, lambda *_: None)
+    assert [int(each["number"]) for each in found] == [0, 1, 2, 3, 4, 5]

@@ -109,11 +109,11 @@ class Cramped(nn.Module):
         return images.flatten(1)
 
 
-@pytest.mark.parametrize("ask", [predict, lambda *given: activations(*given)[1]])
+@pytest.mark.parametrize("ask", [predict, lambda *given: activations(*given)[0].float()])
 def test_where_memory_is_short_batches_are_halved_and_it_is_said(ask, pixels):
     with pytest.warns(UserWarning, match="memory is short: asking about [31] images at a time"):
         said = ask(Cramped(), pixels)
-    assert torch.allclose(said, pixels.flatten(1) / 255)
+    assert torch.allclose(said, pixels.flatten(1) / 255, atol=1e-3)
 
 
 def test_one_image_that_never_fits_is_an_error():

@@ -55,7 +55,7 @@ def test_a_script_is_opened_asked_and_searched(path, pixels):
     assert "features are not known" in opened.report[-1]
     model = opened.normalized(NONE)
     assert not hasattr(model, "features")
-    assert activations(model, pixels)[1].shape == (4, 3)
+    assert activations(model, pixels)[1].shape == (4,)
     assert boundary(model, pixels, budget="fast").found.all()
 
 

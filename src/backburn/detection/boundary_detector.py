@@ -9,7 +9,6 @@ import torch
 from ..boundary.budget import budget_named
 from ..errors import InputError
 from ..methods import Detector
-from ..models.activations import activations
 from ..models.checking import check_fit
 from ..types import BoundaryResult, Case, Evidence, Flags, Progress, Verdict, silent
 from ..work.contract import HERE, Work
@@ -97,8 +96,8 @@ class BoundaryDetector(Detector):
             InputError: a model that agrees with no label at all.
         """
         model, pixels, labels = case.model, case.images.pixels, case.images.labels
-        features, logits = activations(model, pixels, progress=progress)
-        agreed = logits.argmax(1) == labels
+        features, said = work.activations(model, pixels, progress=progress)
+        agreed = said == labels
         if not bool(agreed.any()):
             raise InputError(
                 f"the model agrees with none of the {len(labels)} labels: give the images and "

@@ -1,12 +1,12 @@
 """What every layer of a network makes of an image, in a few numbers per channel."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
-from ..types import Features, Images, Pixels, Progress, silent
+from ..types import Features, Images, Labels, Pixels, Progress, silent
 from .inference import asked, batches, collected, frozen
 
 NORMALIZING = (
@@ -16,37 +16,49 @@ NORMALIZING = (
     nn.RMSNorm,
 )
 WEIGHING = (nn.Linear, nn.modules.conv._ConvNd)
+BATCH = 512
 
 
 def activations(
     model: nn.Module,
     pixels: Pixels,
     *,
-    batch_size: int = 512,
+    batch_size: int = BATCH,
     phase: str = "activations",
     progress: Progress = silent,
-) -> tuple[Features, Tensor]:
-    """Channel statistics of every layer, and the logits; the model is left as it was.
+) -> tuple[Features, Labels]:
+    """Channel statistics of every layer, and the predictions; the model is left as it was.
 
     Args:
         pixels: uint8 images, on any device.
     Returns:
         On the CPU, `(n, d)` in half precision: mean and maximum over positions of every channel
         after every normalizing layer (after every convolution and linear layer where there is
-        none, the logits themselves where no layer can be watched); and the fp32 logits `(n, k)`.
+        none, the logits themselves where no layer can be watched); and the predicted labels.
     """
     seen: list[Tensor] = []
-    logits: list[Tensor] = []
 
-    def found() -> Iterator[Tensor]:
+    def found() -> Iterator[tuple[Tensor, Tensor]]:
         given = batches(model, pixels, batch_size, phase, progress)
         for said in asked(lambda images: _ask(model, images, seen), given):
-            logits.append(said.cpu())
-            yield torch.cat(seen or [said], 1)
+            yield torch.cat(seen or [said], 1), said.argmax(1)
 
     with frozen(model), torch.inference_mode(), _watched(model, seen):
-        rows = collected(found(), len(pixels), torch.half)
-    return rows, torch.cat(logits)
+        return gathered(found(), len(pixels))
+
+
+def gathered(parts: Iterable[tuple[Tensor, Tensor]], count: int) -> tuple[Features, Labels]:
+    """Statistics and predictions of consecutive images, put together."""
+    said: list[Tensor] = []
+
+    def rows() -> Iterator[Tensor]:
+        for values, labels in parts:
+            said.append(labels.cpu())
+            yield values
+
+    table = collected(rows(), count, torch.half)
+    with torch.inference_mode(False):  # what comes of it may be trained on
+        return table, torch.cat([torch.zeros(0, dtype=torch.long), *said])
 
 
 def _ask(model: nn.Module, images: Images, seen: list[Tensor]) -> Tensor:

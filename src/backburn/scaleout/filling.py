@@ -1,14 +1,16 @@
-"""The shards of a boundary search that a folder lacks, searched on the cluster."""
+"""The shards of a question, asked on the cluster: into files, or one after the other."""
 
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple, Protocol, TypeVar
 
 import pyarrow as pa
+from torch import Tensor
 
 from ..mapping import release
 from ..types import Labels, Pixels, Progress
 from ..work.sealed import write_tensors
 from ..work.shards import Shard
-from .searching import Order, search_shards
+from .asking import Order, answers
 from .session import store_bytes
 from .shipping import to_table
 
@@ -16,37 +18,86 @@ STORED = 0.2
 """Of this node's object store, for the pixels of shards that are under way."""
 
 
+class Piece(Protocol):
+    """Consecutive images."""
+
+    @property
+    def rows(self) -> slice: ...
+
+
+class Crew(NamedTuple):
+    """Who answers: actors at the most, what each holds of a GPU, and images a shard."""
+
+    actors: int
+    gpus: float
+    shard: int
+
+
+P = TypeVar("P", bound=Piece)
+
+
+def answered(
+    pieces: Iterable[P],
+    pixels: Pixels,
+    predictions: Labels | None,
+    order: Order,
+    crew: Crew,
+    progress: Progress,
+) -> Iterator[tuple[P, dict[str, Tensor]]]:
+    """Pieces with their answers, in the order in which they are done.
+
+    Args:
+        pieces: looked for as there is room for them.
+        others: see `asking.answers`.
+    """
+    waiting: dict[int, P] = {}
+
+    def tables() -> Iterator[pa.Table]:
+        for number, piece in enumerate(pieces):
+            waiting[number] = piece
+            known = None if predictions is None else predictions[piece.rows]
+            yield to_table(number, pixels[piece.rows], known)
+            release(pixels[piece.rows])  # by now it is in the object store
+
+    store = STORED * store_bytes() / pixels[: crew.shard].nbytes
+    at_once = max(2 * crew.actors, int(store))
+    phase, done, total = order.question.phase, 0, len(pixels)
+    progress(phase, done, total)
+    for number, columns in answers(tables(), order, crew.actors, crew.gpus, at_once):
+        piece = waiting.pop(number)
+        yield piece, columns
+        done += piece.rows.stop - piece.rows.start
+        progress(phase, done, total)
+
+
 def fill(
     missing: Iterable[Shard],
     pixels: Pixels,
     predictions: Labels | None,
     order: Order,
-    actors: int,
-    gpus: float,
-    shard: int,
+    crew: Crew,
     progress: Progress,
 ) -> None:
-    """Write the file of every missing shard, as each is done.
-
-    Args:
-        missing: looked for as there is room for them.
-        shard: images of one.
-        others: see `search_shards`.
-    """
-    waiting: dict[int, Shard] = {}
-
-    def tables() -> Iterator[pa.Table]:
-        for number, part in enumerate(missing):
-            waiting[number] = part
-            known = None if predictions is None else predictions[part.rows]
-            yield to_table(number, pixels[part.rows], known)
-            release(pixels[part.rows])  # by now it is in the object store
-
-    at_once = max(2 * actors, int(STORED * store_bytes() / pixels[:shard].nbytes))
-    phase, done, total = order.search.phase, 0, len(pixels)
-    progress(phase, done, total)
-    for number, columns in search_shards(tables(), order, actors, gpus, at_once):
-        part = waiting.pop(number)
+    """Write the file of every missing shard, as each is done; arguments as for `answered`."""
+    for part, columns in answered(missing, pixels, predictions, order, crew, progress):
         write_tensors(part.path, part.key, columns)
-        done += part.rows.stop - part.rows.start
-        progress(phase, done, total)
+
+
+class Rows(NamedTuple):
+    """A piece that goes to no file."""
+
+    rows: slice
+
+
+def in_order(
+    pixels: Pixels, order: Order, crew: Crew, progress: Progress
+) -> Iterator[dict[str, Tensor]]:
+    """The answers about all images, from the first to the last; those that come early wait."""
+    begins = range(0, len(pixels), crew.shard)
+    pieces = (Rows(slice(begin, min(begin + crew.shard, len(pixels)))) for begin in begins)
+    early, due = {}, 0
+    for piece, columns in answered(pieces, pixels, None, order, crew, progress):
+        early[piece.rows.start] = columns
+        while due in early:
+            yield early.pop(due)
+            due += crew.shard

@@ -13,16 +13,17 @@ from torch import nn
 
 from ..boundary.distances import Search
 from ..data.digest import digest
+from ..models.activations import gathered
 from ..training import Lesson, Remembering
-from ..types import BoundaryResult, Labels, Pixels, Progress, silent
+from ..types import BoundaryResult, Features, Labels, Pixels, Progress, silent
 from ..work.checkpoints import LEAST, key_of, size_of
 from ..work.contract import Work
 from ..work.shards import boundary_in_shards, shard_of, shards_of
-from .filling import fill
+from .asking import Order, Searching, Watching
+from .filling import Crew, fill, in_order
 from .fitting import Job, fit_job
 from .keeping import PAUSE, open_safe
 from .ledger import lost_nodes, open_ledger, retried
-from .searching import Order
 from .shipping import ship_lesson, ship_model
 
 SHARD = 1024
@@ -68,16 +69,15 @@ class OnCluster(Work):
         predictions: Labels | None = None,
         progress: Progress = silent,
     ) -> BoundaryResult:
-        device = torch.device("cuda" if self.gpus else "cpu")
-        shard = shard_of(pixels, search.batch_size, device, self.shard)
+        shard = self._shard(pixels, search.batch_size)
         with self._place() as folder:
             asked = (model, pixels, folder / "boundary", search)
             missing = (part for part in shards_of(*asked, shard) if not part.path.is_file())
             if len(first := list(islice(missing, 2))) > 1:
                 with self._watched(search.phase) as ledger:
-                    order = Order(ship_model(model), ledger, search)
-                    who = (order, self.workers, self.gpus, shard)
-                    fill(chain(first, missing), pixels, predictions, *who, progress)
+                    order = Order(ship_model(model), ledger, Searching(search))
+                    crew = Crew(self.workers, self.gpus, shard)
+                    fill(chain(first, missing), pixels, predictions, order, crew, progress)
                 progress(search.phase, len(pixels), len(pixels))
                 progress = silent  # it is over
             return boundary_in_shards(
@@ -112,6 +112,24 @@ class OnCluster(Work):
             transform.recall(learned.transform)
         progress(phase, total, total)
         return learned.losses
+
+    def activations(
+        self, model: nn.Module, pixels: Pixels, *, progress: Progress = silent
+    ) -> tuple[Features, Labels]:
+        """As in `Work`; images of one shard are looked at here."""
+        watching = Watching()
+        shard = self._shard(pixels, watching.batch_size)
+        if len(pixels) <= shard:
+            return Work.activations(self, model, pixels, progress=progress)
+        with self._watched(watching.phase) as ledger:
+            order = Order(ship_model(model), ledger, watching)
+            crew = Crew(self.workers, self.gpus, shard)
+            found = in_order(pixels, order, crew, progress)
+            return gathered(((part["rows"], part["said"]) for part in found), len(pixels))
+
+    def _shard(self, pixels: Pixels, batch_size: int) -> int:
+        device = torch.device("cuda" if self.gpus else "cpu")
+        return shard_of(pixels, batch_size, device, self.shard)
 
     def _safe(self, folder: Path, key: str, model: nn.Module) -> Any:
         """Keeps where a training stands, which depends on how many share it."""

@@ -1,1 +1,1 @@
-"""Who does the two heavy things, training and searching the boundary, and what is kept of them."""
+"""Who does the heavy things, training and searching the boundary, and what is kept of them."""

@@ -1,4 +1,4 @@
-"""Who does the two heavy things; by default this process, which keeps nothing of them."""
+"""Who does the heavy things; by default this process, which keeps nothing of them."""
 
 from abc import ABC, abstractmethod
 
@@ -6,12 +6,13 @@ import torch
 from torch import nn
 
 from ..boundary.distances import Search
+from ..models.activations import activations
 from ..training import Lesson, fit
-from ..types import BoundaryResult, Labels, Pixels, Progress, silent
+from ..types import BoundaryResult, Features, Labels, Pixels, Progress, silent
 
 
 class Work(ABC):
-    """Trains models and searches boundaries, for whoever needs that done.
+    """Trains models, searches boundaries and looks into layers, for whoever needs that done.
 
     Whoever does it, the same arguments give the same result, up to what docs/reliability.md says.
     """
@@ -32,6 +33,12 @@ class Work(ABC):
         progress: Progress = silent,
     ) -> BoundaryResult:
         """See `boundary.distances.boundary`."""
+
+    def activations(
+        self, model: nn.Module, pixels: Pixels, *, progress: Progress = silent
+    ) -> tuple[Features, Labels]:
+        """See `models.activations`; done here, and again where the work is stopped."""
+        return activations(model, pixels, progress=progress)
 
     @abstractmethod
     def fit(

@@ -1,31 +1,77 @@
-"""A boundary search as a Ray Data pipeline: shards of pixels in, shards of distances out."""
+"""A question about images as a Ray Data pipeline: shards of pixels in, of answers out."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 import ray
 from ray.data import ActorPoolStrategy
 from safetensors.torch import load, save
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..boundary.distances import Search
 from ..boundary.results import columns_of
 from ..errors import BackburnError, first_line
+from ..models.activations import BATCH, activations
 from ..models.inference import best_device
 from ..types import Labels, Pixels
 from .ledger import note
 from .shipping import from_table
 
 AHEAD = 2
-"""Shards that wait at an actor while it searches another."""
+"""Shards that wait at an actor while it is asked about another."""
+
+
+class Question(Protocol):
+    """What a model is asked about images, a shard at a time."""
+
+    @property
+    def phase(self) -> str:
+        """What progress calls it."""
+        ...
+
+    def answer(
+        self, model: nn.Module, pixels: Pixels, predictions: Labels | None, /
+    ) -> dict[str, Tensor]:
+        """Columns with a row an image."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Searching:
+    """How far the boundary is."""
+
+    search: Search
+
+    @property
+    def phase(self) -> str:
+        return self.search.phase
+
+    def answer(
+        self, model: nn.Module, pixels: Pixels, predictions: Labels | None
+    ) -> dict[str, Tensor]:
+        return columns_of(self.search.run(model, pixels, predictions=predictions))
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """What the layers make of it, see `models.activations`."""
+
+    phase: str = "activations"
+    batch_size: int = BATCH
+
+    def answer(
+        self, model: nn.Module, pixels: Pixels, _predictions: Labels | None
+    ) -> dict[str, Tensor]:
+        rows, said = activations(model, pixels, batch_size=self.batch_size)
+        return {"rows": rows, "said": said}
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A search as its actors are told of it: what stays the same from shard to shard.
+    """A question as its actors are told of it: what stays the same from shard to shard.
 
     Args:
         model: a reference, see `shipping.ship_model`.
@@ -34,11 +80,11 @@ class Order:
 
     model: Any
     ledger: Any
-    search: Search
+    question: Question
 
 
-class Searcher:
-    """What an actor does: it holds the model on its device, and searches shards one by one."""
+class Actor:
+    """Holds the model on its device, and answers shard by shard."""
 
     def __init__(self, order: Order):
         self._order = order
@@ -49,21 +95,18 @@ class Searcher:
         note(self._order.ledger, str(number))
         result, error = b"", ""
         try:
-            result = save(self._found(pixels, predictions))
+            said = self._order.question.answer(self._model, pixels, predictions)
+            result = save({name: values.contiguous() for name, values in said.items()})
         except BackburnError as wrong:  # told as it is: Ray would tell of its own insides, too
             error = str(wrong)
         kept = pa.array([result], pa.large_binary())
         return pa.table({"shard": pa.array([number]), "result": kept, "error": pa.array([error])})
 
-    def _found(self, pixels: Pixels, predictions: Labels | None) -> dict[str, Tensor]:
-        found = self._order.search.run(self._model, pixels, predictions=predictions)
-        return {name: values.contiguous() for name, values in columns_of(found).items()}
 
-
-def search_shards(
+def answers(
     tables: Iterable[pa.Table], order: Order, actors: int, gpus: float, at_once: int
 ) -> Iterator[tuple[int, dict[str, Tensor]]]:
-    """The columns of each shard's result, in the order in which shards are done.
+    """The columns of each shard's answer, in the order in which shards are done.
 
     Args:
         tables: see `shipping.to_table`; put into the object store as they come.
@@ -71,13 +114,13 @@ def search_shards(
         gpus: what each holds of one, such as 0.5; none where 0.
         at_once: shards in the object store at a time.
     Raises:
-        BackburnError: what `boundary` raises, or an actor that fails in any other way.
+        BackburnError: what the question raises, or an actor that fails in any other way.
     """
     waiting = iter(tables)
     while blocks := [ray.put(table) for table in islice(waiting, at_once)]:
         most = min(actors, len(blocks))
         found = ray.data.from_arrow_refs(blocks).map_batches(
-            Searcher,
+            Actor,
             fn_constructor_args=(order,),
             batch_size=1,
             batch_format="pyarrow",
@@ -97,4 +140,4 @@ def search_shards(
                 yield row["shard"], load(row["result"])
         except ray.exceptions.RayError as lost:
             why = first_line(getattr(lost, "cause", lost))
-            raise BackburnError(f"the search failed on the cluster: {why}") from lost
+            raise BackburnError(f"{order.question.phase} failed on the cluster: {why}") from lost
