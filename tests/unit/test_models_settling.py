@@ -84,3 +84,9 @@ def test_loading_in_one_step_does_not_guess(path):
     with pytest.raises(InputError, match="give mean and std"):
         load_model(path, FACTORY)
     assert load_model(path, FACTORY, *COLOR["none"])(torch.rand(2, 3, 8, 8)).shape == (2, 4)
+
+
+def test_where_no_normalization_helps_the_size_is_asked_about(path, images):
+    strange = images.relabeled(images.pixels, torch.arange(32) // 8)
+    _, (line,) = settle(open_model(path, FACTORY, *COLOR["CIFAR-10's"]), strange)
+    assert line.endswith("; if it was trained at another size than 8x8, give --size")

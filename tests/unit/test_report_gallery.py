@@ -64,8 +64,11 @@ def test_the_boundary_of_a_suspect_is_searched_where_it_was_not(backdoored, audi
     assert int(gallery.shared[0].flatten().argmin()) == 8 * 12
 
 
-def test_a_case_without_suspects_has_an_empty_gallery(clean):
+@pytest.mark.parametrize("side", [8, 2 * SIDE])
+def test_a_case_without_suspects_has_an_empty_gallery(clean, side, tmp_path):
     count = len(clean.case.images)
+    pixels = clean.case.images.pixels[:, :, :1, :1].repeat(1, 1, side, side)
+    case = replace(clean.case, images=replace(clean.case.images, pixels=pixels))
     none = torch.empty(0, dtype=torch.long)
     result = Audit(
         Suspects(none, none, none, torch.empty(0)),
@@ -73,8 +76,10 @@ def test_a_case_without_suspects_has_an_empty_gallery(clean):
         Verdict("clean", (), 0.5),
         nothing_searched(count),
     )
-    gallery, known = gather(clean.case, ranked(result), "fast")
+    gallery, known = gather(case, ranked(result), "fast")
     assert (gallery.suspects, gallery.shared, gallery.embedding) == ((), {}, {})
+    write(tmp_path, gallery_files(gallery))
+    assert read_gallery(tmp_path).suspects == ()
     assert torch.equal(known.found, result.boundary.found)
 
 

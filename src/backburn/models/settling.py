@@ -14,6 +14,8 @@ SAMPLE = 1000
 """Images that a normalization is tried on."""
 FAR = 0.2
 """An accuracy that is so much lower speaks against a normalization."""
+LOW = 0.7
+"""Images that a model was trained on are called by their label more often than this."""
 CHANCE = 1.2
 """No better than so many times the share of the commonest class is chance."""
 COLOR: dict[str, Normalization] = {
@@ -58,6 +60,9 @@ def settle(opened: OpenedModel, images: LabeledImages) -> tuple[nn.Module, tuple
         if tried[best][1] > accuracy + FAR:
             found = f"{tried[best][1]:.1%} with the normalization {best}"
             line += f", but {found}: check --mean and --std"
+        elif accuracy < LOW:
+            height, width = images.pixels.shape[-2:]
+            line += f"; if it was trained at another size than {height}x{width}, give --size"
     return model, (line,)
 
 

@@ -100,7 +100,7 @@ def gather(
         look_at(case, rows[at : at + AT_ONCE], budget, shifted(progress, at, len(rows)), work)
         for at in range(0, len(rows), AT_ONCE)
     ]
-    nothing = images.pixels[:0].cpu()
+    nothing = shrunk(images.pixels[:0].cpu())
     image, perturbed, perturbation = (
         torch.cat([getattr(part, name) for part in parts]) if parts else nothing
         for name in ("image", "perturbed", "perturbation")

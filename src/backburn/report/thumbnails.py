@@ -39,9 +39,11 @@ def shrunk(pixels: Pixels, side: int = SIDE) -> UInt8[Tensor, "n c small_h small
     """Images whose longer side is `side` or less; smaller ones as they are."""
     height, width = pixels.shape[-2:]
     share = side / max(height, width)
-    if share >= 1 or not len(pixels):
+    if share >= 1:
         return pixels
     size = (max(1, round(height * share)), max(1, round(width * share)))
+    if not len(pixels):
+        return pixels.new_empty((*pixels.shape[:2], *size))
     # a few at a time: as floats they take four times the room
     parts = [
         interpolate(part.float(), size, mode="bilinear", antialias=True, align_corners=False)
