@@ -59,10 +59,10 @@ def test_activations_that_are_all_the_same_divide_nothing():
     assert worth_trying({0: found}) == {}
 
 
-@pytest.mark.parametrize("member", [0.0, 1.0])
-def test_a_division_with_nobody_on_one_side_is_not_worth_trying(member):
-    found = TwoPopulations(torch.full((30,), member), 9.0, 9.0, 0.5)
-    assert worth_trying({0: Division(torch.arange(30), found)}) == {}
+@pytest.mark.parametrize(("inside", "tried"), [(0, 0), (9, 0), (10, 1), (20, 1), (21, 0), (30, 0)])
+def test_a_division_with_a_handful_on_one_side_is_not_worth_trying(inside, tried):
+    found = TwoPopulations((torch.arange(30) < inside).float(), 9.0, 9.0, 0.5)
+    assert len(worth_trying({0: Division(torch.arange(30), found)})) == tried
 
 
 def measured(ways: torch.Tensor, distance: torch.Tensor) -> BoundaryResult:

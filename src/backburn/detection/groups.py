@@ -18,6 +18,8 @@ from .statistics import (
 
 GAIN, APART = 0.04, 2.0
 """From here on a split is tried: nats an image, and Ashman's D (two modes show from 2 on)."""
+FEWEST = 10
+"""Images of either side: what sets a handful apart is whatever these happen to show."""
 
 
 def rows_by_class(labels: Labels, usable: Flags) -> dict[int, Tensor]:
@@ -86,8 +88,7 @@ def worth_trying(divisions: Mapping[int, Division]) -> dict[int, Division]:
         for label, division in divisions.items()
         if division.found.gain > GAIN
         and division.found.separation > APART
-        and len(division.inside)
-        and len(division.outside)
+        and min(len(division.inside), len(division.outside)) >= FEWEST
     }
 
 
