@@ -141,30 +141,36 @@ out_option = click.option("--out", type=click.Path(path_type=Path), required=Tru
 @click.option("--shard", default=512)
 @out_option
 def speed(images: int, model: str, workers: str, shard: int, out: Path) -> None:
-    """Images a second of one process, and of 1, 2 and 4 actors of one thread each."""
-    net, pixels = network(model), drawn(images)
+    """Images a second of 1, 2 and 4 actors of one thread each, and of one process with as many
+    threads before and after; *same* is whether the first images are those of one thread.
+    """
+    net, pixels, few = network(model), drawn(images), 4 * shard
     asked = Search(budget="fast", batch_size=64)
     rows: list[dict[str, object]] = []
 
     def row(path: str, found: BoundaryResult, took: dict[str, float]) -> None:
-        rows.append({"path": path, "images": images, **took, "same": same(found, expected)})
+        begin = found.take(torch.arange(few))
+        rows.append({"path": path, "images": images, **took, "same": same(begin, expected)})
         click.echo(rows[-1])
 
-    def plain(threads: int) -> tuple[BoundaryResult, dict[str, float]]:
+    def plain(threads: int) -> None:
         torch.set_num_threads(threads)
-        return timed(lambda part: asked.run(net, part), pixels, 4 * shard)
+        found = timed(lambda part: asked.run(net, part), pixels, few)
+        row(f"one process, threads: {threads}", *found)
+        torch.set_num_threads(1)
 
-    expected, took = plain(1)
-    row("one process, 1 thread", expected, took)
     torch.set_num_threads(1)
+    expected = asked.run(net, pixels[:few])
     for count in map(int, workers.split(",")):
+        threads = min(count, os.cpu_count() or 1)
+        plain(threads)
         cluster, _ = local_cluster(1, count)
         with connected(cluster.address):
             work = OnCluster(None, count, shard=shard)
             search = partial(work.boundary, net, search=asked)
-            row(f"ray, {count} actors", *timed(search, pixels, 4 * shard))
+            row(f"ray, actors: {count}", *timed(search, pixels, few))
         cluster.shutdown()
-        row("one process, 1 thread", *plain(1))  # others use the machine, now more, now less
+        plain(threads)  # others use the machine, now more, now less
     tabulate(out, "speed", rows)
 
 
