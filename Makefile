@@ -88,7 +88,8 @@ bench-boundary: .venv/peers
 bench-audit: .venv/peers
 	$(BIN)/python tests/benchmark/audit.py --victims runs/boundary-victims --data $(DATA)
 
-# Other people's networks at 224 pixels, from training to repair: about an hour on one core.
+# Other people's networks at 224 pixels, from training to repair: hours on one core (the ViT alone takes
+# more than one); a network that is done is not done again.
 bench-any-model: .venv/ready
 	$(BIN)/python tests/benchmark/any_model.py --data $(DATA) --out runs/any-model
 
@@ -113,7 +114,7 @@ cards: .venv/ready
 	$(BIN)/python tests/benchmark/cards.py --run runs/study-attacks
 
 # Searching on a local Ray cluster: speed, ten nodes removed and a driver killed, memory of 200,000
-# images. Fifteen minutes on two cores.
+# images. About three quarters of an hour on two cores.
 bench-ray: .venv/ready
 	$(BIN)/python tests/benchmark/scaleout.py speed --out runs/scale
 	$(BIN)/python tests/benchmark/scaleout.py faults --out runs/scale
