@@ -100,10 +100,8 @@ def discriminated(
     Source: linear discriminant analysis (Fisher 1936; covariance shrunk as by Ledoit and Wolf
     2004), fitted to its own answers once more.
     """
-    reduced, chosen = (
-        _principal(activations, rows, rows[known], DISCRIMINATING, seed),
-        known.numpy(),
-    )
+    reduced = _principal(activations, rows, rows[known], DISCRIMINATING, seed)
+    chosen = known.numpy()
     told = member.numpy() > 0.5
     for _ in range(PASSES):
         if min(told[chosen].sum(), (~told[chosen]).sum()) < 2:

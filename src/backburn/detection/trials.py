@@ -101,13 +101,12 @@ def kept_without(
     Poison needs its trigger for its label; clean images need no lack of one.
     """
     difference = mean_difference(images.pixels, division)
-    return tuple(
-        rate(
-            predict(model, _moved(rows_of(images.pixels, _some(rows, generator)), moved)).argmax(1)
-            == label
-        )
-        for rows, moved in ((division.inside, -difference), (division.outside, difference))
-    )  # type: ignore[return-value]
+
+    def kept(rows: Index, moved: Tensor) -> float:
+        pixels = _moved(rows_of(images.pixels, _some(rows, generator)), moved)
+        return rate(predict(model, pixels).argmax(1) == label)
+
+    return kept(division.inside, -difference), kept(division.outside, difference)
 
 
 def mean_difference(pixels: Pixels, division: Division) -> Tensor:
