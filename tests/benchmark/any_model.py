@@ -4,7 +4,7 @@ Four Imagenette classes are poisoned (BadNets, 10 %) and written as a tree, a CS
 A timm ViT, a torchvision ResNet-18 and MobileNet and a Hugging Face ResNet are trained on them from
 scratch, for a short time, and written as their users have them. Then the commands are run: an audit
 of each form of the images (the suspects must be the same), and a repair, which is judged.
-`networks.csv` and `networks.md` in --out hold the networks that are done; they are not done again.
+What lies in --out is not done again; `networks.csv` and `networks.md` there are the result.
 """
 
 import csv
@@ -146,21 +146,23 @@ def write(net: nn.Module, path: Path) -> None:
         net.save_pretrained(path)
 
 
-def run(*arguments: object) -> dict:
-    """What a command prints as JSON; its exit code is no matter."""
+def run(*arguments: object, out: Path) -> Path:
+    """The folder that a command writes, unless it has; its exit code is no matter."""
     line = "import torchvision_schemas; from backburn.cli.main import main; main()"
-    command = [sys.executable, "-c", line, *map(str, arguments), "--json"]
+    command = [sys.executable, "-c", line, *map(str, arguments), "--out", str(out), "--json"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    if not done.stdout:
-        raise SystemExit(f"{' '.join(command)}\n{done.stderr}")
-    return json.loads(done.stdout)
+    if not out.exists():
+        said = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        if not said.stdout:
+            raise SystemExit(f"{' '.join(command)}\n{said.stderr}")
+    return out
 
 
-def suspects(folder: Path) -> list[list[str]]:
-    """The lines of suspects.csv, without the images' names."""
+def audited(folder: Path) -> tuple[str, list[list[str]]]:
+    """The verdict, and the lines of suspects.csv without the images' names."""
+    state = json.loads((folder / "verdict.json").read_text())["state"]
     with (folder / "suspects.csv").open() as file:
-        return [line[1:] for line in csv.reader(file)]
+        return state, [line[1:] for line in csv.reader(file)]
 
 
 def examine(
@@ -177,10 +179,10 @@ def examine(
     before = judge(model, exam)
     found = []
     for form, images in forms.items():
-        said = run("audit", path, images, *arch, "--out", out / f"audit-{network.file}-{form}")
-        found.append((said["verdict"]["state"], suspects(Path(said["run"]))))
-    mended = run("repair", path, forms["tree"], *arch, "--out", out / f"repair-{network.file}")
-    after_path = next(Path(mended["run"]).glob("model*"))
+        folder = run("audit", path, images, *arch, out=out / f"audit-{network.file}-{form}")
+        found.append(audited(folder))
+    mended = run("repair", path, forms["tree"], *arch, out=out / f"repair-{network.file}")
+    after_path = next(mended.glob("model*"))
     after = judge(load_model(after_path, network.arch, *network.normalization), exam)
     measured = {
         f"{key}_{when}": round(getattr(scores, key), 4)
