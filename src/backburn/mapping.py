@@ -18,7 +18,9 @@ from torch import Tensor
 from .errors import InputError
 
 IN_MEMORY = 2**28
-"""The most bytes of one table that are held in memory."""
+"""The most bytes of a table of images that are held in memory."""
+SAID_IN_MEMORY = 2**22
+"""The same of what a network says of them: it is read in order, or a few rows at a time."""
 AT_ONCE = 256
 """Rows that are taken of a mapped table at a time: the system maps what lies around each, too."""
 DONTNEED = 4
@@ -31,8 +33,13 @@ def size_of(shape: tuple[int, ...], dtype: torch.dtype) -> int:
 
 
 def is_large(shape: tuple[int, ...], dtype: torch.dtype) -> bool:
-    """Whether a table is better `spilled` than held in memory."""
+    """Whether a table of images is better `spilled` than held in memory."""
     return size_of(shape, dtype) > IN_MEMORY
+
+
+def says_much(shape: tuple[int, ...], dtype: torch.dtype) -> bool:
+    """Whether a table of activations or logits is better `spilled` than held in memory."""
+    return size_of(shape, dtype) > SAID_IN_MEMORY
 
 
 def spilled(

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from backburn.detection import samples
 from backburn.detection.populations import split
 
 MANY, FEW = 150, 50
@@ -54,6 +55,16 @@ def test_the_second_column_does_not(mixed):
 def test_a_planted_population_may_be_the_larger_one(mixed):
     turned = 6 - mixed
     assert split(turned).member[:MANY].min() > 0.5
+
+
+def test_two_populations_of_a_large_class_are_fitted_to_a_part_of_it(mixed, monkeypatch):
+    whole = split(mixed)
+    monkeypatch.setattr(samples, "FITTED", 80)
+    part = split(mixed)
+    assert part.member.shape == whole.member.shape
+    assert torch.allclose(part.member, whole.member, atol=0.05)
+    assert part.gain == pytest.approx(whole.gain, rel=0.2)
+    assert not torch.equal(part.member, whole.member)  # it was seen by fewer
 
 
 def test_units_do_not_matter(mixed):

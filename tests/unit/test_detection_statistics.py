@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from backburn.detection import statistics
+from backburn.detection import samples
 from backburn.detection.statistics import (
     activation_projections,
     cluster_projection,
@@ -101,12 +101,12 @@ def test_one_of_the_lines_tells_the_planted_population(generator):
     assert max(gaps) > 3
 
 
-def test_components_of_a_large_class_are_fitted_to_a_part_of_it(generator, monkeypatch):
+def test_components_and_clusters_of_a_large_class_are_fitted_to_a_part_of_it(generator, monkeypatch):
     table = torch.randn(400, 30, generator=generator)
     table[::10, 3:9] += 5
     rows = torch.arange(1, 400, 3).flip(0)  # some of the table, in any order
     whole = activation_projections(table, rows)
-    monkeypatch.setattr(statistics, "FITTED", 64)
+    monkeypatch.setattr(samples, "FITTED", 64)
     parts = activation_projections(table, rows)
     assert [line.shape for line in parts] == [(len(rows),)] * len(whole)
     alike = torch.corrcoef(torch.stack([whole[0], parts[0]]))[0, 1].abs()

@@ -27,6 +27,7 @@ def net() -> nn.Module:
 def spilling(monkeypatch, tmp_path):
     """Everything is too much for the memory; where it goes to."""
     monkeypatch.setattr(mapping, "IN_MEMORY", 0)
+    monkeypatch.setattr(mapping, "SAID_IN_MEMORY", 0)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return tmp_path
 

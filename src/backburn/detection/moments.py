@@ -9,7 +9,7 @@ from torch import Tensor
 from ..mapping import rows_of
 from ..types import Index
 
-AT_ONCE = 2**22
+AT_ONCE = 2**19
 """Numbers that are summed up together, so that memory does not grow with the images."""
 
 

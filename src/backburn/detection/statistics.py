@@ -12,12 +12,10 @@ from torch import Tensor
 from ..mapping import rows_of
 from ..types import Index
 from .moments import moments
+from .samples import drawn, parts
 
 SUBSPACE, ACTIVE, ALONE = 6, 10, 4
 DISCRIMINATING, PASSES = 32, 2
-FITTED = 8192
-"""Images of a class that principal components are fitted to, at the most, and that are projected at
-a time, so that memory does not grow with the class."""
 
 
 def dominant_projection(directions: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
@@ -122,25 +120,21 @@ def _principal(
         values = rows_of(activations, part).float()
         return np.asarray((values - known.mean) / known.spread.clamp_min(1e-3))
 
-    sample = scaled(_at_most(FITTED, fitted, seed))
+    sample = scaled(fitted[drawn(len(fitted), seed)])
     if not sample.any():
         return np.zeros((len(rows), 1))
     count = min(count, *(size - 1 for size in sample.shape))
     pca = PCA(count, svd_solver="randomized", random_state=seed).fit(sample)
-    return np.concatenate([pca.transform(scaled(part)) for part in torch.split(rows, FITTED)])
-
-
-def _at_most(count: int, rows: Index, seed: int) -> Tensor:
-    """These rows, or where there are more, so many of them."""
-    if len(rows) <= count:
-        return rows
-    chosen = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))[:count]
-    return rows[chosen.sort().values]
+    reduced = np.empty((len(rows), count), np.float32)
+    for part in parts(len(rows)):
+        reduced[part] = pca.transform(scaled(rows[part]))
+    return reduced
 
 
 def _line_between_clusters(points: np.ndarray, seed: int) -> np.ndarray:
     """Projections on the line through two cluster centres, towards the one farther from 0."""
-    centers = KMeans(2, n_init=10, random_state=seed).fit(points).cluster_centers_
+    some = points[drawn(len(points), seed).numpy()]
+    centers = KMeans(2, n_init=10, random_state=seed).fit(some).cluster_centers_
     weaker, stronger = sorted(centers, key=np.linalg.norm)
     axis = stronger - weaker
     return np.asarray(points @ (axis / max(float(np.linalg.norm(axis)), 1e-12)))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
-from ..mapping import is_large, release, spilled
+from ..mapping import release, says_much, spilled
 from ..types import Features, Images, Logits, Pixels, Progress, silent
 from .memory import Halving
 
@@ -145,7 +145,7 @@ def collected(outputs: Iterable[Tensor], count: int, dtype: torch.dtype = torch.
     if first is None:
         return torch.empty(0)
     shape, parts = (count, *first.shape[1:]), chain([first], parts)
-    if is_large(shape, dtype):
+    if says_much(shape, dtype):
         return spilled((_array(part, dtype) for part in parts), shape, dtype, "activations")
     # into one tensor: small ones that stay, made between large ones that go, fragment the heap
     with torch.inference_mode(False):  # what comes of it may be trained on
