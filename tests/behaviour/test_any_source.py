@@ -132,6 +132,17 @@ def test_images_are_scaled_to_the_size_that_is_asked_for(cli, here):
     assert done.code in (0, 5), done.err
 
 
+def test_another_size_than_the_networks_own_is_said(cli, here):
+    timm = importlib.import_module("timm")
+    weights = timm.create_model("resnet10t", num_classes=2).state_dict()
+    torch.save(weights, here / "timm.pth")
+    arguments = ("timm.pth", "photos", "--arch", "timm:resnet10t", "--json")
+    done = cli("audit", *arguments, "--size", "16")
+    assert done.code in (0, 5), done.err
+    own = "images are made 16x16, as --size says, and not the network's 176x176"
+    assert own in json.loads(done.out)["notes"]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -50,8 +50,17 @@ def _stranger(
     model = open_model(given.model, given.arch, given.mean, given.std)  # fails before the images
     size = given.size or model.input_size
     images = load_images(data, size=size, cache=given.cache, progress=progress)
-    opened = _settled(model, images, device)
+    opened = _settled(_at_size(model, given.size), images, device)
     return replace(opened, exam=_exam(test, opened, progress), arch=given.arch)
+
+
+def _at_size(model: OpenedModel, side: int | None) -> OpenedModel:
+    """The model, with a line about another size than its own that its images are given."""
+    if side is None or model.input_size in (None, (side, side)):
+        return model
+    height, width = model.input_size
+    line = f"images are made {side}x{side}, as --size says, and not the network's {height}x{width}"
+    return replace(model, report=(*model.report, line))
 
 
 def _backdoorbench(folder: Path, given: Given, progress: Progress) -> Imported:
