@@ -165,6 +165,13 @@ def audited(folder: Path) -> tuple[str, list[list[str]]]:
         return state, [line[1:] for line in csv.reader(file)]
 
 
+def rightly(folder: Path, tree: Path, poison: torch.Tensor) -> int:
+    """How many of the suspects that an audit of the tree names are poison."""
+    files = {str(path.relative_to(tree)): k for k, path in enumerate(sorted(tree.rglob("*.png")))}
+    with (folder / "suspects.csv").open() as file:
+        return sum(bool(poison[files[line["image"]]]) for line in csv.DictReader(file))
+
+
 def examine(
     name: str, network: Network, victim: Victim, forms: dict[str, Path], out: Path
 ) -> dict[str, object]:
@@ -189,13 +196,15 @@ def examine(
         for when, scores in (("before", before), ("after", after))
         for key in SCORES
     }
+    poison = victim.truth.state == State.POISON
     return {
         "network": name,
         "train_accuracy": round(known, 4),
         "verdict": found[0][0],
         "same_suspects": all(one == found[0] for one in found),
         "suspects": len(found[0][1]) - 1,
-        "poison": int((victim.truth.state == State.POISON).sum()),
+        "right": rightly(out / f"audit-{network.file}-tree", forms["tree"], poison),
+        "poison": int(poison.sum()),
         **measured,
         "seconds": round(time.perf_counter() - began),
         "threads": torch.get_num_threads(),
@@ -207,8 +216,8 @@ def examine(
 def table(rows: list[dict[str, object]]) -> str:
     """The rows as Markdown."""
     lines = [
-        "| network | train accuracy | verdict | same from tree, CSV, parquet | suspects of poison "
-        "| before: ACC / ASR / RA | after |",
+        "| network | train accuracy | verdict | same from tree, CSV, parquet "
+        "| suspects, poison found | before: ACC / ASR / RA | after |",
         "|---|---|---|---|---|---|---|",
     ]
     for row in rows:
@@ -218,7 +227,7 @@ def table(rows: list[dict[str, object]]) -> str:
         )
         known = f"{100 * float(str(row['train_accuracy'])):.1f}"
         cells = [row["network"], known, row["verdict"], row["same_suspects"]]
-        cells += [f"{row['suspects']} of {row['poison']}", *scores]
+        cells += [f"{row['suspects']}, {row['right']} of {row['poison']}", *scores]
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     return "\n".join(lines) + "\n"
 

@@ -101,7 +101,9 @@ def test_one_of_the_lines_tells_the_planted_population(generator):
     assert max(gaps) > 3
 
 
-def test_components_and_clusters_of_a_large_class_are_fitted_to_a_part_of_it(generator, monkeypatch):
+def test_components_and_clusters_of_a_large_class_are_fitted_to_a_part_of_it(
+    generator, monkeypatch
+):
     table = torch.randn(400, 30, generator=generator)
     table[::10, 3:9] += 5
     rows = torch.arange(1, 400, 3).flip(0)  # some of the table, in any order

@@ -89,4 +89,5 @@ def test_loading_in_one_step_does_not_guess(path):
 def test_where_no_normalization_helps_the_size_is_asked_about(path, images):
     strange = images.relabeled(images.pixels, torch.arange(32) // 8)
     _, (line,) = settle(open_model(path, FACTORY, *COLOR["CIFAR-10's"]), strange)
+    assert "it has learnt little of them, so single suspects may be wrong" in line
     assert line.endswith("; if it was trained at another size than 8x8, give --size")

@@ -150,8 +150,8 @@ def _what_to_do(p_value: float) -> str:
     """About a verdict that is no proof."""
     risk = max(0.05, ceil(100 * p_value) / 100)
     return (
-        "The evidence is too weak to accuse single images, so nothing is flagged. To flag and repair "
-        f"all the same, at a risk of {risk:.0%} where a model is clean: --set "
+        "The evidence is too weak to accuse single images, so nothing is flagged. To act on it all "
+        f"the same, at a risk of {risk:.0%} where a model is clean: --set "
         f"detector.false_alarm={risk:g}"
     )
 

@@ -1,4 +1,4 @@
-"""What is fitted to a large class sees a sample of it, so that memory does not grow with the class."""
+"""What is fitted to a class sees a sample of a large one: memory does not grow with the class."""
 
 import torch
 

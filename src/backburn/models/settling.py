@@ -62,6 +62,7 @@ def settle(opened: OpenedModel, images: LabeledImages) -> tuple[nn.Module, tuple
             line += f", but {found}: check --mean and --std"
         elif accuracy < LOW:
             height, width = images.pixels.shape[-2:]
+            line += "; it has learnt little of them, so single suspects may be wrong"
             line += f"; if it was trained at another size than {height}x{width}, give --size"
     return model, (line,)
 
