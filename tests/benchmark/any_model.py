@@ -13,7 +13,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -181,7 +180,6 @@ def examine(
     arch = ["--arch", network.arch] if network.arch else []
     exam = exam_of(victim, test)
     model = trained(network, victim.images, path)
-    began = time.perf_counter()
     known = rate(predict(model, victim.images.pixels).argmax(1) == victim.images.labels)
     before = judge(model, exam)
     found = []
@@ -206,7 +204,6 @@ def examine(
         "right": rightly(out / f"audit-{network.file}-tree", forms["tree"], poison),
         "poison": int(poison.sum()),
         **measured,
-        "seconds": round(time.perf_counter() - began),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "commit": commit(),
