@@ -56,13 +56,13 @@ def detectors_markdown(rows: Sequence[Row]) -> str:
 
 
 def standings_markdown(defenses: Sequence[Row], detectors: Sequence[Row]) -> str:
-    """The two tables over all victims, by themselves."""
-    return _document(
-        [
-            ("", _main(defense_standings(defenses), DEFENSE) if defenses else []),
-            ("", _main(detector_standings(detectors), DETECTOR) if detectors else []),
-        ]
+    """The table over all victims by itself: of defences, of detectors where there are none."""
+    standings = (
+        _main(defense_standings(defenses), DEFENSE)
+        if defenses
+        else _main(detector_standings(detectors), DETECTOR)
     )
+    return _document([("", standings)])
 
 
 def _document(parts: Iterable[tuple[str, list[str]]]) -> str:
