@@ -32,16 +32,6 @@ def size_of(shape: tuple[int, ...], dtype: torch.dtype) -> int:
     return int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
 
 
-def is_large(shape: tuple[int, ...], dtype: torch.dtype) -> bool:
-    """Whether a table of images is better `spilled` than held in memory."""
-    return size_of(shape, dtype) > IN_MEMORY
-
-
-def says_much(shape: tuple[int, ...], dtype: torch.dtype) -> bool:
-    """Whether a table of activations or logits is better `spilled` than held in memory."""
-    return size_of(shape, dtype) > SAID_IN_MEMORY
-
-
 def spilled(
     parts: Iterable[np.ndarray], shape: tuple[int, ...], dtype: torch.dtype, what: str
 ) -> Tensor:

@@ -182,10 +182,11 @@ def examine(
     model = trained(network, victim.images, path)
     known = rate(predict(model, victim.images.pixels).argmax(1) == victim.images.labels)
     before = judge(model, exam)
-    found = []
-    for form, images in forms.items():
-        folder = run("audit", path, images, *arch, out=out / f"audit-{network.file}-{form}")
-        found.append(audited(folder))
+    folders = {
+        form: run("audit", path, images, *arch, out=out / f"audit-{network.file}-{form}")
+        for form, images in forms.items()
+    }
+    found = [audited(folder) for folder in folders.values()]
     mended = run("repair", path, forms["tree"], *arch, out=out / f"repair-{network.file}")
     after_path = next(mended.glob("model*"))
     after = judge(load_model(after_path, network.arch, *network.normalization), exam)
@@ -201,7 +202,7 @@ def examine(
         "verdict": found[0][0],
         "same_suspects": all(one == found[0] for one in found),
         "suspects": len(found[0][1]) - 1,
-        "right": rightly(out / f"audit-{network.file}-tree", forms["tree"], poison),
+        "right": rightly(folders["tree"], forms["tree"], poison),
         "poison": int(poison.sum()),
         **measured,
         "threads": torch.get_num_threads(),

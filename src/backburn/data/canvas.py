@@ -6,7 +6,8 @@ from typing import IO
 import numpy as np
 import torch
 
-from ..mapping import is_large, spilled, write_table
+from .. import mapping
+from ..mapping import size_of, spilled, write_table
 from ..types import Pixels
 
 WHAT = "decoded images"
@@ -19,7 +20,7 @@ def paint(rows: Iterable[np.ndarray], shape: tuple[int, int, int, int]) -> Pixel
     Raises:
         InputError: no room for the file.
     """
-    if is_large(shape, torch.uint8):
+    if size_of(shape, torch.uint8) > mapping.IN_MEMORY:
         return spilled(_parts(rows, shape), shape, torch.uint8, WHAT)
     batch, count = np.empty(shape, np.uint8), 0
     for row in rows:

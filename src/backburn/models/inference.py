@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .. import mapping
 from ..errors import InputError
-from ..mapping import release, says_much, spilled
+from ..mapping import release, size_of, spilled
 from ..types import Features, Images, Logits, Pixels, Progress, silent
 from .memory import Halving
 
@@ -145,7 +146,7 @@ def collected(outputs: Iterable[Tensor], count: int, dtype: torch.dtype = torch.
     if first is None:
         return torch.empty(0)
     shape, parts = (count, *first.shape[1:]), chain([first], parts)
-    if says_much(shape, dtype):
+    if size_of(shape, dtype) > mapping.SAID_IN_MEMORY:
         return spilled((_array(part, dtype) for part in parts), shape, dtype, "activations")
     # into one tensor: small ones that stay, made between large ones that go, fragment the heap
     with torch.inference_mode(False):  # what comes of it may be trained on
