@@ -10,7 +10,7 @@ from backburn.burn.trigger import EstimatedTrigger
 from backburn.burn.workbench import Workbench
 from backburn.data.augmentation import Augmentation
 from backburn.detection.boundary_detector import Findings
-from backburn.detection.examination import Tried
+from backburn.detection.tried import Tried
 from backburn.errors import InputError
 from backburn.training import Training
 from backburn.types import (

@@ -13,7 +13,7 @@ from backburn.burn.purification import Purification
 from backburn.burn.refinement import Refinement
 from backburn.burn.restoration import Restoration, behind_boundary
 from backburn.detection.boundary_detector import Findings
-from backburn.detection.examination import Tried
+from backburn.detection.tried import Tried
 from backburn.errors import InputError
 from backburn.training import Training
 from backburn.types import BoundaryResult, Case, Evidence, LabeledImages, Suspects, Verdict

@@ -12,8 +12,8 @@ from backburn.burn.burn import BURN
 from backburn.burn.restoration import keeping, relabel, restore
 from backburn.data.digits import digits
 from backburn.detection.boundary_detector import Findings
-from backburn.detection.examination import Tried
 from backburn.detection.trials import Trial
+from backburn.detection.tried import Tried
 from backburn.training import Training
 from backburn.types import BoundaryResult, Evidence, LabeledImages, Verdict, Victim, silent
 from backburn.work.contract import HERE

@@ -13,7 +13,7 @@ from backburn.burn.refinement import Refinement
 from backburn.burn.review import heard, judged, trusted
 from backburn.data.review import Review
 from backburn.detection.boundary_detector import Findings
-from backburn.detection.examination import Tried
+from backburn.detection.tried import Tried
 from backburn.errors import InputError
 from backburn.training import Lesson, Training
 from backburn.types import BoundaryResult, Case, Evidence, LabeledImages, Suspects, Verdict

@@ -7,13 +7,16 @@ import pytest
 import torch
 from torch import nn
 
+from backburn.detection import examination
 from backburn.detection.boundary_detector import BoundaryDetector
-from backburn.detection.examination import Laboratory, Tried
-from backburn.detection.groups import Division
+from backburn.detection.examination import Laboratory
+from backburn.detection.groups import Division, turned
 from backburn.detection.populations import TwoPopulations
 from backburn.detection.trials import Trial
+from backburn.detection.tried import Tried
 from backburn.errors import InputError
-from backburn.types import Case
+from backburn.metrics import rate
+from backburn.types import Case, State
 
 
 def study(case: Case, seed: int = 0, **settings):
@@ -133,6 +136,22 @@ def test_the_boundary_is_searched_for_the_suspects_and_a_sample_of_every_class(b
     assert bool(searched[backdoored.poison].all())
     assert all(int(searched[labels == label].sum()) >= 5 for label in range(8))
     assert bool(found.boundary.certified[searched].all())
+
+
+@pytest.mark.parametrize("digits", ["badnets_digits", "blended_digits"])
+def test_where_the_ways_mislead_students_tell_the_planted_side(digits, request, monkeypatch):
+    victim = request.getfixturevalue(digits).victim
+    poison = victim.truth.state == State.POISON
+
+    def mislead(division: Division, _ways: torch.Tensor) -> Division:
+        right = poison[division.inside].sum() > poison[division.outside].sum()
+        return turned(division) if right else division
+
+    monkeypatch.setattr(Laboratory, "_needing", lambda *_: None)
+    monkeypatch.setattr(examination, "oriented", mislead)
+    flagged = study(Case(victim.model, victim.images)).evidence.flagged
+    assert rate(flagged[poison]) > 0.95
+    assert rate(flagged[~poison]) < 0.02
 
 
 class Guess(Laboratory):

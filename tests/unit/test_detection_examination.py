@@ -1,14 +1,18 @@
 """What is kept of two examinations of the same classes."""
 
+from dataclasses import replace
+
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from backburn.detection.examination import Laboratory, Tried, evidence_of, stronger
+from backburn.detection.examination import Laboratory
 from backburn.detection.groups import Division
 from backburn.detection.populations import TwoPopulations
+from backburn.detection.student import Student
 from backburn.detection.survey import Survey
 from backburn.detection.trials import Trial
+from backburn.detection.tried import Tried, evidence_of, stronger
 from backburn.types import Case, LabeledImages, Verdict, silent
 
 
@@ -48,6 +52,57 @@ def test_turned_the_other_side_of_a_class_is_the_planted_one():
     assert other.divisions[1].inside.tolist() == [6, 7]
     assert other.trials == known.trials
     assert other.students == {}
+
+
+def test_how_the_planted_side_was_told_goes_with_the_side_that_is_kept():
+    first, second = (replace(tried(1, carried), unclear=frozenset({1})) for carried in (0.1, 0.8))
+    assert stronger(first, tried(1, 0.8)).unclear == frozenset()
+    assert stronger(tried(1, 0.1), second).unclear == frozenset({1})
+    assert stronger(first, tried(2, 0.8)).unclear == frozenset({1})
+
+
+class Brightness(nn.Module):
+    """Calls images 1, and bright ones 0 where it knows what they mean."""
+
+    def __init__(self, knows: bool):
+        super().__init__()
+        self.knows = nn.Parameter(torch.tensor(float(knows)))
+
+    def forward(self, images: Tensor) -> Tensor:
+        bright = (images.flatten(1).mean(1) > 0.5) * self.knows
+        return torch.stack([bright, 1 - bright], 1)
+
+
+class School(Student):
+    """Its students know what bright images mean where they saw any, and none but these."""
+
+    def taught(self, case, rows, *_others):
+        SHOWN.append(sorted(rows.tolist()))
+        return Brightness(bool((case.images.pixels[rows] > 128).any()))
+
+
+SHOWN: list[list[int]] = []
+
+
+@pytest.mark.parametrize("bright_inside", [True, False])
+@pytest.mark.parametrize("unclear", [True, False])
+def test_what_carries_over_was_taught_by_the_planted_side(bright_inside, unclear, generator):
+    SHOWN.clear()
+    labels = torch.arange(2).repeat_interleave(40)
+    pixels = torch.full((80, 1, 2, 2), 20, dtype=torch.uint8)
+    pixels[:20] = 220
+    case = Case(Brightness(True), LabeledImages(pixels, labels))
+    inside = (torch.arange(40) < 20) == bright_inside
+    divided = Division(torch.arange(40), TwoPopulations(inside.float(), 1.0, 9.0, 0.5))
+    rows = {label: (labels == label).nonzero().flatten() for label in (0, 1)}
+    survey = Survey(case, labels >= 0, "fast", 8, silent)
+    laboratory = Laboratory(case, survey, torch.zeros(80, 1), rows, 5, generator, silent)
+    known = Tried({0: divided}, {0: Trial({1: 1.0})}, unclear=frozenset({0} if unclear else ()))
+    side = laboratory.settled(known, (0,), School()).divisions[0].inside.tolist()
+    expected = range(20) if unclear or bright_inside else range(20, 40)
+    assert side == list(expected)
+    assert len(SHOWN) == 2 * unclear  # nobody is taught where nothing is asked
+    assert laboratory.settled(known, (), School()) is known
 
 
 @pytest.mark.parametrize(("rest", "held"), [(1, 1), (2, 1), (15, 8), (40, 10), (400, 20)])

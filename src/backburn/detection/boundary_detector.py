@@ -12,10 +12,11 @@ from ..methods import Detector
 from ..models.checking import check_fit
 from ..types import BoundaryResult, Case, Evidence, Flags, Progress, Verdict, silent
 from ..work.contract import HERE, Work
-from .examination import Laboratory, Tried, evidence_of, stronger
+from .examination import Laboratory
 from .groups import Division, by_activations, by_ways, rows_by_class
 from .student import Student
 from .survey import Survey
+from .tried import Tried, evidence_of, stronger
 from .verdict import doubt_about, familiar, reach_verdict
 
 WAYS = 1000
@@ -123,7 +124,9 @@ class BoundaryDetector(Detector):
         tried = self._by_activations(laboratory, divisions)
         if rows and self._verdict(tried, rows).state != "backdoored":
             tried = stronger(tried, self._by_boundary(laboratory, seed))
-        return tried
+        verdict = self._verdict(tried, rows)
+        targets = verdict.target_labels if verdict.state == "backdoored" else ()
+        return laboratory.settled(tried, targets, self.student)
 
     def _by_activations(self, laboratory: Laboratory, divisions: Mapping[int, Division]) -> Tried:
         """What sets a group apart is tried on other images; where that says nothing, a student.

@@ -1,55 +1,24 @@
 """The examination of a case: its classes are divided, and the divisions tried."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from ..mapping import rows_of
 from ..models.inference import predict
-from ..types import Case, ClassEvidence, Evidence, Features, Flags, Progress, Verdict
+from ..types import Case, Features, Flags, Progress
 from ..work.contract import HERE, Work
 from .groups import Division, oriented, sharpened, turned, worth_trying
 from .student import Student
 from .survey import Survey
-from .trials import Trial, carry_over, kept_without, reversion
-from .verdict import p_value
+from .trials import TRANSFER, Trial, carry_over, kept_without, reversion
+from .tried import Tried
 
 HELD_OUT, FEWEST = 0.05, 10
-DOUBTED = 0.49
 NEEDED = 0.2
 """One side keeps its label so much less without what sets it apart than the other does with it."""
-
-Known = TypeVar("Known")
-
-
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """The classes that were tried: how each divides, and what came of it.
-
-    `students` holds the one that was asked about a class, which never saw its planted side.
-    """
-
-    divisions: Mapping[int, Division]
-    trials: Mapping[int, Trial]
-    students: Mapping[int, nn.Module] = field(default_factory=dict)
-
-    def classes(self, looks: int) -> list[ClassEvidence]:
-        """What is known of each class, its p-value paid for by so many looks."""
-
-        def known(label: int, trial: Trial) -> ClassEvidence:
-            found, chance = self.divisions[label].found, p_value(trial.strength, looks)
-            divides = found.gain, found.separation
-            return ClassEvidence(label, *divides, trial.transfer, trial.reversion, chance)
-
-        return [known(label, trial) for label, trial in self.trials.items()]
-
-    def turned(self) -> "Tried":
-        """The other side of each class as planted; what carries over is the same in reverse."""
-        divisions = {label: turned(division) for label, division in self.divisions.items()}
-        return Tried(divisions, self.trials)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +42,15 @@ class Laboratory:
             for label, d in worth_trying(divisions).items()
         }
         needing = {label: self._needing(label, division) for label, division in chosen.items()}
-        unclear = [chosen[label] for label, found in needing.items() if found is None]
-        sides = [side for d in unclear for side in (d.inside, d.outside)]
+        unclear = frozenset(label for label, found in needing.items() if found is None)
+        sides = [side for k in unclear for side in (chosen[k].inside, chosen[k].outside)]
         self.survey.cover(self.sample(sides, self.probes))
         facing = {
             label: needing[label] or oriented(division, self.survey.ways(division.rows))
             for label, division in chosen.items()
         }
-        return Tried(facing, {label: self._carried(label, d) for label, d in facing.items()})
+        carried = {label: Trial(self._carried(label, d)) for label, d in facing.items()}
+        return Tried(facing, carried, unclear=unclear)
 
     def _needing(self, label: int, division: Division) -> Division | None:
         """The side as planted that needs what sets it apart for its label; None if neither does."""
@@ -90,19 +60,19 @@ class Laboratory:
             return None
         return division if inside < outside else turned(division)
 
-    def _carried(self, label: int, division: Division) -> Trial:
-        model, images = self.case.model, self.case.images
+    def _carried(
+        self, label: int, division: Division, model: nn.Module | None = None
+    ) -> dict[int, float]:
+        """What carries over by the model's word, or by a student's."""
         sources = {source: rows for source, rows in self.rows.items() if source != label}
-        return Trial(carry_over(model, images, label, division, sources, self.generator))
+        asked = model or self.case.model
+        return carry_over(asked, self.case.images, label, division, sources, self.generator)
 
     def by_student(self, tried: Tried, settings: Student) -> Tried:
         """Ask a student that saw no group of any class tried what each of them is."""
-        hidden = torch.zeros(len(self.case.images), dtype=torch.bool)
-        for division in tried.divisions.values():
-            hidden[division.inside] = True
+        hidden = self._inside(tried.divisions)
         held_out = self._held_out(~hidden)
-        shown = (~hidden & ~held_out).nonzero().flatten()
-        student = settings.taught(self.case, shown, self.generator, self.progress, self.work)
+        student = self._taught(~hidden & ~held_out, settings)
 
         def asked(label: int, division: Division) -> Trial:
             others = self.rows[label][held_out[self.rows[label]]]
@@ -114,7 +84,41 @@ class Laboratory:
             return replace(trial, reversion=reversion(said, compared, label, trial.carried))
 
         trials = {label: asked(label, division) for label, division in tried.divisions.items()}
-        return replace(tried, trials=trials, students=dict.fromkeys(trials, student))
+        return Tried(tried.divisions, trials, dict.fromkeys(trials, student))
+
+    def settled(self, tried: Tried, targets: Collection[int], settings: Student) -> Tried:
+        """The planted side of targets by what carries over, where only the ways have told it.
+
+        It is the planted side that taught it: a student that never saw that side does not know what
+        one that never saw the other does.
+        """
+        asked = tried.unclear & set(targets)
+        if not asked:
+            return tried
+        facing = {label: tried.divisions[label] for label in asked}
+        averse = {label: turned(division) for label, division in facing.items()}
+        without, with_it = (
+            self._taught(~self._inside(sides), settings) for sides in (facing, averse)
+        )
+
+        def known(student: nn.Module, label: int) -> float:
+            return Trial(self._carried(label, facing[label], student)).transfer
+
+        wrong = {k for k in sorted(asked) if known(without, k) > known(with_it, k) + TRANSFER}
+        divisions = {k: averse[k] if k in wrong else d for k, d in tried.divisions.items()}
+        return replace(tried, divisions=divisions)
+
+    def _taught(self, shown: Flags, settings: Student) -> nn.Module:
+        """A student that was shown these images only."""
+        rows = shown.nonzero().flatten()
+        return settings.taught(self.case, rows, self.generator, self.progress, self.work)
+
+    def _inside(self, divisions: Mapping[int, Division]) -> Flags:
+        """The planted sides of all these classes."""
+        inside = torch.zeros(len(self.case.images), dtype=torch.bool)
+        for division in divisions.values():
+            inside[division.inside] = True
+        return inside
 
     def _held_out(self, free: Flags) -> Flags:
         """A twentieth of each class, of ten images at the least and half of them at the most."""
@@ -132,38 +136,3 @@ class Laboratory:
             order = torch.randperm(len(rows), generator=self.generator)
             chosen[rows[order[:count]]] = True
         return chosen
-
-
-def stronger(first: Tried, second: Tried) -> Tried:
-    """Each class as it was tried with more to show for it."""
-    better = {
-        label
-        for label, trial in second.trials.items()
-        if label not in first.trials or trial.strength > first.trials[label].strength
-    }
-    return Tried(
-        _merged(first.divisions, second.divisions, better),
-        _merged(first.trials, second.trials, better),
-        students=_merged(first.students, second.students, better),
-    )
-
-
-def _merged(
-    first: Mapping[int, Known], second: Mapping[int, Known], better: set[int]
-) -> dict[int, Known]:
-    """What is known of each class, of those in `better` by the second account."""
-    stay = {label: known for label, known in first.items() if label not in better}
-    return stay | {label: known for label, known in second.items() if label in better}
-
-
-def evidence_of(tried: Tried, count: int, verdict: Verdict) -> Evidence:
-    """Membership in the planted population, and less than half of it where no target is.
-
-    Only images of a target are ever flagged.
-    """
-    score = torch.zeros(count)
-    convicted = verdict.target_labels if verdict.state == "backdoored" else ()
-    for label, division in tried.divisions.items():
-        weight = 1.0 if label in convicted else DOUBTED
-        score[division.rows] = division.found.member * weight
-    return Evidence(score, score > 0.5)

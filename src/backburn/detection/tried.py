@@ -1,0 +1,82 @@
+"""What came of trying the classes of a case, and the evidence in it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from ..types import ClassEvidence, Evidence, Verdict
+from .groups import Division, turned
+from .trials import Trial
+from .verdict import p_value
+
+DOUBTED = 0.49
+
+Known = TypeVar("Known")
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """The classes that were tried: how each divides, and what came of it.
+
+    `students` holds the one that was asked about a class, which never saw its planted side;
+    `unclear` are the classes whose planted side only the ways to the boundary told.
+    """
+
+    divisions: Mapping[int, Division]
+    trials: Mapping[int, Trial]
+    students: Mapping[int, nn.Module] = field(default_factory=dict)
+    unclear: frozenset[int] = frozenset()
+
+    def classes(self, looks: int) -> list[ClassEvidence]:
+        """What is known of each class, its p-value paid for by so many looks."""
+
+        def known(label: int, trial: Trial) -> ClassEvidence:
+            found, chance = self.divisions[label].found, p_value(trial.strength, looks)
+            divides = found.gain, found.separation
+            return ClassEvidence(label, *divides, trial.transfer, trial.reversion, chance)
+
+        return [known(label, trial) for label, trial in self.trials.items()]
+
+    def turned(self) -> "Tried":
+        """The other side of each class as planted; what carries over is the same in reverse."""
+        divisions = {label: turned(division) for label, division in self.divisions.items()}
+        return Tried(divisions, self.trials)
+
+
+def stronger(first: Tried, second: Tried) -> Tried:
+    """Each class as it was tried with more to show for it."""
+    better = {
+        label
+        for label, trial in second.trials.items()
+        if label not in first.trials or trial.strength > first.trials[label].strength
+    }
+    return Tried(
+        _merged(first.divisions, second.divisions, better),
+        _merged(first.trials, second.trials, better),
+        students=_merged(first.students, second.students, better),
+        unclear=(first.unclear - better) | (second.unclear & better),
+    )
+
+
+def _merged(
+    first: Mapping[int, Known], second: Mapping[int, Known], better: set[int]
+) -> dict[int, Known]:
+    """What is known of each class, of those in `better` by the second account."""
+    stay = {label: known for label, known in first.items() if label not in better}
+    return stay | {label: known for label, known in second.items() if label in better}
+
+
+def evidence_of(tried: Tried, count: int, verdict: Verdict) -> Evidence:
+    """Membership in the planted population, and less than half of it where no target is.
+
+    Only images of a target are ever flagged.
+    """
+    score = torch.zeros(count)
+    convicted = verdict.target_labels if verdict.state == "backdoored" else ()
+    for label, division in tried.divisions.items():
+        weight = 1.0 if label in convicted else DOUBTED
+        score[division.rows] = division.found.member * weight
+    return Evidence(score, score > 0.5)
