@@ -82,11 +82,18 @@ def test_a_student_learns_what_it_is_shown_and_the_model_stays(generator):
     assert (said == given.images.labels[40:]).float().mean() > 0.9
 
 
-def test_few_images_are_seen_more_often():
-    short = Training(epochs=1, batch_size=50)
-    assert lasting(short, 100).epochs == LEAST_STEPS // 2
-    assert lasting(short, 50 * LEAST_STEPS).epochs == 1
-    assert lasting(Training(epochs=LEAST_STEPS), 10).epochs == LEAST_STEPS
+@pytest.mark.parametrize(
+    ("count", "batch_size", "epochs"),
+    [(10, 16, 120), (100, 16, 18), (600, 30, 6), (1000, 50, 6), (50 * LEAST_STEPS, 50, 1)],
+)
+def test_few_images_are_seen_more_often_in_smaller_batches(count, batch_size, epochs):
+    training = lasting(Training(epochs=1, batch_size=50), count)
+    assert (training.batch_size, training.epochs) == (batch_size, epochs)
+
+
+def test_what_is_asked_for_is_never_cut_short():
+    training = lasting(Training(epochs=LEAST_STEPS, batch_size=8), 1000)
+    assert (training.batch_size, training.epochs) == (8, LEAST_STEPS)
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])

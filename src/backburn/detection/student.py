@@ -18,6 +18,8 @@ from ..work.contract import HERE, Work
 SAMPLE = 1000
 TOLERATED = 0.02
 LEAST_STEPS = 120
+BATCHES, FEWEST = 20, 16
+"""Of an epoch, and images in each, at the least: of few images, batches are smaller."""
 
 
 @dataclass(frozen=True)
@@ -95,9 +97,14 @@ def suited(training: Training, case: Case) -> Training:
 
 
 def lasting(training: Training, count: int, steps: int = LEAST_STEPS) -> Training:
-    """The training with as many epochs as `count` images need for so many steps."""
-    per_epoch = max(1, math.ceil(count / training.batch_size))
-    return replace(training, epochs=max(training.epochs, math.ceil(steps / per_epoch)))
+    """The training with as many epochs as `count` images need for so many steps.
+
+    Batches are a twentieth of the images at the most (of 16 images at the least), so that small
+    sets are not gone through dozens of times.
+    """
+    batch = min(training.batch_size, max(FEWEST, count // BATCHES))
+    epochs = max(training.epochs, math.ceil(steps / max(1, math.ceil(count / batch))))
+    return replace(training, batch_size=batch, epochs=epochs)
 
 
 def _accuracy(model: nn.Module, pixels: Tensor, labels: Tensor) -> float:
