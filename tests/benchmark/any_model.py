@@ -2,7 +2,8 @@
 
 Four Imagenette classes are poisoned (BadNets, 10 %) and written as a tree, a CSV and parquet.
 A timm ViT, a torchvision ResNet-18 and MobileNet and a Hugging Face ResNet are trained on them from
-scratch, for a short time, and written as their users have them. Then the commands are run: an audit
+scratch, for a short time (convolutional ones first on smaller images), and written as their users
+have them. Then the commands are run: an audit
 of each form of the images (the suspects must be the same), and a repair, which is judged.
 What lies in --out is not done again; `networks.csv` and `networks.md` there are the result.
 """
@@ -79,21 +80,25 @@ class Network:
     file: str
     normalization: tuple[tuple[float, ...], tuple[float, ...]]
     training: Training
+    first: Training | None = None
+    """On images of 96 pixels, which is five times as fast."""
 
 
 SLIGHT = Augmentation(shift=0.03, flip=True)
-SGD = Training(epochs=10, batch_size=32, learning_rate=0.05, augmentation=SLIGHT)
 ADAM = Training(epochs=20, batch_size=32, learning_rate=5e-4, optimizer="adam", augmentation=SLIGHT)
 LONG = replace(ADAM, epochs=60, learning_rate=2e-3)
+SMALL, SHORT = 96, replace(ADAM, epochs=6)
 NETWORKS = {
     "timm ViT-tiny": Network(
         vit, "timm:vit_tiny_patch16_224", "vit.safetensors", (HALF, HALF), ADAM
     ),
-    "torchvision ResNet-18": Network(resnet, "torchvision:resnet18", "resnet.pt", IMAGENET, SGD),
-    "torchvision MobileNetV3": Network(
-        mobilenet, "torchvision:mobilenet_v3_small", "mobilenet.pth", IMAGENET, LONG
+    "torchvision ResNet-18": Network(
+        resnet, "torchvision:resnet18", "resnet.pt", IMAGENET, SHORT, LONG
     ),
-    "Hugging Face ResNet": Network(hugging_face, None, "resnet-hf", IMAGENET, LONG),
+    "torchvision MobileNetV3": Network(
+        mobilenet, "torchvision:mobilenet_v3_small", "mobilenet.pth", IMAGENET, SHORT, LONG
+    ),
+    "Hugging Face ResNet": Network(hugging_face, None, "resnet-hf", IMAGENET, SHORT, LONG),
 }
 
 
@@ -127,10 +132,21 @@ def trained(network: Network, images: LabeledImages, path: Path) -> nn.Module:
     nature = examined(net, (3,), tuple(images.pixels.shape[-2:]))
     model = wrap(net, nature, network.normalization)
     if not path.exists():
-        generator = torch.Generator().manual_seed(0)
-        fit(model, Lesson(images.pixels, images.labels, network.training), generator)
+        teach(model, network, images)
         write(model.net, path)
     return load_model(path, network.arch, *network.normalization)
+
+
+def teach(model: nn.Module, network: Network, images: LabeledImages) -> None:
+    """The network's trainings, one after the other."""
+    generator = torch.Generator().manual_seed(0)
+    if network.first:
+        small = nn.functional.interpolate(
+            images.pixels.float(), (SMALL, SMALL), mode="bilinear", antialias=True
+        )
+        pixels = small.round().clamp(0, 255).to(torch.uint8)
+        fit(model, Lesson(pixels, images.labels, network.first), generator)
+    fit(model, Lesson(images.pixels, images.labels, network.training), generator)
 
 
 def write(net: nn.Module, path: Path) -> None:
