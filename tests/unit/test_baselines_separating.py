@@ -21,16 +21,16 @@ from backburn.baselines.detectors.logits import rivals
 from backburn.baselines.detectors.loss import Loss
 from backburn.baselines.detectors.maps import last_large_map, maps
 from backburn.baselines.detectors.margin import Margin
-from backburn.baselines.detectors.ranking import (
-    anomaly_index,
+from backburn.baselines.detectors.scan import SCAn, divided
+from backburn.baselines.detectors.spectral import SpectralSignatures, signature
+from backburn.baselines.detectors.spectre import SPECTRE, quantum_entropy
+from backburn.baselines.ranking import (
     flagged_first,
     highest,
     standing_out,
 )
-from backburn.baselines.detectors.scan import SCAn, divided
-from backburn.baselines.detectors.spectral import SpectralSignatures, signature
-from backburn.baselines.detectors.spectre import SPECTRE, quantum_entropy
 from backburn.benchmark.handing import handed
+from backburn.detection.statistics import anomaly_index
 from backburn.errors import InputError
 from backburn.metrics import auroc, rate
 from backburn.models.inference import frozen

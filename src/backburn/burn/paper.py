@@ -9,6 +9,7 @@ from torch import nn
 from ..boundary.budget import budget_named
 from ..boundary.distances import Search
 from ..data.review import Review, check_review
+from ..detection.statistics import anomaly_index
 from ..detection.student import lasting, suited
 from ..errors import InputError
 from ..metrics import rate
@@ -34,8 +35,6 @@ from .base import Unlearning
 from .phases import changes, timed
 from .review import judged, trusted
 from .workbench import Workbench
-
-MAD_OF_NORMAL = 1.4826
 
 
 @dataclass(frozen=True)
@@ -155,11 +154,9 @@ def abnormality(found: BoundaryResult, agreed: Flags) -> PerImage:
     usable = agreed & found.found
     if not bool(usable.any()):
         return torch.zeros(len(found))
-    values = found.distance[usable]
-    center = values.median()
-    scale = MAD_OF_NORMAL * (values - center).abs().median().clamp_min(1e-6)
-    z = torch.full((len(found),), float(((values - center) / scale).min()))
-    z[usable] = (values - center) / scale
+    above = anomaly_index(found.distance[usable])
+    z = torch.full((len(found),), float(above.min()))
+    z[usable] = above
     return z
 
 

@@ -16,6 +16,14 @@ from .samples import drawn, parts
 
 SUBSPACE, ACTIVE, ALONE = 6, 10, 4
 DISCRIMINATING, PASSES = 32, 2
+MAD_OF_NORMAL = 1.4826
+
+
+def anomaly_index(values: Float[Tensor, " m"]) -> Float[Tensor, " m"]:
+    """How many robust standard deviations (1.4826 MAD) each value lies above the median."""
+    center = values.median()
+    spread = MAD_OF_NORMAL * (values - center).abs().median()
+    return (values - center) / spread.clamp_min(1e-12)
 
 
 def dominant_projection(directions: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:

@@ -15,8 +15,9 @@ from ...models.inference import predict
 from ...training import Lesson, Objective, Training, fit
 from ...types import Case, Images, Labels, Progress, Repaired, silent
 from ..handed import training_set_of, untrained_copy
+from ..ranking import highest
 from ..scores import evidence_by_rank
-from .unlearning import PLAIN, ascent, cross_entropy, highest, suspected
+from .unlearning import PLAIN, ascent, cross_entropy, suspected
 
 
 def _isolation() -> Training:

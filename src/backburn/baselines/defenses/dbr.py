@@ -11,9 +11,10 @@ from ...methods import Defense
 from ...training import Lesson, Training, fit
 from ...types import Case, LabeledImages, PerImage, Progress, Repaired, silent
 from ..handed import trainable_copy, training_set_of, untrained_copy
+from ..ranking import highest
 from ..scores import evidence_by_rank
 from .consistency import check_features, class_closeness, feature_movement
-from .unlearning import PLAIN, ascent, highest, suspected
+from .unlearning import PLAIN, ascent, suspected
 
 
 def _learning() -> Training:

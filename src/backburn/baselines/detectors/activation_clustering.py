@@ -11,9 +11,9 @@ from ...errors import InputError
 from ...methods import Detector
 from ...types import Case, Evidence, Features, PerImage, Progress, silent
 from ..handed import training_set_of
+from ..ranking import flagged_first
 from ..scores import evidence_by_rank
 from .features import features_of, principal, rows_by_label, seed_of
-from .ranking import flagged_first
 
 FEWEST = 3
 

@@ -15,11 +15,11 @@ from ...methods import Detector, Given
 from ...models.inference import frozen
 from ...types import Case, Evidence, Features, Flags, PerImage, Progress, silent
 from ..handed import holdout_of, training_set_of
+from ..ranking import standing_out
 from ..scores import evidence_by_rank
 from .features import rows_by_label
 from .gram import Band, bands, deviation
 from .maps import last_large_map, maps
-from .ranking import standing_out
 
 FOLDS, FEWEST = 5, 2
 

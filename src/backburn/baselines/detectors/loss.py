@@ -9,9 +9,9 @@ from ...methods import Detector
 from ...models.inference import predict
 from ...types import Case, Evidence, Progress, silent
 from ..handed import training_set_of
+from ..ranking import highest
 from ..scores import evidence_by_rank
 from .logits import rivals
-from .ranking import highest
 
 
 @dataclass(frozen=True)

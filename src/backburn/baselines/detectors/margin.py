@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
+from ...detection.statistics import anomaly_index
 from ...errors import InputError
 from ...methods import Detector
 from ...models.inference import predict
@@ -12,7 +13,6 @@ from ...types import Case, Evidence, Progress, silent
 from ..handed import training_set_of
 from ..scores import evidence_by_rank
 from .logits import rivals
-from .ranking import anomaly_index
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from ...errors import InputError
 from ...methods import Detector, Given
 from ...types import Case, Evidence, LabeledImages, PerImage, Progress, silent
 from ..handed import holdout_of, training_set_of
+from ..ranking import flagged_first, standing_out
 from ..scores import evidence_by_rank
 from .features import features_of, inverse_root, rows_by_label, seed_of
-from .ranking import flagged_first, standing_out
 
 FEWEST = 3
 

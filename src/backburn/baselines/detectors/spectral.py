@@ -8,9 +8,9 @@ from ...errors import InputError
 from ...methods import Detector
 from ...types import Case, Evidence, Features, PerImage, Progress, silent
 from ..handed import training_set_of
+from ..ranking import highest
 from ..scores import evidence_by_rank
 from .features import features_of, rows_by_label
-from .ranking import highest
 
 REMOVED = 1.5
 

@@ -11,6 +11,7 @@ from ...errors import InputError
 from ...methods import Detector
 from ...types import Case, Evidence, Progress, silent
 from ..handed import training_set_of
+from ..ranking import flagged_first, highest
 from ..scores import evidence_by_rank
 from .features import (
     SMALLEST,
@@ -20,7 +21,6 @@ from .features import (
     rows_by_label,
     seed_of,
 )
-from .ranking import flagged_first, highest
 
 REMOVED = 1.5
 PER_DIMENSION = 5

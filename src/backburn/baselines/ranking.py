@@ -3,19 +3,9 @@
 from collections.abc import Mapping
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
-from ...types import Flags, Labels, PerImage
-
-MAD_OF_NORMAL = 1.4826
-
-
-def anomaly_index(values: Float[Tensor, " m"]) -> Float[Tensor, " m"]:
-    """How many robust standard deviations (1.4826 MAD) each value lies above the median."""
-    center = values.median()
-    spread = MAD_OF_NORMAL * (values - center).abs().median()
-    return (values - center) / spread.clamp_min(1e-12)
+from ..detection.statistics import anomaly_index
+from ..types import Flags, Labels, PerImage
 
 
 def standing_out(labels: Labels, values: Mapping[int, float], threshold: float) -> Flags:
@@ -25,10 +15,11 @@ def standing_out(labels: Labels, values: Mapping[int, float], threshold: float) 
 
 
 def highest(statistic: PerImage, share: float) -> Flags:
-    """The images with the highest statistic, as many as this share of them all."""
-    flags = torch.zeros(len(statistic), dtype=torch.bool)
-    flags[statistic.topk(min(len(statistic), round(share * len(statistic)))).indices] = True
-    return flags
+    """The images of this share of all, and one at the least, whose statistic is highest."""
+    chosen = torch.zeros(len(statistic), dtype=torch.bool)
+    order = statistic.argsort(descending=True, stable=True)
+    chosen[order[: max(1, round(share * len(statistic)))]] = True
+    return chosen
 
 
 def flagged_first(statistic: PerImage, flagged: Flags) -> PerImage:
