@@ -46,7 +46,8 @@ def command(
     from .clusters import on_cluster, work_on
     from .jobs import job
     from .opening import open_case
-    from .screen import ShowProgress, found_line, print_json, print_verdict
+    from .progress import ShowProgress
+    from .screen import found_line, print_json, print_verdict
 
     burn, where = configure(BURN(), config, settings), best_device(device)
     planned, watch = job("audit", out), Stopwatch()

@@ -36,7 +36,7 @@ def command(
     from .making import Plan, default_recipe, make
     from .mending import mend, tell
     from .opened import Opened
-    from .screen import ShowProgress
+    from .progress import ShowProgress
 
     # on 8x8 images threads wait for each other longer than they work
     torch.set_num_threads(1)

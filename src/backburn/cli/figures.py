@@ -49,7 +49,8 @@ def command(
     from .casework import case_digests
     from .jobs import job
     from .opening import open_case
-    from .screen import ShowProgress, print_json
+    from .progress import ShowProgress
+    from .screen import print_json
 
     burn, where = configure(BURN(), config, settings), best_device(device)
     planned, watch = job("figures", out), Stopwatch()

@@ -23,7 +23,8 @@ from ..types import Exam, LabeledImages, Progress, Victim
 from ..work.contract import HERE, Work
 from ..work.digests import digest_of_images
 from .jobs import job
-from .screen import ShowProgress, print_json, print_made
+from .progress import ShowProgress
+from .screen import print_json, print_made
 
 SMALL = 16
 

@@ -61,8 +61,8 @@ def command(
     from .jobs import job
     from .mending import mend, tell
     from .opening import open_case
+    from .progress import ShowProgress
     from .reviewing import open_review
-    from .screen import ShowProgress
 
     asked = again(Asked(given, seed, test, holdout, method, config))
     given, seed, method = asked.given, asked.seed or 0, asked.method or "default"

@@ -12,7 +12,7 @@ from ..serve.drawing import Easel, Pencil
 from .again import Asked, again
 from .opening import open_case
 from .options import Given
-from .screen import ShowProgress
+from .progress import ShowProgress
 
 
 def open_served(run: Path) -> Finished:
