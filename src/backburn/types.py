@@ -252,7 +252,7 @@ class Verdict(Shown):
     """The verdict on the whole case. `p_value`: chance of such evidence in a clean case.
 
     `classes` are those that could hold a second population; the others divide too little to be
-    tried. `reason` says why it abstained.
+    tried. `reason` says why it abstained, or why nothing is flagged in a class that is suspicious.
     """
 
     state: Literal["clean", "suspicious", "backdoored", "abstained"]

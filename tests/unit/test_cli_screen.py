@@ -29,3 +29,10 @@ def test_what_is_no_proof_says_how_to_act_on_it(capsys, p_value, risk):
 def test_a_proof_does_not(capsys):
     print_verdict(IMAGES, verdict("backdoored", 0.001))
     assert "false_alarm" not in capsys.readouterr().out
+
+
+def test_a_proof_that_accuses_no_image_says_why_and_asks_for_no_risk(capsys):
+    print_verdict(IMAGES, {**verdict("suspicious", 1e-6), "reason": "both sides look alike"})
+    said = capsys.readouterr().out
+    assert "SUSPICIOUS: target class cat (p = 1e-06)\nNothing is flagged: both sides" in said
+    assert "false_alarm" not in said

@@ -84,10 +84,15 @@ class School(Student):
 SHOWN: list[list[int]] = []
 
 
-@pytest.mark.parametrize("bright_inside", [True, False])
-@pytest.mark.parametrize("unclear", [True, False])
-def test_what_carries_over_was_taught_by_the_planted_side(bright_inside, unclear, generator):
-    SHOWN.clear()
+class Dull(Student):
+    """Its students know nothing of bright images, whatever they were shown."""
+
+    def taught(self, *_others):
+        return Brightness(False)
+
+
+def of_two_kinds(bright_inside: bool, unclear: bool) -> tuple[Laboratory, Tried]:
+    """A class half of which is bright, which carries over to the other one, and its trial."""
     labels = torch.arange(2).repeat_interleave(40)
     pixels = torch.full((80, 1, 2, 2), 20, dtype=torch.uint8)
     pixels[:20] = 220
@@ -96,13 +101,31 @@ def test_what_carries_over_was_taught_by_the_planted_side(bright_inside, unclear
     divided = Division(torch.arange(40), TwoPopulations(inside.float(), 1.0, 9.0, 0.5))
     rows = {label: (labels == label).nonzero().flatten() for label in (0, 1)}
     survey = Survey(case, labels >= 0, "fast", 8, silent)
-    laboratory = Laboratory(case, survey, torch.zeros(80, 1), rows, 5, generator, silent)
-    known = Tried({0: divided}, {0: Trial({1: 1.0})}, unclear=frozenset({0} if unclear else ()))
-    side = laboratory.settled(known, (0,), School()).divisions[0].inside.tolist()
+    drawn = torch.Generator().manual_seed(0)
+    laboratory = Laboratory(case, survey, torch.zeros(80, 1), rows, 5, drawn, silent)
+    told = frozenset({0} if unclear else ())
+    return laboratory, Tried({0: divided}, {0: Trial({1: 1.0})}, unclear=told)
+
+
+@pytest.mark.parametrize("bright_inside", [True, False])
+@pytest.mark.parametrize("unclear", [True, False])
+def test_what_carries_over_was_taught_by_the_planted_side(bright_inside, unclear):
+    SHOWN.clear()
+    laboratory, known = of_two_kinds(bright_inside, unclear)
+    settled = laboratory.settled(known, (0,), School())
     expected = range(20) if unclear or bright_inside else range(20, 40)
-    assert side == list(expected)
+    assert settled.divisions[0].inside.tolist() == list(expected)
+    assert settled.undecided == frozenset()
     assert len(SHOWN) == 2 * unclear  # nobody is taught where nothing is asked
     assert laboratory.settled(known, (), School()) is known
+
+
+@pytest.mark.parametrize("unclear", [True, False])
+def test_what_no_student_knows_tells_no_side(unclear):
+    laboratory, known = of_two_kinds(True, unclear)
+    settled = laboratory.settled(known, (0,), Dull())
+    assert settled.undecided == ({0} if unclear else set())
+    assert settled.divisions[0].inside.tolist() == list(range(20))
 
 
 @pytest.mark.parametrize(("rest", "held"), [(1, 1), (2, 1), (15, 8), (40, 10), (400, 20)])

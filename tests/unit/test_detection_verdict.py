@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from backburn.detection.verdict import doubt_about, p_value, reach_verdict
-from backburn.types import ClassEvidence
+from backburn.detection.verdict import UNTOLD, doubt_about, p_value, reach_verdict, withheld
+from backburn.types import ClassEvidence, Verdict
 
 FALSE_ALARM, SUSPICION = 0.01, 0.05
 
@@ -88,3 +88,13 @@ def test_there_is_doubt_where_the_model_or_the_classes_are_strange(agreed, class
     flags = torch.arange(100) < 100 * agreed
     doubt = doubt_about(flags, classes, examined)
     assert doubt == why if not why else why in doubt
+
+
+def test_targets_whose_planted_side_is_not_known_accuse_nothing():
+    both = Verdict("backdoored", (2, 5), 1e-6)
+    assert withheld(both, {5}) == Verdict("backdoored", (2,), 1e-6)
+    assert withheld(both, {2, 5}) == Verdict("suspicious", (2, 5), 1e-6, reason=UNTOLD)
+    assert withheld(both, {7}) is both
+    for state in ("clean", "suspicious"):
+        other = Verdict(state, (2,), 0.03)
+        assert withheld(other, {2}) is other

@@ -45,11 +45,12 @@ def print_verdict(images: LabeledImages, verdict: Mapping[str, Any]) -> None:
         sentence += f": target class {escape(', '.join(map(str, verdict['target_names'])))}"
     console.print(f"\n{sentence}{chance}", soft_wrap=True)
     if verdict["reason"]:
-        console.print(f"No verdict: {verdict['reason']}", markup=False, soft_wrap=True)
+        begin = "No verdict" if verdict["state"] == "abstained" else "Nothing is flagged"
+        console.print(f"{begin}: {verdict['reason']}", markup=False, soft_wrap=True)
     for tried in verdict["classes"]:
         if tried["label"] in verdict["target_labels"]:
             console.print(why_accused(tried), markup=False, soft_wrap=True)
-    if verdict["state"] == "suspicious":
+    if verdict["state"] == "suspicious" and not verdict["reason"]:
         console.print(_what_to_do(verdict["p_value"]), markup=False, soft_wrap=True)
     console.print(
         f"{verdict['suspects']} of {verdict['images']} images are suspect{_of_all(verdict)}"

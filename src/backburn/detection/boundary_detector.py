@@ -17,7 +17,7 @@ from .groups import Division, by_activations, by_ways, rows_by_class
 from .student import Student
 from .survey import Survey
 from .tried import Tried, evidence_of, stronger
-from .verdict import doubt_about, familiar, reach_verdict
+from .verdict import doubt_about, familiar, reach_verdict, withheld
 
 WAYS = 1000
 """Images of a class whose ways tell whether it divides by them."""
@@ -111,7 +111,7 @@ class BoundaryDetector(Detector):
         laboratory = Laboratory(*known, generator, progress, work)
         doubt = doubt_about(agreed, len(set(labels.tolist())), len(rows))
         tried = self._tried(laboratory, seed) if familiar(agreed) else Tried({}, {})
-        verdict = self._verdict(tried, rows, doubt)
+        verdict = withheld(self._verdict(tried, rows, doubt), tried.undecided)
         evidence = evidence_of(tried, len(labels), verdict)
         shown = evidence.flagged if every_suspect else torch.zeros_like(agreed)
         boundary = survey.boundary(shown | laboratory.sample(list(rows.values()), self.probes))

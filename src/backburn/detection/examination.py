@@ -13,10 +13,12 @@ from ..work.contract import HERE, Work
 from .groups import Division, oriented, sharpened, turned, worth_trying
 from .student import Student
 from .survey import Survey
-from .trials import TRANSFER, Trial, carry_over, kept_without, reversion
+from .trials import Trial, carry_over, kept_without, reversion
 from .tried import Tried
 
 HELD_OUT, FEWEST = 0.05, 10
+KEPT = 0.5
+"""Of what carries over, at the least, a student knows that has learnt what the model has."""
 NEEDED = 0.2
 """One side keeps its label so much less without what sets it apart than the other does with it."""
 
@@ -90,7 +92,7 @@ class Laboratory:
         """The planted side of targets by what carries over, where only the ways have told it.
 
         It is the planted side that taught it: a student that never saw that side does not know what
-        one that never saw the other does.
+        one that never saw the other does. Undecided stays what neither knows.
         """
         asked = tried.unclear & set(targets)
         if not asked:
@@ -104,9 +106,11 @@ class Laboratory:
         def known(student: nn.Module, label: int) -> float:
             return Trial(self._carried(label, facing[label], student)).transfer
 
-        wrong = {k for k in sorted(asked) if known(without, k) > known(with_it, k) + TRANSFER}
+        said = {label: (known(without, label), known(with_it, label)) for label in sorted(asked)}
+        lost = {k for k, both in said.items() if max(both) < KEPT * tried.trials[k].transfer}
+        wrong = {label for label, (hidden, shown) in said.items() if hidden > shown} - lost
         divisions = {k: averse[k] if k in wrong else d for k, d in tried.divisions.items()}
-        return replace(tried, divisions=divisions)
+        return replace(tried, divisions=divisions, undecided=frozenset(lost))
 
     def _taught(self, shown: Flags, settings: Student) -> nn.Module:
         """A student that was shown these images only."""

@@ -22,13 +22,15 @@ class Tried:
     """The classes that were tried: how each divides, and what came of it.
 
     `students` holds the one that was asked about a class, which never saw its planted side;
-    `unclear` are the classes whose planted side only the ways to the boundary told.
+    `unclear` are the classes whose planted side only the ways to the boundary told, `undecided`
+    those of them where asking students did not tell it, either.
     """
 
     divisions: Mapping[int, Division]
     trials: Mapping[int, Trial]
     students: Mapping[int, nn.Module] = field(default_factory=dict)
     unclear: frozenset[int] = frozenset()
+    undecided: frozenset[int] = frozenset()
 
     def classes(self, looks: int) -> list[ClassEvidence]:
         """What is known of each class, its p-value paid for by so many looks."""

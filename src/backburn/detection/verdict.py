@@ -1,12 +1,19 @@
 """From the classes' trials to the verdict on the whole case."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from ..metrics import rate
 from ..types import ClassEvidence, Flags, Verdict
 from .populations import SMALLEST
 
+UNTOLD = (
+    "the class holds two kinds of images, and what sets them apart makes other images look like it, but "
+    "which of the two was planted cannot be told, because a copy of the model that is trained "
+    "without one of them learns too little from these images: give more images, or a model that "
+    "calls more of them by their label"
+)
 FAMILIAR = 0.5
 """A model that was trained on the images calls at least this share of them by their label."""
 
@@ -44,6 +51,19 @@ def reach_verdict(
     if doubtful:
         return Verdict("suspicious", doubtful, least, known)
     return Verdict("abstained" if doubt else "clean", (), least, known, doubt)
+
+
+def withheld(verdict: Verdict, undecided: Collection[int]) -> Verdict:
+    """The verdict without the targets of which it is not known what was planted.
+
+    Where no other is left, the case is suspicious, and says why: single images cannot be accused.
+    """
+    left = tuple(label for label in verdict.target_labels if label not in undecided)
+    if verdict.state != "backdoored" or left == verdict.target_labels:
+        return verdict
+    if left:
+        return replace(verdict, target_labels=left)
+    return replace(verdict, state="suspicious", reason=UNTOLD)
 
 
 def familiar(agreed: Flags) -> bool:

@@ -52,6 +52,10 @@ def verdict_sentence(verdict: Mapping[str, Any], false_alarm: float | None) -> s
     if verdict["state"] == "backdoored":
         classes = "class" if len(verdict["target_names"]) == 1 else "classes"
         return f"This model was backdoored, target {classes} {names}: {said}, and {rate}."
+    if verdict["state"] == "suspicious" and verdict["reason"]:
+        return (
+            f"A backdoor is likely in {names}, and {rate}. Nothing is flagged: {verdict['reason']}."
+        )
     if verdict["state"] == "suspicious":
         return f"Something is odd, but too little to accuse single images of: {rate}."
     return f"No backdoor was found: {rate}."
