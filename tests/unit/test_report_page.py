@@ -85,7 +85,8 @@ VERDICT = {
     ({"state": "suspicious"}, "too little to accuse single images of: a clean model gives"),
     ({"state": "abstained", "reason": "too few images"}, "cannot be told whether"),
     ({"state": "suspicious", "reason": "it is so"}, "likely in a, b, and a clean model gives such "
-     "evidence with probability 0.0001; the alarm is raised below 0.01. Nothing is flagged: it is so."),
+     "evidence with probability 0.0001; the alarm is raised below 0.01. Nothing is flagged: it is "
+     "so."),
     ({"p_value": None}, "nothing is known of its false alarms"),
 ])  # fmt: skip
 def test_the_verdict_is_one_sentence_with_its_false_alarms(change, said):
