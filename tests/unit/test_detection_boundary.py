@@ -138,9 +138,8 @@ def test_the_boundary_is_searched_for_the_suspects_and_a_sample_of_every_class(b
     assert bool(found.boundary.certified[searched].all())
 
 
-@pytest.mark.parametrize("digits", ["badnets_digits", "blended_digits"])
-def test_where_the_ways_mislead_students_tell_the_planted_side(digits, request, monkeypatch):
-    victim = request.getfixturevalue(digits).victim
+def test_where_the_ways_mislead_students_tell_the_planted_side(badnets_digits, monkeypatch):
+    victim = badnets_digits.victim
     poison = victim.truth.state == State.POISON
 
     def mislead(division: Division, _ways: torch.Tensor) -> Division:

@@ -13,12 +13,13 @@ from ..work.contract import HERE, Work
 from .groups import Division, oriented, sharpened, turned, worth_trying
 from .student import Student
 from .survey import Survey
-from .trials import Trial, carry_over, kept_without, reversion
+from .trials import TRANSFER, Trial, carry_over, kept_without, reversion
 from .tried import Tried
 
 HELD_OUT, FEWEST = 0.05, 10
-KEPT = 0.5
-"""Of what carries over, at the least, a student knows that has learnt what the model has."""
+LESS, NOTHING = 0.5, 3 * TRANSFER
+"""Of what carries over, one student knows so much less than the other, if that proves the ways
+wrong; and what a student knows of a clean class (with p = .05)."""
 NEEDED = 0.2
 """One side keeps its label so much less without what sets it apart than the other does with it."""
 
@@ -91,24 +92,26 @@ class Laboratory:
     def settled(self, tried: Tried, targets: Collection[int], settings: Student) -> Tried:
         """The planted side of targets by what carries over, where only the ways have told it.
 
-        It is the planted side that taught it: a student that never saw that side does not know what
-        one that never saw the other does. Undecided stays what neither knows.
+        It is the planted side that taught it: where a student that never saw the other side does
+        not know what one that never saw this side does, the ways were wrong. Undecided stays what
+        neither knows better than it knows a clean class.
         """
         asked = tried.unclear & set(targets)
         if not asked:
             return tried
         facing = {label: tried.divisions[label] for label in asked}
         averse = {label: turned(division) for label, division in facing.items()}
-        without, with_it = (
-            self._taught(~self._inside(sides), settings) for sides in (facing, averse)
-        )
-
-        def known(student: nn.Module, label: int) -> float:
-            return Trial(self._carried(label, facing[label], student)).transfer
-
-        said = {label: (known(without, label), known(with_it, label)) for label in sorted(asked)}
-        lost = {k for k, both in said.items() if max(both) < KEPT * tried.trials[k].transfer}
-        wrong = {label for label, (hidden, shown) in said.items() if hidden > shown} - lost
+        students = [self._taught(~self._inside(sides), settings) for sides in (facing, averse)]
+        known = {
+            label: [Trial(self._carried(label, facing[label], one)).transfer for one in students]
+            for label in sorted(asked)
+        }
+        lost = {label for label, both in known.items() if max(both) < NOTHING}
+        wrong = {
+            label
+            for label, (without_it, without_other) in known.items()
+            if without_it - without_other > LESS * tried.trials[label].transfer
+        }
         divisions = {k: averse[k] if k in wrong else d for k, d in tried.divisions.items()}
         return replace(tried, divisions=divisions, undecided=frozenset(lost))
 
