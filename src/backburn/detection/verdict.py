@@ -10,10 +10,10 @@ from .populations import SMALLEST
 
 UNTOLD = (
     "the class holds two kinds of images, and what sets them apart makes other images look like "
-    "it, but which of the two was planted cannot be told, because a copy of the model that is "
-    "trained without one of them learns too little from these images: give more images, or a "
-    "model that calls more of them by their label"
+    "it, but which of the two was planted cannot be told, because too little can be learnt from "
+    "these images. Give more of them, or a model that calls more of them by their label"
 )
+"""Students know neither side: see `examination.Laboratory.settled`."""
 FAMILIAR = 0.5
 """A model that was trained on the images calls at least this share of them by their label."""
 
