@@ -153,6 +153,7 @@ def test_what_stands_out():
     chosen = standing_out(torch.tensor([7, 2, 7]), {2: 1.0, 3: 2.0, 5: 3.0, 7: 40.0}, 5.0)
     assert chosen.tolist() == [True, False, True]
     assert highest(torch.tensor([3.0, 9.0, 1.0, 5.0]), 0.5).tolist() == [False, True, False, True]
+    assert not highest(torch.tensor([3.0, 9.0]), 0.2).any()  # of so few, a share is none
     lifted = flagged_first(torch.tensor([3.0, -9.0, 1.0]), torch.tensor([False, True, False]))
     assert lifted.argmax() == 1
 

@@ -36,8 +36,8 @@ def test_a_batch_below_gamma_is_ascended():
 
 def test_the_highest_share_is_chosen_and_one_at_the_least():
     statistic = torch.tensor([1.0, 4.0, 2.0, 3.0])
-    assert highest(statistic, 0.5).tolist() == [False, True, False, True]
-    assert highest(statistic, 0.01).tolist() == [False, True, False, False]
+    assert highest(statistic, 0.5, least=1).tolist() == [False, True, False, True]
+    assert highest(statistic, 0.01, least=1).tolist() == [False, True, False, False]
 
 
 def test_classes_that_share_a_direction_are_close():

@@ -14,11 +14,11 @@ def standing_out(labels: Labels, values: Mapping[int, float], threshold: float) 
     return torch.isin(labels, torch.tensor(list(values))[index > threshold])
 
 
-def highest(statistic: PerImage, share: float) -> Flags:
-    """The images of this share of all, and one at the least, whose statistic is highest."""
+def highest(statistic: PerImage, share: float, least: int = 0) -> Flags:
+    """The images of this share of all, and `least` of them, whose statistic is highest."""
     chosen = torch.zeros(len(statistic), dtype=torch.bool)
     order = statistic.argsort(descending=True, stable=True)
-    chosen[order[: max(1, round(share * len(statistic)))]] = True
+    chosen[order[: max(least, round(share * len(statistic)))]] = True
     return chosen
 
 

@@ -82,7 +82,7 @@ class ABL(Defense):
         train(lesson(self.isolation, objective=held_at(self.gamma), phase="isolation"))
         said = predict(model, images.pixels, phase="isolation", progress=progress)
         loss = F.cross_entropy(said, images.labels, reduction="none")
-        isolated = highest(-loss, self.isolation_rate)
+        isolated = highest(-loss, self.isolation_rate, least=1)
         others, suspects = (flags.nonzero().flatten() for flags in (~isolated, isolated))
         train(lesson(suited(self.recovery, case), rows=others, phase="recovery"))
         train(lesson(self.unlearning, rows=suspects, objective=ascent, phase="unlearning"))

@@ -83,8 +83,8 @@ class DBR(Defense):
         if len(images) < 2:
             raise InputError("D-BR tells images from others: give two or more")
         moved = self._movement(case, images, generator, progress)
-        poison = highest(moved, self.poison_rate)
-        clean = highest(-moved, self.clean_rate) & ~poison
+        poison = highest(moved, self.poison_rate, least=1)
+        clean = highest(-moved, self.clean_rate, least=1) & ~poison
         model = trainable_copy(case.model)
         training = replace(suited(self.removal, case), epochs=1)
         lesson = partial(Lesson, images.pixels, images.labels, training)
