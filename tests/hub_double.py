@@ -29,7 +29,7 @@ def hub_of(repositories: dict[str, Path]) -> Iterator[str]:
 
 
 class Answers(BaseHTTPRequestHandler):
-    """`/api/KIND/OWNER/NAME[/revision|tree|paths-info/...]` and `.../resolve/REVISION/FILE`."""
+    """`/api/KIND/OWNER/NAME[/revision|tree/...]` and `.../resolve/REVISION/FILE`."""
 
     store: dict[str, Path]
 
@@ -39,17 +39,13 @@ class Answers(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self.answer(False)
 
-    def do_POST(self) -> None:
-        self.answer(True)
-
     def log_message(self, *_: object) -> None:
         pass
 
     def answer(self, whole: bool) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
         parts = unquote(urlparse(self.path).path).strip("/").split("/")
         if parts[0] == "api" and (folder := self.store.get("/".join(parts[1:4]))):
-            self.say(self.known(folder, parts[2:4], parts[4:], body), whole)
+            self.say(self.known(folder, parts[2:4], parts[4:]), whole)
         elif "resolve" in parts and (folder := self.folder_of(parts)):
             self.file(folder / "/".join(parts[parts.index("resolve") + 2 :]), whole)
         else:
@@ -60,41 +56,36 @@ class Answers(BaseHTTPRequestHandler):
         name = "/".join(parts[: parts.index("resolve")])
         return self.store.get(name) or self.store.get(f"models/{name}")
 
-    def known(self, folder: Path, name: list[str], asked: list[str], body: str) -> object:
+    def known(self, folder: Path, name: list[str], asked: list[str]) -> object:
         """What the API says of a repository, or of what is in it."""
         paths = sorted(folder.rglob("*"))
         if not asked or asked[0] == "revision":
             siblings = [{"rfilename": str(path.relative_to(folder))} for path in paths]
             return {"id": "/".join(name), "sha": COMMIT, "siblings": siblings}
-        if asked[0] == "tree":
-            within = folder / "/".join(asked[2:])
-            deep = parse_qs(urlparse(self.path).query).get("recursive") == ["true"]
-            wanted = [path for path in paths if path.parent == within or deep]
-        else:
-            named = json.loads(body)["paths"] if body.startswith("{") else parse_qs(body)["paths"]
-            wanted = [path for path in paths if str(path.relative_to(folder)) in named]
+        within = folder / "/".join(asked[2:])
+        deep = parse_qs(urlparse(self.path).query).get("recursive") == ["true"]
+        wanted = [path for path in paths if path.parent == within or deep]
         return [{"path": str(path.relative_to(folder)), **facts(path)} for path in wanted]
 
     def say(self, what: object, whole: bool) -> None:
-        content = json.dumps(what).encode()
-        self.send_response(404 if what is None else 200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
+        """What the API says; None where there is nothing of that name."""
         if what is None:
-            self.send_header("X-Error-Code", "EntryNotFound")
-        self.end_headers()
-        if whole:
-            self.wfile.write(content)
+            self.send(404, {"X-Error-Code": "EntryNotFound"}, b"", whole)
+        else:
+            json_type = {"Content-Type": "application/json"}
+            self.send(200, json_type, json.dumps(what).encode(), whole)
 
     def file(self, path: Path, whole: bool) -> None:
         if not path.is_file():
-            self.say(None, whole)
-            return
-        content = path.read_bytes()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(content)))
-        self.send_header("ETag", json.dumps(facts(path)["oid"]))
-        self.send_header("X-Repo-Commit", COMMIT)
+            return self.say(None, whole)
+        named = {"ETag": json.dumps(facts(path)["oid"]), "X-Repo-Commit": COMMIT}
+        return self.send(200, named, path.read_bytes(), whole)
+
+    def send(self, code: int, headers: dict[str, str], content: bytes, whole: bool) -> None:
+        """An answer, or what there is to know of it."""
+        self.send_response(code)
+        for name, value in {**headers, "Content-Length": str(len(content))}.items():
+            self.send_header(name, value)
         self.end_headers()
         if whole:
             self.wfile.write(content)

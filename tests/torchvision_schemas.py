@@ -8,6 +8,9 @@ import importlib
 
 import torch
 
+COMMAND = "import torchvision_schemas; from backburn.cli.main import main; main()"
+"""The command line, for `python -c` where tests/ is on the path."""
+
 try:
     importlib.import_module("torchvision")
 except RuntimeError:

@@ -261,6 +261,11 @@ class Verdict(Shown):
     classes: tuple[ClassEvidence, ...] = ()
     reason: str = ""
 
+    @property
+    def convicted(self) -> tuple[int, ...]:
+        """The targets whose images may be flagged: none but of a backdoored case."""
+        return self.target_labels if self.state == "backdoored" else ()
+
     def facts(self) -> Facts:
         """State, target labels and p-value, the reason if there is one, and the classes tried."""
         yield "state", self.state

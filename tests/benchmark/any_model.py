@@ -4,9 +4,9 @@ Four Imagenette classes are poisoned (Trojan's watermark, 10 %: small networks d
 BadNets's patch from 60 images) and written as a tree, a CSV and parquet.
 A timm ViT, a torchvision ResNet-18 and MobileNet and a Hugging Face ResNet are trained on them from
 scratch, for a short time (convolutional ones first on smaller images), and written as their users
-have them. Then the commands are run: an audit
-of each form of the images (the suspects must be the same), and a repair, which is judged.
-What lies in --out is not done again; `networks.csv` and `networks.md` there are the result.
+have them. Then the commands are run: an audit of each form of the images (the suspects must be the
+same), and a repair, which is judged. What lies in --out is not done again; `networks.csv` and
+`networks.md` there are the result.
 """
 
 import csv
@@ -24,7 +24,7 @@ import torch
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-importlib.import_module("torchvision_schemas")
+COMMAND = importlib.import_module("torchvision_schemas").COMMAND
 
 from backburn.attacks.base import exam_of
 from backburn.attacks.surrogates import Surrogates
@@ -36,6 +36,7 @@ from backburn.metrics import judge, rate
 from backburn.models.inference import predict
 from backburn.models.loading import load_model
 from backburn.models.wrapping import examined, wrap
+from backburn.report.thumbnails import shrunk
 from backburn.runs import commit
 from backburn.training import Lesson, Training, fit
 from backburn.types import LabeledImages, State, Victim
@@ -142,11 +143,8 @@ def teach(model: nn.Module, network: Network, images: LabeledImages) -> None:
     """The network's trainings, one after the other."""
     generator = torch.Generator().manual_seed(0)
     if network.first:
-        small = nn.functional.interpolate(
-            images.pixels.float(), (SMALL, SMALL), mode="bilinear", antialias=True
-        )
-        pixels = small.round().clamp(0, 255).to(torch.uint8)
-        fit(model, Lesson(pixels, images.labels, network.first), generator)
+        small = shrunk(images.pixels, SMALL)
+        fit(model, Lesson(small, images.labels, network.first), generator)
     fit(model, Lesson(images.pixels, images.labels, network.training), generator)
 
 
@@ -164,8 +162,7 @@ def write(net: nn.Module, path: Path) -> None:
 
 def run(*arguments: object, out: Path) -> Path:
     """The folder that a command writes, unless it has; its exit code is no matter."""
-    line = "import torchvision_schemas; from backburn.cli.main import main; main()"
-    command = [sys.executable, "-c", line, *map(str, arguments), "--out", str(out), "--json"]
+    command = [sys.executable, "-c", COMMAND, *map(str, arguments), "--out", str(out), "--json"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     if not out.exists():
         said = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)

@@ -1,4 +1,4 @@
-"""What is kept of two examinations of the same classes."""
+"""Which side of a class was planted, and what is kept of two examinations of the same classes."""
 
 from dataclasses import replace
 

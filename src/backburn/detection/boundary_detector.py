@@ -111,7 +111,9 @@ class BoundaryDetector(Detector):
         laboratory = Laboratory(*known, generator, progress, work)
         doubt = doubt_about(agreed, len(set(labels.tolist())), len(rows))
         tried = self._tried(laboratory, seed) if familiar(agreed) else Tried({}, {})
-        verdict = withheld(self._verdict(tried, rows, doubt), tried.undecided)
+        verdict = self._verdict(tried, rows, doubt)
+        tried = laboratory.settled(tried, verdict.convicted, self.student)
+        verdict = withheld(verdict, tried.undecided)
         evidence = evidence_of(tried, len(labels), verdict)
         shown = evidence.flagged if every_suspect else torch.zeros_like(agreed)
         boundary = survey.boundary(shown | laboratory.sample(list(rows.values()), self.probes))
@@ -124,9 +126,7 @@ class BoundaryDetector(Detector):
         tried = self._by_activations(laboratory, divisions)
         if rows and self._verdict(tried, rows).state != "backdoored":
             tried = stronger(tried, self._by_boundary(laboratory, seed))
-        verdict = self._verdict(tried, rows)
-        targets = verdict.target_labels if verdict.state == "backdoored" else ()
-        return laboratory.settled(tried, targets, self.student)
+        return tried
 
     def _by_activations(self, laboratory: Laboratory, divisions: Mapping[int, Division]) -> Tried:
         """What sets a group apart is tried on other images; where that says nothing, a student.

@@ -46,13 +46,13 @@ class Laboratory:
         }
         needing = {label: self._needing(label, division) for label, division in chosen.items()}
         unclear = frozenset(label for label, found in needing.items() if found is None)
-        sides = [side for k in unclear for side in (chosen[k].inside, chosen[k].outside)]
+        sides = [side for k in sorted(unclear) for side in (chosen[k].inside, chosen[k].outside)]
         self.survey.cover(self.sample(sides, self.probes))
         facing = {
             label: needing[label] or oriented(division, self.survey.ways(division.rows))
             for label, division in chosen.items()
         }
-        carried = {label: Trial(self._carried(label, d)) for label, d in facing.items()}
+        carried = {label: self._carried(label, division) for label, division in facing.items()}
         return Tried(facing, carried, unclear=unclear)
 
     def _needing(self, label: int, division: Division) -> Division | None:
@@ -63,13 +63,11 @@ class Laboratory:
             return None
         return division if inside < outside else turned(division)
 
-    def _carried(
-        self, label: int, division: Division, model: nn.Module | None = None
-    ) -> dict[int, float]:
+    def _carried(self, label: int, division: Division, student: nn.Module | None = None) -> Trial:
         """What carries over by the model's word, or by a student's."""
         sources = {source: rows for source, rows in self.rows.items() if source != label}
-        asked = model or self.case.model
-        return carry_over(asked, self.case.images, label, division, sources, self.generator)
+        asked, images = student or self.case.model, self.case.images
+        return Trial(carry_over(asked, images, label, division, sources, self.generator))
 
     def by_student(self, tried: Tried, settings: Student) -> Tried:
         """Ask a student that saw no group of any class tried what each of them is."""
@@ -103,7 +101,7 @@ class Laboratory:
         averse = {label: turned(division) for label, division in facing.items()}
         students = [self._taught(~self._inside(sides), settings) for sides in (facing, averse)]
         known = {
-            label: [Trial(self._carried(label, facing[label], one)).transfer for one in students]
+            label: [self._carried(label, facing[label], student).transfer for student in students]
             for label in sorted(asked)
         }
         lost = {label for label, both in known.items() if max(both) < NOTHING}

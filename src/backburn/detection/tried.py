@@ -77,8 +77,7 @@ def evidence_of(tried: Tried, count: int, verdict: Verdict) -> Evidence:
     Only images of a target are ever flagged.
     """
     score = torch.zeros(count)
-    convicted = verdict.target_labels if verdict.state == "backdoored" else ()
     for label, division in tried.divisions.items():
-        weight = 1.0 if label in convicted else DOUBTED
+        weight = 1.0 if label in verdict.convicted else DOUBTED
         score[division.rows] = division.found.member * weight
     return Evidence(score, score > 0.5)

@@ -58,8 +58,8 @@ def withheld(verdict: Verdict, undecided: Collection[int]) -> Verdict:
 
     Where no other is left, the case is suspicious, and says why: single images cannot be accused.
     """
-    left = tuple(label for label in verdict.target_labels if label not in undecided)
-    if verdict.state != "backdoored" or left == verdict.target_labels:
+    left = tuple(label for label in verdict.convicted if label not in undecided)
+    if left == verdict.convicted:
         return verdict
     if left:
         return replace(verdict, target_labels=left)

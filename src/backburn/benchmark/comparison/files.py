@@ -7,8 +7,7 @@ from .rows import Cells, defense_rows, defenses_csv, detector_rows, detectors_cs
 
 def tables_of(cells: Cells) -> dict[str, str]:
     """Contents by file name: `summary.*` of defences, `detectors.*` of detectors, in CSV, Markdown
-    and LaTeX, of whichever there are cells of; `standings.md`, the main table by
-    itself.
+    and LaTeX, of whichever there are cells of; `standings.md`, the main table by itself.
     """
     defenses, detectors = defense_rows(cells), detector_rows(cells)
     files: dict[str, str] = {}
