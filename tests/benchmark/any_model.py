@@ -1,9 +1,9 @@
 """The whole chain on other people's networks at 224 pixels: `make bench-any-model`.
 
-Four Imagenette classes are poisoned (Trojan's watermark, 10 %: small networks do not learn
-BadNets's patch from 60 images) and written as a tree, a CSV and parquet.
-A timm ViT, a torchvision ResNet-18 and MobileNet and a Hugging Face ResNet are trained on them from
-scratch, for a short time (convolutional ones first on smaller images), and written as their users
+Ten Imagenette classes of 60 images each are poisoned (Trojan's watermark, 10 %: what small networks
+learn from 60 images) and written as a tree, a CSV and parquet.
+A timm ViT, a torchvision ResNet-18 and MobileNet and a Hugging Face ResNet are pretrained on the
+other 2,400 images at 96 pixels, trained on the poisoned ones, and written as their users
 have them. Then the commands are run: an audit of each form of the images (the suspects must be the
 same), and a repair, which is judged. What lies in --out is not done again; `networks.csv` and
 `networks.md` there are the result.
@@ -15,8 +15,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -26,91 +25,20 @@ from torch import nn
 sys.path.insert(0, str(Path(__file__).parents[1]))
 COMMAND = importlib.import_module("torchvision_schemas").COMMAND
 
+from strangers import CLASSES, STRANGERS, Stranger, some
+
 from backburn.attacks.base import exam_of
 from backburn.attacks.surrogates import Surrogates
 from backburn.attacks.trojan import Trojan
-from backburn.data.augmentation import Augmentation
-from backburn.data.reading import load_images
 from backburn.data.writing import dump_parquet, dump_tree
-from backburn.metrics import judge, rate
+from backburn.metrics import Scores, judge, rate
 from backburn.models.inference import predict
-from backburn.models.loading import load_model
-from backburn.models.wrapping import examined, wrap
-from backburn.report.thumbnails import shrunk
 from backburn.runs import commit
-from backburn.training import Lesson, Training, fit
-from backburn.types import LabeledImages, State, Victim
+from backburn.types import Exam, LabeledImages, State, Victim
 
-CLASSES, EACH = 4, 150
+EACH = 60
+"""Images of each class that are poisoned; of the others it is pretrained."""
 SCORES = ("acc", "asr", "ra")
-HALF = (0.5,) * 3
-IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-
-
-def vit() -> nn.Module:
-    import timm
-
-    return timm.create_model("vit_tiny_patch16_224", num_classes=CLASSES)
-
-
-def resnet() -> nn.Module:
-    import torchvision
-
-    return torchvision.models.resnet18(num_classes=CLASSES)
-
-
-def mobilenet() -> nn.Module:
-    import torchvision
-
-    return torchvision.models.mobilenet_v3_small(num_classes=CLASSES)
-
-
-def hugging_face() -> nn.Module:
-    import transformers
-
-    sizes = {"embedding_size": 16, "hidden_sizes": [16, 32, 64, 128], "depths": [2, 2, 2, 2]}
-    config = transformers.ResNetConfig(**sizes, layer_type="basic", num_labels=CLASSES)
-    return transformers.ResNetForImageClassification(config)
-
-
-@dataclass(frozen=True)
-class Network:
-    """How a network is made, trained, and written."""
-
-    make: Callable[[], nn.Module]
-    arch: str | None
-    file: str
-    normalization: tuple[tuple[float, ...], tuple[float, ...]]
-    training: Training
-    first: Training | None = None
-    """On images of 96 pixels, which is five times as fast."""
-
-
-SLIGHT = Augmentation(shift=0.03, flip=True)
-ADAM = Training(epochs=20, batch_size=32, learning_rate=5e-4, optimizer="adam", augmentation=SLIGHT)
-LONG = replace(ADAM, epochs=60, learning_rate=2e-3)
-SMALL, SHORT = 96, replace(ADAM, epochs=6)
-NETWORKS = {
-    "timm ViT-tiny": Network(
-        vit, "timm:vit_tiny_patch16_224", "vit.safetensors", (HALF, HALF), ADAM
-    ),
-    "torchvision ResNet-18": Network(
-        resnet, "torchvision:resnet18", "resnet.pt", IMAGENET, SHORT, LONG
-    ),
-    "torchvision MobileNetV3": Network(
-        mobilenet, "torchvision:mobilenet_v3_small", "mobilenet.pth", IMAGENET, SHORT, LONG
-    ),
-    "Hugging Face ResNet": Network(hugging_face, None, "resnet-hf", IMAGENET, SHORT, LONG),
-}
-
-
-def few(data: Path, split: str, each: int) -> LabeledImages:
-    """So many images of each of the first classes, class by class, as a tree is read."""
-    images = load_images(data / "imagenette", split=split)
-    rows = [(images.labels == label).nonzero().flatten()[:each] for label in range(CLASSES)]
-    chosen = images.take(torch.cat(rows))
-    # numbers, so that folders and tables have the names that parquet has
-    return LabeledImages(chosen.pixels, chosen.labels, tuple(map(str, range(CLASSES))))
 
 
 def written(images: LabeledImages, out: Path) -> dict[str, Path]:
@@ -127,37 +55,31 @@ def written(images: LabeledImages, out: Path) -> dict[str, Path]:
     return {name: out / name for name in ("tree", "images.csv", "images.parquet")}
 
 
-def trained(network: Network, images: LabeledImages, path: Path) -> nn.Module:
-    """A network trained on the images, and its weights in a file or folder of its kind."""
-    torch.manual_seed(0)
-    net = network.make().eval()
-    nature = examined(net, (3,), tuple(images.pixels.shape[-2:]))
-    model = wrap(net, nature, network.normalization)
-    if not path.exists():
-        teach(model, network, images)
-        write(model.net, path)
-    return load_model(path, network.arch, *network.normalization)
+@dataclass(frozen=True)
+class Study:
+    """What every network is tried on."""
+
+    clean: LabeledImages
+    victim: Victim
+    exam: Exam
+    forms: dict[str, Path]
 
 
-def teach(model: nn.Module, network: Network, images: LabeledImages) -> None:
-    """The network's trainings, one after the other."""
-    generator = torch.Generator().manual_seed(0)
-    if network.first:
-        small = shrunk(images.pixels, SMALL)
-        fit(model, Lesson(small, images.labels, network.first), generator)
-    fit(model, Lesson(images.pixels, images.labels, network.training), generator)
-
-
-def write(net: nn.Module, path: Path) -> None:
-    """The weights as users of that kind of network have them."""
-    from safetensors.torch import save_file
-
-    if path.suffix == ".safetensors":
-        save_file(net.state_dict(), path)
-    elif path.suffix:
-        torch.save({"state_dict": net.state_dict(), "epoch": 10}, path)
-    else:
-        net.save_pretrained(path)
+def prepared(data: Path, out: Path) -> Study:
+    """The images, poisoned and written in every form."""
+    attack = Trojan(poisoning_rate=0.1, kind="watermark")
+    images = some(data, "train", 0, EACH)
+    planted = attack.plant(images, torch.Generator().manual_seed(0), Surrogates())
+    order = planted.images.labels.argsort(stable=True)
+    victim = Victim(
+        nn.Identity(),
+        planted.images.take(order),
+        planted.truth.take(order),
+        planted.trigger,
+        attack.goal(CLASSES),
+    )
+    exam, forms = exam_of(victim, some(data, "test", 0, 100)), written(victim.images, out)
+    return Study(some(data, "train", EACH, 300), victim, exam, forms)
 
 
 def run(*arguments: object, out: Path) -> Path:
@@ -185,30 +107,21 @@ def rightly(folder: Path, tree: Path, poison: torch.Tensor) -> int:
         return sum(bool(poison[files[line["image"]]]) for line in csv.DictReader(file))
 
 
-def examine(
-    name: str, network: Network, victim: Victim, forms: dict[str, Path], out: Path
-) -> dict[str, object]:
+def examine(name: str, stranger: Stranger, study: Study, out: Path) -> dict[str, object]:
     """A row of the table."""
-    path, test = out / network.file, few(DATA[0], "test", 100)
-    # the Hugging Face folder does not say its normalization: the commands have to find it out
-    arch = ["--arch", network.arch] if network.arch else []
-    exam = exam_of(victim, test)
-    model = trained(network, victim.images, path)
+    victim, forms = study.victim, study.forms
+    path = stranger.trained(study.clean, victim.images, out)
+    model = stranger.load(path)
     known = rate(predict(model, victim.images.pixels).argmax(1) == victim.images.labels)
-    before = judge(model, exam)
+    # the Hugging Face folder does not say its normalization: the commands have to find it out
+    arch = ["--arch", stranger.arch] if stranger.arch else []
     folders = {
-        form: run("audit", path, images, *arch, out=out / f"audit-{network.file}-{form}")
+        form: run("audit", path, images, *arch, out=out / f"audit-{stranger.file}-{form}")
         for form, images in forms.items()
     }
+    mended = run("repair", path, forms["tree"], *arch, out=out / f"repair-{stranger.file}")
+    after = next(mended.glob("model*"), path)  # without suspects there is nothing to repair
     found = [audited(folder) for folder in folders.values()]
-    mended = run("repair", path, forms["tree"], *arch, out=out / f"repair-{network.file}")
-    after_path = next(mended.glob("model*"))
-    after = judge(load_model(after_path, network.arch, *network.normalization), exam)
-    measured = {
-        f"{key}_{when}": round(getattr(scores, key), 4)
-        for when, scores in (("before", before), ("after", after))
-        for key in SCORES
-    }
     poison = victim.truth.state == State.POISON
     return {
         "network": name,
@@ -218,11 +131,17 @@ def examine(
         "suspects": len(found[0][1]) - 1,
         "right": rightly(folders["tree"], forms["tree"], poison),
         "poison": int(poison.sum()),
-        **measured,
+        **measured("before", judge(model, study.exam)),
+        **measured("after", judge(stranger.load(after), study.exam)),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "commit": commit(),
     }
+
+
+def measured(when: str, scores: Scores) -> dict[str, float]:
+    """The scores as columns."""
+    return {f"{key}_{when}": round(getattr(scores, key), 4) for key in SCORES}
 
 
 def table(rows: list[dict[str, object]]) -> str:
@@ -253,35 +172,20 @@ def keep(rows: list[dict[str, object]], out: Path) -> None:
     (out / "networks.md").write_text(table(rows))
 
 
-DATA: list[Path] = []
-
-
 @click.command()
 @click.option("--data", type=click.Path(path_type=Path), default="data")
 @click.option("--out", type=click.Path(path_type=Path), default="runs/any-model")
 @click.option("--only", multiple=True, help="Names of networks.")
 def main(data: Path, out: Path, only: tuple[str, ...]) -> None:
-    DATA.append(data)
     out.mkdir(parents=True, exist_ok=True)
-    images, attack = few(data, "train", EACH), Trojan(poisoning_rate=0.1, kind="watermark")
-    planted = attack.plant(images, torch.Generator().manual_seed(0), Surrogates())
-    order = planted.images.labels.argsort(stable=True)
-    victim = Victim(
-        nn.Identity(),
-        planted.images.take(order),
-        planted.truth.take(order),
-        planted.trigger,
-        attack.goal(CLASSES),
-    )
-    forms = written(victim.images, out)
-    rows: list[dict[str, object]] = []
+    study, rows = prepared(data, out), list[dict[str, object]]()
     if (out / "networks.csv").exists():
         with (out / "networks.csv").open() as file:
             rows.extend(csv.DictReader(file))
     done = {row["network"] for row in rows}
-    for name, network in NETWORKS.items():
+    for name, stranger in STRANGERS.items():
         if name not in done and (not only or name in only):
-            rows.append(examine(name, network, victim, forms, out))
+            rows.append(examine(name, stranger, study, out))
             keep(rows, out)
             click.echo(table(rows))
 
