@@ -74,7 +74,7 @@ def rendered(
         state=STATES[verdict["state"]],
         sentence=verdict_sentence(isolated(verdict), finished.false_alarm),
         accused=[
-            why_accused({**each, "name": isolate(each["name"])})
+            why_accused({**each, "name": isolate(each["name"])}, verdict["suspects"] > 0)
             for each in verdict["classes"]
             if each["label"] in verdict["target_labels"]
         ],

@@ -17,15 +17,21 @@ def per_cent(value: float | None) -> str:
     return "-" if value is None or isnan(value) else f"{100 * value:.1f} %"
 
 
-def why_accused(tried: Mapping[str, Any]) -> str:
-    """What the stronger trial of a class showed, as a sentence."""
+def why_accused(tried: Mapping[str, Any], flagged: bool = True) -> str:
+    """What the stronger trial of a class showed, as a sentence.
+
+    Args:
+        tried: one of the verdict's `classes`, with its name.
+        flagged: whether the class has suspects; some of a suspicious one are just set apart.
+    """
+    them = "its suspects" if flagged else "some of its images"
     if tried["transfer"] >= tried["reversion"]:
         return (
-            f"{tried['name']}: what sets its suspects apart, put on images of other classes, has "
+            f"{tried['name']}: what sets {them} apart, put on images of other classes, has "
             f"{per_cent(tried['transfer'])} more of them called {tried['name']}"
         )
     return (
-        f"{tried['name']}: a student that never saw its suspects takes them for images of other "
+        f"{tried['name']}: a student that never saw {them} takes them for images of other "
         f"classes (reversion {tried['reversion']:.2f})"
     )
 
