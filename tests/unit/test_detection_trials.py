@@ -167,6 +167,13 @@ def test_a_class_that_the_student_does_not_know_says_nothing():
     assert reversion(logits([1, 2, 3]), torch.zeros(0, CLASSES), 0, {}) == 0
 
 
+@pytest.mark.parametrize(("known", "expected"), [(4, 0), (5, 1)])
+def test_a_student_that_knows_less_than_half_of_the_class_is_not_heard(known, expected):
+    held_out = logits([0] * known + [1] * (10 - known))
+    found = reversion(logits([1, 2, 3] * 5), held_out, 0, {})
+    assert found == pytest.approx(expected, abs=1e-3)
+
+
 def test_half_kept_is_half_reverted():
     said = logits([0] * 15 + [1, 2, 3] * 5)
     assert reversion(said, logits([0] * 9), 0, {}) == pytest.approx(0.5, abs=1e-3)

@@ -21,6 +21,8 @@ NATURAL, REST = 8, 300
 """Principal components of a class's own variation, and the images that they are taken from."""
 NUMBERS = 64
 """Of an image, at the least, for each component: in small images any trigger lies among a few."""
+KNOWN = 0.5
+"""Share of a class's held-out images that a student calls by their label, if it is to be heard."""
 TRANSFER, REVERSION = 0.04, 0.08
 """Means, at the most, of both in classes where nothing is planted (docs/method.md)."""
 
@@ -175,14 +177,17 @@ def reversion(
     Returns:
         `1 - kept / held`, the shares of both called by the label; times how evenly the other labels
         are spread (0 up to an evenness of 0.8, 1 where even), or times what carries over from the
-        likeliest of them, whichever is more.
+        likeliest of them, whichever is more. Nothing where the student knows the class too little:
+        what it does not know, it takes for anything.
     """
     if not len(said) or not len(held_out):
         return 0.0
     kept = float((said.argmax(1) == label).float().mean())
     held = float((held_out.argmax(1) == label).float().mean())
+    if held < KNOWN:
+        return 0.0
     likely = said.softmax(1).mean(0)
     likely[label] = 0
     spread = (evenness(torch.cat([likely[:label], likely[label + 1 :]])) - EVEN) / (1 - EVEN)
     back = max(0.0, spread, carried.get(int(likely.argmax()), 0.0))
-    return max(0.0, 1 - kept / held) * back if held else 0.0
+    return max(0.0, 1 - kept / held) * back
