@@ -22,6 +22,8 @@ def nodes():
     os.environ.update(QUIET)
     from ray.cluster_utils import Cluster
 
+    import backburn.scaleout  # noqa: F401  says how Ray is to behave, before it is imported
+
     cluster = Cluster(initialize_head=True, head_node_args=NODE)
     cluster.add_node(**NODE)
     yield cluster

@@ -13,6 +13,7 @@ from backburn.models.wrapping import Wrapped
 from backburn.models.zoo import build
 from backburn.scaleout import filling
 from backburn.scaleout.asking import Order, Watching
+from backburn.scaleout.session import connected
 from backburn.scaleout.work import OnCluster
 from conftest import NODE
 
@@ -113,6 +114,16 @@ def test_activations_are_those_of_one_machine_though_an_actor_is_killed(
     assert line.startswith("activations: ")
     assert told[0] == ("activations", 0, 1100)
     assert told[-1] == ("activations", 1100, 1100)
+
+
+def test_what_outlives_a_connection_starts_no_cluster_of_its_own(nodes):
+    import ray  # not before backburn, which says how it is to behave
+
+    with connected(nodes.address):
+        pass
+    with pytest.raises(ray.exceptions.RaySystemError):
+        ray.put(1)
+    assert not ray.is_initialized()
 
 
 def test_answers_that_come_early_wait_for_those_before(pixels, monkeypatch):
