@@ -30,6 +30,7 @@ from strangers import CLASSES, STRANGERS, Stranger, some
 from backburn.attacks.base import exam_of
 from backburn.attacks.surrogates import Surrogates
 from backburn.attacks.trojan import Trojan
+from backburn.data.reading import load_images
 from backburn.data.writing import dump_parquet, dump_tree
 from backburn.metrics import Scores, judge, rate
 from backburn.models.inference import predict
@@ -68,8 +69,8 @@ class Study:
 def prepared(data: Path, out: Path) -> Study:
     """The images, poisoned and written in every form."""
     attack = Trojan(poisoning_rate=0.1, kind="watermark")
-    images = some(data, "train", 0, EACH)
-    planted = attack.plant(images, torch.Generator().manual_seed(0), Surrogates())
+    train, test = (load_images(data / "imagenette", split=split) for split in ("train", "test"))
+    planted = attack.plant(some(train, 0, EACH), torch.Generator().manual_seed(0), Surrogates())
     order = planted.images.labels.argsort(stable=True)
     victim = Victim(
         nn.Identity(),
@@ -78,8 +79,8 @@ def prepared(data: Path, out: Path) -> Study:
         planted.trigger,
         attack.goal(CLASSES),
     )
-    exam, forms = exam_of(victim, some(data, "test", 0, 100)), written(victim.images, out)
-    return Study(some(data, "train", EACH, 300), victim, exam, forms)
+    exam, forms = exam_of(victim, some(test, 0, 100)), written(victim.images, out)
+    return Study(some(train, EACH, 300), victim, exam, forms)
 
 
 def run(*arguments: object, out: Path) -> Path:

@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 from backburn.data.augmentation import Augmentation
-from backburn.data.reading import load_images
 from backburn.models.loading import load_model
 from backburn.models.wrapping import examined, wrap
 from backburn.report.thumbnails import shrunk
@@ -74,10 +73,11 @@ class Stranger:
             return path
         torch.manual_seed(0)
         net = self.make().eval()
-        if not before.exists():
+        if before.exists():
+            net.load_state_dict(torch.load(before, weights_only=True))
+        else:
             self._teach(net, shrunk(clean.pixels, SMALL), clean.labels, self.before)
             torch.save(net.state_dict(), before)
-        net.load_state_dict(torch.load(before, weights_only=True))
         self._teach(net, poisoned.pixels, poisoned.labels, self.training)
         write(net, path)
         return path
@@ -105,9 +105,8 @@ STRANGERS = {
 }
 
 
-def some(data: Path, split: str, first: int, last: int) -> LabeledImages:
+def some(images: LabeledImages, first: int, last: int) -> LabeledImages:
     """So many images of each class, class by class, as a tree is read."""
-    images = load_images(data / "imagenette", split=split)
     of_each = [(images.labels == label).nonzero().flatten()[first:last] for label in range(CLASSES)]
     chosen = images.take(torch.cat(of_each))
     # numbers, so that folders and tables have the names that parquet has
@@ -123,4 +122,4 @@ def write(net: nn.Module, path: Path) -> None:
     elif path.suffix:
         torch.save({"state_dict": net.state_dict(), "epoch": 10}, path)
     else:
-        net.save_pretrained(path)  # type: ignore[operator]
+        net.save_pretrained(path)

@@ -9,6 +9,8 @@ import pytest
 import torch
 from torch import nn
 
+from backburn.scaleout.session import connected  # before Ray: it says how that is to behave
+
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
 NODE = {"num_cpus": 1, "object_store_memory": 150_000_000}
 
@@ -22,8 +24,6 @@ def nodes():
     os.environ.update(QUIET)
     from ray.cluster_utils import Cluster
 
-    import backburn.scaleout  # noqa: F401  says how Ray is to behave, before it is imported
-
     cluster = Cluster(initialize_head=True, head_node_args=NODE)
     cluster.add_node(**NODE)
     yield cluster
@@ -33,8 +33,6 @@ def nodes():
 @pytest.fixture
 def cluster(nodes):
     """The cluster, which this process is connected to."""
-    from backburn.scaleout.session import connected
-
     with connected(nodes.address):
         yield nodes
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+import ray
 import torch
 from torch import nn
 
@@ -117,8 +118,6 @@ def test_activations_are_those_of_one_machine_though_an_actor_is_killed(
 
 
 def test_what_outlives_a_connection_starts_no_cluster_of_its_own(nodes):
-    import ray  # not before backburn, which says how it is to behave
-
     with connected(nodes.address):
         pass
     with pytest.raises(ray.exceptions.RaySystemError):
