@@ -88,7 +88,7 @@ class Stranger:
 
 
 SLIGHT = Augmentation(shift=0.1, flip=True)
-ADAM = Training(epochs=12, batch_size=32, learning_rate=5e-4, optimizer="adam", augmentation=SLIGHT)
+ADAM = Training(epochs=8, batch_size=32, learning_rate=5e-4, optimizer="adam", augmentation=SLIGHT)
 LONG = replace(ADAM, epochs=40, batch_size=64, learning_rate=2e-3)
 LONGEST = replace(ADAM, epochs=80, batch_size=64, learning_rate=1e-3)
 STRANGERS = {

@@ -11,9 +11,10 @@ from ..models.inference import predict
 from ..types import Case, Features, Flags, Progress
 from ..work.contract import HERE, Work
 from .groups import Division, oriented, sharpened, turned, worth_trying
+from .likeness import carry_over, kept_without
 from .student import Student
 from .survey import Survey
-from .trials import TRANSFER, Trial, carry_over, kept_without, reversion
+from .trials import TRANSFER, Trial, reversion
 from .tried import Tried
 
 HELD_OUT, FEWEST = 0.05, 10

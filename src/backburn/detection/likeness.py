@@ -1,0 +1,165 @@
+"""What sets a group apart, given to images that have it not, and taken from those that have it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ..mapping import rows_of
+from ..metrics import rate
+from ..models.inference import predict
+from ..types import Index, LabeledImages, Pixels
+from .groups import Division
+from .moments import Moments, moments
+
+EACH, FEWEST = 40, 10
+NATURAL, REST = 8, 300
+"""Principal components of a class's own variation, and the images that they are taken from."""
+NUMBERS = 64
+"""Of an image, at the least, for each component: in small images any trigger lies among a few."""
+
+
+@dataclass(frozen=True, slots=True)
+class Likening:
+    """`usual + scale * (x - usual) + shift` at every pixel, in 0..255 units.
+
+    What a trigger leaves of an image varies less: of a pasted patch nothing, of a blended pattern a
+    part. `usual` is the mean of the images that are to be likened, so that they keep it.
+    """
+
+    scale: Float[Tensor, "c h w"]
+    shift: Float[Tensor, "c h w"]
+
+    def __call__(self, pixels: Pixels) -> Pixels:
+        values = pixels.float()
+        usual = values.mean(0)
+        return _bytes(usual + self.scale * (values - usual) + self.shift)
+
+
+def carry_over(
+    model: nn.Module,
+    images: LabeledImages,
+    label: int,
+    division: Division,
+    sources: Mapping[int, Index],
+    generator: torch.Generator,
+) -> dict[int, float]:
+    """Share of each other class that is called `label` with what sets the group apart.
+
+    Images of the other classes are likened to the group, beside the rest of its class (and, because
+    a network may take the reverse for the same, to the rest, beside the group; see `likenings`). A
+    natural likeness does not carry over; most triggers do, but for warps and those that differ from
+    image to image.
+
+    Args:
+        division: of the class of that label.
+        sources: rows of every other class.
+    Returns:
+        By class, less what was called so before; classes with less than ten images are left out.
+    """
+    chosen = {
+        source: _some(rows, generator) for source, rows in sources.items() if len(rows) >= FEWEST
+    }
+    if not chosen:
+        return {}
+    pixels = rows_of(images.pixels, torch.cat(list(chosen.values())))
+    sizes = [len(rows) for rows in chosen.values()]
+    before = _called(model, pixels, label, sizes)
+    risen = [
+        _called(model, likening(pixels), label, sizes) - before
+        for likening in likenings(images.pixels, division)
+    ]
+    most = max(risen, key=lambda shares: float(shares.mean()))
+    return dict(zip(chosen, most.tolist(), strict=True))
+
+
+def likenings(pixels: Pixels, division: Division) -> tuple[Likening, Likening]:
+    """What makes images like the group of a division, and what makes them like the rest.
+
+    The difference of both means, as far as it is foreign to the rest, is added or subtracted; and
+    where one side varies less than the other, so does what is likened to it. Not so in images of
+    less than 512 numbers, every one of which varies less in a natural kind.
+    """
+    group, rest = _sides(pixels, division)
+    shift = foreign(group.mean - rest.mean, rows_of(pixels, _few(division)))
+    if shift.numel() < NATURAL * NUMBERS:
+        return Likening(torch.ones_like(shift), shift), Likening(torch.ones_like(shift), -shift)
+    return Likening(_less(group, rest), shift), Likening(_less(rest, group), -shift)
+
+
+def _less(one: Moments, other: Moments) -> Tensor:
+    """How much less each number varies on one side than on the other; 1 where it does not."""
+    # where nothing varies, nothing can be said of a scale
+    ratio = one.spread / other.spread.clamp_min(1)
+    return torch.where(other.spread > 1, ratio, 1.0).clamp(max=1)
+
+
+def _sides(pixels: Pixels, division: Division) -> tuple[Moments, Moments]:
+    return moments(pixels, division.inside), moments(pixels, division.outside)
+
+
+def kept_without(
+    model: nn.Module,
+    images: LabeledImages,
+    label: int,
+    division: Division,
+    generator: torch.Generator,
+) -> tuple[float, float]:
+    """Share of the group still called `label` without what sets it apart, and of the rest with it.
+
+    Poison needs its trigger for its label; clean images need no lack of one.
+    """
+    group, others = _sides(images.pixels, division)
+    difference = group.mean - others.mean
+
+    def kept(rows: Index, moved: Tensor) -> float:
+        pixels = _bytes(rows_of(images.pixels, _some(rows, generator)).float() + moved)
+        return rate(predict(model, pixels).argmax(1) == label)
+
+    return kept(division.inside, -difference), kept(division.outside, difference)
+
+
+def foreign(difference: Tensor, rest: Pixels) -> Tensor:
+    """The part of a difference of mean images that the rest of the class does not vary by itself.
+
+    Where a class is a pattern of any phase or sign, its halves differ by the pattern, which makes
+    other images look like the class; but so do its images among each other.
+
+    Args:
+        difference: `(c, h, w)`.
+        rest: images of the class outside of the group.
+    Returns:
+        The difference without its projection on the first principal components of `rest`: eight,
+        less for images of less than 512 numbers.
+    """
+    flat = rest.float().flatten(1)
+    flat -= flat.mean(0)
+    scale, axes = torch.linalg.eigh(flat @ flat.T)
+    count = min(NATURAL, flat.shape[1] // NUMBERS, int((scale > scale[-1:] * 1e-6).sum()))
+    axes = (axes[:, len(axes) - count :].T @ flat).T  # the last are the largest
+    axes = axes / axes.norm(dim=0)
+    line = difference.flatten()
+    natural: Tensor = axes @ (axes.T @ line)
+    return (line - natural).reshape(difference.shape)
+
+
+def _few(division: Division) -> Tensor:
+    """Evenly spaced rows outside of the group."""
+    rows = division.outside
+    return rows[torch.linspace(0, len(rows) - 1, min(REST, len(rows))).long()]
+
+
+def _some(rows: Index, generator: torch.Generator) -> Tensor:
+    return rows[torch.randperm(len(rows), generator=generator)[:EACH]]
+
+
+def _bytes(values: Tensor) -> Pixels:
+    return values.round().clamp(0, 255).to(torch.uint8)
+
+
+def _called(model: nn.Module, pixels: Pixels, label: int, sizes: list[int]) -> Tensor:
+    """The share of each class that is called `label`."""
+    hits = (predict(model, pixels).argmax(1) == label).float()
+    return torch.stack([part.mean() for part in torch.split(hits, sizes)])
