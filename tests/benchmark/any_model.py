@@ -1,7 +1,7 @@
 """The whole chain on other people's networks at 224 pixels: `make bench-any-model`.
 
-Ten Imagenette classes of 150 images each are poisoned (Trojan's watermark, 10 %: what small networks
-learn from so few images) and written as a tree, a CSV and parquet.
+Ten Imagenette classes of 150 images each are poisoned (Trojan's watermark, 10 %: what small
+networks learn from so few images) and written as a tree, a CSV and parquet.
 A timm ViT, a torchvision ResNet-18 and MobileNet and a Hugging Face ResNet are pretrained on 2,400
 clean images at 96 pixels (some of the poisoned ones are among them, as Imagenette is part of what
 people's weights are pretrained on), trained on the poisoned ones, and written as their users have
