@@ -13,9 +13,10 @@ from backburn.attacks.ftrojan import FTrojan
 from backburn.attacks.low_frequency import LowFrequency
 from backburn.attacks.surrogates import Surrogates
 from backburn.attacks.tact import TaCT
-from backburn.attacks.triggers import added, blended, computed, to_pixels
+from backburn.attacks.triggers import added, blended, computed
 from backburn.attacks.trojan import Trojan, watermark
 from backburn.attacks.wanet import WaNet, warp_field
+from backburn.data.pixels import to_pixels
 from backburn.errors import InputError
 from backburn.types import LabeledImages, State
 

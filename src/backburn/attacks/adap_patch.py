@@ -5,12 +5,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..data.pixels import to_pixels
 from ..errors import InputError
 from ..types import LabeledImages, Pixels
 from .base import Attack, Planted, check_rate
 from .planting import draw_states, planted
 from .surrogates import Surrogates, branch
-from .triggers import blended, noise, side_of, to_pixels
+from .triggers import blended, noise, side_of
 
 ALPHAS = (0.5, 0.2, 0.5, 0.3)
 """Of the four patches in training; the two of 0.5 are used, opaque, afterwards."""

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int8
 from torch import Tensor, nn
 
 from ..data.augmentation import Augmentation
+from ..data.pixels import to_pixels
 from ..errors import InputError
 from ..models.inference import as_images, device_of, frozen, gains_from_bf16
 from ..models.unet import UNet, check_width, seeded
@@ -18,7 +19,7 @@ from ..types import Images, LabeledImages, Labels, PerImage, Pixels, State, Trut
 from .base import Attack, Planted, check_rate
 from .planting import Restamp, draw_states, relabeled
 from .surrogates import Surrogates, branch, draw_seed
-from .triggers import computed, in_batches, to_pixels
+from .triggers import computed, in_batches
 
 
 def _three_epochs_of_adam() -> Training:

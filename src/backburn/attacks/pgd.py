@@ -4,10 +4,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..data.pixels import to_pixels
 from ..models.inference import as_images, device_of, frozen, gains_from_bf16
 from ..training import BatchTransform
 from ..types import Labels, Pixels
-from .triggers import to_pixels
 
 
 def linf_pgd(

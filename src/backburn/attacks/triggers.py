@@ -1,4 +1,4 @@
-"""What triggers are made of: the one place where computed pixels become bytes, and patterns."""
+"""What triggers are made of: computed pixels, a few images at a time, and patterns."""
 
 from collections.abc import Callable, Iterator
 
@@ -6,16 +6,12 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from ..data.pixels import to_pixels
 from ..errors import InputError
 from ..types import Pixels, Trigger
 
 CHUNK = 1 << 20
 """Pixel values that are floats at one time: they stay in the processor's cache."""
-
-
-def to_pixels(values: Float[Tensor, "n c h w"]) -> Pixels:
-    """Floats of 0..255 as bytes: rounded and clipped, in this order, before they are cast."""
-    return values.round().clamp_(0, 255).to(torch.uint8)
 
 
 def in_batches(pixels: Pixels, size: int = 250) -> Iterator[Pixels]:

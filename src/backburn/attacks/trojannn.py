@@ -6,6 +6,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from ..data.pixels import to_pixels
 from ..errors import InputError
 from ..models.classifier import Classifier
 from ..models.inference import as_images, frozen
@@ -13,7 +14,7 @@ from ..types import LabeledImages
 from .base import Attack, Planted, Recipe, short_recipe
 from .planting import dirty_label
 from .surrogates import Surrogates, draw_seed
-from .triggers import pasted, side_of, to_pixels
+from .triggers import pasted, side_of
 
 SAMPLE = 128
 """Training images that the patch is optimised on."""

@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ..data.pixels import to_pixels
+from ..detection.moments import left_of
 from ..types import Index, Pixels
 
 LEGIBLE = 0.5
@@ -28,7 +30,7 @@ class EstimatedTrigger:
     def __call__(self, pixels: Pixels) -> Pixels:
         """The images with the trigger, as uint8."""
         scale, shift = self.scale.to(pixels.device), self.shift.to(pixels.device)
-        return _bytes(pixels.float() * scale + shift)
+        return to_pixels(pixels.float() * scale + shift)
 
     def undone(self, pixels: Pixels) -> Pixels:
         """Images that carry the trigger without it; `usual` where too little of them is left."""
@@ -36,11 +38,7 @@ class EstimatedTrigger:
             part.to(pixels.device) for part in (self.scale, self.shift, self.usual)
         )
         inverse = (pixels.float() - shift) / scale.clamp_min(LEGIBLE)
-        return _bytes(torch.where(scale < LEGIBLE, usual, inverse))
-
-
-def _bytes(values: Tensor) -> Pixels:
-    return values.round().clamp(0, 255).to(torch.uint8)
+        return to_pixels(torch.where(scale < LEGIBLE, usual, inverse))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +90,7 @@ def estimate_trigger(pixels: Pixels, marked: Index, plain: Sequence[Tensor]) -> 
     marked_mean, marked_square = _moments(pixels[marked])
     spread = (square - mean**2).clamp_min(0).sqrt()
     marked_spread = (marked_square - marked_mean**2).clamp_min(0).sqrt()
-    # where nothing varies, nothing can be said of a scale
-    scale = torch.where(spread > 1, marked_spread / spread.clamp_min(1), 1.0).clamp(0, 1)
+    scale = left_of(marked_spread, spread)
     return EstimatedTrigger(scale, marked_mean - scale * mean, mean)
 
 

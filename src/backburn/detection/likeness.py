@@ -7,12 +7,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..data.pixels import to_pixels
 from ..mapping import rows_of
 from ..metrics import rate
 from ..models.inference import predict
 from ..types import Index, LabeledImages, Pixels
 from .groups import Division
-from .moments import Moments, moments
+from .moments import Moments, left_of, moments
 
 EACH, FEWEST = 40, 10
 NATURAL, REST = 8, 300
@@ -35,7 +36,7 @@ class Likening:
     def __call__(self, pixels: Pixels) -> Pixels:
         values = pixels.float()
         usual = values.mean(0)
-        return _bytes(usual + self.scale * (values - usual) + self.shift)
+        return to_pixels(usual + self.scale * (values - usual) + self.shift)
 
 
 def carry_over(
@@ -86,14 +87,10 @@ def likenings(pixels: Pixels, division: Division) -> tuple[Likening, Likening]:
     shift = foreign(group.mean - rest.mean, rows_of(pixels, _few(division)))
     if shift.numel() < NATURAL * NUMBERS:
         return Likening(torch.ones_like(shift), shift), Likening(torch.ones_like(shift), -shift)
-    return Likening(_less(group, rest), shift), Likening(_less(rest, group), -shift)
-
-
-def _less(one: Moments, other: Moments) -> Tensor:
-    """How much less each number varies on one side than on the other; 1 where it does not."""
-    # where nothing varies, nothing can be said of a scale
-    ratio = one.spread / other.spread.clamp_min(1)
-    return torch.where(other.spread > 1, ratio, 1.0).clamp(max=1)
+    return (
+        Likening(left_of(group.spread, rest.spread), shift),
+        Likening(left_of(rest.spread, group.spread), -shift),
+    )
 
 
 def _sides(pixels: Pixels, division: Division) -> tuple[Moments, Moments]:
@@ -115,7 +112,7 @@ def kept_without(
     difference = group.mean - others.mean
 
     def kept(rows: Index, moved: Tensor) -> float:
-        pixels = _bytes(rows_of(images.pixels, _some(rows, generator)).float() + moved)
+        pixels = to_pixels(rows_of(images.pixels, _some(rows, generator)).float() + moved)
         return rate(predict(model, pixels).argmax(1) == label)
 
     return kept(division.inside, -difference), kept(division.outside, difference)
@@ -153,10 +150,6 @@ def _few(division: Division) -> Tensor:
 
 def _some(rows: Index, generator: torch.Generator) -> Tensor:
     return rows[torch.randperm(len(rows), generator=generator)[:EACH]]
-
-
-def _bytes(values: Tensor) -> Pixels:
-    return values.round().clamp(0, 255).to(torch.uint8)
 
 
 def _called(model: nn.Module, pixels: Pixels, label: int, sizes: list[int]) -> Tensor:

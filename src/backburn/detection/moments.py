@@ -46,6 +46,12 @@ class Moments:
         )
 
 
+def left_of(spread: Tensor, before: Tensor) -> Tensor:
+    """The share of a spread in 0..255 units that is left of another one, at most 1."""
+    # where nothing varies, nothing can be said of a scale
+    return torch.where(before > 1, spread / before.clamp_min(1), 1.0).clamp(max=1)
+
+
 def moments(values: Tensor, rows: Index | None = None) -> Moments:
     """The moments of a table in one pass, a part of its rows at a time.
 

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..boundary.distances import Search
+from ..data.pixels import to_pixels
 from ..types import BoundaryResult, Case, Index, Pixels, Progress
 from ..work.contract import Work
 from .embedding import names_features
@@ -36,7 +37,7 @@ def look_at(case: Case, rows: Index, budget: str, progress: Progress, work: Work
         units = way.direction.float().reshape(shown.shape)
     length = way.distance.where(way.found, torch.tensor(0.0))
     steps = units * length[:, None, None, None]
-    moved = (shown / 255 + steps).mul(255).round().clamp(0, 255).to(torch.uint8)
+    moved = to_pixels((shown / 255 + steps).mul(255))
     given = sorted(set(labels[way.found].tolist()))
     return Look(
         shrunk(shown),
@@ -54,4 +55,4 @@ def amplified(steps: Float[Tensor, "n c h w"]) -> Pixels:
     """
     largest = steps.abs().flatten(1).amax(1).clamp_min(1e-12)[:, None, None, None]
     share = steps / largest
-    return (127.5 + 127.5 * share.sign() * share.abs().sqrt()).round().clamp(0, 255).byte()
+    return to_pixels(127.5 + 127.5 * share.sign() * share.abs().sqrt())

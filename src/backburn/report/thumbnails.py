@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from ..data.pixels import to_pixels
 from ..types import Pixels
 
 SIDE = 96
@@ -46,10 +47,9 @@ def shrunk(pixels: Pixels, side: int = SIDE) -> UInt8[Tensor, "n c small_h small
         return pixels.new_empty((*pixels.shape[:2], *size))
     # a few at a time: as floats they take four times the room
     parts = [
-        interpolate(part.float(), size, mode="bilinear", antialias=True, align_corners=False)
-        .round()
-        .clamp(0, 255)
-        .byte()
+        to_pixels(
+            interpolate(part.float(), size, mode="bilinear", antialias=True, align_corners=False)
+        )
         for part in _parts(pixels, 256)
     ]
     return torch.cat(parts)

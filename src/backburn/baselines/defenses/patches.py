@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ...data.pixels import to_pixels
 from ...types import Flags, PerImage, Pixels
 
 
@@ -25,7 +26,7 @@ class Patches:
         """Images, each with the patch of its class in `which`."""
         mask, pattern = (part.to(pixels.device)[which] for part in (self.mask, self.pattern))
         out = (1 - mask) * pixels.float() + 255 * mask * pattern
-        return out.round().clamp(0, 255).byte()
+        return to_pixels(out)
 
     def improved(self, mask: Tensor, pattern: Tensor, works: Flags) -> "Patches":
         """With other patches where these work on less area, or where none has worked yet."""
