@@ -8,7 +8,7 @@ export OMP_WAIT_POLICY = PASSIVE
 export MALLOC_MMAP_THRESHOLD_ = 4294967296
 export MALLOC_TRIM_THRESHOLD_ = 4294967296
 
-.PHONY: demo test check docs docs-figures package examples release-check figures bench bench-smoke bench-boundary \
+.PHONY: demo test check docs docs-figures package examples release-check figures ablation bench bench-smoke bench-boundary \
   bench-audit bench-triggers bench-any-model bench-memory bench-checkpoints bench-report bench-ray bench-patterns bench-start \
   test-ray report-shots cards fuzz explore torture torture-short soak hashed lock sbom clean
 
@@ -79,6 +79,10 @@ figures: .venv/ready
 	  [ -d $$out ] || $(BIN)/backburn figures $$victim --out $$out --set refinement.rounds=3 || exit; \
 	done
 	$(BIN)/python tests/benchmark/evidence.py --figures runs/figures --out runs/figures/auroc.md
+
+# What each look of the detector would have said alone, of the same victims: runs/ablation/looks.md
+ablation: .venv/ready
+	$(BIN)/python tests/benchmark/ablation.py $(wildcard $(VICTIMS)/*) --out runs/ablation
 
 # Our boundary engine beside every public one: about forty minutes on one core, victims included.
 bench-boundary: .venv/peers

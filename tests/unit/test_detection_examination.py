@@ -102,7 +102,7 @@ def of_two_kinds(bright_inside: bool, unclear: bool) -> tuple[Laboratory, Tried]
     rows = {label: (labels == label).nonzero().flatten() for label in (0, 1)}
     survey = Survey(case, labels >= 0, "fast", 8, silent)
     drawn = torch.Generator().manual_seed(0)
-    laboratory = Laboratory(case, survey, torch.zeros(80, 1), rows, 5, drawn, silent)
+    laboratory = Laboratory(case, survey, torch.zeros(80, 1), rows, 5, 0, drawn, silent)
     told = frozenset({0} if unclear else ())
     return laboratory, Tried({0: divided}, {0: Trial({1: 1.0})}, unclear=told)
 
@@ -136,7 +136,7 @@ def test_some_of_every_class_are_held_out_however_small_it_is(rest, held, genera
     rows = torch.arange(len(pixels))
     survey = Survey(case, rows >= 0, "fast", 8, silent)
     laboratory = Laboratory(
-        case, survey, torch.zeros(len(rows), 1), {0: rows}, 5, generator, silent
+        case, survey, torch.zeros(len(rows), 1), {0: rows}, 5, 0, generator, silent
     )
     chosen = laboratory._held_out(rows >= hidden)
     assert int(chosen.sum()) == held

@@ -1,6 +1,6 @@
 """Our detector: split each class in two, see how both get to the boundary, and try the split."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -13,14 +13,11 @@ from ..models.checking import check_fit
 from ..types import BoundaryResult, Case, Evidence, Flags, Progress, Verdict, silent
 from ..work.contract import HERE, Work
 from .examination import Laboratory
-from .groups import Division, by_activations, by_ways, rows_by_class
+from .groups import rows_by_class
 from .student import Student
 from .survey import Survey
 from .tried import Tried, evidence_of, stronger
 from .verdict import doubt_about, familiar, reach_verdict, withheld
-
-WAYS = 1000
-"""Images of a class whose ways tell whether it divides by them."""
 
 
 class Findings(NamedTuple):
@@ -96,8 +93,33 @@ class BoundaryDetector(Detector):
         Raises:
             InputError: a model that agrees with no label at all.
         """
-        model, pixels, labels = case.model, case.images.pixels, case.images.labels
-        features, said = work.activations(model, pixels, progress=progress)
+        laboratory = self.laboratory(case, generator, progress, work)
+        agreed, rows, labels = laboratory.survey.agreed, laboratory.rows, case.images.labels
+        doubt = doubt_about(agreed, len(set(labels.tolist())), len(rows))
+        tried = self._tried(laboratory) if familiar(agreed) else Tried({}, {})
+        verdict = self._verdict(tried, rows, doubt)
+        tried = laboratory.settled(tried, verdict.convicted, self.student)
+        verdict = withheld(verdict, tried.undecided)
+        evidence = evidence_of(tried, len(labels), verdict)
+        shown = evidence.flagged if every_suspect else torch.zeros_like(agreed)
+        probed = laboratory.sample(list(rows.values()), self.probes)
+        boundary = laboratory.survey.boundary(shown | probed)
+        return Findings(boundary, evidence, verdict, agreed, tried)
+
+    def laboratory(
+        self,
+        case: Case,
+        generator: torch.Generator,
+        progress: Progress = silent,
+        work: Work = HERE,
+    ) -> Laboratory:
+        """What every trial needs; the model is asked about every image.
+
+        Raises:
+            InputError: a model that agrees with no label at all.
+        """
+        labels = case.images.labels
+        features, said = work.activations(case.model, case.images.pixels, progress=progress)
         agreed = said == labels
         if not bool(agreed.any()):
             raise InputError(
@@ -107,48 +129,30 @@ class BoundaryDetector(Detector):
         seed = int(torch.randint(2**31, (), generator=generator))
         survey = Survey(case, agreed, self.budget, self.batch_size, progress, work)
         rows = rows_by_class(labels, agreed)
-        known = (case, survey, features, rows, self.probes)
-        laboratory = Laboratory(*known, generator, progress, work)
-        doubt = doubt_about(agreed, len(set(labels.tolist())), len(rows))
-        tried = self._tried(laboratory, seed) if familiar(agreed) else Tried({}, {})
-        verdict = self._verdict(tried, rows, doubt)
-        tried = laboratory.settled(tried, verdict.convicted, self.student)
-        verdict = withheld(verdict, tried.undecided)
-        evidence = evidence_of(tried, len(labels), verdict)
-        shown = evidence.flagged if every_suspect else torch.zeros_like(agreed)
-        boundary = survey.boundary(shown | laboratory.sample(list(rows.values()), self.probes))
-        return Findings(boundary, evidence, verdict, agreed, tried)
+        known = (case, survey, features, rows, self.probes, seed)
+        return Laboratory(*known, generator, progress, work)
 
-    def _tried(self, laboratory: Laboratory, seed: int) -> Tried:
+    def _tried(self, laboratory: Laboratory) -> Tried:
         """Every class divided by its activations; where that convicts none, by its ways, too."""
-        features, rows = laboratory.features, laboratory.rows
-        divisions = {k: by_activations(features, index, seed) for k, index in rows.items()}
-        tried = self._by_activations(laboratory, divisions)
-        if rows and self._verdict(tried, rows).state != "backdoored":
-            tried = stronger(tried, self._by_boundary(laboratory, seed))
+        tried = self._by_activations(laboratory)
+        if laboratory.rows and self._verdict(tried, laboratory.rows).state != "backdoored":
+            by_ways = laboratory.by_transfer(laboratory.divided_by_ways())
+            tried = stronger(tried, by_ways)
         return tried
 
-    def _by_activations(self, laboratory: Laboratory, divisions: Mapping[int, Division]) -> Tried:
+    def _by_activations(self, laboratory: Laboratory) -> Tried:
         """What sets a group apart is tried on other images; where that says nothing, a student.
 
         Without a trigger that carries over, the planted side is a guess: where the student convicts
         nobody, another one is asked about the other sides.
         """
-        tried = laboratory.by_transfer(divisions)
-        if not tried.divisions or self._verdict(tried, divisions).state == "backdoored":
+        tried = laboratory.by_transfer(laboratory.divided_by_activations())
+        if not tried.divisions or self._verdict(tried, laboratory.rows).state == "backdoored":
             return tried
         asked = laboratory.by_student(tried, self.student)
-        if self._verdict(asked, divisions).state == "backdoored":
+        if self._verdict(asked, laboratory.rows).state == "backdoored":
             return asked
         return stronger(asked, laboratory.by_student(tried.turned(), self.student))
-
-    def _by_boundary(self, laboratory: Laboratory, seed: int) -> Tried:
-        """Classes divided by the ways of a thousand images each to their boundary."""
-        survey, drawn = laboratory.survey, laboratory.sample(list(laboratory.rows.values()), WAYS)
-        survey.cover(drawn)
-        chosen = {label: rows[drawn[rows]] for label, rows in laboratory.rows.items()}
-        divisions = {k: by_ways(survey.of(rows), rows, seed) for k, rows in chosen.items()}
-        return laboratory.by_transfer(divisions)
 
     def _verdict(self, tried: Tried, classes: Collection[int], doubt: str = "") -> Verdict:
         """Four looks at every class: transfer, either side's reversion, transfer by its ways."""

@@ -10,13 +10,23 @@ from ..mapping import rows_of
 from ..models.inference import predict
 from ..types import Case, Features, Flags, Progress
 from ..work.contract import HERE, Work
-from .groups import Division, oriented, sharpened, turned, worth_trying
+from .groups import (
+    Division,
+    by_activations,
+    by_ways,
+    oriented,
+    sharpened,
+    turned,
+    worth_trying,
+)
 from .likeness import carry_over, kept_without
 from .student import Student
 from .survey import Survey
 from .trials import TRANSFER, Trial, reversion
 from .tried import Tried
 
+WAYS = 1000
+"""Images of a class whose ways tell whether it divides by them."""
 HELD_OUT, FEWEST = 0.05, 10
 LESS, NOTHING = 0.5, 3 * TRANSFER
 """Of what carries over, one student knows so much less than the other, if that proves the ways
@@ -34,9 +44,21 @@ class Laboratory:
     features: Features
     rows: Mapping[int, Tensor]
     probes: int
+    seed: int
     generator: torch.Generator
     progress: Progress
     work: Work = HERE
+
+    def divided_by_activations(self) -> dict[int, Division]:
+        """Every class, divided by its activations."""
+        return {k: by_activations(self.features, rows, self.seed) for k, rows in self.rows.items()}
+
+    def divided_by_ways(self) -> dict[int, Division]:
+        """Every class, divided by the ways of a thousand images each to their boundary."""
+        drawn = self.sample(list(self.rows.values()), WAYS)
+        self.survey.cover(drawn)
+        chosen = {label: rows[drawn[rows]] for label, rows in self.rows.items()}
+        return {k: by_ways(self.survey.of(rows), rows, self.seed) for k, rows in chosen.items()}
 
     def by_transfer(self, divisions: Mapping[int, Division]) -> Tried:
         """Tell the planted side of the divisions that are worth it, and see what carries over."""
