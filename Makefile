@@ -8,9 +8,10 @@ export OMP_WAIT_POLICY = PASSIVE
 export MALLOC_MMAP_THRESHOLD_ = 4294967296
 export MALLOC_TRIM_THRESHOLD_ = 4294967296
 
-.PHONY: demo test check docs docs-figures package examples release-check figures ablation bench bench-smoke bench-boundary \
-  bench-audit bench-triggers bench-any-model bench-memory bench-checkpoints bench-report bench-ray bench-patterns bench-start \
-  test-ray report-shots cards fuzz explore torture torture-short soak hashed lock sbom clean
+.PHONY: demo test check docs docs-figures package examples release-check figures ablation \
+  false-alarms bench bench-smoke bench-boundary bench-audit bench-triggers bench-any-model \
+  bench-memory bench-checkpoints bench-report bench-ray bench-patterns bench-start test-ray \
+  report-shots cards fuzz explore torture torture-short soak hashed lock sbom clean
 
 demo: .venv/ready
 	$(BIN)/backburn demo
@@ -83,6 +84,10 @@ figures: .venv/ready
 # What each look of the detector would have said alone, of the same victims: runs/ablation/looks.md
 ablation: .venv/ready
 	$(BIN)/python tests/benchmark/ablation.py $(wildcard $(VICTIMS)/*) --out runs/ablation
+
+# Every clean model of the published studies, counted: studies/false-alarms.md
+false-alarms: .venv/ready
+	$(BIN)/python tests/benchmark/false_alarms.py
 
 # Our boundary engine beside every public one: about forty minutes on one core, victims included.
 bench-boundary: .venv/peers

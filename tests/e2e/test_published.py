@@ -80,3 +80,12 @@ def test_the_boundary_tables_are_made_from_its_rows(monkeypatch):
 
     folder = ROOT / "studies" / "boundary"
     assert markdown(read(folder / "summary.csv")) == (folder / "summary.md").read_text()
+
+
+def test_clean_models_are_counted_from_their_cells(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "tests" / "benchmark"))
+    from false_alarms import of_cells, of_patterns, table
+
+    studies = ROOT / "studies"
+    models = [*of_cells(studies), *of_patterns(studies)]
+    assert table(models) == (studies / "false-alarms.md").read_text()
