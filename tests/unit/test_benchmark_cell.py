@@ -104,3 +104,16 @@ def test_only_methods_with_a_holdout_depend_on_where_it_is_from():
     assert not any("fresh_holdout" in settings for settings in made)
     with pytest.raises(InputError, match="fresh_holdout"):
         replace(STUDY, fresh_holdout=True)
+
+
+def test_our_methods_are_given_a_holdout_where_the_study_says_so():
+    study = replace(STUDY, attacks=["badnets"], methods=["default", "margin"], holdout=0.1)
+    ours, other = study.cells()
+    assert ours.arguments()["settings"]["holdout"] == 0.1
+    assert ours.given.holdout == 0.1
+    assert "holdout" not in other.arguments()["settings"]
+    assert other.given.holdout == 0.0
+    without = replace(study, holdout=0.0).cells()[0]
+    assert "holdout" not in without.arguments()["settings"]
+    with pytest.raises(InputError, match="holdout is 1"):
+        replace(STUDY, holdout=1.0)

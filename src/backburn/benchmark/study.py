@@ -11,7 +11,7 @@ import msgspec
 from ..attacks.base import Attack, Recipe
 from ..burn.burn import BURN
 from ..burn.paper import PaperBURN
-from ..catalogue import DETECTORS, attack_named, compared_named
+from ..catalogue import DETECTORS, METHODS, attack_named, compared_named
 from ..config import overlay, read_toml
 from ..errors import InputError
 from ..methods import Defense, Detector, Given
@@ -42,6 +42,8 @@ class Study:
         recipe: how victims are trained.
         burn, paper: the methods `default` and `paper`.
         hyperparameters: of the other methods, a table each.
+        holdout: the methods `default` and `paper`, which need none, are given this share of the
+            training set beside it as images with right labels.
         fresh_holdout: holdouts are drawn from the images that `skip` leaves out, which no victim
             has seen; otherwise from the victim's training images that nothing was done to.
         longer: attacks that the recipe is too short for; they are trained for its epochs instead,
@@ -62,6 +64,7 @@ class Study:
     burn: BURN = field(default_factory=BURN)
     paper: PaperBURN = field(default_factory=PaperBURN)
     hyperparameters: dict[str, dict[str, Any]] = field(default_factory=dict)
+    holdout: float = 0.0
     fresh_holdout: bool = False
     longer: Longer = field(default_factory=Longer)
 
@@ -76,6 +79,8 @@ class Study:
             raise InputError(
                 f"train={self.train}, skip={self.skip}: give 0 or more (a train of 0 is all)"
             )
+        if not 0 <= self.holdout < 1:
+            raise InputError(f"holdout is {self.holdout}: give a fraction in [0, 1)")
         if self.fresh_holdout and not self.skip:
             raise InputError("fresh_holdout: skip leaves no images out that it could be drawn from")
         if self.longer.attacks and self.longer.epochs < 1:
@@ -138,7 +143,8 @@ class Cell:
     @property
     def given(self) -> Given:
         """What the method is handed beside the model."""
-        return self.study.compared(self.method).given
+        given = self.study.compared(self.method).given
+        return replace(given, holdout=self.study.holdout) if self.method in METHODS else given
 
     @property
     def reference(self) -> "Cell | None":
@@ -178,8 +184,20 @@ class Cell:
         if not self.study.defend:
             return self.victim_settings()
         settings = _plain(self.study.compared(self.method))
-        fresh = {"fresh_holdout": True} if self.given.holdout and self.study.fresh_holdout else {}
-        return {**self.victim_settings(), "method": self.method, "burn": settings, **fresh}
+        return {
+            **self.victim_settings(),
+            "method": self.method,
+            "burn": settings,
+            **self._holdout_settings(),
+        }
+
+    def _holdout_settings(self) -> dict[str, Any]:
+        """Of the holdout, what does not follow from the method; older records say nothing of it."""
+        share = {"holdout": self.given.holdout} if self.method in METHODS else {}
+        fresh = {"fresh_holdout": self.study.fresh_holdout}
+        return {
+            key: value for key, value in (share | fresh).items() if value and self.given.holdout
+        }
 
     def victim_arguments(self) -> dict[str, Any]:
         """What the victim's record says it was made from."""
