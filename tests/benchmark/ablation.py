@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 import torch
+from table import read
 
 from backburn.attacks.folder import read_victim
 from backburn.detection.boundary_detector import BoundaryDetector
@@ -127,32 +128,25 @@ def table(rows: list[dict[str, str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def read(file: Path) -> list[dict[str, str]]:
-    """The rows that are there."""
-    if not file.exists():
-        return []
-    with file.open(newline="") as lines:
-        return list(csv.DictReader(lines))
-
-
 @click.command()
 @click.argument("folders", type=click.Path(path_type=Path, exists=True), nargs=-1, required=True)
 @click.option("--out", type=click.Path(path_type=Path), default="studies/ablation")
 def main(folders: tuple[Path, ...], out: Path) -> None:
     """Take every look at these victims; what `looks.csv` in --out has is not done again."""
     out.mkdir(parents=True, exist_ok=True)
-    done = {row["victim"] for row in read(out / "looks.csv")}
+    file = out / "looks.csv"
+    done = {row["victim"] for row in read(file)} if file.exists() else set()
     for folder in folders:
         if folder.name in done:
             continue
         found = [asdict(row) for row in rows_of_victim(folder)]
-        with (out / "looks.csv").open("a", newline="") as file:
-            writer = csv.DictWriter(file, list(found[0]), lineterminator="\n")
-            if not file.tell():
+        with file.open("a", newline="") as lines:
+            writer = csv.DictWriter(lines, list(found[0]), lineterminator="\n")
+            if not lines.tell():
                 writer.writeheader()
             writer.writerows(found)
-        (out / "looks.md").write_text(table(read(out / "looks.csv")))
-        click.echo("\n".join(table(read(out / "looks.csv")).splitlines()[2:]))
+        (out / "looks.md").write_text(table(read(file)))
+        click.echo("\n".join(table(read(file)).splitlines()[2:]))
 
 
 if __name__ == "__main__":

@@ -1,14 +1,15 @@
 """What each measure alone is worth: the `auroc.csv` of many folders of figures as one table."""
 
 import argparse
-import csv
 from pathlib import Path
+
+from table import read
 
 
 def worth(folder: Path) -> dict[str, dict[str, float]]:
     """By victim and measure, from the folders that `backburn figures` wrote."""
     return {
-        file.parent.name: {row["measure"]: float(row["auroc"]) for row in _rows(file)}
+        file.parent.name: {row["measure"]: float(row["auroc"]) for row in read(file)}
         for file in sorted(folder.glob("*/auroc.csv"))
         if not file.parent.name.startswith("none")
     }
@@ -22,11 +23,6 @@ def markdown(found: dict[str, dict[str, float]]) -> str:
         figures = (f"{measures[name]:.3f}" if name in measures else "-" for name in names)
         lines.append(f"| {victim} | {' | '.join(figures)} |")
     return "\n".join(lines) + "\n"
-
-
-def _rows(file: Path) -> list[dict[str, str]]:
-    with file.open(newline="") as lines:
-        return list(csv.DictReader(lines))
 
 
 if __name__ == "__main__":
