@@ -32,7 +32,7 @@ def every_look(case: Case, generator: torch.Generator) -> dict[str, Tried]:
     carried = laboratory.by_transfer(laboratory.divided_by_activations())
     asked = laboratory.by_student(carried, DETECTOR.student)
     turned = laboratory.by_student(carried.turned(), DETECTOR.student)
-    ways = laboratory.by_transfer(laboratory.divided_by_ways())
+    ways = laboratory.by_transfer(laboratory.divided_by_ways(laboratory.rows))
     looks = (carried, reverting(asked), reverting(turned), ways)
     together = stronger(stronger(stronger(*looks[:2]), looks[2]), looks[3])
     return dict(zip(LOOKS, (*looks, together), strict=True))

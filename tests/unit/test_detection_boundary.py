@@ -154,14 +154,29 @@ def test_where_the_ways_mislead_students_tell_the_planted_side(badnets_digits, m
 
 
 class Guess(Laboratory):
-    """A laboratory in which nothing carries over, and the planted side is guessed wrongly."""
+    """A laboratory of two classes, the first of which may be planted, on a side guessed wrongly.
 
-    def __init__(self, planted: list[int]):
-        object.__setattr__(self, "planted", planted)  # the record is frozen
-        object.__setattr__(self, "asked", [])
+    By its activations nothing carries over; by its ways as much as `carried`, of the last image.
+    """
+
+    def __init__(self, planted: list[int], carried: float = 0.0):
+        known = {"planted": planted, "carried": carried, "asked": [], "looked_at": []}
+        known["rows"] = {0: torch.arange(3), 1: torch.arange(3, 6)}
+        for name, value in known.items():
+            object.__setattr__(self, name, value)  # the record is frozen
+
+    def divided_by_activations(self):
+        found = TwoPopulations(torch.tensor([0.9, 0.8, 0.1]), 0.5, 5.0, 0.6)
+        return {0: Division(self.rows[0], found)}
+
+    def divided_by_ways(self, among):
+        self.looked_at.append(tuple(among))
+        found = TwoPopulations(torch.tensor([0.1, 0.1, 0.9]), 0.5, 5.0, 0.3)
+        return {0: Division(self.rows[0], found)}
 
     def by_transfer(self, divisions):
-        return Tried(divisions, dict.fromkeys(divisions, Trial({1: 0.0})))
+        carried = self.carried if self.looked_at else 0.0
+        return Tried(divisions, dict.fromkeys(divisions, Trial({1: carried})))
 
     def by_student(self, tried, _settings):
         inside = {label: d.inside.tolist() for label, d in tried.divisions.items()}
@@ -171,14 +186,25 @@ class Guess(Laboratory):
 
 
 @pytest.mark.parametrize(
-    ("planted", "asked"),
-    [([0, 1], [[0, 1]]), ([2], [[0, 1], [2]]), ([], [[0, 1], [2]])],
+    ("planted", "asked", "looked_at"),
+    [([0, 1], [[0, 1]], (0,)), ([2], [[0, 1], [2]], (0,)), ([], [[0, 1], [2]], (0, 1))],
     ids=["guessed right", "guessed wrong", "clean"],
 )
-def test_where_a_student_convicts_nobody_one_is_asked_about_the_other_side(planted, asked):
-    found = TwoPopulations(torch.tensor([0.9, 0.8, 0.1]), 0.5, 5.0, 0.6)
+def test_where_a_student_convicts_nobody_one_is_asked_about_the_other_side(
+    planted, asked, looked_at
+):
     laboratory = Guess(planted)
-    tried = BoundaryDetector()._by_activations(laboratory, {0: Division(torch.arange(3), found)})
+    tried = BoundaryDetector()._tried(laboratory)
     assert laboratory.asked == [{0: rows} for rows in asked]
+    assert laboratory.looked_at == [looked_at]
     assert (tried.trials[0].reversion > 0.5) == bool(planted)
     assert not planted or tried.divisions[0].inside.tolist() == planted
+    assert (0 in tried.students) or not planted
+
+
+def test_a_trigger_that_carries_over_by_the_ways_is_preferred_to_what_a_student_says():
+    laboratory = Guess([0, 1], carried=0.9)
+    tried = BoundaryDetector()._tried(laboratory)
+    assert tried.trials[0].transfer == 0.9
+    assert tried.divisions[0].inside.tolist() == [2]
+    assert not tried.students

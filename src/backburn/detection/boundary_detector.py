@@ -133,26 +133,33 @@ class BoundaryDetector(Detector):
         return Laboratory(*known, generator, progress, work)
 
     def _tried(self, laboratory: Laboratory) -> Tried:
-        """Every class divided by its activations; where that convicts none, by its ways, too."""
-        tried = self._by_activations(laboratory)
-        if laboratory.rows and self._verdict(tried, laboratory.rows).state != "backdoored":
-            by_ways = laboratory.by_transfer(laboratory.divided_by_ways())
-            tried = stronger(tried, by_ways)
-        return tried
+        """Every class by what carries over; where that convicts none, by students and its ways.
 
-    def _by_activations(self, laboratory: Laboratory) -> Tried:
-        """What sets a group apart is tried on other images; where that says nothing, a student.
+        The ways to the boundary may divide a class that a student convicts so well that its trigger
+        does carry over, and can be undone. Where no student convicts, all classes are looked at.
+        """
+        tried = laboratory.by_transfer(laboratory.divided_by_activations())
+        if not laboratory.rows or self._convicted(laboratory, tried):
+            return tried
+        asked = self._by_students(laboratory, tried)
+        among = self._convicted(laboratory, asked) or tuple(laboratory.rows)
+        return stronger(asked, laboratory.by_transfer(laboratory.divided_by_ways(among)))
+
+    def _by_students(self, laboratory: Laboratory, tried: Tried) -> Tried:
+        """What a student says that never saw the planted sides.
 
         Without a trigger that carries over, the planted side is a guess: where the student convicts
         nobody, another one is asked about the other sides.
         """
-        tried = laboratory.by_transfer(laboratory.divided_by_activations())
-        if not tried.divisions or self._verdict(tried, laboratory.rows).state == "backdoored":
+        if not tried.divisions:
             return tried
         asked = laboratory.by_student(tried, self.student)
-        if self._verdict(asked, laboratory.rows).state == "backdoored":
+        if self._convicted(laboratory, asked):
             return asked
         return stronger(asked, laboratory.by_student(tried.turned(), self.student))
+
+    def _convicted(self, laboratory: Laboratory, tried: Tried) -> tuple[int, ...]:
+        return self._verdict(tried, laboratory.rows).convicted
 
     def _verdict(self, tried: Tried, classes: Collection[int], doubt: str = "") -> Verdict:
         """Four looks at every class: transfer, either side's reversion, transfer by its ways."""

@@ -53,12 +53,13 @@ class Laboratory:
         """Every class, divided by its activations."""
         return {k: by_activations(self.features, rows, self.seed) for k, rows in self.rows.items()}
 
-    def divided_by_ways(self) -> dict[int, Division]:
-        """Every class, divided by the ways of a thousand images each to their boundary."""
-        drawn = self.sample(list(self.rows.values()), WAYS)
+    def divided_by_ways(self, among: Collection[int]) -> dict[int, Division]:
+        """These classes, divided by the ways of a thousand images each to their boundary."""
+        rows = {label: rows for label, rows in self.rows.items() if label in among}
+        drawn = self.sample(list(rows.values()), WAYS)
         self.survey.cover(drawn)
-        chosen = {label: rows[drawn[rows]] for label, rows in self.rows.items()}
-        return {k: by_ways(self.survey.of(rows), rows, self.seed) for k, rows in chosen.items()}
+        chosen = {label: index[drawn[index]] for label, index in rows.items()}
+        return {k: by_ways(self.survey.of(index), index, self.seed) for k, index in chosen.items()}
 
     def by_transfer(self, divisions: Mapping[int, Division]) -> Tried:
         """Tell the planted side of the divisions that are worth it, and see what carries over."""
