@@ -89,3 +89,12 @@ def test_clean_models_are_counted_from_their_cells(monkeypatch):
     studies = ROOT / "studies"
     models = [*of_cells(studies), *of_patterns(studies)]
     assert table(models) == (studies / "false-alarms.md").read_text()
+
+
+def test_the_table_of_looks_is_made_from_its_rows(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "tests" / "benchmark"))
+    monkeypatch.delitem(sys.modules, "table", raising=False)
+    from ablation import read, table
+
+    folder = ROOT / "studies" / "ablation"
+    assert table(read(folder / "looks.csv")) == (folder / "looks.md").read_text()
