@@ -83,7 +83,7 @@ figures: .venv/ready
 
 # What each look of the detector would have said alone, of the same victims: runs/ablation/looks.md
 ablation: .venv/ready
-	$(BIN)/python tests/benchmark/ablation.py $(wildcard $(VICTIMS)/*) --out runs/ablation
+	$(BIN)/python tests/benchmark/ablation.py $(wildcard $(VICTIMS)/*/) --out runs/ablation
 
 # Every clean model of the published studies, counted: studies/false-alarms.md
 false-alarms: .venv/ready

@@ -5,7 +5,6 @@ asked for its own verdict, beside that of them all. The measures that BURN's pap
 `auroc.md` (`evidence.py`), one by one.
 """
 
-import csv
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from backburn.detection.boundary_detector import BoundaryDetector
 from backburn.detection.tried import Tried, stronger
 from backburn.metrics import auroc
 from backburn.models.inference import best_device
+from backburn.report.pictures import csv_of
 from backburn.runs import commit
 from backburn.types import Case, State, Truth, silent
 
@@ -60,18 +60,18 @@ class Judged:
     p_other: float
     auroc: float | None
     right: bool
-    commit: str | None = None
+    commit: str | None
 
 
-def judged(victim: str, look: str, tried: Tried, looks: int, truth: Truth, case: Case) -> Judged:
+def judged(victim: str, look: str, tried: Tried, truth: Truth, case: Case) -> Judged:
     """What a look alone would have said of a victim, held against the truth."""
     poison, labels = truth.state == State.POISON, case.images.labels
     targets = set(labels[poison].tolist())
-    classes = tried.classes(looks)
+    verdict = DETECTOR.verdict(tried, set(labels.tolist()))
+    classes = verdict.classes
     mine = [known for known in classes if known.label in targets]
     shown = mine if targets else classes
     others = [known.p_value for known in classes if known.label not in targets]
-    accused = {known.label for known in classes if known.p_value < DETECTOR.false_alarm}
     return Judged(
         victim,
         look,
@@ -79,7 +79,8 @@ def judged(victim: str, look: str, tried: Tried, looks: int, truth: Truth, case:
         min((known.p_value for known in mine), default=1.0 if targets else None),
         min(others, default=1.0),
         ranked(tried, poison, targets),
-        accused == targets,
+        set(verdict.convicted) == targets,
+        commit(),
     )
 
 
@@ -95,12 +96,10 @@ def ranked(tried: Tried, poison: torch.Tensor, targets: set[int]) -> float | Non
 def rows_of_victim(folder: Path) -> Iterator[Judged]:
     """Every look at a victim; the generator is seeded by the last number of its name."""
     case, truth, _ = read_victim(folder, best_device(), silent)
-    seed, said = int(folder.name.rsplit("-", 1)[1]), commit()
+    seed = int(folder.name.rsplit("-", 1)[1])
     found = every_look(case, torch.Generator().manual_seed(seed))
-    looks = 4 * len(set(case.images.labels.tolist()))
     for look, tried in found.items():
-        row = judged(folder.name, look, tried, looks, truth, case)
-        yield replace(row, commit=said)
+        yield judged(folder.name, look, tried, truth, case)
 
 
 def told(row: Mapping[str, str]) -> str:
@@ -135,18 +134,15 @@ def main(folders: tuple[Path, ...], out: Path) -> None:
     """Take every look at these victims; what `looks.csv` in --out has is not done again."""
     out.mkdir(parents=True, exist_ok=True)
     file = out / "looks.csv"
-    done = {row["victim"] for row in read(file)} if file.exists() else set()
+    known = read(file) if file.exists() else []
     for folder in folders:
-        if folder.name in done:
+        if folder.name in {row["victim"] for row in known}:
             continue
         found = [asdict(row) for row in rows_of_victim(folder)]
-        with file.open("a", newline="") as lines:
-            writer = csv.DictWriter(lines, list(found[0]), lineterminator="\n")
-            if not lines.tell():
-                writer.writeheader()
-            writer.writerows(found)
-        (out / "looks.md").write_text(table(read(file)))
-        click.echo("\n".join(table(read(file)).splitlines()[2:]))
+        file.write_bytes(csv_of([*known, *found]))
+        known = read(file)
+        (out / "looks.md").write_text(table(known))
+        click.echo("\n".join(table(known).splitlines()[2:]))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ from pathlib import Path
 import click
 from scipy.stats import binomtest
 
+from backburn.runs import read_sealed
+
 STATES = ("clean", "suspicious", "backdoored", "abstained")
 HEAD = ("images", "network", "trained on", "models", *STATES, "least p")
 
@@ -33,12 +35,12 @@ def of_cells(studies: Path) -> Iterator[Clean]:
     """The clean models of all studies by our method, each once, however many studies share it."""
     seen = set()
     for file in sorted(studies.glob("*/cells/none-*.json")):
-        cell = json.loads(file.read_text())
-        settings, outcome = cell["arguments"]["settings"], cell["metrics"].get("outcome")
+        cell = read_sealed(file)
+        settings, outcome = cell.arguments["settings"], cell.metrics.get("outcome")
         made = json.dumps([settings.get(key) for key in ("dataset", "skip", "train", "recipe")])
-        if settings.get("method") != "default" or not outcome or (made, cell["seed"]) in seen:
+        if settings.get("method") != "default" or not outcome or (made, cell.seed) in seen:
             continue
-        seen.add((made, cell["seed"]))
+        seen.add((made, cell.seed))
         network = settings["recipe"]["architecture"]
         count = f"{settings['train']:,}" if settings["train"] else "all"
         yield Clean(settings["dataset"], network, count, outcome["verdict"], outcome["p_value"])

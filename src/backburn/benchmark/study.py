@@ -193,11 +193,11 @@ class Cell:
 
     def _holdout_settings(self) -> dict[str, Any]:
         """Of the holdout, what does not follow from the method; older records say nothing of it."""
+        if not self.given.holdout:
+            return {}
         share = {"holdout": self.given.holdout} if self.method in METHODS else {}
-        fresh = {"fresh_holdout": self.study.fresh_holdout}
-        return {
-            key: value for key, value in (share | fresh).items() if value and self.given.holdout
-        }
+        fresh = {"fresh_holdout": True} if self.study.fresh_holdout else {}
+        return share | fresh
 
     def victim_arguments(self) -> dict[str, Any]:
         """What the victim's record says it was made from."""

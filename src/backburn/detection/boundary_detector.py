@@ -97,7 +97,7 @@ class BoundaryDetector(Detector):
         agreed, rows, labels = laboratory.survey.agreed, laboratory.rows, case.images.labels
         doubt = doubt_about(agreed, len(set(labels.tolist())), len(rows))
         tried = self._tried(laboratory) if familiar(agreed) else Tried({}, {})
-        verdict = self._verdict(tried, rows, doubt)
+        verdict = self.verdict(tried, rows, doubt)
         tried = laboratory.settled(tried, verdict.convicted, self.student)
         verdict = withheld(verdict, tried.undecided)
         evidence = evidence_of(tried, len(labels), verdict)
@@ -159,9 +159,12 @@ class BoundaryDetector(Detector):
         return stronger(asked, laboratory.by_student(tried.turned(), self.student))
 
     def _convicted(self, laboratory: Laboratory, tried: Tried) -> tuple[int, ...]:
-        return self._verdict(tried, laboratory.rows).convicted
+        return self.verdict(tried, laboratory.rows).convicted
 
-    def _verdict(self, tried: Tried, classes: Collection[int], doubt: str = "") -> Verdict:
-        """Four looks at every class: transfer, either side's reversion, transfer by its ways."""
+    def verdict(self, tried: Tried, classes: Collection[int], doubt: str = "") -> Verdict:
+        """What it makes of classes that were tried.
+
+        Four looks at each are paid for: transfer, either side's reversion, transfer by its ways.
+        """
         looked = tried.classes(4 * len(classes))
         return reach_verdict(looked, self.false_alarm, self.suspicion, doubt)
