@@ -26,6 +26,12 @@ def vit() -> nn.Module:
     return timm.create_model("vit_tiny_patch16_224", num_classes=CLASSES, dynamic_img_size=True)
 
 
+def hybrid() -> nn.Module:
+    import timm
+
+    return timm.create_model("vit_tiny_r_s16_p8_224", num_classes=CLASSES, dynamic_img_size=True)
+
+
 def resnet() -> nn.Module:
     import torchvision
 
@@ -53,6 +59,7 @@ class Stranger:
     Args:
         before: on clean images of 96 pixels, as people begin with pretrained weights.
         training: on the poisoned ones, of 224 pixels.
+        clean: those of each class that it is pretrained on.
     """
 
     make: Callable[[], nn.Module]
@@ -61,13 +68,17 @@ class Stranger:
     normalization: tuple[tuple[float, ...], tuple[float, ...]]
     before: Training
     training: Training
+    clean: tuple[int, int] = (60, 300)
 
     def load(self, path: Path) -> nn.Module:
         """As the commands load it."""
         return load_model(path, self.arch, *self.normalization)
 
-    def trained(self, clean: LabeledImages, poisoned: LabeledImages, out: Path) -> Path:
-        """Its weights in a file or folder of its kind in `out`, but for what lies there."""
+    def trained(self, images: LabeledImages, poisoned: LabeledImages, out: Path) -> Path:
+        """Its weights in a file or folder of its kind in `out`, but for what lies there.
+
+        It is pretrained on some of the `images`, which are clean.
+        """
         path, before = out / self.file, out / f"before-{self.file}.pt"
         if path.exists():
             return path
@@ -76,6 +87,7 @@ class Stranger:
         if before.exists():
             net.load_state_dict(torch.load(before, weights_only=True))
         else:
+            clean = some(images, *self.clean)
             self._teach(net, shrunk(clean.pixels, SMALL), clean.labels, self.before)
             torch.save(net.state_dict(), before)
         self._teach(net, poisoned.pixels, poisoned.labels, self.training)
@@ -91,9 +103,21 @@ SLIGHT = Augmentation(shift=0.1, flip=True)
 ADAM = Training(epochs=8, batch_size=32, learning_rate=5e-4, optimizer="adam", augmentation=SLIGHT)
 LONG = replace(ADAM, epochs=40, batch_size=64, learning_rate=2e-3)
 LONGEST = replace(ADAM, epochs=80, batch_size=64, learning_rate=1e-3)
+# transformers learn little from 240 images a class, and are trained at smaller rates
+MANY = replace(ADAM, epochs=20, batch_size=64, learning_rate=1e-3)
+SMALL_STEPS = replace(ADAM, epochs=12, learning_rate=3e-4)
 STRANGERS = {
     "timm ViT-tiny": Stranger(
         vit, "timm:vit_tiny_patch16_224", "vit.safetensors", (HALF, HALF), LONGEST, ADAM
+    ),
+    "timm ViT-tiny hybrid": Stranger(
+        hybrid,
+        "timm:vit_tiny_r_s16_p8_224",
+        "hybrid.safetensors",
+        (HALF, HALF),
+        MANY,
+        SMALL_STEPS,
+        clean=(60, 900),
     ),
     "torchvision ResNet-18": Stranger(
         resnet, "torchvision:resnet18", "resnet.pt", IMAGENET, LONG, ADAM

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from backburn.attacks.folder import read_victim
 from backburn.benchmark.cell import make_victim
+from backburn.benchmark.plan import planned
 from backburn.benchmark.study import load_study
 from backburn.models.inference import best_device
 from backburn.types import Case, Truth, silent
@@ -15,6 +16,6 @@ def opened(name: str, data: Path, victims: Path) -> tuple[Case, Truth]:
     """A victim's case, and the truth about it."""
     folder, device = victims / name, best_device()
     if not folder.exists():
-        make_victim(load_study(STUDIES / f"{name}.toml").cells()[0], data, folder, device, silent)
+        make_victim(planned(load_study(STUDIES / f"{name}.toml"))[0], data, folder, device, silent)
     case, truth, _ = read_victim(folder, device, silent)
     return case, truth

@@ -9,6 +9,7 @@ import torch
 from backburn.attacks.base import Recipe
 from backburn.benchmark import cell as cells
 from backburn.benchmark.cell import run_cell
+from backburn.benchmark.plan import planned
 from backburn.benchmark.study import Study
 from backburn.errors import InputError
 from backburn.methods import Detector
@@ -31,7 +32,7 @@ def victims(tmp_path_factory):
 
 
 def ran(name, victims, study=STUDY):
-    (cell,) = (cell for cell in study.cells() if cell.name == name)
+    (cell,) = (cell for cell in planned(study) if cell.name == name)
     return run_cell(cell, victims, victims, silent)
 
 
@@ -86,7 +87,7 @@ def test_a_method_gets_no_more_than_it_says(victims, monkeypatch):
 
 def test_a_fresh_holdout_is_of_images_that_no_victim_has_seen(tmp_path):
     study = replace(STUDY, attacks=["badnets"], methods=["scan"], skip=400, fresh_holdout=True)
-    (cell,) = study.cells()
+    (cell,) = planned(study)
     assert cell.arguments()["settings"]["fresh_holdout"] is True
     run_cell(cell, tmp_path, tmp_path, silent)
     folder = tmp_path / cell.victim_name
@@ -100,7 +101,7 @@ def test_a_fresh_holdout_is_of_images_that_no_victim_has_seen(tmp_path):
 
 def test_only_methods_with_a_holdout_depend_on_where_it_is_from():
     study = replace(STUDY, skip=400, fresh_holdout=True)
-    made = [cell.arguments()["settings"] for cell in study.cells()]
+    made = [cell.arguments()["settings"] for cell in planned(study)]
     assert not any("fresh_holdout" in settings for settings in made)
     with pytest.raises(InputError, match="fresh_holdout"):
         replace(STUDY, fresh_holdout=True)
@@ -108,12 +109,12 @@ def test_only_methods_with_a_holdout_depend_on_where_it_is_from():
 
 def test_our_methods_are_given_a_holdout_where_the_study_says_so():
     study = replace(STUDY, attacks=["badnets"], methods=["default", "margin"], holdout=0.1)
-    ours, other = study.cells()
+    ours, other = planned(study)
     assert ours.arguments()["settings"]["holdout"] == 0.1
     assert ours.given.holdout == 0.1
     assert "holdout" not in other.arguments()["settings"]
     assert other.given.holdout == 0.0
-    without = replace(study, holdout=0.0).cells()[0]
+    without = planned(replace(study, holdout=0.0))[0]
     assert "holdout" not in without.arguments()["settings"]
     with pytest.raises(InputError, match="holdout is 1"):
         replace(STUDY, holdout=1.0)

@@ -5,6 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
+from backburn.benchmark.plan import planned
 from backburn.benchmark.study import Study
 from backburn.cli import live
 from backburn.metrics import Scores
@@ -29,7 +30,7 @@ def write(cell, out, metrics):
 @pytest.fixture
 def cells(tmp_path):
     """One repaired, one examined, one failed, one that waits."""
-    none, badnets, none_found, badnets_found = STUDY.cells()
+    none, badnets, none_found, badnets_found = planned(STUDY)
     outcome = {"before": Scores(0.98, 1.0, 0.0), "after": Scores(0.97, 0.0, 0.9), "der": 0.995}
     write(badnets, tmp_path, {"outcome": outcome})
     write(badnets_found, tmp_path, {"detected": {"auroc": 0.999, "tpr": 1.0, "fpr": 0.0}})

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from backburn.benchmark.plan import planned
 from backburn.benchmark.study import Longer, Study, load_study
 from backburn.catalogue import DEFENSES, DETECTORS
 from backburn.errors import InputError
@@ -67,7 +68,7 @@ def test_a_study_that_is_not_there_is_refused(tmp_path):
 
 def test_every_combination_is_one_cell_and_clean_models_have_no_rate():
     study = Study(attacks=["badnets", "none"], rates=[0.01, 0.05], seeds=[0, 1])
-    assert [cell.name for cell in study.cells()] == [
+    assert [cell.name for cell in planned(study)] == [
         "badnets-0.01-0", "none-0-0", "badnets-0.05-0",
         "badnets-0.01-1", "none-0-1", "badnets-0.05-1",
     ]  # fmt: skip
@@ -75,31 +76,31 @@ def test_every_combination_is_one_cell_and_clean_models_have_no_rate():
 
 def test_without_rates_every_attack_has_its_own():
     study = Study(attacks=["badnets", "wanet", "adap_blend", "none"], rates=[])
-    assert [cell.name for cell in study.cells()] == [
+    assert [cell.name for cell in planned(study)] == [
         "badnets-0.05-0", "wanet-0.1-0", "adap_blend-0.003-0", "none-0-0",
     ]  # fmt: skip
-    assert study.cells()[1].mounted().poisoning_rate == 0.1
+    assert planned(study)[1].mounted().poisoning_rate == 0.1
 
 
 def test_some_attacks_may_train_longer_and_a_clean_model_with_them():
     longer = Longer(["sig"], 60)
     study = Study(attacks=["badnets", "sig", "none"], seeds=[0, 1], longer=longer)
-    assert [cell.name for cell in study.cells()][:4] == [
+    assert [cell.name for cell in planned(study)][:4] == [
         "badnets-0.05-0", "sig-0.05-0-60", "none-0-0", "none-0-0-60",
     ]  # fmt: skip
-    assert [cell.recipe.training.epochs for cell in study.cells()][:4] == [20, 60, 20, 60]
-    assert study.cells()[1].settings()["recipe"]["training"]["epochs"] == 60
-    assert len(study.cells()) == 8
+    assert [cell.recipe.training.epochs for cell in planned(study)][:4] == [20, 60, 20, 60]
+    assert planned(study)[1].settings()["recipe"]["training"]["epochs"] == 60
+    assert len(planned(study)) == 8
 
 
 def test_a_cell_says_which_hyperparameters_made_it():
-    (cell,) = Study(attacks=["wanet"], rates=[0.2], target_label=3).cells()
+    (cell,) = planned(Study(attacks=["wanet"], rates=[0.2], target_label=3))
     made = cell.arguments()
     assert made["attack"]["poisoning_rate"] == 0.2
     assert made["attack"]["target_label"] == 3
     assert made["attack"]["strength"] == 0.5
     assert "burn" in made["settings"]
-    (alone,) = Study(attacks=["wanet"], defend=False).cells()
+    (alone,) = planned(Study(attacks=["wanet"], defend=False))
     assert "burn" not in alone.arguments()["settings"]
 
 
@@ -107,7 +108,7 @@ def test_methods_have_the_hyperparameters_of_the_study():
     study = Study(
         attacks=["badnets"], methods=["anp", "strip"], hyperparameters={"anp": {"iterations": 7}}
     )
-    anp, strip = study.cells()
+    anp, strip = planned(study)
     assert (anp.kind, strip.kind) == ("defense", "detector")
     assert (str(anp.given), str(strip.given)) == ("5 % clean", "training set + 5 % clean")
     assert anp.arguments()["settings"]["burn"]["iterations"] == 7
@@ -116,7 +117,7 @@ def test_methods_have_the_hyperparameters_of_the_study():
 
 @pytest.mark.parametrize("method", [*DEFENSES, *DETECTORS])
 def test_what_made_a_cell_is_what_its_record_says_when_it_is_read(method, tmp_path):
-    (cell,) = Study(attacks=["badnets"], methods=[method]).cells()
+    (cell,) = planned(Study(attacks=["badnets"], methods=[method]))
     record = new_record("bench", cell.arguments(), 0, {}, {}, "cpu")
     (tmp_path / "cell.json").write_bytes(to_json(sealed(record)))
     assert read_sealed(tmp_path / "cell.json").arguments == cell.arguments()
@@ -124,34 +125,34 @@ def test_what_made_a_cell_is_what_its_record_says_when_it_is_read(method, tmp_pa
 
 def test_what_is_named_twice_is_run_once():
     study = Study(attacks=["badnets", "badnets"], rates=[0.05, 0.05], seeds=[0, 0])
-    assert len(study.cells()) == 1
+    assert len(planned(study)) == 1
 
 
 def test_methods_share_a_victim_and_clean_models_are_what_others_are_compared_with():
     study = Study(attacks=["badnets", "none"], seeds=[3], methods=["default", "paper"])
-    cells = study.cells()
+    cells = planned(study)
     assert [cell.name for cell in cells] == [
         "badnets-0.05-3", "none-0-3", "badnets-0.05-3-paper", "none-0-3-paper",
     ]  # fmt: skip
     assert cells[0].victim_name == cells[2].victim_name == "badnets-0.05-3"
     assert cells[0].victim_arguments() == cells[2].victim_arguments()
     assert cells[2].reference.victim_name == "none-0-3"
-    assert Study(attacks=["badnets"]).cells()[0].reference is None
+    assert planned(Study(attacks=["badnets"]))[0].reference is None
     assert "abnormal" in cells[2].arguments()["settings"]["burn"]
 
 
 def test_some_attacks_go_no_higher():
     study = Study(attacks=["badnets", "sig"], rates=[0.1, 0.01], at_most={"sig": 0.05})
-    assert [cell.name for cell in study.cells()] == [
+    assert [cell.name for cell in planned(study)] == [
         "badnets-0.1-0", "sig-0.05-0", "badnets-0.01-0", "sig-0.01-0",
     ]  # fmt: skip
 
 
 def test_the_targets_of_a_cell_are_its_attacks():
-    (single,) = Study(attacks=["badnets"], target_label=2).cells()
+    (single,) = planned(Study(attacks=["badnets"], target_label=2))
     assert single.aims_at([2])
     assert not single.aims_at([2, 3])
-    (many,) = Study(attacks=["all_to_all"]).cells()
+    (many,) = planned(Study(attacks=["all_to_all"]))
     assert many.aims_at([0, 1])
     assert not many.aims_at([0])
 
@@ -159,5 +160,5 @@ def test_the_targets_of_a_cell_are_its_attacks():
 @pytest.mark.parametrize("file", sorted(STUDIES.glob("*.toml")), ids=lambda file: file.stem)
 def test_every_study_that_is_at_hand_can_be_read(file):
     study = load_study(file)
-    assert len({cell.name for cell in study.cells()}) == len(study.cells()) > 0
+    assert len({cell.name for cell in planned(study)}) == len(planned(study)) > 0
     assert f"make study-{file.stem}" in file.read_text()

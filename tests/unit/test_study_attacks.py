@@ -10,6 +10,7 @@ import pytest
 
 from backburn.benchmark.attack_summary import attack_csv, attack_markdown
 from backburn.benchmark.grid import read_cells, run_study
+from backburn.benchmark.plan import planned
 from backburn.benchmark.study import Longer, Study
 from backburn.benchmark.victims import Attacked
 from backburn.metrics import Scores, Stealth
@@ -29,7 +30,7 @@ def record_of(cell) -> Record:
 
 @pytest.fixture
 def cells():
-    return [(cell, record_of(cell)) for cell in STUDY.cells()]
+    return [(cell, record_of(cell)) for cell in planned(STUDY)]
 
 
 def test_a_row_has_the_clean_model_of_its_own_seed_and_length(cells):

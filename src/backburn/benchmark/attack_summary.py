@@ -5,7 +5,7 @@ from typing import Any
 
 from ..data.cells import csv_text
 from ..runs import Record
-from .study import Cell
+from .plan import Cell
 from .summary import digits, per_cent
 
 COLUMNS = (

@@ -7,7 +7,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from ..runs import Record
-from .study import Cell
+from .plan import Cell
 from .summary import summary_rows
 
 SHOWN = {

@@ -15,7 +15,7 @@ from ..runs import Record, Stopwatch, new_record
 from ..types import Case, Exam, LabeledImages, Phase, Progress, Repaired, Truth, Unlearned
 from .handing import handed
 from .memory import forget_peak, peak_mebibytes
-from .study import Cell
+from .plan import Cell
 from .victims import Reference, left_out, made_once, reference_of, source_of
 
 

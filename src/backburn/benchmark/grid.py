@@ -20,7 +20,8 @@ from ..errors import BackburnError, InputError
 from ..runs import Record, read_sealed, sealed, to_json, write_whole
 from ..types import Progress, silent
 from .cell import run_cell
-from .study import Cell, Study
+from .plan import Cell, planned
+from .study import Study
 
 Told: TypeAlias = Callable[[Cell, str | None], None]
 """Hears of every cell that has ended, and its error where it failed."""
@@ -61,7 +62,7 @@ def run_study(
     """
     if study.dataset != "digits" and not (data / study.dataset).is_dir():
         raise InputError(f"no data set {study.dataset!r} in {data}: name its folder with --data")
-    cells = study.cells()
+    cells = planned(study)
     folder = (out / "cells").absolute()
     folder.mkdir(parents=True, exist_ok=True)
     waiting = [cell for cell in cells if not _finished(cell, _record_path(folder, cell))]
@@ -114,7 +115,7 @@ def _deaf_to_the_terminal() -> Iterator[None]:
 
 def read_cells(study: Study, out: Path) -> list[tuple[Cell, Record]]:
     """The finished cells of a study, in its order."""
-    pairs = [(cell, read_cell(cell, out)) for cell in study.cells()]
+    pairs = [(cell, read_cell(cell, out)) for cell in planned(study)]
     return [(cell, record) for cell, record in pairs if record]
 
 

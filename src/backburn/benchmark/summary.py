@@ -6,7 +6,7 @@ from typing import Any
 
 from ..data.cells import csv_text
 from ..runs import Record
-from .study import Cell
+from .plan import Cell
 
 COLUMNS = (
     "attack", "dataset", "arch", "rate", "seed", "method",

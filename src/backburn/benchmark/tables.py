@@ -7,7 +7,8 @@ from ..runs import Record
 from .attack_summary import attack_csv, attack_markdown
 from .averages import summary_markdown
 from .comparison.files import tables_of as comparison_tables
-from .study import Cell, Study
+from .plan import Cell
+from .study import Study
 from .summary import summary_csv
 
 

@@ -19,7 +19,8 @@ from ..models.loading import load_model
 from ..runs import Record, Stopwatch, claimed, new_record, read_record, to_json, work_of, write_run
 from ..types import Flags, LabeledImages, Progress
 from ..work.kept import Kept
-from .study import Cell, Study
+from .plan import Cell
+from .study import Study
 
 SHOWN = 1000
 """Test images that PSNR and SSIM are measured on."""

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..benchmark.grid import Runner
-    from ..benchmark.study import Cell, Study
+    from ..benchmark.plan import Cell
+    from ..benchmark.study import Study
     from ..runs import Record
 
 

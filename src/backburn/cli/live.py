@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ..benchmark.grid import read_cell
-from ..benchmark.study import Cell, Study
+from ..benchmark.plan import Cell, planned
+from ..benchmark.study import Study
 from ..runs import Record
 
 WAITING, FAILED = "\u00b7", "failed"
@@ -28,7 +29,7 @@ class LiveStudy:
     def __init__(self, study: Study, out: Path, quiet: bool):
         self._out, self._quiet = out, quiet
         self._console = Console(stderr=True, highlight=False)
-        self._cells = study.cells()
+        self._cells = planned(study)
         self._figures: defaultdict[tuple[str, str], list[float | None]] = defaultdict(list)
         for cell in self._cells:
             self._note(cell)

@@ -9,7 +9,8 @@ import ray
 import torch
 
 from ..benchmark.grid import Attempt, read_cells
-from ..benchmark.study import Cell, Study
+from ..benchmark.plan import Cell
+from ..benchmark.study import Study
 from ..errors import first_line
 from .ledger import lost_nodes, note, open_ledger, retried
 
