@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from backburn.attacks.base import Recipe
-from backburn.attacks.input_aware import InputAware, binary
+from backburn.attacks.input_aware import InputAware
 from backburn.attacks.issba import ISSBA
 from backburn.attacks.label_consistent import LabelConsistent
+from backburn.attacks.painter import binary
 from backburn.attacks.pgd import linf_pgd
 from backburn.attacks.stego import alike
 from backburn.attacks.surrogates import Surrogates
