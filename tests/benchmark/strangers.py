@@ -103,9 +103,9 @@ SLIGHT = Augmentation(shift=0.1, flip=True)
 ADAM = Training(epochs=8, batch_size=32, learning_rate=5e-4, optimizer="adam", augmentation=SLIGHT)
 LONG = replace(ADAM, epochs=40, batch_size=64, learning_rate=2e-3)
 LONGEST = replace(ADAM, epochs=80, batch_size=64, learning_rate=1e-3)
-# transformers learn little from 240 images a class, and are trained at smaller rates
+# transformers learn little from 240 images a class, and are trained at smaller rates, for longer
 MANY = replace(ADAM, epochs=20, batch_size=64, learning_rate=1e-3)
-SMALL_STEPS = replace(ADAM, epochs=12, learning_rate=3e-4)
+SMALL_STEPS = replace(ADAM, epochs=40, learning_rate=3e-4)
 STRANGERS = {
     "timm ViT-tiny": Stranger(
         vit, "timm:vit_tiny_patch16_224", "vit.safetensors", (HALF, HALF), LONGEST, ADAM

@@ -153,6 +153,6 @@ def test_only_members_of_a_target_are_flagged():
     assert not doubtful.flagged.any()
 
 
-def test_p_values_are_paid_for_by_the_number_of_looks():
-    few, many = (tried(1, 0.5).classes(looks)[0].p_value for looks in (2, 20))
+def test_p_values_are_paid_for_by_the_number_of_classes():
+    few, many = (tried(1, 0.5).classes(count)[0].p_value for count in (2, 20))
     assert 10 * few == many

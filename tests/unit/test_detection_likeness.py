@@ -1,5 +1,7 @@
 """What carries over and what does not, on models whose answers are written by hand."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -156,6 +158,16 @@ def test_images_are_likened_in_what_is_added_and_in_how_much_they_vary():
     assert marked.shift[0, 0, :3].tolist() == pytest.approx([150, 50, 0], abs=6)
     assert plain.scale.min() > 0.8
     assert torch.equal(plain.shift, -marked.shift)
+
+
+@pytest.mark.parametrize("count", [20, 200])
+def test_a_difference_that_chance_makes_is_not_carried_over(count):
+    pixels, division = halves(24)
+    rows = torch.cat([torch.arange(count), torch.arange(200, 200 + count)])
+    few = replace(division.found, member=division.found.member[rows])
+    shift = likenings(pixels, Division(rows, few))[0].shift.flatten()
+    assert (shift[:2].abs() > 30).all()
+    assert (shift[2:] == 0).float().mean() > 0.9
 
 
 def test_what_nothing_is_left_of_is_replaced():

@@ -6,9 +6,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import ttest_ind
 
 from backburn.detection import moments as module
-from backburn.detection.moments import Moments, moments
+from backburn.detection.moments import Moments, moments, standard_error
 
 
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=6), st.integers(0, 99))
@@ -44,3 +45,14 @@ def test_what_never_varies_has_no_spread():
 def test_no_rows_have_no_mean():
     assert moments(torch.zeros(0, 2)).mean.isnan().all()
     assert moments(torch.zeros(0, 2)).spread.isnan().all()
+
+
+def test_the_error_of_a_difference_is_that_of_welchs_test(generator):
+    first, second = (
+        torch.randn(400, 3, generator=generator),
+        torch.randn(900, 3, generator=generator),
+    )
+    some, others = moments(first), moments(3 * second)
+    expected = ttest_ind(first.numpy(), 3 * second.numpy(), equal_var=False).statistic
+    measured = (some.mean - others.mean) / standard_error(some, others)
+    assert measured.tolist() == pytest.approx(expected.tolist(), rel=0.01)

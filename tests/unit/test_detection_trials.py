@@ -1,10 +1,12 @@
 """Reversion and strength, on answers that are written by hand."""
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
 
-from backburn.detection.trials import REVERSION, TRANSFER, Trial, reversion
+from backburn.detection.trials import MOST, REVERSION, TRANSFER, Trial, reversion, usual_transfer
 
 CLASSES = 4
 
@@ -49,6 +51,26 @@ def test_poison_of_one_source_goes_back_to_where_the_trigger_carries_over_from(s
 
 
 def test_a_trial_is_as_strong_as_the_stronger_of_both():
-    assert Trial({1: 0.1, 2: 0.3}, 0.9).strength == pytest.approx(0.9 / REVERSION)
-    assert Trial({1: 0.1, 2: 0.3}, 0.1).strength == pytest.approx(0.2 / TRANSFER)
-    assert Trial().strength == Trial({1: -0.2}).strength == 0
+    assert Trial({1: 0.1, 2: 0.3}, 0.9).strength() == pytest.approx(0.9 / REVERSION)
+    assert Trial({1: 0.1, 2: 0.3}, 0.1).strength() == pytest.approx(0.2 / TRANSFER)
+    assert Trial({1: 0.1, 2: 0.3}, 0.1).strength(0.05) == pytest.approx(0.2 / 0.05)
+    assert Trial().strength() == Trial({1: -0.2}).strength() == 0
+
+
+def test_what_carries_over_by_nature_is_told_by_half_of_the_classes():
+    natural = [float(-0.08 * math.log(1 - (k + 0.5) / 43)) for k in range(43)]
+    assert usual_transfer(natural, 43) == pytest.approx(0.08, rel=0.03)
+    assert usual_transfer([*natural[1:], 1.0], 43) == pytest.approx(0.08, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("transfers", "classes", "expected"),
+    [
+        ([], 10, TRANSFER),
+        ([0.9, 0.8], 10, TRANSFER),  # those that were not tried carry nothing over
+        ([0.9], 2, TRANSFER),
+        ([0.9] * 10, 10, MOST),
+    ],
+)
+def test_targets_do_not_make_each_other_usual(transfers, classes, expected):
+    assert usual_transfer(transfers, classes) == expected

@@ -162,9 +162,5 @@ class BoundaryDetector(Detector):
         return self.verdict(tried, laboratory.rows).convicted
 
     def verdict(self, tried: Tried, classes: Collection[int], doubt: str = "") -> Verdict:
-        """What it makes of classes that were tried.
-
-        Four looks at each are paid for: transfer, either side's reversion, transfer by its ways.
-        """
-        looked = tried.classes(4 * len(classes))
-        return reach_verdict(looked, self.false_alarm, self.suspicion, doubt)
+        """What it makes of classes that were tried, of so many."""
+        return reach_verdict(tried.classes(len(classes)), self.false_alarm, self.suspicion, doubt)

@@ -13,11 +13,13 @@ from ..metrics import rate
 from ..models.inference import predict
 from ..types import Index, LabeledImages, Pixels
 from .groups import Division
-from .moments import Moments, left_of, moments
+from .moments import Moments, left_of, moments, standard_error
 
 EACH, FEWEST = 40, 10
 NATURAL, REST = 8, 300
 """Principal components of a class's own variation, and the images that they are taken from."""
+SURE = 2
+"""A difference of mean images is told from chance from so many standard errors on."""
 NUMBERS = 64
 """Of an image, at the least, for each component: in small images any trigger lies among a few."""
 
@@ -79,12 +81,16 @@ def carry_over(
 def likenings(pixels: Pixels, division: Division) -> tuple[Likening, Likening]:
     """What makes images like the group of a division, and what makes them like the rest.
 
-    The difference of both means, as far as it is foreign to the rest, is added or subtracted; and
-    where one side varies less than the other, so does what is likened to it. Not so in images of
-    less than 512 numbers, every one of which varies less in a natural kind.
+    The difference of both means, as far as it is foreign to the rest and more than chance, is added
+    or subtracted; and where one side varies less than the other, so does what is likened to it. Not
+    so in images of less than 512 numbers, every one of which varies less in a natural kind.
+
+    What a few images differ by in the mean are these images themselves, which a network that has
+    seen them often takes for their class.
     """
     group, rest = _sides(pixels, division)
-    shift = foreign(group.mean - rest.mean, rows_of(pixels, _few(division)))
+    difference = foreign(group.mean - rest.mean, rows_of(pixels, _few(division)))
+    shift = torch.where(difference.abs() > SURE * standard_error(group, rest), difference, 0)
     if shift.numel() < NATURAL * NUMBERS:
         return Likening(torch.ones_like(shift), shift), Likening(torch.ones_like(shift), -shift)
     return (

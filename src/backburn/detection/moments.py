@@ -52,6 +52,11 @@ def left_of(spread: Tensor, before: Tensor) -> Tensor:
     return torch.where(before > 1, spread / before.clamp_min(1), 1.0).clamp(max=1)
 
 
+def standard_error(first: Moments, second: Moments) -> Tensor:
+    """That of the difference of both means, float32; NaN of no rows."""
+    return (first.spread.square() / first.count + second.spread.square() / second.count).sqrt()
+
+
 def moments(values: Tensor, rows: Index | None = None) -> Moments:
     """The moments of a table in one pass, a part of its rows at a time.
 

@@ -1,6 +1,7 @@
 """Trials: would a second population of a class be there if nobody had planted it?"""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -14,7 +15,9 @@ EVEN = 0.8
 KNOWN = 0.5
 """Share of a class's held-out images that a student calls by their label, if it is to be heard."""
 TRANSFER, REVERSION = 0.04, 0.08
-"""Means, at the most, of both in classes where nothing is planted (docs/method.md)."""
+"""Means of both in classes where nothing is planted (docs/method.md); see `usual_transfer`."""
+MOST = 0.1
+"""Mean transfer of such classes at the most: all of ten can be targets, if much carries over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +39,31 @@ class Trial:
         """What is carried over, in [0, 1]: the mean over the other classes."""
         return max(0.0, sum(self.carried.values()) / max(1, len(self.carried)))
 
-    @property
-    def strength(self) -> float:
-        """The stronger of both, in multiples of what a clean class has of it at the most."""
-        return max(self.transfer / TRANSFER, self.reversion / REVERSION)
+    def strength(self, usual: float = TRANSFER) -> float:
+        """The stronger of both, in multiples of what a clean class has of it on average.
+
+        Args:
+            usual: such a class's transfer.
+        """
+        return max(self.transfer / usual, self.reversion / REVERSION)
+
+
+def usual_transfer(transfers: Sequence[float], classes: int) -> float:
+    """What carries over of a class of this case where nothing is planted, on average.
+
+    Signs that look alike carry over more than animals do. Half of all classes are below the median,
+    which targets move little as long as they are few, and an exponential's mean is its median by
+    the logarithm of two.
+
+    Args:
+        transfers: of the classes that were tried; of all others nothing carries over.
+        classes: how many there are.
+    Returns:
+        0.04 to 0.1.
+    """
+    tried = sorted([0.0] * (classes - len(transfers)) + list(transfers))
+    median = tried[(len(tried) - 1) // 2] if tried else 0.0
+    return min(max(median / math.log(2), TRANSFER), MOST)
 
 
 def reversion(

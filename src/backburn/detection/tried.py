@@ -9,10 +9,12 @@ from torch import nn
 
 from ..types import ClassEvidence, Evidence, Verdict
 from .groups import Division, turned
-from .trials import Trial
+from .trials import Trial, usual_transfer
 from .verdict import p_value
 
 DOUBTED = 0.49
+LOOKS = 4
+"""At each class: transfer, either side's reversion, and transfer by its ways."""
 
 Known = TypeVar("Known")
 
@@ -32,12 +34,14 @@ class Tried:
     unclear: frozenset[int] = frozenset()
     undecided: frozenset[int] = frozenset()
 
-    def classes(self, looks: int) -> list[ClassEvidence]:
-        """What is known of each class, its p-value paid for by so many looks."""
+    def classes(self, count: int) -> list[ClassEvidence]:
+        """What is known of each class, its p-value paid for by all looks at so many classes."""
+        transfers = [trial.transfer for trial in self.trials.values()]
+        usual, looks = usual_transfer(transfers, count), LOOKS * count
 
         def known(label: int, trial: Trial) -> ClassEvidence:
-            found, chance = self.divisions[label].found, p_value(trial.strength, looks)
-            divides = found.gain, found.separation
+            found = self.divisions[label].found
+            divides, chance = (found.gain, found.separation), p_value(trial.strength(usual), looks)
             return ClassEvidence(label, *divides, trial.transfer, trial.reversion, chance)
 
         return [known(label, trial) for label, trial in self.trials.items()]
@@ -53,7 +57,7 @@ def stronger(first: Tried, second: Tried) -> Tried:
     better = {
         label
         for label, trial in second.trials.items()
-        if label not in first.trials or trial.strength > first.trials[label].strength
+        if label not in first.trials or trial.strength() > first.trials[label].strength()
     }
     return Tried(
         _merged(first.divisions, second.divisions, better),

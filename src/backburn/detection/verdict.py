@@ -22,8 +22,7 @@ def p_value(strength: float, looks: int) -> float:
     """The chance of a trial so strong, or stronger, in any of `looks` at a clean case.
 
     Strengths of clean classes (see `trials.Trial`) are taken as exponential with mean 1, which
-    clean models of several kinds stay below (docs/method.md); Bonferroni pays for every look. It
-    compares no class with another one, so that any number of them can be targets.
+    clean models of several kinds stay below (docs/method.md); Bonferroni pays for every look.
     """
     return min(1.0, looks * math.exp(-strength))
 
