@@ -160,6 +160,16 @@ def test_images_are_likened_in_what_is_added_and_in_how_much_they_vary():
     assert torch.equal(plain.shift, -marked.shift)
 
 
+def test_a_kind_that_is_plainer_everywhere_fades_nothing_but_what_it_fades_more():
+    pixels, division = halves(24)
+    values = pixels.float()
+    values[:200] = 100 + 0.3 * (values[:200] - 100)
+    values[:200, 0, 0, 0] = 250
+    scale = likenings(values.byte(), division)[0].scale
+    assert scale[0, 0, 0] < 0.1
+    assert scale[0, 1:].mean() > 0.9
+
+
 @pytest.mark.parametrize("count", [20, 200])
 def test_a_difference_that_chance_makes_is_not_carried_over(count):
     pixels, division = halves(24)

@@ -82,8 +82,9 @@ def likenings(pixels: Pixels, division: Division) -> tuple[Likening, Likening]:
     """What makes images like the group of a division, and what makes them like the rest.
 
     The difference of both means, as far as it is foreign to the rest and more than chance, is added
-    or subtracted; and where one side varies less than the other, so does what is likened to it. Not
-    so in images of less than 512 numbers, every one of which varies less in a natural kind.
+    or subtracted; and where one side varies less than the other, so does what is likened to it, as
+    far as this is more than half of the image does. Not so in images of less than 512 numbers,
+    every one of which varies less in a natural kind.
 
     What a few images differ by in the mean are these images themselves, which a network that has
     seen them often takes for their class.
@@ -94,9 +95,17 @@ def likenings(pixels: Pixels, division: Division) -> tuple[Likening, Likening]:
     if shift.numel() < NATURAL * NUMBERS:
         return Likening(torch.ones_like(shift), shift), Likening(torch.ones_like(shift), -shift)
     return (
-        Likening(left_of(group.spread, rest.spread), shift),
-        Likening(left_of(rest.spread, group.spread), -shift),
+        Likening(_faded(left_of(group.spread, rest.spread)), shift),
+        Likening(_faded(left_of(rest.spread, group.spread)), -shift),
     )
+
+
+def _faded(left: Tensor) -> Tensor:
+    """What is left of an image's variation, by what is left of its median place.
+
+    A kind that is plainer everywhere, such as frames of one film, would leave nothing but itself.
+    """
+    return (left / left.median().clamp_min(1e-6)).clamp(max=1)
 
 
 def _sides(pixels: Pixels, division: Division) -> tuple[Moments, Moments]:
