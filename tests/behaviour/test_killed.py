@@ -68,6 +68,14 @@ def whole(run, victim, folder) -> Callable[[str], dict[str, object]]:
     return made
 
 
+@pytest.fixture(autouse=True)
+def swept(folder) -> Iterator[None]:
+    """What a failed test left hidden fails no other one."""
+    yield
+    for left in folder.glob(".*"):
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
 def killed(ended: dict) -> bool:
     return ended["code"] == -signal.SIGKILL
 

@@ -7,6 +7,7 @@ asked for its own verdict, beside that of them all. The measures that BURN's pap
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import reduce
 from pathlib import Path
 
 import click
@@ -34,7 +35,8 @@ def every_look(case: Case, generator: torch.Generator) -> dict[str, Tried]:
     turned = laboratory.by_student(carried.turned(), DETECTOR.student)
     ways = laboratory.by_transfer(laboratory.divided_by_ways(laboratory.rows))
     looks = (carried, reverting(asked), reverting(turned), ways)
-    together = stronger(stronger(stronger(*looks[:2]), looks[2]), looks[3])
+    count = len(laboratory.rows)
+    together = reduce(lambda known, look: stronger(known, look, count), looks)
     return dict(zip(LOOKS, (*looks, together), strict=True))
 
 

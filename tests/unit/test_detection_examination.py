@@ -15,6 +15,8 @@ from backburn.detection.trials import Trial
 from backburn.detection.tried import Tried, evidence_of, stronger
 from backburn.types import Case, LabeledImages, Verdict, silent
 
+COUNT = 10
+
 
 def division(first: int, members: list[float]) -> Division:
     rows = torch.arange(first, first + len(members))
@@ -29,21 +31,36 @@ def tried(label: int, transfer: float, student: nn.Module | None = None) -> Trie
 def test_the_stronger_trial_of_a_class_is_kept_with_its_division():
     weak, strong = tried(1, 0.1), tried(1, 0.8)
     for pair in ((weak, strong), (strong, weak)):
-        kept = stronger(*pair)
+        kept = stronger(*pair, COUNT)
         assert kept.trials[1].transfer == 0.8
         assert kept.divisions[1] is strong.divisions[1]
 
 
+def test_trials_are_weighed_by_what_carries_over_in_this_case():
+    def account(own: Trial, usual: float) -> Tried:
+        trials = {label: Trial({9: usual}) for label in range(COUNT)} | {1: own}
+        return Tried({label: division(0, [0.9, 0.1]) for label in trials}, trials)
+
+    carries, reverts = Trial({9: 0.3}), Trial({9: 0.0}, 0.4)
+    for usual, kept in ((0.0, carries), (0.2, reverts)):
+        both = account(carries, usual), account(reverts, usual)
+        assert stronger(*both, COUNT).trials[1] == kept
+        assert stronger(*both[::-1], COUNT).trials[1] == kept
+
+
 def test_classes_of_both_are_kept():
-    assert set(stronger(tried(1, 0.1), tried(2, 0.1)).trials) == {1, 2}
+    assert set(stronger(tried(1, 0.1), tried(2, 0.1), COUNT).trials) == {1, 2}
 
 
 def test_a_class_keeps_the_student_that_was_asked_about_the_side_it_keeps():
     first, second = nn.Identity(), nn.Identity()
-    assert stronger(tried(1, 0.8, first), tried(1, 0.1, second)).students == {1: first}
-    assert stronger(tried(1, 0.1, first), tried(1, 0.8, second)).students == {1: second}
-    assert stronger(tried(1, 0.1, first), tried(1, 0.8)).students == {}
-    assert stronger(tried(1, 0.8, first), tried(2, 0.1, second)).students == {1: first, 2: second}
+    assert stronger(tried(1, 0.8, first), tried(1, 0.1, second), COUNT).students == {1: first}
+    assert stronger(tried(1, 0.1, first), tried(1, 0.8, second), COUNT).students == {1: second}
+    assert stronger(tried(1, 0.1, first), tried(1, 0.8), COUNT).students == {}
+    assert stronger(tried(1, 0.8, first), tried(2, 0.1, second), COUNT).students == {
+        1: first,
+        2: second,
+    }
 
 
 def test_turned_the_other_side_of_a_class_is_the_planted_one():
@@ -56,9 +73,9 @@ def test_turned_the_other_side_of_a_class_is_the_planted_one():
 
 def test_how_the_planted_side_was_told_goes_with_the_side_that_is_kept():
     first, second = (replace(tried(1, carried), unclear=frozenset({1})) for carried in (0.1, 0.8))
-    assert stronger(first, tried(1, 0.8)).unclear == frozenset()
-    assert stronger(tried(1, 0.1), second).unclear == frozenset({1})
-    assert stronger(first, tried(2, 0.8)).unclear == frozenset({1})
+    assert stronger(first, tried(1, 0.8), COUNT).unclear == frozenset()
+    assert stronger(tried(1, 0.1), second, COUNT).unclear == frozenset({1})
+    assert stronger(first, tried(2, 0.8), COUNT).unclear == frozenset({1})
 
 
 class Brightness(nn.Module):

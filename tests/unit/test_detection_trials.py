@@ -51,10 +51,10 @@ def test_poison_of_one_source_goes_back_to_where_the_trigger_carries_over_from(s
 
 
 def test_a_trial_is_as_strong_as_the_stronger_of_both():
-    assert Trial({1: 0.1, 2: 0.3}, 0.9).strength() == pytest.approx(0.9 / REVERSION)
-    assert Trial({1: 0.1, 2: 0.3}, 0.1).strength() == pytest.approx(0.2 / TRANSFER)
+    assert Trial({1: 0.1, 2: 0.3}, 0.9).strength(TRANSFER) == pytest.approx(0.9 / REVERSION)
+    assert Trial({1: 0.1, 2: 0.3}, 0.1).strength(TRANSFER) == pytest.approx(0.2 / TRANSFER)
     assert Trial({1: 0.1, 2: 0.3}, 0.1).strength(0.05) == pytest.approx(0.2 / 0.05)
-    assert Trial().strength() == Trial({1: -0.2}).strength() == 0
+    assert Trial().strength(TRANSFER) == Trial({1: -0.2}).strength(TRANSFER) == 0
 
 
 def test_what_carries_over_by_nature_is_told_by_three_quarters_of_the_classes():

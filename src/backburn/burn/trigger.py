@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ..data.pixels import to_pixels
-from ..detection.moments import left_of
+from ..detection.moments import Moments, left_of, moments
 from ..types import Index, Pixels
 
 LEGIBLE = 0.5
@@ -84,17 +85,7 @@ def estimate_trigger(pixels: Pixels, marked: Index, plain: Sequence[Tensor]) -> 
         missing to the mean. It says little of a trigger that moves pixels or differs from image to
         image.
     """
-    moments = [_moments(pixels[rows]) for rows in plain if len(rows)]
-    mean = torch.stack([first for first, _ in moments]).mean(0)
-    square = torch.stack([second for _, second in moments]).mean(0)
-    marked_mean, marked_square = _moments(pixels[marked])
-    spread = (square - mean**2).clamp_min(0).sqrt()
-    marked_spread = (marked_square - marked_mean**2).clamp_min(0).sqrt()
-    scale = left_of(marked_spread, spread)
-    return EstimatedTrigger(scale, marked_mean - scale * mean, mean)
-
-
-def _moments(pixels: Pixels) -> tuple[Tensor, Tensor]:
-    """First and second moment of every pixel."""
-    values = pixels.double()
-    return values.mean(0).float(), values.square().mean(0).float()
+    before = reduce(Moments.merge, (moments(pixels, rows).as_one() for rows in plain if len(rows)))
+    after = moments(pixels, marked)
+    scale = left_of(after.spread, before.spread)
+    return EstimatedTrigger(scale, after.mean - scale * before.mean, before.mean)

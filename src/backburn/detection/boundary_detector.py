@@ -143,7 +143,8 @@ class BoundaryDetector(Detector):
             return tried
         asked = self._by_students(laboratory, tried)
         among = self._convicted(laboratory, asked) or tuple(laboratory.rows)
-        return stronger(asked, laboratory.by_transfer(laboratory.divided_by_ways(among)))
+        by_ways = laboratory.by_transfer(laboratory.divided_by_ways(among))
+        return stronger(asked, by_ways, len(laboratory.rows))
 
     def _by_students(self, laboratory: Laboratory, tried: Tried) -> Tried:
         """What a student says that never saw the planted sides.
@@ -156,7 +157,8 @@ class BoundaryDetector(Detector):
         asked = laboratory.by_student(tried, self.student)
         if self._convicted(laboratory, asked):
             return asked
-        return stronger(asked, laboratory.by_student(tried.turned(), self.student))
+        other = laboratory.by_student(tried.turned(), self.student)
+        return stronger(asked, other, len(laboratory.rows))
 
     def _convicted(self, laboratory: Laboratory, tried: Tried) -> tuple[int, ...]:
         return self.verdict(tried, laboratory.rows).convicted

@@ -32,6 +32,10 @@ class Moments:
             self.count + other.count, self.total + other.total, self.squares + other.squares
         )
 
+    def as_one(self) -> "Moments":
+        """These as of a single row, so that groups of any size count equally when merged."""
+        return Moments(1, self.total / self.count, self.squares / self.count)
+
     @property
     def mean(self) -> Tensor:
         """The mean row, float32; NaN of no rows."""

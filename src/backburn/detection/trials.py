@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -39,7 +40,7 @@ class Trial:
         """What is carried over, in [0, 1]: the mean over the other classes."""
         return max(0.0, sum(self.carried.values()) / max(1, len(self.carried)))
 
-    def strength(self, usual: float = TRANSFER) -> float:
+    def strength(self, usual: float) -> float:
         """The stronger of both, in multiples of what a clean class has of it on average.
 
         Args:
@@ -61,8 +62,8 @@ def usual_transfer(transfers: Sequence[float], classes: int) -> float:
     Returns:
         0.04 to 0.1.
     """
-    tried = sorted([0.0] * (classes - len(transfers)) + list(transfers))
-    quartile = tried[3 * (len(tried) - 1) // 4] if tried else 0.0
+    every = [0.0] * (classes - len(transfers)) + list(transfers)
+    quartile = float(np.quantile(every or [0.0], 0.75, method="lower"))
     return min(max(quartile / math.log(4), TRANSFER), MOST)
 
 

@@ -36,8 +36,7 @@ class Tried:
 
     def classes(self, count: int) -> list[ClassEvidence]:
         """What is known of each class, its p-value paid for by all looks at so many classes."""
-        transfers = [trial.transfer for trial in self.trials.values()]
-        usual, looks = usual_transfer(transfers, count), LOOKS * count
+        usual, looks = self.usual(count), LOOKS * count
 
         def known(label: int, trial: Trial) -> ClassEvidence:
             found = self.divisions[label].found
@@ -46,18 +45,23 @@ class Tried:
 
         return [known(label, trial) for label, trial in self.trials.items()]
 
+    def usual(self, count: int) -> float:
+        """What carries over of a clean one of so many classes, on average."""
+        return usual_transfer([trial.transfer for trial in self.trials.values()], count)
+
     def turned(self) -> "Tried":
         """The other side of each class as planted; what carries over is the same in reverse."""
         divisions = {label: turned(division) for label, division in self.divisions.items()}
         return Tried(divisions, self.trials)
 
 
-def stronger(first: Tried, second: Tried) -> Tried:
-    """Each class as it was tried with more to show for it."""
+def stronger(first: Tried, second: Tried, count: int) -> Tried:
+    """Each of so many classes as it was tried with more to show for it."""
+    usual = max(first.usual(count), second.usual(count))
     better = {
         label
         for label, trial in second.trials.items()
-        if label not in first.trials or trial.strength() > first.trials[label].strength()
+        if label not in first.trials or trial.strength(usual) > first.trials[label].strength(usual)
     }
     return Tried(
         _merged(first.divisions, second.divisions, better),

@@ -41,10 +41,11 @@ class Checkpoints:
     key: str
     size: int
     least: float = LEAST
-    began: float = field(default_factory=time.monotonic)
+    began: float = field(init=False)
     due: float = field(init=False)
 
     def __post_init__(self) -> None:
+        self.began = time.monotonic()
         self.due = self.began + self._pause(self._guess)
 
     @property
