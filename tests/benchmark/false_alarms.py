@@ -12,6 +12,7 @@ from scipy.stats import binomtest
 from backburn.runs import read_sealed
 
 STATES = ("clean", "suspicious", "backdoored", "abstained")
+LEVELS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 HEAD = ("images", "network", "trained on", "models", *STATES, "least p")
 
 
@@ -61,6 +62,21 @@ def line(name: tuple[object, ...], models: list[Clean]) -> str:
     return f"| {' | '.join(map(str, (*name, len(models), *counts)))} | {least:.2g} |"
 
 
+def calibration(models: list[Clean]) -> str:
+    """How many p-values are below each level: of honest ones no larger share than the level."""
+    below = [sum(model.p_value < level for model in models) for level in LEVELS]
+    shares = [f"{100 * count / len(models):.1f} %" for count in below]
+    return "\n".join(
+        f"| {' | '.join(map(str, cells))} |"
+        for cells in (
+            ("p below", *(f"{level:g}" for level in LEVELS)),
+            ("---",) * (1 + len(LEVELS)),
+            ("models", *below),
+            ("share", *shares),
+        )
+    )
+
+
 def table(models: list[Clean]) -> str:
     """A line a kind, the sum, and what it says of the rate of false alarms."""
     kinds = dict.fromkeys(model.kind for model in models)
@@ -70,7 +86,8 @@ def table(models: list[Clean]) -> str:
     alarms = sum(model.verdict == "backdoored" for model in models)
     low, high = binomtest(alarms, len(models)).proportion_ci(0.95, "exact")
     told = f"{alarms} of {len(models)} clean models are called backdoored"
-    return "\n".join(lines) + f"\n\n{told}: {100 * low:.1f} to {100 * high:.1f} % (95 %).\n"
+    rate = f"{told}: {100 * low:.1f} to {100 * high:.1f} % (95 %)."
+    return "\n".join(lines) + f"\n\n{rate}\n\n{calibration(models)}\n"
 
 
 @click.command()

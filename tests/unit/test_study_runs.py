@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from backburn.benchmark import averages, grid
-from backburn.benchmark.averages import SHOWN, spread, summary_markdown
+from backburn.benchmark.averages import SHOWN, commits_markdown, spread, summary_markdown
 from backburn.benchmark.grid import read_cells, run_study
 from backburn.benchmark.study import Study
 from backburn.benchmark.summary import summary_csv
@@ -139,6 +139,16 @@ def test_seeds_are_averaged_and_their_spread_is_said(tmp_path, ran):
     assert spread([0.5, 0.7, ""]) == "60.0 ± 14.1"
     row = summary_markdown(read_cells(study, tmp_path / "out")).splitlines()[2]
     assert row.startswith("| default | badnets | 5 % | 2 | 98.0 ± 0.0 |")
+
+
+def test_a_study_says_which_cells_were_made_at_which_commit(tmp_path, ran):
+    run_study(STUDY, tmp_path, tmp_path / "out", 1)
+    (first, one), (second, other) = read_cells(STUDY, tmp_path / "out")
+    dated = [(first, replace(one, commit="a1+")), (second, replace(other, commit="b2"))]
+    rows = ["| a1+ | badnets-0.05-0, badnets-0.05-0 |", "| b2 | none-0-0 |"]
+    assert commits_markdown([*dated, dated[0]]).splitlines()[2:] == rows
+    unknown = replace(one, commit=None)
+    assert commits_markdown([(first, unknown)]).endswith("| none | badnets-0.05-0 |\n")
 
 
 def test_a_model_that_the_attack_failed_on_is_shown_and_not_counted():

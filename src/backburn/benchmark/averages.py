@@ -40,6 +40,16 @@ def summary_markdown(cells: Sequence[tuple[Cell, Record]]) -> str:
     return "\n".join(_lines(sorted(summary_rows(cells), key=_group))) + "\n"
 
 
+def commits_markdown(cells: Sequence[tuple[Cell, Record]]) -> str:
+    """Which cells were made at which commit: a study that was gone on with may have several."""
+    made: dict[str, list[str]] = {}
+    for cell, record in cells:
+        made.setdefault(record.commit or "none", []).append(cell.name)
+    rows = [("commit", "cells"), ("---", "---")]
+    rows += [(commit, ", ".join(names)) for commit, names in made.items()]
+    return "\n".join(map(_line, rows)) + "\n"
+
+
 def _lines(rows: Sequence[Row]) -> list[str]:
     head = ["method", "attack", "poison", "cells", *SHOWN, "cost", "verdict"]
     lines = [_line(head), _line(["---"] * len(head))]

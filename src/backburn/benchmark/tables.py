@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from ..catalogue import METHODS
 from ..runs import Record
 from .attack_summary import attack_csv, attack_markdown
-from .averages import summary_markdown
+from .averages import commits_markdown, summary_markdown
 from .comparison.files import tables_of as comparison_tables
 from .plan import Cell
 from .study import Study
@@ -17,7 +17,11 @@ def tables_of(study: Study, cells: Sequence[tuple[Cell, Record]]) -> dict[str, s
     if not study.defend:
         return {"summary.csv": attack_csv(cells), "summary.md": attack_markdown(cells)}
     if not compares(study):
-        return {"summary.csv": summary_csv(cells), "summary.md": summary_markdown(cells)}
+        return {
+            "summary.csv": summary_csv(cells),
+            "summary.md": summary_markdown(cells),
+            "commits.md": commits_markdown(cells),
+        }
     return comparison_tables(cells)
 
 
