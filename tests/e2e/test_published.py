@@ -91,6 +91,15 @@ def test_clean_models_are_counted_from_their_cells(monkeypatch):
     assert table(models) == (studies / "false-alarms.md").read_text()
 
 
+def test_what_was_asked_of_the_main_table_is_told_from_its_rows(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "tests" / "benchmark"))
+    from bars import table
+    from table import read
+
+    folder = ROOT / "studies" / "burn"
+    assert table(read(folder / "summary.csv")) == (folder / "bars.md").read_text()
+
+
 def test_the_table_of_looks_is_made_from_its_rows(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "tests" / "benchmark"))
     monkeypatch.delitem(sys.modules, "table", raising=False)
