@@ -36,6 +36,8 @@ def test_a_study_makes_repairs_tabulates_and_is_resumed(cli, study, tmp_path):
     assert float(row["asr_after"]) == pytest.approx(outcome["after"]["asr"], abs=1e-4)
     assert "| badnets |" in (out / "summary.md").read_text()
     assert (out / "victims" / "badnets-0.1-0" / "model.safetensors").is_file()
+    assert "badnets" in (out / "commits.md").read_text()
+    assert (out / "repairs.png").is_file()
     kept = (out / "cells" / "badnets-0.1-0.json").read_bytes()
     again = cli("bench", study, "--out", out)
     assert again.code == 0

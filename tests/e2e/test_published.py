@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from backburn.report.pictures import csv_of
+from backburn.report.repairs import repair_rows
+
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 QUOTED = [
@@ -98,6 +101,25 @@ def test_what_was_asked_of_the_main_table_is_told_from_its_rows(monkeypatch):
 
     folder = ROOT / "studies" / "burn"
     assert table(read(folder / "summary.csv")) == (folder / "bars.md").read_text()
+
+
+def test_the_picture_of_the_main_table_is_drawn_from_its_rows(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "tests" / "benchmark"))
+    from table import read
+
+    folder = ROOT / "studies" / "burn"
+    rows = [
+        {name: number(text) for name, text in row.items()} for row in read(folder / "summary.csv")
+    ]
+    assert csv_of(repair_rows(rows)) == (folder / "repairs.csv").read_bytes()
+
+
+def number(text: str) -> float | str:
+    """What is written in a table."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def test_the_table_of_looks_is_made_from_its_rows(monkeypatch):

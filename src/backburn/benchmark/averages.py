@@ -1,7 +1,7 @@
 """The table for people: a row for each method, attack and rate, averaged over the seeds."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from statistics import fmean, stdev
 from typing import Any
@@ -57,7 +57,7 @@ def _lines(rows: Sequence[Row]) -> list[str]:
         poison = f"{100 * rate:.3g} %" if rate else "-"
         lines.append(_line([method, attack, poison, *_figures(list(group))]))
     for method in sorted({row["method"] for row in rows}):
-        attacked = [row for row in rows if row["method"] == method and _is_victim(row)]
+        attacked = [row for row in rows if row["method"] == method and has_worked(row)]
         if attacked:
             lines.append(_line([method, "**mean**", "", *_figures(attacked)]))
     return lines
@@ -79,11 +79,11 @@ def _figures(rows: list[Row]) -> list[str]:
     shown = [spread([row[name] for row in rows]) for name in SHOWN.values()]
     cost = fmean(row["seconds_repair"] / max(1, row["seconds_victim"]) for row in rows)
     right = f"{sum(row['right'] for row in rows)} of {len(rows)}"
-    counted = all(_is_victim(row) or not row["rate"] for row in rows)
+    counted = all(has_worked(row) or not row["rate"] for row in rows)
     return [str(len(rows)), *shown, f"{cost:.2f}", right if counted else f"({right})"]
 
 
-def _is_victim(row: Row) -> bool:
+def has_worked(row: Mapping[str, Any]) -> bool:
     """Whether there is a backdoor to be found: the attack has worked."""
     return bool(row["rate"]) and float(row["asr_before"]) >= WORKS
 

@@ -17,15 +17,21 @@ if TYPE_CHECKING:
     from ..runs import Record
 
 
-def draw(cells: "Sequence[tuple[Cell, Record]]", folder: "Path") -> None:
-    """The plots of a comparison, where what draws them is installed."""
+def draw(study: "Study", cells: "Sequence[tuple[Cell, Record]]", folder: "Path") -> None:
+    """The plots of a study of defences, where what draws them is installed."""
     from ..benchmark.comparison.rows import defense_rows
+    from ..benchmark.summary import summary_rows
+    from ..benchmark.tables import compares
     from ..errors import InputError
     from ..report.comparison import comparison_files
+    from ..report.repairs import repair_files
     from ..runs import write_whole
 
+    compared = compares(study)
     try:
-        files = comparison_files(defense_rows(cells))
+        files = (
+            comparison_files(defense_rows(cells)) if compared else repair_files(summary_rows(cells))
+        )
     except InputError as missing:
         click.echo(f"No plots: {missing}", err=True)
         return
@@ -75,7 +81,7 @@ def command(
     """Make the victims of a STUDY (a TOML file), give them to its methods, and write the tables.
 
     A study with `defend = false` stops at the victims. With defences and detectors of others the
-    tables compare methods, and plots are drawn beside them.
+    tables compare methods. Plots are drawn beside them.
 
     Finished cells are kept: the same command goes on where it was stopped.
     """
@@ -85,7 +91,7 @@ def command(
 
     from ..benchmark.grid import read_cells, run_study
     from ..benchmark.study import load_study
-    from ..benchmark.tables import compares, tables_of
+    from ..benchmark.tables import tables_of
     from ..errors import BackburnError
     from ..runs import claimed, write_whole
     from ..runs.places import missing, remove_empty
@@ -110,8 +116,8 @@ def command(
             tables = tables_of(plan, cells)
             for name, text in tables.items():
                 write_whole(folder / name, text.encode())
-            if compares(plan):
-                draw(cells, folder)
+            if plan.defend:
+                draw(plan, cells, folder)
     except StoppedError as stopped:
         line = shlex.join(("backburn", *sys.argv[1:]))
         raise stopped.with_advice(f"to go on: {line}") from None

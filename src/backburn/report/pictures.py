@@ -39,18 +39,19 @@ def pictures_of(
     rows: Rows,
     draw: Callable[[Any, Rows], None],
     size: tuple[float, float] = SIZE,
+    panels: int = 1,
 ) -> dict[str, bytes]:
     """Both pictures, by file name; the same rows make the same bytes.
 
     Args:
-        draw: draws the rows into axes.
+        draw: draws the rows into axes; into several of them, side by side, with several `panels`.
         size: inches.
     Raises:
         InputError: matplotlib is not installed.
     """
     rc_context, Figure = plotting()  # noqa: N806
     figure = Figure(figsize=size, layout="constrained")
-    draw(figure.subplots(), rows)
+    draw(figure.subplots(ncols=panels, sharey=True), rows)
     files = {}
     # names within an SVG are random, and its date is now, unless they are set
     with rc_context({"svg.hashsalt": name}):
