@@ -8,11 +8,11 @@ from statistics import fmean
 from typing import Any
 
 import click
-from table import read
+from table import read_numbers
+
+from backburn.benchmark.averages import has_worked
 
 Row = dict[str, Any]
-WORKS = 0.5
-"""ASR from which on an attack counts as one."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Bar:
 
 
 def _attack(row: Row) -> tuple[str, float]:
-    return row["attack"], float(row["rate"])
+    return row["attack"], row["rate"]
 
 
 def _mean(of: Callable[[Row], float | None], rows: Sequence[Row]) -> float:
@@ -61,22 +61,22 @@ def _mean(of: Callable[[Row], float | None], rows: Sequence[Row]) -> float:
 
 def column(name: str) -> Callable[[Row], float | None]:
     """The figure of that name; None where it does not apply."""
-    return lambda row: float(row[name]) if row[name] else None
+    return lambda row: None if row[name] == "" else row[name]
 
 
 def lost(row: Row) -> float:
     """Accuracy that the repair costs."""
-    return float(row["acc_before"]) - float(row["acc_after"])
+    return row["acc_before"] - row["acc_after"]
 
 
 def regained(row: Row) -> float:
     """RA beside that of a model that was trained on clean images."""
-    return float(row["ra_after"]) / float(row["ra_clean"])
+    return row["ra_after"] / row["ra_clean"]
 
 
 def cost(row: Row) -> float:
     """Seconds of the repair by those of the victim's training."""
-    return float(row["seconds_repair"]) / float(row["seconds_victim"])
+    return row["seconds_repair"] / row["seconds_victim"]
 
 
 BARS = (
@@ -99,8 +99,7 @@ BARS = (
 
 def table(rows: Sequence[Row]) -> str:
     """A line a bar, in per cent: over all victims of our method, and over those that it found."""
-    ours = [row for row in rows if row["method"] == "default" and float(row["rate"])]
-    victims = [row for row in ours if float(row["asr_before"]) >= WORKS]
+    victims = [row for row in rows if row["method"] == "default" and has_worked(row)]
     found = [row for row in victims if row["right"] == "True"]
     counts = f"all {len(victims)} victims | the {len(found)} that are found"
     head = [f"| per cent | asked for | {counts} |", "|" + " --- |" * 4]
@@ -111,7 +110,7 @@ def table(rows: Sequence[Row]) -> str:
 @click.option("--study", type=click.Path(path_type=Path, exists=True), default="studies/burn")
 def main(study: Path) -> None:
     """Write bars.md into the study."""
-    text = table(read(study / "summary.csv"))
+    text = table(read_numbers(study / "summary.csv"))
     (study / "bars.md").write_text(text)
     click.echo(text)
 

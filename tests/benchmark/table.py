@@ -42,5 +42,17 @@ def read(path: Path) -> list[dict[str, Any]]:
         return list(csv.DictReader(file))
 
 
+def read_numbers(path: Path) -> list[dict[str, Any]]:
+    """The same with numbers as numbers, as they were before they were written."""
+    return [{name: _number(text) for name, text in row.items()} for row in read(path)]
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
 if __name__ == "__main__":
     sys.stdout.write(markdown(read(Path(sys.argv[1]))))

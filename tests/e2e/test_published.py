@@ -97,29 +97,19 @@ def test_clean_models_are_counted_from_their_cells(monkeypatch):
 def test_what_was_asked_of_the_main_table_is_told_from_its_rows(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "tests" / "benchmark"))
     from bars import table
-    from table import read
+    from table import read_numbers
 
     folder = ROOT / "studies" / "burn"
-    assert table(read(folder / "summary.csv")) == (folder / "bars.md").read_text()
+    assert table(read_numbers(folder / "summary.csv")) == (folder / "bars.md").read_text()
 
 
 def test_the_picture_of_the_main_table_is_drawn_from_its_rows(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "tests" / "benchmark"))
-    from table import read
+    from table import read_numbers
 
     folder = ROOT / "studies" / "burn"
-    rows = [
-        {name: number(text) for name, text in row.items()} for row in read(folder / "summary.csv")
-    ]
+    rows = read_numbers(folder / "summary.csv")
     assert csv_of(repair_rows(rows)) == (folder / "repairs.csv").read_bytes()
-
-
-def number(text: str) -> float | str:
-    """What is written in a table."""
-    try:
-        return float(text)
-    except ValueError:
-        return text
 
 
 def test_the_table_of_looks_is_made_from_its_rows(monkeypatch):
