@@ -6,13 +6,12 @@ from statistics import fmean
 from typing import Any
 
 from ..benchmark.averages import has_worked
+from .comparison import looks
 from .pictures import csv_of, pictures_of
 from .tables import Rows
 
 PANELS = {"asr": "ASR (%)", "ra": "RA (%)"}
 STAGES = ("before", "after", "clean")
-COLORS, MARKERS = ("#0072B2", "#D55E00"), "oX"
-"""Of the methods: ours, and the published one."""
 
 
 def repair_files(rows: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
@@ -65,12 +64,14 @@ def _mean(values: Sequence[float | str]) -> float | str:
 
 def draw_repairs(panels: Iterable[Any], rows: Rows) -> None:
     """A line an attack: from the ring (before) to the dot (after); the bar is a clean model."""
-    names = _names(rows)
-    methods = list(dict.fromkeys(row["method"] for row in rows))
+    names, methods = _names(rows), sorted({row["method"] for row in rows})
     for axes, (score, title) in zip(panels, PANELS.items(), strict=True):
-        for place, method in enumerate(sorted(methods)):
+        for method, look in looks(methods).items():
             own = [row for row in rows if row["method"] == method]
-            _line(axes, own, score, names, place)
+            if method == methods[0]:
+                _frame(axes, own, score, names, look["color"])
+            at, after = _heights(own, names), _column(own, f"{score}_after")
+            axes.scatter(after, at, s=30, zorder=4, label=method, **look)
         axes.set(xlabel=title, xlim=(-3, 103), ylim=(len(names) - 0.5, -0.5))
         axes.set_yticks(range(len(names)), names)
         axes.grid(axis="x", alpha=0.25)
@@ -78,17 +79,18 @@ def draw_repairs(panels: Iterable[Any], rows: Rows) -> None:
     axes.legend(**legend)
 
 
-def _line(axes: Any, rows: Rows, score: str, names: Sequence[str], place: int) -> None:
-    """What one method did."""
-    color, marker = COLORS[place % len(COLORS)], MARKERS[place % len(MARKERS)]
-    at = [names.index(_name(row)) for row in rows]
+def _frame(axes: Any, rows: Rows, score: str, names: Sequence[str], color: str) -> None:
+    """What the first method began with, how far it came, and a clean model."""
+    at = _heights(rows, names)
     before, after, clean = (_column(rows, f"{score}_{stage}") for stage in STAGES)
-    if place == 0:
-        ring = {"facecolors": "none", "edgecolors": "#555555"}
-        axes.scatter(before, at, s=36, zorder=3, label="before", **ring)
-        axes.scatter(clean, at, s=90, zorder=2, marker="|", color="black", label="clean model")
-        axes.hlines(at, before, after, color=color, alpha=0.4, linewidth=1.2)
-    axes.scatter(after, at, s=30, zorder=4, marker=marker, color=color, label=rows[0]["method"])
+    ring = {"facecolors": "none", "edgecolors": "#555555"}
+    axes.scatter(before, at, s=36, zorder=3, label="before", **ring)
+    axes.scatter(clean, at, s=90, zorder=2, marker="|", color="black", label="clean model")
+    axes.hlines(at, before, after, color=color, alpha=0.4, linewidth=1.2)
+
+
+def _heights(rows: Rows, names: Sequence[str]) -> list[int]:
+    return [names.index(_name(row)) for row in rows]
 
 
 def _column(rows: Rows, name: str) -> list[float]:
