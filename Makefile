@@ -9,7 +9,7 @@ export MALLOC_MMAP_THRESHOLD_ = 4294967296
 export MALLOC_TRIM_THRESHOLD_ = 4294967296
 
 .PHONY: demo test check docs docs-figures package examples release-check figures ablation \
-  false-alarms bars bench bench-smoke bench-boundary bench-audit bench-triggers bench-any-model \
+  false-alarms found bars bench bench-smoke bench-boundary bench-audit bench-triggers bench-any-model \
   bench-memory bench-checkpoints bench-report bench-ray bench-patterns bench-start test-ray \
   report-shots cards fuzz explore torture torture-short soak hashed lock sbom clean
 
@@ -88,6 +88,10 @@ ablation: .venv/ready
 # Every clean model of the published studies, counted: studies/false-alarms.md
 false-alarms: .venv/ready
 	$(BIN)/python tests/benchmark/false_alarms.py
+
+# Every victim of the published studies, counted: studies/found.md
+found: .venv/ready
+	$(BIN)/python tests/benchmark/found.py
 
 # What was asked of the main table, and what it reaches: studies/burn/bars.md
 bars: .venv/ready

@@ -94,6 +94,15 @@ def test_clean_models_are_counted_from_their_cells(monkeypatch):
     assert table(models) == (studies / "false-alarms.md").read_text()
 
 
+def test_victims_are_counted_from_the_rows_of_their_studies(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "tests" / "benchmark"))
+    monkeypatch.delitem(sys.modules, "table", raising=False)
+    from found import table, victims
+
+    studies = ROOT / "studies"
+    assert table(list(victims(studies))) == (studies / "found.md").read_text()
+
+
 def test_what_was_asked_of_the_main_table_is_told_from_its_rows(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "tests" / "benchmark"))
     from bars import table
