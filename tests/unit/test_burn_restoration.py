@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 
 from backburn.attacks.base import Recipe
 from backburn.attacks.blended import Blended
@@ -12,6 +13,7 @@ from backburn.burn.burn import BURN
 from backburn.burn.restoration import keeping, relabel, restore
 from backburn.data.digits import digits
 from backburn.detection.boundary_detector import Findings
+from backburn.detection.rounding import rounding_of
 from backburn.detection.trials import Trial
 from backburn.detection.tried import Tried
 from backburn.training import Training
@@ -44,6 +46,27 @@ def test_labels_come_back_and_clean_label_poison_keeps_its_own(attack, generator
     weak = restore(replace(burn.restoration, carried=1.0), case, found, bench)
     assert set(weak.suspects.restored_label.tolist()) == {7}
     assert weak.trigger is None
+
+
+class Knowing(nn.Module):
+    """A student that calls everything 3."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return nn.functional.one_hot(torch.full((len(images),), 3), 10).float() * 9
+
+
+def test_of_a_rounding_only_a_student_knows_labels_and_it_is_what_is_stamped(generator):
+    victim = Blended().mount(digits("train"), RECIPE, generator)
+    burn, case = BURN(), victim.case()
+    found = convicted(victim, 0.9)
+    rounding = rounding_of(case.images.pixels, victim.truth.poison.nonzero().flatten())
+    trial = Trial({1: 0.9}, rounding=rounding)
+    found = found._replace(tried=Tried({}, {0: trial}, {0: Knowing()}))
+    restored = restore(
+        burn.restoration, case, found, burn._bench(case, found, generator, silent, HERE)
+    )
+    assert set(restored.suspects.restored_label.tolist()) == {3}
+    assert restored.trigger is rounding
 
 
 SAYS = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6], [0.6, 0.0, 0.4]])

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from backburn.burn.trigger import EstimatedTrigger, StampTrigger, estimate_trigger
+from backburn.detection.rounding import Rounding
 
 SHAPE = (2, 3, 3)
 ROWS = torch.arange(400)
@@ -130,3 +131,10 @@ def test_the_generator_says_who_gets_it(batch, trigger):
 
     assert torch.equal(stamped(1), stamped(1))
     assert not torch.equal(stamped(1), stamped(2))
+
+
+def test_a_stamp_of_a_rounding_remembers_its_table(batch, generator):
+    rounding = Rounding((torch.arange(256) // 64 * 64).byte().expand(SHAPE[0], -1))
+    stamp = StampTrigger(rounding, 1.0, generator)
+    assert set(stamp(*batch, ROWS)[0].unique().tolist()) == {0, 64, 128, 192}
+    assert torch.equal(stamp.remember()["table"], rounding.table)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from backburn.detection.examination import Laboratory
 from backburn.detection.groups import Division
 from backburn.detection.populations import TwoPopulations
+from backburn.detection.settling import settled
 from backburn.detection.student import Student
 from backburn.detection.survey import Survey
 from backburn.detection.trials import Trial
@@ -129,20 +130,20 @@ def of_two_kinds(bright_inside: bool, unclear: bool) -> tuple[Laboratory, Tried]
 def test_what_carries_over_was_taught_by_the_planted_side(bright_inside, unclear):
     SHOWN.clear()
     laboratory, known = of_two_kinds(bright_inside, unclear)
-    settled = laboratory.settled(known, (0,), School())
+    found = settled(laboratory, known, (0,), School())
     expected = range(20) if unclear or bright_inside else range(20, 40)
-    assert settled.divisions[0].inside.tolist() == list(expected)
-    assert settled.undecided == frozenset()
+    assert found.divisions[0].inside.tolist() == list(expected)
+    assert found.undecided == frozenset()
     assert len(SHOWN) == 2 * unclear  # nobody is taught where nothing is asked
-    assert laboratory.settled(known, (), School()) is known
+    assert settled(laboratory, known, (), School()) is known
 
 
 @pytest.mark.parametrize("unclear", [True, False])
 def test_what_no_student_knows_tells_no_side(unclear):
     laboratory, known = of_two_kinds(True, unclear)
-    settled = laboratory.settled(known, (0,), Dull())
-    assert settled.undecided == ({0} if unclear else set())
-    assert settled.divisions[0].inside.tolist() == list(range(20))
+    found = settled(laboratory, known, (0,), Dull())
+    assert found.undecided == ({0} if unclear else set())
+    assert found.divisions[0].inside.tolist() == list(range(20))
 
 
 @pytest.mark.parametrize(("rest", "held"), [(1, 1), (2, 1), (15, 8), (40, 10), (400, 20)])

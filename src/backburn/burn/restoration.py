@@ -11,7 +11,7 @@ from ..detection.boundary_detector import Findings
 from ..errors import InputError
 from ..metrics import rate
 from ..types import Case, Flags, Index, LabeledImages, Logits, Suspects
-from .trigger import EstimatedTrigger, estimate_trigger
+from .trigger import EstimatedTrigger, Trigger, estimate_trigger
 from .workbench import Workbench
 
 SAMPLE = 500
@@ -55,7 +55,7 @@ class Restored:
     """
 
     suspects: Suspects
-    trigger: EstimatedTrigger | None = None
+    trigger: Trigger | None = None
     clean_label: tuple[int, ...] = ()
     discrepancy: float = math.nan
 
@@ -69,13 +69,13 @@ def restore(settings: Restoration, case: Case, findings: Findings, bench: Workbe
     flagged = findings.evidence.flagged.nonzero().flatten()
     if not len(flagged):
         return Restored(behind_boundary(case.images, findings))
-    if findings.transfer >= settings.carried:
+    if findings.transfer >= settings.carried and findings.rounding is None:
         return _undoing(settings, case, findings, bench)
     students, given = findings.tried.students, case.images.labels[flagged]
     if students.keys() >= set(given.tolist()):
         says = _students_say(students, case.images, flagged, bench)
         kept = keeping(given, says, settings.clean_label)
-        return Restored(relabel(case.images, flagged, says, kept), None, kept)
+        return Restored(relabel(case.images, flagged, says, kept), findings.rounding, kept)
     return Restored(behind_boundary(case.images, findings))
 
 

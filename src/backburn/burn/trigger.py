@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -14,6 +15,23 @@ from ..types import Index, Pixels
 
 LEGIBLE = 0.5
 """An image can be read off a pixel whose scale is at least this."""
+
+
+@runtime_checkable
+class Trigger(Protocol):
+    """What can be put on images, and taken off again."""
+
+    def __call__(self, pixels: Pixels) -> Pixels:
+        """The images with the trigger, as uint8."""
+        ...
+
+    def undone(self, pixels: Pixels) -> Pixels:
+        """Images that carry the trigger as far as they are known without it."""
+        ...
+
+    def parts(self) -> Mapping[str, Tensor]:
+        """All that it is made of, by name."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +59,10 @@ class EstimatedTrigger:
         inverse = (pixels.float() - shift) / scale.clamp_min(LEGIBLE)
         return to_pixels(torch.where(scale < LEGIBLE, usual, inverse))
 
+    def parts(self) -> dict[str, Tensor]:
+        """All that it is made of, by name."""
+        return {"scale": self.scale, "shift": self.shift, "usual": self.usual}
+
 
 @dataclass(frozen=True, slots=True)
 class StampTrigger:
@@ -53,15 +75,14 @@ class StampTrigger:
         share: fraction of the images that get it.
     """
 
-    trigger: EstimatedTrigger
+    trigger: Trigger
     share: float
     generator: torch.Generator
 
     def remember(self) -> dict[str, Tensor]:
         """Trigger and share, and where the generator is."""
-        trigger = self.trigger
-        moved = {"scale": trigger.scale, "shift": trigger.shift, "usual": trigger.usual}
-        return {**moved, "share": torch.tensor(self.share), "draws": self.generator.get_state()}
+        drawn = {"share": torch.tensor(self.share), "draws": self.generator.get_state()}
+        return {**self.trigger.parts(), **drawn}
 
     def recall(self, kept: Mapping[str, Tensor]) -> None:
         """Draw on from there."""

@@ -14,8 +14,11 @@ from ..types import BoundaryResult, Case, Evidence, Flags, Progress, Verdict, si
 from ..work.contract import HERE, Work
 from .examination import Laboratory
 from .groups import rows_by_class
+from .rounding import Rounding
+from .settling import schooled, settled
 from .student import Student
 from .survey import Survey
+from .trials import Trial
 from .tried import Tried, evidence_of, stronger
 from .verdict import doubt_about, familiar, reach_verdict, withheld
 
@@ -36,8 +39,17 @@ class Findings(NamedTuple):
     @property
     def transfer(self) -> float:
         """The largest transfer of a target class; 0 where there is none."""
-        trials = self.tried.trials
-        return max((trials[label].transfer for label in self.verdict.target_labels), default=0.0)
+        return self._most_carried.transfer
+
+    @property
+    def rounding(self) -> Rounding | None:
+        """What is carried over then, where it is the values that images hold."""
+        return self._most_carried.rounding
+
+    @property
+    def _most_carried(self) -> Trial:
+        trials = [self.tried.trials[label] for label in self.verdict.target_labels]
+        return max(trials, key=lambda trial: trial.transfer, default=Trial())
 
 
 @dataclass(frozen=True)
@@ -98,8 +110,9 @@ class BoundaryDetector(Detector):
         doubt = doubt_about(agreed, len(set(labels.tolist())), len(rows))
         tried = self._tried(laboratory) if familiar(agreed) else Tried({}, {})
         verdict = self.verdict(tried, rows, doubt)
-        tried = laboratory.settled(tried, verdict.convicted, self.student)
+        tried = settled(laboratory, tried, verdict.convicted, self.student)
         verdict = withheld(verdict, tried.undecided)
+        tried = schooled(laboratory, tried, verdict.convicted, self.student)
         evidence = evidence_of(tried, len(labels), verdict)
         shown = evidence.flagged if every_suspect else torch.zeros_like(agreed)
         probed = laboratory.sample(list(rows.values()), self.probes)

@@ -19,18 +19,16 @@ from .groups import (
     turned,
     worth_trying,
 )
-from .likeness import carry_over, kept_without
+from .likeness import carry_over, carry_over_rounded, kept_without
+from .rounding import rounding_of
 from .student import Student
 from .survey import Survey
-from .trials import TRANSFER, Trial, reversion
-from .tried import Tried
+from .trials import Trial, reversion
+from .tried import Tried, stronger
 
 WAYS = 1000
 """Images of a class whose ways tell whether it divides by them."""
 HELD_OUT, FEWEST = 0.05, 10
-LESS, NOTHING = 0.5, 3 * TRANSFER
-"""Of what carries over, one student knows so much less than the other, if that proves the ways
-wrong; and what a student knows of a clean class (with p = .05)."""
 NEEDED = 0.2
 """One side keeps its label so much less without what sets it apart than the other does with it."""
 
@@ -76,8 +74,10 @@ class Laboratory:
             label: needing[label] or oriented(division, self.survey.ways(division.rows))
             for label, division in chosen.items()
         }
-        carried = {label: self._carried(label, division) for label, division in facing.items()}
-        return Tried(facing, carried, unclear=unclear)
+        carried = {label: self.carried(label, division) for label, division in facing.items()}
+        return stronger(
+            Tried(facing, carried, unclear=unclear), self._by_rounding(facing), len(self.rows)
+        )
 
     def _needing(self, label: int, division: Division) -> Division | None:
         """The side as planted that needs what sets it apart for its label; None if neither does."""
@@ -87,17 +87,36 @@ class Laboratory:
             return None
         return division if inside < outside else turned(division)
 
-    def _carried(self, label: int, division: Division, student: nn.Module | None = None) -> Trial:
+    def carried(self, label: int, division: Division, student: nn.Module | None = None) -> Trial:
         """What carries over by the model's word, or by a student's."""
         sources = {source: rows for source, rows in self.rows.items() if source != label}
         asked, images = student or self.case.model, self.case.images
         return Trial(carry_over(asked, images, label, division, sources, self.generator))
 
+    def _by_rounding(self, divisions: Mapping[int, Division]) -> Tried:
+        """The classes of which the values that one side holds carry over: it is the planted one."""
+        both = {
+            label: [(side, self._rounded(label, side)) for side in (division, turned(division))]
+            for label, division in divisions.items()
+        }
+        most = {k: max(sides, key=lambda side: side[1].transfer) for k, sides in both.items()}
+        told = {label: side for label, side in most.items() if side[1].transfer > NEEDED}
+        return Tried(
+            {k: side for k, (side, _) in told.items()}, {k: t for k, (_, t) in told.items()}
+        )
+
+    def _rounded(self, label: int, division: Division) -> Trial:
+        """What the values of the planted side carry over."""
+        sources = {source: rows for source, rows in self.rows.items() if source != label}
+        rounding = rounding_of(self.case.images.pixels, division.inside)
+        known = self.case.model, self.case.images, label
+        return Trial(carry_over_rounded(*known, rounding, sources), rounding=rounding)
+
     def by_student(self, tried: Tried, settings: Student) -> Tried:
         """Ask a student that saw no group of any class tried what each of them is."""
-        hidden = self._inside(tried.divisions)
+        hidden = self.inside(tried.divisions)
         held_out = self._held_out(~hidden)
-        student = self._taught(~hidden & ~held_out, settings)
+        student = self.taught(~hidden & ~held_out, settings)
 
         def asked(label: int, division: Division) -> Trial:
             others = self.rows[label][held_out[self.rows[label]]]
@@ -111,38 +130,12 @@ class Laboratory:
         trials = {label: asked(label, division) for label, division in tried.divisions.items()}
         return Tried(tried.divisions, trials, dict.fromkeys(trials, student))
 
-    def settled(self, tried: Tried, targets: Collection[int], settings: Student) -> Tried:
-        """The planted side of targets by what carries over, where only the ways have told it.
-
-        It is the planted side that taught it: where a student that never saw the other side does
-        not know what one that never saw this side does, the ways were wrong. Undecided stays what
-        neither knows better than it knows a clean class.
-        """
-        asked = tried.unclear & set(targets)
-        if not asked:
-            return tried
-        facing = {label: tried.divisions[label] for label in asked}
-        averse = {label: turned(division) for label, division in facing.items()}
-        students = [self._taught(~self._inside(sides), settings) for sides in (facing, averse)]
-        known = {
-            label: [self._carried(label, facing[label], student).transfer for student in students]
-            for label in sorted(asked)
-        }
-        lost = {label for label, both in known.items() if max(both) < NOTHING}
-        wrong = {
-            label
-            for label, (without_it, without_other) in known.items()
-            if without_it - without_other > LESS * tried.trials[label].transfer
-        }
-        divisions = {k: averse[k] if k in wrong else d for k, d in tried.divisions.items()}
-        return replace(tried, divisions=divisions, undecided=frozenset(lost))
-
-    def _taught(self, shown: Flags, settings: Student) -> nn.Module:
+    def taught(self, shown: Flags, settings: Student) -> nn.Module:
         """A student that was shown these images only."""
         rows = shown.nonzero().flatten()
         return settings.taught(self.case, rows, self.generator, self.progress, self.work)
 
-    def _inside(self, divisions: Mapping[int, Division]) -> Flags:
+    def inside(self, divisions: Mapping[int, Division]) -> Flags:
         """The planted sides of all these classes."""
         inside = torch.zeros(len(self.case.images), dtype=torch.bool)
         for division in divisions.values():

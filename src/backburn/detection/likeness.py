@@ -1,6 +1,6 @@
 """What sets a group apart, given to images that have it not, and taken from those that have it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from ..models.inference import predict
 from ..types import Index, LabeledImages, Pixels
 from .groups import Division
 from .likening import likenings, sides
+from .rounding import Rounding
 
 EACH, FEWEST = 40, 10
 
@@ -40,15 +41,39 @@ def carry_over(
     chosen = {
         source: _some(rows, generator) for source, rows in sources.items() if len(rows) >= FEWEST
     }
+    return _most(model, images, label, chosen, likenings(images.pixels, division))
+
+
+def carry_over_rounded(
+    model: nn.Module,
+    images: LabeledImages,
+    label: int,
+    rounding: Rounding,
+    sources: Mapping[int, Index],
+) -> dict[int, float]:
+    """The same of images of the other classes, evenly spaced, that are rounded."""
+    chosen = {
+        source: rows[torch.linspace(0, len(rows) - 1, min(EACH, len(rows))).long()]
+        for source, rows in sources.items()
+        if len(rows) >= FEWEST
+    }
+    return _most(model, images, label, chosen, [rounding])
+
+
+def _most(
+    model: nn.Module,
+    images: LabeledImages,
+    label: int,
+    chosen: Mapping[int, Index],
+    changes: Iterable[Callable[[Pixels], Pixels]],
+) -> dict[int, float]:
+    """By class, how much more of these images is called `label` by the change that does most."""
     if not chosen:
         return {}
     pixels = rows_of(images.pixels, torch.cat(list(chosen.values())))
     sizes = [len(rows) for rows in chosen.values()]
     before = _called(model, pixels, label, sizes)
-    risen = [
-        _called(model, likening(pixels), label, sizes) - before
-        for likening in likenings(images.pixels, division)
-    ]
+    risen = [_called(model, change(pixels), label, sizes) - before for change in changes]
     most = max(risen, key=lambda shares: float(shares.mean()))
     return dict(zip(chosen, most.tolist(), strict=True))
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..types import Logits
 from .boundary_statistics import evenness
+from .rounding import Rounding
 
 EVEN = 0.8
 KNOWN = 0.5
@@ -30,10 +31,12 @@ class Trial:
             what sets the group apart (see `likeness.carry_over`).
         reversion: how far a student that never saw the group takes it for something else, in
             [0, 1].
+        rounding: what carries over, where it is the values that the group holds.
     """
 
     carried: Mapping[int, float] = field(default_factory=dict)
     reversion: float = 0.0
+    rounding: Rounding | None = None
 
     @property
     def transfer(self) -> float:

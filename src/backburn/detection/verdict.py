@@ -13,7 +13,7 @@ UNTOLD = (
     "it, but which of the two was planted cannot be told, because too little can be learnt from "
     "these images. Give more of them, or a model that calls more of them by their label"
 )
-"""Students know neither side: see `examination.Laboratory.settled`."""
+"""Students know neither side: see `settling.settled`."""
 FAMILIAR = 0.5
 """A model that was trained on the images calls at least this share of them by their label."""
 

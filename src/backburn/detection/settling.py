@@ -1,0 +1,61 @@
+"""What is left to be asked of students once classes are convicted: which side, and what labels."""
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from .examination import Laboratory
+from .groups import turned
+from .student import Student
+from .trials import TRANSFER
+from .tried import Tried
+
+LESS, NOTHING = 0.5, 3 * TRANSFER
+"""Of what carries over, one student knows so much less than the other, if that proves the ways
+wrong; and what a student knows of a clean class (with p = .05)."""
+
+
+def settled(
+    laboratory: Laboratory, tried: Tried, targets: Collection[int], settings: Student
+) -> Tried:
+    """The planted side of targets by what carries over, where only the ways have told it.
+
+    It is the planted side that taught it: where a student that never saw the other side does
+    not know what one that never saw this side does, the ways were wrong. Undecided stays what
+    neither knows better than it knows a clean class.
+    """
+    asked = tried.unclear & set(targets)
+    if not asked:
+        return tried
+    facing = {label: tried.divisions[label] for label in asked}
+    averse = {label: turned(division) for label, division in facing.items()}
+    students = [
+        laboratory.taught(~laboratory.inside(sides), settings) for sides in (facing, averse)
+    ]
+    known = {
+        label: [laboratory.carried(label, facing[label], student).transfer for student in students]
+        for label in sorted(asked)
+    }
+    lost = {label for label, both in known.items() if max(both) < NOTHING}
+    wrong = {
+        label
+        for label, (without_it, without_other) in known.items()
+        if without_it - without_other > LESS * tried.trials[label].transfer
+    }
+    divisions = {k: averse[k] if k in wrong else d for k, d in tried.divisions.items()}
+    return replace(tried, divisions=divisions, undecided=frozenset(lost))
+
+
+def schooled(
+    laboratory: Laboratory, tried: Tried, targets: Collection[int], settings: Student
+) -> Tried:
+    """With a student for each target whose rounding carries over: nothing else knows labels."""
+    asked = {
+        label
+        for label in targets
+        if tried.trials[label].rounding is not None and label not in tried.students
+    }
+    if not asked:
+        return tried
+    divisions = {label: tried.divisions[label] for label in asked}
+    student = laboratory.taught(~laboratory.inside(divisions), settings)
+    return replace(tried, students={**tried.students, **dict.fromkeys(asked, student)})
