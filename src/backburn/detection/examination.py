@@ -30,7 +30,8 @@ WAYS = 1000
 """Images of a class whose ways tell whether it divides by them."""
 HELD_OUT, FEWEST = 0.05, 10
 NEEDED = 0.2
-"""One side keeps its label so much less without what sets it apart than the other does with it."""
+"""One side keeps its label so much less without what sets it apart than the other does with it; and
+its values make so many more of the other classes look like it, if that is heard of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +90,9 @@ class Laboratory:
 
     def carried(self, label: int, division: Division, student: nn.Module | None = None) -> Trial:
         """What carries over by the model's word, or by a student's."""
-        sources = {source: rows for source, rows in self.rows.items() if source != label}
         asked, images = student or self.case.model, self.case.images
-        return Trial(carry_over(asked, images, label, division, sources, self.generator))
+        others = self._others(label)
+        return Trial(carry_over(asked, images, label, division, others, self.generator))
 
     def _by_rounding(self, divisions: Mapping[int, Division]) -> Tried:
         """The classes of which the values that one side holds carry over: it is the planted one."""
@@ -107,10 +108,13 @@ class Laboratory:
 
     def _rounded(self, label: int, division: Division) -> Trial:
         """What the values of the planted side carry over."""
-        sources = {source: rows for source, rows in self.rows.items() if source != label}
         rounding = rounding_of(self.case.images.pixels, division.inside)
         known = self.case.model, self.case.images, label
-        return Trial(carry_over_rounded(*known, rounding, sources), rounding=rounding)
+        return Trial(carry_over_rounded(*known, rounding, self._others(label)), rounding=rounding)
+
+    def _others(self, label: int) -> dict[int, Tensor]:
+        """The rows of every other class."""
+        return {other: rows for other, rows in self.rows.items() if other != label}
 
     def by_student(self, tried: Tried, settings: Student) -> Tried:
         """Ask a student that saw no group of any class tried what each of them is."""
