@@ -93,6 +93,11 @@ def test_some_attacks_may_train_longer_and_a_clean_model_with_them():
     assert len(planned(study)) == 8
 
 
+def test_no_clean_model_trains_longer_than_what_is_compared_with_it():
+    study = Study(attacks=["badnets", "none"], longer=Longer(["sig"], 60))
+    assert [cell.name for cell in planned(study)] == ["badnets-0.05-0", "none-0-0"]
+
+
 def test_a_cell_says_which_hyperparameters_made_it():
     (cell,) = planned(Study(attacks=["wanet"], rates=[0.2], target_label=3))
     made = cell.arguments()

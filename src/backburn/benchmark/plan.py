@@ -123,7 +123,8 @@ def _of_victims(study: Study, name: str, rate: float, seed: int) -> Iterator[Cel
     """Of one victim, or of the two clean models that victims of a study are compared with."""
     rate = min(rate or attack_named(name)().poisoning_rate, study.at_most.get(name, 1.0))
     rate = 0.0 if name == "none" else rate
-    longer = name in study.longer.attacks or (name == "none" and study.longer.attacks)
+    compared = study.attacks if name == "none" else [name]
+    longer = not set(compared).isdisjoint(study.longer.attacks)
     if not longer or name == "none":
         yield Cell(study, name, rate, seed, study.recipe.training.epochs)
     if longer:
