@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from backburn.burn.trigger import EstimatedTrigger, StampTrigger
+from backburn.burn.trigger import EstimatedTrigger
+from backburn.detection.stamping import StampTrigger
 from backburn.models.zoo import build
 from backburn.scaleout.work import OnCluster
 from backburn.training import Lesson, Training

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from backburn.burn.trigger import EstimatedTrigger, StampTrigger, estimate_trigger
+from backburn.burn.trigger import EstimatedTrigger, estimate_trigger
 from backburn.detection.rounding import Rounding
+from backburn.detection.stamping import StampTrigger
 
 SHAPE = (2, 3, 3)
 ROWS = torch.arange(400)

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import torch
 
+from ..detection.stamping import StampTrigger
 from ..errors import InputError
 from .restoration import Restored
-from .trigger import StampTrigger
 
 
 @dataclass(frozen=True)

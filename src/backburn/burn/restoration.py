@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from ..detection.boundary_detector import Findings
+from ..detection.stamping import Trigger
 from ..errors import InputError
 from ..metrics import rate
 from ..types import Case, Flags, Index, LabeledImages, Logits, Suspects
-from .trigger import EstimatedTrigger, Trigger, estimate_trigger
+from .trigger import EstimatedTrigger, estimate_trigger
 from .workbench import Workbench
 
 SAMPLE = 500
@@ -69,10 +70,11 @@ def restore(settings: Restoration, case: Case, findings: Findings, bench: Workbe
     flagged = findings.evidence.flagged.nonzero().flatten()
     if not len(flagged):
         return Restored(behind_boundary(case.images, findings))
-    if findings.transfer >= settings.carried and findings.rounding is None:
-        return _undoing(settings, case, findings, bench)
     students, given = findings.tried.students, case.images.labels[flagged]
-    if students.keys() >= set(given.tolist()):
+    asked = students.keys() >= set(given.tolist())
+    if findings.transfer >= settings.carried and not (asked and findings.rounding):
+        return _undoing(settings, case, findings, bench)
+    if asked:
         says = _students_say(students, case.images, flagged, bench)
         kept = keeping(given, says, settings.clean_label)
         return Restored(relabel(case.images, flagged, says, kept), findings.rounding, kept)

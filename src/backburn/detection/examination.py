@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ..mapping import rows_of
 from ..models.inference import predict
+from ..training import BatchTransform
 from ..types import Case, Features, Flags, Progress
 from ..work.contract import HERE, Work
 from .groups import (
@@ -134,10 +135,12 @@ class Laboratory:
         trials = {label: asked(label, division) for label, division in tried.divisions.items()}
         return Tried(tried.divisions, trials, dict.fromkeys(trials, student))
 
-    def taught(self, shown: Flags, settings: Student) -> nn.Module:
-        """A student that was shown these images only."""
+    def taught(
+        self, shown: Flags, settings: Student, stamp: BatchTransform | None = None
+    ) -> nn.Module:
+        """A student that was shown these images only; see `Student.taught`."""
         rows = shown.nonzero().flatten()
-        return settings.taught(self.case, rows, self.generator, self.progress, self.work)
+        return settings.taught(self.case, rows, self.generator, self.progress, self.work, stamp)
 
     def inside(self, divisions: Mapping[int, Division]) -> Flags:
         """The planted sides of all these classes."""

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from .examination import Laboratory
 from .groups import turned
+from .stamping import StampTrigger
 from .student import Student
 from .trials import TRANSFER
 from .tried import Tried
@@ -12,6 +13,8 @@ from .tried import Tried
 LESS, NOTHING = 0.5, 3 * TRANSFER
 """Of what carries over, one student knows so much less than the other, if that proves the ways
 wrong; and what a student knows of a clean class (with p = .05)."""
+STAMPED = 0.5
+"""Of the images that a student is shown which is to take a rounding for nothing."""
 
 
 def settled(
@@ -48,14 +51,16 @@ def settled(
 def schooled(
     laboratory: Laboratory, tried: Tried, targets: Collection[int], settings: Student
 ) -> Tried:
-    """With a student for each target whose rounding carries over: nothing else knows labels."""
-    asked = {
-        label
-        for label in targets
-        if tried.trials[label].rounding is not None and label not in tried.students
+    """With a student for each target whose rounding carries over: nothing else knows labels.
+
+    It never saw the planted side either, but half of what it sees is rounded, under its own label.
+    """
+    known = {label: tried.trials[label].rounding for label in targets}
+    roundings = {label: rounding for label, rounding in known.items() if rounding is not None}
+    shown = ~laboratory.inside({label: tried.divisions[label] for label in roundings})
+    stamps = {
+        label: StampTrigger(rounding, STAMPED, laboratory.generator)
+        for label, rounding in roundings.items()
     }
-    if not asked:
-        return tried
-    divisions = {label: tried.divisions[label] for label in asked}
-    student = laboratory.taught(~laboratory.inside(divisions), settings)
-    return replace(tried, students={**tried.students, **dict.fromkeys(asked, student)})
+    taught = {label: laboratory.taught(shown, settings, stamp) for label, stamp in stamps.items()}
+    return replace(tried, students={**tried.students, **taught})

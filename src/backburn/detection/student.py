@@ -11,7 +11,7 @@ from ..data.augmentation import Augmentation
 from ..errors import InputError
 from ..mapping import rows_of
 from ..models.inference import predict
-from ..training import Lesson, Training
+from ..training import BatchTransform, Lesson, Training
 from ..types import Case, Index, Progress, silent
 from ..work.contract import HERE, Work
 
@@ -50,13 +50,20 @@ class Student:
         generator: torch.Generator,
         progress: Progress = silent,
         work: Work = HERE,
+        stamp: BatchTransform | None = None,
     ) -> nn.Module:
-        """A student that was shown these rows only; the case's model is left as it was."""
+        """A student that was shown these rows only; the case's model is left as it was.
+
+        Args:
+            stamp: what is put on some of them in passing, so that it means nothing to the student.
+        """
         model = copy.deepcopy(case.model).requires_grad_(True)
         forget(model, self.reset, generator)
         training = lasting(suited(self.training, case), len(rows))
         images = case.images
-        lesson = Lesson(images.pixels, images.labels, training, rows, phase="student")
+        lesson = Lesson(
+            images.pixels, images.labels, training, rows, batch_transform=stamp, phase="student"
+        )
         work.fit(model, lesson, generator, progress=progress)
         return model
 
