@@ -32,12 +32,12 @@ def to_levels(values: Tensor, levels: int) -> Tensor:
     return ((values.float() * steps / 255).round() / steps * 255).round().byte()
 
 
-@pytest.mark.parametrize("levels", [6, BPP().levels, 10])
+@pytest.mark.parametrize("levels", [4, BPP().levels, 16, 32])
 def test_levels_are_told_from_rounded_images(levels, generator):
     pixels = smooth(generator)
     table = rounding_of(to_levels(pixels, levels), ROWS).table
     common = slice(40, 200)  # of which there are enough
-    assert (table[:, common] == to_levels(VALUES, levels)[common]).float().mean() > 0.9
+    assert (table[:, common] == to_levels(VALUES, levels)[common]).float().mean() > 0.85
     assert set(table.unique().tolist()) <= set(to_levels(VALUES, levels).tolist())
 
 

@@ -13,7 +13,7 @@ from ..types import Index, Pixels
 VALUES = 256
 SMOOTH = 12.0
 """Standard deviation, in values, of what the histogram of images is smoothed by: without a rounding
-it hardly changes. Eight levels lie 36 apart."""
+it hardly changes."""
 SEEN = 300
 """Images that the values are taken from, at the most."""
 
@@ -22,8 +22,8 @@ SEEN = 300
 class Rounding:
     """What becomes of each value of each channel.
 
-    Source: ours; it is what BPP (Wang et al., arXiv 2205.13383) puts on images, whatever its
-    levels are.
+    Source: ours; it is what BPP (Wang et al., arXiv 2205.13383) puts on images, of four levels or
+    more.
     """
 
     table: UInt8[Tensor, "c 256"]
@@ -55,7 +55,8 @@ def rounding_of(pixels: Pixels, rows: Index) -> Rounding:
     """
     few = rows[torch.linspace(0, len(rows) - 1, min(SEEN, len(rows))).long()]
     channels = rows_of(pixels, few).transpose(0, 1).flatten(1)
-    counts = torch.stack([torch.bincount(values, minlength=VALUES) for values in channels]).double()
+    counts = torch.stack([torch.bincount(values, minlength=VALUES) for values in channels])
+    counts = counts.double().cpu()
     smooth = torch.from_numpy(gaussian_filter1d(counts.numpy(), SMOOTH, axis=1, mode="reflect"))
     total = counts.sum(1, keepdim=True)
     middle = (smooth.cumsum(1) - smooth / 2) * total / smooth.sum(1, keepdim=True)
