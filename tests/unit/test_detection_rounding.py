@@ -32,7 +32,7 @@ def to_levels(values: Tensor, levels: int) -> Tensor:
     return ((values.float() * steps / 255).round() / steps * 255).round().byte()
 
 
-@pytest.mark.parametrize("levels", [4, BPP().levels, 16, 32])
+@pytest.mark.parametrize("levels", [4, BPP().levels, 16])
 def test_levels_are_told_from_rounded_images(levels, generator):
     pixels = smooth(generator)
     table = rounding_of(to_levels(pixels, levels), ROWS).table
