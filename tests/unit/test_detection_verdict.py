@@ -3,7 +3,14 @@
 import pytest
 import torch
 
-from backburn.detection.verdict import UNTOLD, doubt_about, p_value, reach_verdict, withheld
+from backburn.detection.verdict import (
+    UNTOLD,
+    doubt_about,
+    p_value,
+    p_values,
+    reach_verdict,
+    withheld,
+)
 from backburn.types import ClassEvidence, Verdict
 
 FALSE_ALARM, SUSPICION = 0.01, 0.05
@@ -98,3 +105,18 @@ def test_targets_whose_planted_side_is_not_known_accuse_nothing():
     for state in ("clean", "suspicious"):
         other = Verdict(state, (2,), 0.03)
         assert withheld(other, {2}) is other
+
+
+def test_of_many_targets_none_is_missed_for_what_the_rest_have_paid():
+    strengths = {0: 12.0, 1: 8.0, 2: 11.0, 3: 0.0}
+    found = p_values(strengths, 4, 5)
+    assert found[0] == p_value(12, 20)
+    assert found[2] == pytest.approx(p_value(11, 15))
+    assert found[1] == pytest.approx(p_value(8, 10))
+    assert found[1] < p_value(8, 20)
+    assert found[3] == 1
+
+
+def test_no_class_is_surer_than_a_stronger_one():
+    found = p_values({0: 8.0, 1: 7.9}, 2, 10)
+    assert found[1] == found[0] == p_value(8, 20)

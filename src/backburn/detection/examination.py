@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..mapping import rows_of
+from ..metrics import rate
 from ..models.inference import predict
 from ..training import BatchTransform
 from ..types import Case, Features, Flags, Progress
@@ -20,7 +21,7 @@ from .groups import (
     turned,
     worth_trying,
 )
-from .likeness import carry_over, carry_over_rounded, kept_without
+from .likeness import carry_over, carry_over_rounded, led_back, without
 from .rounding import rounding_of
 from .student import Student
 from .survey import Survey
@@ -33,6 +34,8 @@ HELD_OUT, FEWEST = 0.05, 10
 NEEDED = 0.2
 """One side keeps its label so much less without what sets it apart than the other does with it; and
 its values make so many more of the other classes look like it, if that is heard of."""
+LOST = 0.5
+"""Where less of either side keeps its label, the trigger leads on from this class as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +86,28 @@ class Laboratory:
 
     def _needing(self, label: int, division: Division) -> Division | None:
         """The side as planted that needs what sets it apart for its label; None if neither does."""
-        model, images = self.case.model, self.case.images
-        inside, outside = kept_without(model, images, label, division, self.generator)
+        known = self.case.model, self.case.images
+        said = without(*known, division, self.generator)
+        inside, outside = (rate(part == label) for part in said)
+        if max(inside, outside) < LOST:
+            return self._led_back(label, division, said)
         if abs(inside - outside) < NEEDED:
             return None
         return division if inside < outside else turned(division)
+
+    def _led_back(self, label: int, division: Division, said: Sequence[Tensor]) -> Division | None:
+        """The side as planted that comes from where its trigger leads from.
+
+        With a trigger that takes every class to the next, clean images go on, and poison goes back.
+        """
+        known = self.case.model, self.case.images, label
+        planted, other = (
+            led_back(*known, part, side, self._others(label))
+            for part, side in zip(said, (division, turned(division)), strict=True)
+        )
+        if max(planted, other) < NEEDED:
+            return None
+        return division if planted >= other else turned(division)
 
     def carried(self, label: int, division: Division, student: nn.Module | None = None) -> Trial:
         """What carries over by the model's word, or by a student's."""

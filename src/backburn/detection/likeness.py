@@ -9,7 +9,7 @@ from ..data.pixels import to_pixels
 from ..mapping import rows_of
 from ..metrics import rate
 from ..models.inference import predict
-from ..types import Index, LabeledImages, Pixels
+from ..types import Index, LabeledImages, Labels, Pixels
 from .groups import Division
 from .likening import likenings, sides
 from .rounding import Rounding
@@ -52,11 +52,7 @@ def carry_over_rounded(
     sources: Mapping[int, Index],
 ) -> dict[int, float]:
     """The same of images of the other classes, evenly spaced, that are rounded."""
-    chosen = {
-        source: rows[torch.linspace(0, len(rows) - 1, min(EACH, len(rows))).long()]
-        for source, rows in sources.items()
-        if len(rows) >= FEWEST
-    }
+    chosen = {source: _evenly(rows) for source, rows in sources.items() if len(rows) >= FEWEST}
     return _most(model, images, label, chosen, [rounding])
 
 
@@ -78,25 +74,55 @@ def _most(
     return dict(zip(chosen, most.tolist(), strict=True))
 
 
-def kept_without(
-    model: nn.Module,
-    images: LabeledImages,
-    label: int,
-    division: Division,
-    generator: torch.Generator,
-) -> tuple[float, float]:
-    """Share of the group still called `label` without what sets it apart, and of the rest with it.
+def without(
+    model: nn.Module, images: LabeledImages, division: Division, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """What some of the group are called without what sets it apart, and some of the rest with it.
 
     Poison needs its trigger for its label; clean images need no lack of one.
     """
+    difference = _apart(images, division)
+    return (
+        _said(model, images, _some(division.inside, generator), -difference),
+        _said(model, images, _some(division.outside, generator), difference),
+    )
+
+
+def led_back(
+    model: nn.Module,
+    images: LabeledImages,
+    label: int,
+    said: Labels,
+    division: Division,
+    sources: Mapping[int, Index],
+) -> float:
+    """Share called `label`, with what sets the group apart, of the class that it is without that.
+
+    Args:
+        said: what the group is called without it.
+        sources: rows of every other class.
+    """
+    elsewhere = said[torch.isin(said, torch.tensor(list(sources), dtype=torch.long))]
+    if not len(elsewhere):
+        return 0.0
+    rows = _evenly(sources[int(elsewhere.mode().values)])
+    return rate(_said(model, images, rows, _apart(images, division)) == label)
+
+
+def _apart(images: LabeledImages, division: Division) -> Tensor:
+    """The difference of both mean images."""
     group, others = sides(images.pixels, division)
-    difference = group.mean - others.mean
+    return group.mean - others.mean
 
-    def kept(rows: Index, moved: Tensor) -> float:
-        pixels = to_pixels(rows_of(images.pixels, _some(rows, generator)).float() + moved)
-        return rate(predict(model, pixels).argmax(1) == label)
 
-    return kept(division.inside, -difference), kept(division.outside, difference)
+def _said(model: nn.Module, images: LabeledImages, rows: Index, moved: Tensor) -> Labels:
+    """What these images are called once they are moved."""
+    pixels = to_pixels(rows_of(images.pixels, rows).float() + moved)
+    return predict(model, pixels).argmax(1)
+
+
+def _evenly(rows: Index) -> Tensor:
+    return rows[torch.linspace(0, len(rows) - 1, min(EACH, len(rows))).long()]
 
 
 def _some(rows: Index, generator: torch.Generator) -> Tensor:

@@ -10,7 +10,7 @@ from torch import nn
 from ..types import ClassEvidence, Evidence, Verdict
 from .groups import Division, turned
 from .trials import Trial, usual_transfer
-from .verdict import p_value
+from .verdict import p_values
 
 DOUBTED = 0.49
 LOOKS = 4
@@ -35,13 +35,15 @@ class Tried:
     undecided: frozenset[int] = frozenset()
 
     def classes(self, count: int) -> list[ClassEvidence]:
-        """What is known of each class, its p-value paid for by all looks at so many classes."""
-        usual, looks = self.usual(count), LOOKS * count
+        """What is known of each class, its p-value paid for by looks at so many classes."""
+        usual = self.usual(count)
+        strengths = {label: trial.strength(usual) for label, trial in self.trials.items()}
+        chances = p_values(strengths, count, LOOKS)
 
         def known(label: int, trial: Trial) -> ClassEvidence:
             found = self.divisions[label].found
-            divides, chance = (found.gain, found.separation), p_value(trial.strength(usual), looks)
-            return ClassEvidence(label, *divides, trial.transfer, trial.reversion, chance)
+            divides = found.gain, found.separation
+            return ClassEvidence(label, *divides, trial.transfer, trial.reversion, chances[label])
 
         return [known(label, trial) for label, trial in self.trials.items()]
 

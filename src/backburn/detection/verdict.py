@@ -1,7 +1,7 @@
 """From the classes' trials to the verdict on the whole case."""
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from ..metrics import rate
@@ -22,9 +22,24 @@ def p_value(strength: float, looks: int) -> float:
     """The chance of a trial so strong, or stronger, in any of `looks` at a clean case.
 
     Strengths of clean classes (see `trials.Trial`) are taken as exponential with mean 1, which
-    clean models of several kinds stay below (docs/method.md); Bonferroni pays for every look.
+    clean models of several kinds stay below (docs/method.md); every look is paid for (Bonferroni).
     """
     return min(1.0, looks * math.exp(-strength))
+
+
+def p_values(strengths: Mapping[int, float], classes: int, looks: int) -> dict[int, float]:
+    """Those of single classes: none is smaller than that of a stronger one.
+
+    The strongest class pays for all looks at all classes, the next for those at all others, and so
+    on, so that of many targets none is missed for what the rest have paid already.
+
+    Source: Holm, A Simple Sequentially Rejective Multiple Test Procedure, 1979.
+    """
+    found, least = {}, 0.0
+    for rank, label in enumerate(sorted(strengths, key=lambda k: -strengths[k])):
+        least = max(least, p_value(strengths[label], looks * (classes - rank)))
+        found[label] = least
+    return found
 
 
 def reach_verdict(
