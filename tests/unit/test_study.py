@@ -153,15 +153,6 @@ def test_some_attacks_go_no_higher():
     ]  # fmt: skip
 
 
-def test_the_targets_of_a_cell_are_its_attacks():
-    (single,) = planned(Study(attacks=["badnets"], target_label=2))
-    assert single.aims_at([2])
-    assert not single.aims_at([2, 3])
-    (many,) = planned(Study(attacks=["all_to_all"]))
-    assert many.aims_at([0, 1])
-    assert not many.aims_at([0])
-
-
 @pytest.mark.parametrize("file", sorted(STUDIES.glob("*.toml")), ids=lambda file: file.stem)
 def test_every_study_that_is_at_hand_can_be_read(file):
     study = load_study(file)

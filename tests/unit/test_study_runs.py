@@ -12,18 +12,19 @@ import pytest
 from backburn.benchmark import averages, grid
 from backburn.benchmark.averages import SHOWN, commits_markdown, spread, summary_markdown
 from backburn.benchmark.grid import read_cells, run_study
+from backburn.benchmark.plan import planned
 from backburn.benchmark.study import Study
-from backburn.benchmark.summary import summary_csv
+from backburn.benchmark.summary import summary_csv, summary_rows
 from backburn.burn.decoupling import Decoupling
 from backburn.errors import BackburnError, InputError
 from backburn.metrics import Found, Scores
-from backburn.runs import new_record
+from backburn.runs import new_record, to_json
 
 STUDY = Study(dataset="digits", attacks=["badnets", "sig", "none"], rates=[0.05], seeds=[0])
 NAN = float("nan")
 
 
-def record_of(cell, asr: float = 1.0):
+def record_of(cell, asr: float = 1.0, aimed_at: tuple[int, ...] = (0,), named=(0,)):
     outcome = {
         "before": Scores(0.98, asr, 1 / 3),
         "after": Scores(0.97, 0.0, NAN),
@@ -31,7 +32,8 @@ def record_of(cell, asr: float = 1.0):
         "der": 0.995,
         "found": Found(1.0, 0.99, 0.01, NAN, 7, 0.75),
         "verdict": "backdoored",
-        "target_labels": (0,),
+        "target_labels": named,
+        "aimed_at": aimed_at,
     }
     seconds = {"victim": 5.4, "read": 0.1, "repair": 2.6, "test": 0.1}
     return new_record("bench", cell.arguments(), cell.seed, seconds, {"outcome": outcome}, "cpu")
@@ -117,6 +119,14 @@ def test_the_table_has_a_row_a_cell_and_leaves_blank_what_does_not_apply(tmp_pat
     }  # fmt: skip
     assert {key: value for key, value in rows[0].items() if key != "commit"} == expected
     assert "commit" in rows[0]
+
+
+@pytest.mark.parametrize(("named", "right"), [((0, 1, 2), True), ((0, 2), False), ((0,), False)])
+def test_of_many_targets_all_have_to_be_named(named, right):
+    (cell,) = planned(Study(dataset="digits", attacks=["all_to_all"]))
+    record = record_of(cell, aimed_at=(0, 1, 2), named=named)
+    record = replace(record, metrics=json.loads(to_json(record.metrics)))  # as it is read back
+    assert [row["right"] for row in summary_rows([(cell, record)])] == [right]
 
 
 def test_the_table_for_people_is_in_per_cent_and_says_which_verdicts_were_right(tmp_path, ran):

@@ -23,7 +23,8 @@ from .victims import Reference, left_out, made_once, reference_of, source_of
 class Outcome:
     """What came of a repair; `clean` is how a model does that was trained on clean images.
 
-    `found` is None for a defence that looks for no poison, the verdict for one that reaches none.
+    `found` is None for a defence that looks for no poison, the verdict for one that reaches none;
+    `aimed_at` are the labels that poison has.
     """
 
     before: Scores
@@ -35,6 +36,7 @@ class Outcome:
     target_labels: tuple[int, ...]
     p_value: float
     history: tuple[Phase, ...]
+    aimed_at: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,7 @@ def _outcome(bench: Bench, repaired: Repaired, after: Scores) -> Outcome:
         target_labels=verdict.target_labels if verdict else (),
         p_value=verdict.p_value if verdict else math.nan,
         history=repaired.history,
+        aimed_at=tuple(sorted(set(bench.case.images.labels[bench.truth.poison].tolist()))),
     )
 
 

@@ -1,6 +1,6 @@
 """What a study plans: cells, each a victim and what a method makes of it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, Literal, cast
@@ -63,11 +63,6 @@ class Cell:
         """The attack with this cell's rate and target."""
         rate = {"poisoning_rate": self.rate} if self.rate else {}
         return attack_named(self.attack)(target_label=self.study.target_label, **rate)
-
-    def aims_at(self, labels: Sequence[int]) -> bool:
-        """Whether these are the attack's targets: its target label, or every class of many."""
-        wanted = {self.study.target_label}
-        return set(labels) == wanted if self.attack != "all_to_all" else len(labels) > 1
 
     def attack_settings(self) -> dict[str, Any]:
         """The attack's hyperparameters, as plain values."""

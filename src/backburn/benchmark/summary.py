@@ -57,7 +57,8 @@ def _right(cell: Cell, outcome: Mapping[str, Any]) -> bool:
     """Whether a victim was called backdoored with its targets, or a clean model clean."""
     if cell.attack == "none":
         return bool(outcome["verdict"] == "clean")
-    return bool(outcome["verdict"] == "backdoored") and cell.aims_at(outcome["target_labels"])
+    aimed_at = outcome.get("aimed_at", [cell.study.target_label])  # older records do not say
+    return bool(outcome["verdict"] == "backdoored" and outcome["target_labels"] == aimed_at)
 
 
 def digits(value: float | None, places: int = 4) -> float | str:
