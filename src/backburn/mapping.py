@@ -94,6 +94,11 @@ def rows_of(table: Tensor, rows: Tensor) -> Tensor:
     return found
 
 
+def evenly(rows: Tensor, count: int) -> Tensor:
+    """At most so many of these rows, evenly spaced: of a table in a file, from all over it."""
+    return rows[torch.linspace(0, len(rows) - 1, min(count, len(rows))).long()]
+
+
 def is_mapped(table: Tensor) -> bool:
     """Whether the numbers lie in a file."""
     return table.device.type == "cpu" and table.untyped_storage().filename is not None

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from backburn.detection.groups import Division, turned
-from backburn.detection.likeness import carry_over, led_back, without
+from backburn.detection.groups import Division
+from backburn.detection.likeness import apart, carry_over, led_back, without
 from backburn.detection.populations import TwoPopulations
 from backburn.metrics import rate
 from backburn.types import LabeledImages
@@ -108,7 +108,7 @@ def test_poison_needs_its_trigger_and_clean_images_need_no_lack_of_it(group):
     for side, expected in ((member, (0, 1)), (1 - member, (1, 0))):
         division = Division(torch.arange(EACH), TwoPopulations(side, 1.0, 9.0, float(side.mean())))
         generator = torch.Generator().manual_seed(0)
-        said = without(Lamps(), data, division, generator)
+        said = without(Lamps(), data, division, apart(data, division), generator)
         assert tuple(rate(part == 0) for part in said) == expected
 
 
@@ -143,12 +143,13 @@ def test_poison_comes_from_where_its_trigger_leads_from(generator):
     data, rows = led_on()
     others = {label: rows[label] for label in (0, 2)}
     planted = Division(rows[1], TwoPopulations((torch.arange(36) < 12).float(), 1.0, 9.0, 0.5))
-    back, on = without(Next(), data, planted, generator)
+    led = apart(data, planted)
+    back, on = without(Next(), data, planted, led, generator)
     assert set(back.tolist()) == {0}
     assert set(on.tolist()) == {2}
     shares = [
-        led_back(Next(), data, 1, said, side, others)
-        for said, side in ((back, planted), (on, turned(planted)))
+        led_back(Next(), data, 1, said, difference, others)
+        for said, difference in ((back, led), (on, -led))
     ]
     assert shares == pytest.approx([2 / 3, 1 / 3])  # those that are not lit yet, or are
-    assert led_back(Next(), data, 1, torch.ones(5).long(), planted, others) == 0
+    assert led_back(Next(), data, 1, torch.ones(5).long(), led, others) == 0

@@ -21,7 +21,7 @@ from .groups import (
     turned,
     worth_trying,
 )
-from .likeness import carry_over, carry_over_rounded, led_back, without
+from .likeness import apart, carry_over, carry_over_rounded, led_back, without
 from .rounding import rounding_of
 from .student import Student
 from .survey import Survey
@@ -87,23 +87,26 @@ class Laboratory:
     def _needing(self, label: int, division: Division) -> Division | None:
         """The side as planted that needs what sets it apart for its label; None if neither does."""
         known = self.case.model, self.case.images
-        said = without(*known, division, self.generator)
+        difference = apart(self.case.images, division)
+        said = without(*known, division, difference, self.generator)
         inside, outside = (rate(part == label) for part in said)
         if max(inside, outside) < LOST:
-            return self._led_back(label, division, said)
+            return self._led_back(label, division, said, difference)
         if abs(inside - outside) < NEEDED:
             return None
         return division if inside < outside else turned(division)
 
-    def _led_back(self, label: int, division: Division, said: Sequence[Tensor]) -> Division | None:
+    def _led_back(
+        self, label: int, division: Division, said: Sequence[Tensor], difference: Tensor
+    ) -> Division | None:
         """The side as planted that comes from where its trigger leads from.
 
         With a trigger that takes every class to the next, clean images go on, and poison goes back.
         """
         known = self.case.model, self.case.images, label
         planted, other = (
-            led_back(*known, part, side, self._others(label))
-            for part, side in zip(said, (division, turned(division)), strict=True)
+            led_back(*known, part, led, self._others(label))
+            for part, led in zip(said, (difference, -difference), strict=True)
         )
         if max(planted, other) < NEEDED:
             return None
@@ -117,21 +120,24 @@ class Laboratory:
 
     def _by_rounding(self, divisions: Mapping[int, Division]) -> Tried:
         """The classes of which the values that one side holds carry over: it is the planted one."""
-        both = {
-            label: [(side, self._rounded(label, side)) for side in (division, turned(division))]
-            for label, division in divisions.items()
-        }
-        most = {k: max(sides, key=lambda side: side[1].transfer) for k, sides in both.items()}
-        told = {label: side for label, side in most.items() if side[1].transfer > NEEDED}
-        return Tried(
-            {k: side for k, (side, _) in told.items()}, {k: t for k, (_, t) in told.items()}
-        )
+        sides, trials = dict[int, Division](), dict[int, Trial]()
+        for label, division in divisions.items():
+            side, trial = self._rounded(label, division)
+            if trial.transfer > NEEDED:
+                sides[label], trials[label] = side, trial
+        return Tried(sides, trials)
 
-    def _rounded(self, label: int, division: Division) -> Trial:
-        """What the values of the planted side carry over."""
-        rounding = rounding_of(self.case.images.pixels, division.inside)
+    def _rounded(self, label: int, division: Division) -> tuple[Division, Trial]:
+        """The side as planted whose values carry over more, and what they do."""
+        sides = division, turned(division)
+        roundings = [rounding_of(self.case.images.pixels, side.inside) for side in sides]
         known = self.case.model, self.case.images, label
-        return Trial(carry_over_rounded(*known, rounding, self._others(label)), rounding=rounding)
+        carried = carry_over_rounded(*known, roundings, self._others(label))
+        told = [
+            (side, Trial(shares, rounding=rounding))
+            for side, shares, rounding in zip(sides, carried, roundings, strict=True)
+        ]
+        return max(told, key=lambda account: account[1].transfer)
 
     def _others(self, label: int) -> dict[int, Tensor]:
         """The rows of every other class."""

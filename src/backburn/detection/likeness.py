@@ -1,12 +1,12 @@
 """What sets a group apart, given to images that have it not, and taken from those that have it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from ..data.pixels import to_pixels
-from ..mapping import rows_of
+from ..mapping import evenly, rows_of
 from ..metrics import rate
 from ..models.inference import predict
 from ..types import Index, LabeledImages, Labels, Pixels
@@ -41,47 +41,57 @@ def carry_over(
     chosen = {
         source: _some(rows, generator) for source, rows in sources.items() if len(rows) >= FEWEST
     }
-    return _most(model, images, label, chosen, likenings(images.pixels, division))
+    risen = _risen(model, images, label, chosen, likenings(images.pixels, division))
+    most = max(risen, key=lambda shares: float(shares.mean()))
+    return dict(zip(chosen, most.tolist(), strict=True))
 
 
 def carry_over_rounded(
     model: nn.Module,
     images: LabeledImages,
     label: int,
-    rounding: Rounding,
+    roundings: Sequence[Rounding],
     sources: Mapping[int, Index],
-) -> dict[int, float]:
-    """The same of images of the other classes, evenly spaced, that are rounded."""
-    chosen = {source: _evenly(rows) for source, rows in sources.items() if len(rows) >= FEWEST}
-    return _most(model, images, label, chosen, [rounding])
+) -> list[dict[int, float]]:
+    """The same of images of the other classes, evenly spaced, by each of these roundings."""
+    chosen = {source: evenly(rows, EACH) for source, rows in sources.items() if len(rows) >= FEWEST}
+    risen = _risen(model, images, label, chosen, roundings)
+    return [dict(zip(chosen, shares.tolist(), strict=True)) for shares in risen]
 
 
-def _most(
+def _risen(
     model: nn.Module,
     images: LabeledImages,
     label: int,
     chosen: Mapping[int, Index],
-    changes: Iterable[Callable[[Pixels], Pixels]],
-) -> dict[int, float]:
-    """By class, how much more of these images is called `label` by the change that does most."""
+    changes: Sequence[Callable[[Pixels], Pixels]],
+) -> list[Tensor]:
+    """For each change, how much more of the images of each class is called `label` by it."""
     if not chosen:
-        return {}
+        return [torch.zeros(0)] * len(changes)
     pixels = rows_of(images.pixels, torch.cat(list(chosen.values())))
     sizes = [len(rows) for rows in chosen.values()]
     before = _called(model, pixels, label, sizes)
-    risen = [_called(model, change(pixels), label, sizes) - before for change in changes]
-    most = max(risen, key=lambda shares: float(shares.mean()))
-    return dict(zip(chosen, most.tolist(), strict=True))
+    return [_called(model, change(pixels), label, sizes) - before for change in changes]
+
+
+def apart(images: LabeledImages, division: Division) -> Tensor:
+    """What sets the group apart: the difference of both mean images."""
+    group, others = sides(images.pixels, division)
+    return group.mean - others.mean
 
 
 def without(
-    model: nn.Module, images: LabeledImages, division: Division, generator: torch.Generator
+    model: nn.Module,
+    images: LabeledImages,
+    division: Division,
+    difference: Tensor,
+    generator: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
     """What some of the group are called without what sets it apart, and some of the rest with it.
 
     Poison needs its trigger for its label; clean images need no lack of one.
     """
-    difference = _apart(images, division)
     return (
         _said(model, images, _some(division.inside, generator), -difference),
         _said(model, images, _some(division.outside, generator), difference),
@@ -93,10 +103,10 @@ def led_back(
     images: LabeledImages,
     label: int,
     said: Labels,
-    division: Division,
+    difference: Tensor,
     sources: Mapping[int, Index],
 ) -> float:
-    """Share called `label`, with what sets the group apart, of the class that it is without that.
+    """Share called `label`, with what sets a group apart, of the class that it is without that.
 
     Args:
         said: what the group is called without it.
@@ -105,24 +115,14 @@ def led_back(
     elsewhere = said[torch.isin(said, torch.tensor(list(sources), dtype=torch.long))]
     if not len(elsewhere):
         return 0.0
-    rows = _evenly(sources[int(elsewhere.mode().values)])
-    return rate(_said(model, images, rows, _apart(images, division)) == label)
-
-
-def _apart(images: LabeledImages, division: Division) -> Tensor:
-    """The difference of both mean images."""
-    group, others = sides(images.pixels, division)
-    return group.mean - others.mean
+    rows = evenly(sources[int(elsewhere.mode().values)], EACH)
+    return rate(_said(model, images, rows, difference) == label)
 
 
 def _said(model: nn.Module, images: LabeledImages, rows: Index, moved: Tensor) -> Labels:
     """What these images are called once they are moved."""
     pixels = to_pixels(rows_of(images.pixels, rows).float() + moved)
     return predict(model, pixels).argmax(1)
-
-
-def _evenly(rows: Index) -> Tensor:
-    return rows[torch.linspace(0, len(rows) - 1, min(EACH, len(rows))).long()]
 
 
 def _some(rows: Index, generator: torch.Generator) -> Tensor:

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..data.pixels import to_pixels
-from ..mapping import rows_of
+from ..mapping import evenly, rows_of
 from ..types import Pixels
 from .groups import Division
 from .moments import Moments, left_of, moments, standard_error
@@ -49,7 +49,7 @@ def likenings(pixels: Pixels, division: Division) -> tuple[Likening, Likening]:
     seen them often takes for their class.
     """
     group, rest = sides(pixels, division)
-    difference = foreign(group.mean - rest.mean, rows_of(pixels, _few(division)))
+    difference = foreign(group.mean - rest.mean, rows_of(pixels, evenly(division.outside, REST)))
     shift = torch.where(difference.abs() > SURE * standard_error(group, rest), difference, 0)
     if shift.numel() < NATURAL * NUMBERS:
         return Likening(torch.ones_like(shift), shift), Likening(torch.ones_like(shift), -shift)
@@ -94,9 +94,3 @@ def foreign(difference: Tensor, rest: Pixels) -> Tensor:
     line = difference.flatten()
     natural: Tensor = axes @ (axes.T @ line)
     return (line - natural).reshape(difference.shape)
-
-
-def _few(division: Division) -> Tensor:
-    """Evenly spaced rows outside of the group."""
-    rows = division.outside
-    return rows[torch.linspace(0, len(rows) - 1, min(REST, len(rows))).long()]

@@ -7,7 +7,7 @@ from jaxtyping import UInt8
 from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
-from ..mapping import rows_of
+from ..mapping import evenly, rows_of
 from ..types import Index, Pixels
 
 VALUES = 256
@@ -53,8 +53,7 @@ def rounding_of(pixels: Pixels, rows: Index) -> Rounding:
         For each value the one that as large a share of the images' values lies below as of their
         smoothed histogram. Images of a smooth histogram are left nearly as they are by their own.
     """
-    few = rows[torch.linspace(0, len(rows) - 1, min(SEEN, len(rows))).long()]
-    channels = rows_of(pixels, few).transpose(0, 1).flatten(1)
+    channels = rows_of(pixels, evenly(rows, SEEN)).transpose(0, 1).flatten(1)
     counts = torch.stack([torch.bincount(values, minlength=VALUES) for values in channels])
     counts = counts.double().cpu()
     smooth = torch.from_numpy(gaussian_filter1d(counts.numpy(), SMOOTH, axis=1, mode="reflect"))

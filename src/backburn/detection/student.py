@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..data.augmentation import Augmentation
 from ..errors import InputError
-from ..mapping import rows_of
+from ..mapping import evenly, rows_of
 from ..models.inference import predict
 from ..training import BatchTransform, Lesson, Training
 from ..types import Case, Index, Progress, silent
@@ -94,7 +94,7 @@ def suited(training: Training, case: Case) -> Training:
 
     Nobody tells a defender how the model was trained; digits and signs must not be mirrored.
     """
-    rows = torch.linspace(0, len(case.images) - 1, min(SAMPLE, len(case.images))).long()
+    rows = evenly(torch.arange(len(case.images)), SAMPLE)
     pixels, labels = rows_of(case.images.pixels, rows), case.images.labels[rows]
     plain, mirrored = (_accuracy(case.model, view, labels) for view in (pixels, pixels.flip(-1)))
     if mirrored < plain - TOLERATED:

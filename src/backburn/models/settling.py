@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from ..errors import InputError
+from ..mapping import evenly
 from ..types import LabeledImages
 from .inference import predict
 from .networks import Normalization
@@ -72,8 +73,7 @@ def _best(tried: dict[str, tuple[Normalization, float]]) -> str:
 
 
 def _sample(images: LabeledImages) -> LabeledImages:
-    count = min(SAMPLE, len(images))
-    return images.take(torch.linspace(0, len(images) - 1, count).long())
+    return images.take(evenly(torch.arange(len(images)), SAMPLE))
 
 
 def _tried(opened: OpenedModel, sample: LabeledImages) -> dict[str, tuple[Normalization, float]]:

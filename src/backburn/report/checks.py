@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..boundary.distances import boundary
+from ..mapping import evenly
 from ..metrics import rate
 from ..models.inference import predict
 from ..types import Case, Flags, Index, Labels, PerImage, Progress, Suspects, Unlearned, silent
@@ -75,10 +76,7 @@ def shares(
 
 def spread(chosen: Flags, count: int) -> Index:
     """At most `count` of the rows chosen, evenly spaced."""
-    rows = chosen.nonzero().flatten()
-    if len(rows) <= count:
-        return rows
-    return rows[torch.linspace(0, len(rows) - 1, count).long()]
+    return evenly(chosen.nonzero().flatten(), count)
 
 
 def median(distances: PerImage) -> float:
