@@ -1,5 +1,6 @@
 """Which side of a class was planted, and what is kept of two examinations of the same classes."""
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -109,13 +110,13 @@ class Dull(Student):
         return Brightness(False)
 
 
-def of_two_kinds(bright_inside: bool, unclear: bool) -> tuple[Laboratory, Tried]:
-    """A class half of which is bright, which carries over to the other one, and its trial."""
+def of_two_kinds(bright_inside: bool, unclear: bool, bright: int = 20) -> tuple[Laboratory, Tried]:
+    """A class of forty some of which are bright, which carries over to another, and its trial."""
     labels = torch.arange(2).repeat_interleave(40)
     pixels = torch.full((80, 1, 2, 2), 20, dtype=torch.uint8)
-    pixels[:20] = 220
+    pixels[:bright] = 220
     case = Case(Brightness(True), LabeledImages(pixels, labels))
-    inside = (torch.arange(40) < 20) == bright_inside
+    inside = (torch.arange(40) < bright) == bright_inside
     divided = Division(torch.arange(40), TwoPopulations(inside.float(), 1.0, 9.0, 0.5))
     rows = {label: (labels == label).nonzero().flatten() for label in (0, 1)}
     survey = Survey(case, labels >= 0, "fast", 8, silent)
@@ -136,6 +137,20 @@ def test_what_carries_over_was_taught_by_the_planted_side(bright_inside, unclear
     assert found.undecided == frozenset()
     assert len(SHOWN) == 2 * unclear  # nobody is taught where nothing is asked
     assert settled(laboratory, known, (), School()) is known
+
+
+@pytest.mark.parametrize("bright", [2, 38])
+def test_students_are_shown_what_is_left_of_a_class_as_often_as_the_whole_of_it(bright):
+    SHOWN.clear()
+    laboratory, known = of_two_kinds(True, unclear=True, bright=bright)
+    settled(laboratory, known, (0,), School())
+    for rows, left in zip(SHOWN, (range(bright, 40), range(bright)), strict=True):
+        times = Counter(rows)
+        assert {row: times[row] for row in times if row >= 40} == dict.fromkeys(range(40, 80), 1)
+        seen = [times[row] for row in left]
+        assert sum(seen) == 40
+        assert max(seen) - min(seen) <= 1
+        assert set(times) == set(range(40, 80)) | set(left)
 
 
 @pytest.mark.parametrize("unclear", [True, False])

@@ -10,7 +10,7 @@ from ..mapping import rows_of
 from ..metrics import rate
 from ..models.inference import predict
 from ..training import BatchTransform
-from ..types import Case, Features, Flags, Progress
+from ..types import Case, Features, Flags, Index, Progress
 from ..work.contract import HERE, Work
 from .groups import (
     Division,
@@ -147,7 +147,7 @@ class Laboratory:
         """Ask a student that saw no group of any class tried what each of them is."""
         hidden = self.inside(tried.divisions)
         held_out = self._held_out(~hidden)
-        student = self.taught(~hidden & ~held_out, settings)
+        student = self.taught((~hidden & ~held_out).nonzero().flatten(), settings)
 
         def asked(label: int, division: Division) -> Trial:
             others = self.rows[label][held_out[self.rows[label]]]
@@ -162,10 +162,9 @@ class Laboratory:
         return Tried(tried.divisions, trials, dict.fromkeys(trials, student))
 
     def taught(
-        self, shown: Flags, settings: Student, stamp: BatchTransform | None = None
+        self, rows: Index, settings: Student, stamp: BatchTransform | None = None
     ) -> nn.Module:
         """A student that was shown these images only; see `Student.taught`."""
-        rows = shown.nonzero().flatten()
         return settings.taught(self.case, rows, self.generator, self.progress, self.work, stamp)
 
     def inside(self, divisions: Mapping[int, Division]) -> Flags:
