@@ -4,18 +4,24 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import torch
+from torch import nn
 
+from ..mapping import evenly, rows_of
+from ..metrics import rate
+from ..models.inference import predict
 from ..types import Index
 from .examination import Laboratory
 from .groups import Division, turned
 from .stamping import StampTrigger
 from .student import Student
-from .trials import TRANSFER
+from .trials import KNOWN, TRANSFER
 from .tried import Tried
 
 LESS, NOTHING = 0.5, 3 * TRANSFER
 """Of what carries over, one student knows so much less than the other, if that proves the ways
 wrong; and what a student knows of a clean class (with p = .05)."""
+OTHERS = 1000
+"""Images of other classes that tell how much a student knows."""
 STAMPED = 0.5
 """Of the images that a student is shown which is to take a rounding for nothing."""
 
@@ -27,7 +33,8 @@ def settled(
 
     It is the planted side that taught it: where a student that never saw the other side does
     not know what one that never saw this side does, the ways were wrong. Undecided stays what
-    neither knows better than it knows a clean class.
+    neither knows better than it knows a clean class, and all where one of them knows too little of
+    other classes: of few images, what it is shown again and again is learnt by heart.
     """
     asked = tried.unclear & set(targets)
     if not asked:
@@ -41,7 +48,8 @@ def settled(
         label: [laboratory.carried(label, facing[label], student).transfer for student in students]
         for label in sorted(asked)
     }
-    lost = {label for label, both in known.items() if max(both) < NOTHING}
+    heard = min(_known_of_others(laboratory, student, asked) for student in students) >= KNOWN
+    lost = {label for label, both in known.items() if max(both) < NOTHING or not heard}
     wrong = {
         label
         for label, (without_it, without_other) in known.items()
@@ -63,6 +71,15 @@ def _without(laboratory: Laboratory, hidden: Mapping[int, Division]) -> Index:
         missing = int((labels == label).sum()) - len(rest)
         again.append(rest.repeat(missing // max(1, len(rest)) + 1)[:missing])
     return torch.cat(again)
+
+
+def _known_of_others(laboratory: Laboratory, student: nn.Module, asked: Collection[int]) -> float:
+    """The share of images of the other classes that a student calls by their label."""
+    images = laboratory.case.images
+    others = ~torch.isin(images.labels, images.labels.new_tensor(sorted(asked)))
+    rows = evenly((others if others.any() else ~others).nonzero().flatten(), OTHERS)
+    said = predict(student, rows_of(images.pixels, rows)).argmax(1)
+    return rate(said == images.labels[rows])
 
 
 def schooled(
