@@ -134,7 +134,9 @@ def answers(
             num_gpus=gpus,
         )
         try:
-            for row in found.iter_rows():
+            # nothing is prefetched: that thread may be asking when we disconnect, which ends us
+            done = found.iter_batches(prefetch_batches=0, batch_size=None, batch_format="pyarrow")
+            for row in (row for table in done for row in table.to_pylist()):
                 if row["error"]:
                     raise BackburnError(row["error"])
                 yield row["shard"], load(row["result"])
