@@ -7,13 +7,11 @@ import torch
 from torch import nn
 
 from ..mapping import evenly, rows_of
-from ..metrics import rate
-from ..models.inference import predict
 from ..types import Index
 from .examination import Laboratory
 from .groups import Division, turned
 from .stamping import StampTrigger
-from .student import Student
+from .student import Student, accuracy
 from .trials import KNOWN, TRANSFER
 from .tried import Tried
 
@@ -78,8 +76,7 @@ def _known_of_others(laboratory: Laboratory, student: nn.Module, asked: Collecti
     images = laboratory.case.images
     others = ~torch.isin(images.labels, images.labels.new_tensor(sorted(asked)))
     rows = evenly((others if others.any() else ~others).nonzero().flatten(), OTHERS)
-    said = predict(student, rows_of(images.pixels, rows)).argmax(1)
-    return rate(said == images.labels[rows])
+    return accuracy(student, rows_of(images.pixels, rows), images.labels[rows])
 
 
 def schooled(

@@ -5,14 +5,14 @@ import math
 from dataclasses import dataclass, field, replace
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ..data.augmentation import Augmentation
 from ..errors import InputError
 from ..mapping import evenly, rows_of
 from ..models.inference import predict
 from ..training import BatchTransform, Lesson, Training
-from ..types import Case, Index, Progress, silent
+from ..types import Case, Index, Labels, Pixels, Progress, silent
 from ..work.contract import HERE, Work
 
 SAMPLE = 1000
@@ -96,7 +96,7 @@ def suited(training: Training, case: Case) -> Training:
     """
     rows = evenly(torch.arange(len(case.images)), SAMPLE)
     pixels, labels = rows_of(case.images.pixels, rows), case.images.labels[rows]
-    plain, mirrored = (_accuracy(case.model, view, labels) for view in (pixels, pixels.flip(-1)))
+    plain, mirrored = (accuracy(case.model, view, labels) for view in (pixels, pixels.flip(-1)))
     if mirrored < plain - TOLERATED:
         return training
     augmentation: Augmentation = replace(training.augmentation, flip=True)
@@ -114,5 +114,6 @@ def lasting(training: Training, count: int, steps: int = LEAST_STEPS) -> Trainin
     return replace(training, batch_size=batch, epochs=epochs)
 
 
-def _accuracy(model: nn.Module, pixels: Tensor, labels: Tensor) -> float:
+def accuracy(model: nn.Module, pixels: Pixels, labels: Labels) -> float:
+    """The share of images that a model calls by their label."""
     return float((predict(model, pixels).argmax(1) == labels).float().mean())
