@@ -72,6 +72,7 @@ def test_a_node_that_is_removed_is_done_without(cluster, model, pixels, expected
     assert removed
     assert len(shards(tmp_path)) == 18
     assert all(line.startswith("boundary: ") for line in work.notes)
+    cluster.wait_for_nodes(60)  # a death that is noticed later would be told of the next test
 
 
 def test_a_driver_that_was_stopped_goes_on(cluster, model, pixels, expected, tmp_path):
