@@ -10,7 +10,8 @@ export MALLOC_TRIM_THRESHOLD_ = 4294967296
 
 .PHONY: demo test check docs docs-figures package examples release-check figures ablation \
   false-alarms found bars bench bench-smoke bench-boundary bench-audit bench-triggers bench-any-model \
-  bench-memory bench-checkpoints bench-report bench-ray bench-patterns bench-start test-ray \
+  bench-memory bench-checkpoints bench-report bench-ray bench-patterns bench-start bench-networks \
+  test-ray \
   report-shots cards fuzz explore torture torture-short soak hashed lock sbom clean
 
 demo: .venv/ready
@@ -121,6 +122,10 @@ bench-checkpoints: .venv/ready
 # Verdicts on clean models of images that are nothing but a pattern: ten minutes on one core.
 bench-patterns: .venv/ready
 	$(BIN)/python tests/benchmark/patterns.py
+
+# How fast each built-in network trains, and what MobileNet owes to its single precision: a minute.
+bench-networks: .venv/ready
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmark/networks.py
 
 # How long it takes to put each trigger on 50,000 images.
 bench-triggers: .venv/ready

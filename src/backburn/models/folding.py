@@ -24,7 +24,8 @@ def folded(model: nn.Module, probe: Images) -> nn.Module:
         probe: a few images that both are tried on.
     """
     try:
-        graph = fx.symbolic_trace(model)
+        tracer = Tracer()
+        graph = fx.GraphModule(model, tracer.trace(model))
         changed = _fold_all(graph)
         copy = cast(nn.Module, graph.eval().requires_grad_(False))
         if changed and _agree(model, copy, probe):
@@ -32,6 +33,13 @@ def folded(model: nn.Module, probe: Images) -> nn.Module:
     except Exception:  # whatever a stranger's code does under tracing, it still runs as it is
         return model
     return model
+
+
+class Tracer(fx.Tracer):
+    """Leaves convolutions whole, those of a `forward` of their own too."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return isinstance(m, nn.Conv2d) or super().is_leaf_module(m, module_qualified_name)
 
 
 def _fold_all(graph: fx.GraphModule) -> bool:
