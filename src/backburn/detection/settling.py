@@ -6,12 +6,13 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from ..mapping import evenly, rows_of
+from ..mapping import evenly
+from ..models.inference import accuracy
 from ..types import Index
 from .examination import Laboratory
 from .groups import Division, turned
 from .stamping import StampTrigger
-from .student import Student, accuracy
+from .student import Student
 from .trials import KNOWN, TRANSFER
 from .tried import Tried
 
@@ -76,7 +77,7 @@ def _known_of_others(laboratory: Laboratory, student: nn.Module, asked: Collecti
     images = laboratory.case.images
     others = ~torch.isin(images.labels, images.labels.new_tensor(sorted(asked)))
     rows = evenly((others if others.any() else ~others).nonzero().flatten(), OTHERS)
-    return accuracy(student, rows_of(images.pixels, rows), images.labels[rows])
+    return accuracy(student, images.take(rows))
 
 
 def schooled(

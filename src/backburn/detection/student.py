@@ -9,10 +9,10 @@ from torch import nn
 
 from ..data.augmentation import Augmentation
 from ..errors import InputError
-from ..mapping import evenly, rows_of
-from ..models.inference import predict
+from ..mapping import evenly
+from ..models.inference import accuracy
 from ..training import BatchTransform, Lesson, Training
-from ..types import Case, Index, Labels, Pixels, Progress, silent
+from ..types import Case, Index, Progress, silent
 from ..work.contract import HERE, Work
 
 SAMPLE = 1000
@@ -94,10 +94,9 @@ def suited(training: Training, case: Case) -> Training:
 
     Nobody tells a defender how the model was trained; digits and signs must not be mirrored.
     """
-    rows = evenly(torch.arange(len(case.images)), SAMPLE)
-    pixels, labels = rows_of(case.images.pixels, rows), case.images.labels[rows]
-    plain, mirrored = (accuracy(case.model, view, labels) for view in (pixels, pixels.flip(-1)))
-    if mirrored < plain - TOLERATED:
+    images = case.images.take(evenly(torch.arange(len(case.images)), SAMPLE))
+    mirrored = images.relabeled(images.pixels.flip(-1), images.labels)
+    if accuracy(case.model, mirrored) < accuracy(case.model, images) - TOLERATED:
         return training
     augmentation: Augmentation = replace(training.augmentation, flip=True)
     return replace(training, augmentation=augmentation)
@@ -112,8 +111,3 @@ def lasting(training: Training, count: int, steps: int = LEAST_STEPS) -> Trainin
     batch = min(training.batch_size, max(FEWEST, count // BATCHES))
     epochs = max(training.epochs, math.ceil(steps / max(1, math.ceil(count / batch))))
     return replace(training, batch_size=batch, epochs=epochs)
-
-
-def accuracy(model: nn.Module, pixels: Pixels, labels: Labels) -> float:
-    """The share of images that a model calls by their label."""
-    return float((predict(model, pixels).argmax(1) == labels).float().mean())

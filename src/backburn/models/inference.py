@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from .. import mapping
 from ..errors import InputError
 from ..mapping import release, size_of, spilled
-from ..types import Features, Images, Logits, Pixels, Progress, silent
+from ..types import Features, Images, LabeledImages, Logits, Pixels, Progress, silent
 from .memory import Halving
 
 USUAL, FEWEST = 32 * 32, 8
@@ -119,6 +119,12 @@ def predict(
     with frozen(model), torch.inference_mode():
         images = batches(model, pixels, batch_size, phase, progress)
         return collected(asked(model, images), len(pixels))
+
+
+def accuracy(model: nn.Module, images: LabeledImages) -> float:
+    """The share of these images that the model calls by their label, in [0, 1]."""
+    said = predict(model, images.pixels).argmax(1)
+    return float((said == images.labels.cpu()).double().mean())
 
 
 def penultimate(model: nn.Module, pixels: Pixels, *, batch_size: int = 512) -> Features:

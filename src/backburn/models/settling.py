@@ -6,7 +6,7 @@ from torch import nn
 from ..errors import InputError
 from ..mapping import evenly
 from ..types import LabeledImages
-from .inference import predict
+from .inference import accuracy
 from .networks import Normalization
 from .records import OpenedModel
 from .zoo import channel_statistics
@@ -53,15 +53,15 @@ def settle(opened: OpenedModel, images: LabeledImages) -> tuple[nn.Module, tuple
         line = f"normalization: {best}, the best of {_scores(tried)}"
         return opened.normalized(tried[best][0]), (line,)
     model = opened.normalized(known)
-    accuracy = _accuracy(model, sample)
-    line = f"accuracy on {len(sample)} of these images: {accuracy:.1%}"
-    if accuracy + FAR < 1:  # else none can do so much better
+    right = accuracy(model, sample)
+    line = f"accuracy on {len(sample)} of these images: {right:.1%}"
+    if right + FAR < 1:  # else none can do so much better
         tried = _tried(opened, sample)
         best = _best(tried)
-        if tried[best][1] > accuracy + FAR:
+        if tried[best][1] > right + FAR:
             found = f"{tried[best][1]:.1%} with the normalization {best}"
             line += f", but {found}: check --mean and --std"
-        elif accuracy < LOW:
+        elif right < LOW:
             height, width = images.pixels.shape[-2:]
             line += "; it has learnt little of them, so single suspects may be wrong"
             line += f"; if it was trained at another size than {height}x{width}, give --size"
@@ -81,22 +81,17 @@ def _tried(opened: OpenedModel, sample: LabeledImages) -> dict[str, tuple[Normal
     known = COLOR if opened.channels == 3 else GREY
     own = channel_statistics(sample.pixels.cpu())
     listed = {**known, "the images' own": own}
-    return {name: (n, _accuracy(opened.normalized(n), sample)) for name, n in listed.items()}
+    return {name: (n, accuracy(opened.normalized(n), sample)) for name, n in listed.items()}
 
 
-def _accuracy(model: nn.Module, sample: LabeledImages) -> float:
-    said = predict(model, sample.pixels, batch_size=64).argmax(1)
-    return float((said == sample.labels.cpu()).float().mean())
-
-
-def _check_chance(accuracy: float, sample: LabeledImages) -> None:
+def _check_chance(right: float, sample: LabeledImages) -> None:
     share = float(sample.labels.bincount().max()) / len(sample)
-    if accuracy <= min(CHANCE * share, (1 + share) / 2):
+    if right <= min(CHANCE * share, (1 + share) / 2):
         raise InputError(
             f"the model's normalization is not known, and the best of those tried calls only "
-            f"{accuracy:.1%} of these images by their label: give --mean and --std"
+            f"{right:.1%} of these images by their label: give --mean and --std"
         )
 
 
 def _scores(tried: dict[str, tuple[Normalization, float]]) -> str:
-    return ", ".join(f"{name} {accuracy:.1%}" for name, (_, accuracy) in tried.items())
+    return ", ".join(f"{name} {right:.1%}" for name, (_, right) in tried.items())
