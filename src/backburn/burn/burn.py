@@ -35,7 +35,7 @@ class BURN(Unlearning):
         decoupling: the first fine-tuning.
         refinement: looks at the suspects that follow.
         purification: the fine-tunings between these.
-        training: of every fine-tuning.
+        training: of every fine-tuning; extended to 300 steps.
     Source: Su et al., arXiv 2507.10491. Departures are named where each phase is.
     """
 

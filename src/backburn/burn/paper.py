@@ -48,7 +48,7 @@ class PaperBURN(Unlearning):
         abnormal: a distance is abnormal from so many robust standard deviations above the median
             on, over all images; set on development victims (docs/method.md).
         rounds: of refinement and purification, at the most.
-        training: of every fine-tuning.
+        training: of every fine-tuning; extended to 120 steps.
     Source: Su et al., BURN, arXiv 2507.10491, as far as its abstract tells. Departures: what is
     abnormal, the rounds and the fine-tuning are not in it and are ours.
     """
