@@ -3,7 +3,7 @@ import torch
 from torch import fx, nn
 
 from backburn.models.folding import folded
-from backburn.models.mobilenet import Halving
+from backburn.models.mobilenet import Strided
 from backburn.models.zoo import build, parse_architecture
 
 
@@ -34,8 +34,8 @@ def test_three_strides_halve_the_maps(generator):
     assert sorted(set(sides), reverse=True) == [32, 16, 8, 4]
 
 
-def test_what_halves_the_maps_is_not_rounded_to_bf16(generator):
-    convolution = Halving(4, 4, 3, 2, 1, groups=4, bias=False)
+def test_strided_convolutions_are_not_rounded_to_bf16(generator):
+    convolution = Strided(4, 4, 3, 2, 1, groups=4, bias=False)
     maps = torch.rand(2, 4, 8, 8, generator=generator)
     expected = nn.functional.conv2d(maps, convolution.weight, None, 2, 1, 1, 4)
     with torch.autocast("cpu", torch.bfloat16):
@@ -43,7 +43,7 @@ def test_what_halves_the_maps_is_not_rounded_to_bf16(generator):
 
 
 def test_the_batch_norm_before_it_is_folded(generator):
-    net = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), Halving(4, 4, 3, 2)).eval()
+    net = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), Strided(4, 4, 3, 2)).eval()
     copy = folded(net, torch.rand(2, 3, 16, 16, generator=generator))
     assert isinstance(copy, fx.GraphModule)
     called = [node.target for node in copy.graph.nodes if node.op == "call_module"]

@@ -67,7 +67,7 @@ class Inverted(nn.Module):
         wide = before * expansion
         self.residual = stride == 1 and before == after
         self.widen = nn.Conv2d(before, wide, 1, bias=False)
-        kind = nn.Conv2d if stride == 1 else Halving
+        kind = nn.Conv2d if stride == 1 else Strided
         self.filter = kind(wide, wide, 3, stride, 1, groups=wide, bias=False)
         self.narrow = nn.Conv2d(wide, after, 1, bias=False)
         self.norms = nn.ModuleList(nn.BatchNorm2d(size) for size in (wide, wide, after))
@@ -79,7 +79,7 @@ class Inverted(nn.Module):
         return maps + out if self.residual else out
 
 
-class Halving(nn.Conv2d):
+class Strided(nn.Conv2d):
     """A depthwise convolution with a stride, in single precision whatever is asked for.
 
     In bf16 a CPU takes 20 to 100 times as long for the gradient of its input.
