@@ -80,7 +80,7 @@ figures: .venv/ready
 	  out=runs/figures/$$(basename $$victim); \
 	  [ -d $$out ] || $(BIN)/backburn figures $$victim --out $$out --set refinement.rounds=3 || exit; \
 	done
-	$(BIN)/python tests/benchmark/evidence.py --figures runs/figures --out runs/figures/auroc.md
+	$(BIN)/python tests/benchmark/evidence.py runs/figures/*/ --out runs/figures
 
 # What each look of the detector would have said alone, of the same victims: runs/ablation/looks.md
 ablation: .venv/ready

@@ -1,34 +1,55 @@
-"""What each measure alone is worth: the `auroc.csv` of many folders of figures as one table."""
+"""What each measure alone is worth: the `auroc.csv` of many folders of figures as one table.
 
-import argparse
+`make figures` of a study's victims; the published table is `studies/ablation/auroc.md`.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from statistics import fmean
+from typing import Any
 
+import click
 from table import read
 
-
-def worth(folder: Path) -> dict[str, dict[str, float]]:
-    """By victim and measure, from the folders that `backburn figures` wrote."""
-    return {
-        file.parent.name: {row["measure"]: float(row["auroc"]) for row in read(file)}
-        for file in sorted(folder.glob("*/auroc.csv"))
-        if not file.parent.name.startswith("none")
-    }
+from backburn.report.pictures import csv_of
 
 
-def markdown(found: dict[str, dict[str, float]]) -> str:
-    """A row a victim, a column a measure."""
-    names = list(dict.fromkeys(name for measures in found.values() for name in measures))
-    lines = [f"| victim | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
-    for victim, measures in found.items():
-        figures = (f"{measures[name]:.3f}" if name in measures else "-" for name in names)
-        lines.append(f"| {victim} | {' | '.join(figures)} |")
-    return "\n".join(lines) + "\n"
+def rows_of(folder: Path) -> Iterator[dict[str, Any]]:
+    """A row a measure, from what `backburn figures` wrote about a victim."""
+    record = json.loads((folder / "record.json").read_text())
+    made = {"seed": record["seed"], "commit": record["commit"]}
+    for row in read(folder / "auroc.csv"):
+        yield {"victim": folder.name, "measure": row["measure"], "auroc": row["auroc"]} | made
+
+
+def markdown(rows: Sequence[dict[str, Any]]) -> str:
+    """A line a victim, a column a measure; their means below."""
+    by = {(row["victim"], row["measure"]): float(row["auroc"]) for row in rows}
+    victims, measures = (list(dict.fromkeys(names)) for names in zip(*by, strict=True))
+    lines = [f"| victim | {' | '.join(measures)} |", "|" + " --- |" * (len(measures) + 1)]
+    for victim in victims:
+        lines.append(_line(victim, [by.get((victim, measure)) for measure in measures]))
+    known = [[by[v, m] for v in victims if (v, m) in by] for m in measures]
+    return "\n".join([*lines, _line("**mean**", [fmean(values) for values in known])]) + "\n"
+
+
+def _line(name: str, values: Sequence[float | None]) -> str:
+    figures = ("-" if value is None else f"{value:.3f}" for value in values)
+    return f"| {name} | {' | '.join(figures)} |"
+
+
+@click.command()
+@click.argument("folders", type=click.Path(path_type=Path, exists=True), nargs=-1, required=True)
+@click.option("--out", type=click.Path(path_type=Path), default="studies/ablation")
+def main(folders: tuple[Path, ...], out: Path) -> None:
+    """Write auroc.csv and auroc.md of these folders of figures; clean models have none."""
+    drawn = [folder for folder in folders if (folder / "auroc.csv").exists()]
+    rows = [row for folder in drawn for row in rows_of(folder)]
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "auroc.csv").write_bytes(csv_of(rows))
+    (out / "auroc.md").write_text(markdown(rows))
 
 
 if __name__ == "__main__":
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--figures", type=Path, required=True, help="folder of folders")
-    options.add_argument("--out", type=Path, required=True, help="the table, markdown")
-    given = options.parse_args()
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(markdown(worth(given.figures)))
+    main()

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import math
 
 import pytest
 import torch
@@ -82,8 +81,8 @@ def test_without_suspects_there_are_distances_only(portrait):
     plain = (portrait.rows, ("other",) * 8, portrait.labels, portrait.crossed, portrait.measures)
     clean = Portrait(*plain, None, None)
     files = figure_files(clean, ())
-    assert {name.split(".")[0] for name in files} == {"distances", "evidence", "auroc"}
-    assert all(math.isfinite(value) for value in clean.aurocs().values())
+    assert {name.split(".")[0] for name in files} == {"distances", "evidence"}
+    assert clean.aurocs() == {}  # nothing to be told apart
 
 
 def test_a_portrait_measures_images_of_every_kind(backdoored, generator):

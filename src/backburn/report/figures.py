@@ -25,12 +25,10 @@ def figure_files(
     Raises:
         InputError: matplotlib is not installed.
     """
-    files = {
-        "evidence.csv": csv_of(evidence_rows(portrait)),
-        "auroc.csv": csv_of(
-            {"measure": k, "auroc": round(v, 4)} for k, v in portrait.aurocs().items()
-        ),
-    }
+    worth = [{"measure": k, "auroc": round(v, 4)} for k, v in portrait.aurocs().items()]
+    files = {"evidence.csv": csv_of(evidence_rows(portrait))}
+    if worth:
+        files["auroc.csv"] = csv_of(worth)
     tables = {
         "distances": distance_rows(portrait),
         "crossed_labels": crossed_rows(portrait, class_names),

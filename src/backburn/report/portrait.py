@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import fmean
 
 import torch
 from torch import Tensor
@@ -66,15 +67,17 @@ class Portrait:
     def aurocs(self) -> dict[str, float]:
         """How well each measure alone tells the marked images from the others of their class.
 
-        Mean over the classes that hold both; above .5 where marked images have more of it.
+        Mean over the classes that hold both, nothing where none does; above .5 where marked images
+        have more of it.
         """
         marked = self.marked
         known = torch.tensor([name != "cover" for name in self.group])
         classes = [self.labels == label for label in self.marked_classes]
         of_class = [known & here for here in classes if bool((here & known & ~marked).any())]
+        if not of_class:
+            return {}
         return {
-            name: sum(auroc(values[rows], marked[rows]) for rows in of_class)
-            / max(1, len(of_class))
+            name: fmean(auroc(values[rows], marked[rows]) for rows in of_class)
             for name, values in self.measures.items()
         }
 
