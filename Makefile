@@ -11,8 +11,7 @@ export MALLOC_TRIM_THRESHOLD_ = 4294967296
 .PHONY: demo test check docs docs-figures package examples release-check figures ablation \
   false-alarms found bars bench bench-smoke bench-boundary bench-audit bench-triggers bench-any-model \
   bench-memory bench-checkpoints bench-report bench-ray bench-patterns bench-start bench-networks \
-  test-ray \
-  report-shots cards fuzz explore torture torture-short soak hashed lock sbom clean
+  test-ray report-shots cards fuzz explore torture torture-short soak hashed lock sbom clean
 
 demo: .venv/ready
 	$(BIN)/backburn demo

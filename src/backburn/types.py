@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int8, Int64, UInt8
 from torch import Tensor, nn
 
-from .mapping import rows_of
+from .mapping import evenly, rows_of
 from .markup import Facts, Shown
 
 Pixels: TypeAlias = UInt8[Tensor, "n c h w"]
@@ -79,6 +79,10 @@ class LabeledImages:
         return replace(
             self, pixels=rows_of(self.pixels, index), labels=self.labels[index], names=names
         )
+
+    def sample(self, count: int) -> "LabeledImages":
+        """At most so many of the images, evenly spaced."""
+        return self.take(evenly(torch.arange(len(self)), count))
 
 
 @dataclass(frozen=True, slots=True)

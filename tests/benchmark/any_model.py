@@ -33,8 +33,8 @@ from backburn.attacks.surrogates import Surrogates
 from backburn.attacks.trojan import Trojan
 from backburn.data.reading import load_images
 from backburn.data.writing import dump_parquet, dump_tree
-from backburn.metrics import Scores, judge, rate
-from backburn.models.inference import predict
+from backburn.metrics import Scores, judge
+from backburn.models.inference import accuracy
 from backburn.runs import commit
 from backburn.types import Exam, LabeledImages, State, Victim
 
@@ -114,7 +114,7 @@ def examine(name: str, stranger: Stranger, study: Study, out: Path) -> dict[str,
     victim, forms = study.victim, study.forms
     path = stranger.trained(study.train, victim.images, out)
     model = stranger.load(path)
-    known = rate(predict(model, victim.images.pixels).argmax(1) == victim.images.labels)
+    known = accuracy(model, victim.images)
     # the Hugging Face folder does not say its normalization: the commands have to find it out
     arch = ["--arch", stranger.arch] if stranger.arch else []
     folders = {

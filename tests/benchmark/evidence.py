@@ -3,7 +3,6 @@
 `make figures` of a study's victims; the published table is `studies/ablation/auroc.md`.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import fmean
@@ -13,12 +12,13 @@ import click
 from table import read
 
 from backburn.report.pictures import csv_of
+from backburn.runs import read_record
 
 
 def rows_of(folder: Path) -> Iterator[dict[str, Any]]:
     """A row a measure, from what `backburn figures` wrote about a victim."""
-    record = json.loads((folder / "record.json").read_text())
-    made = {"seed": record["seed"], "commit": record["commit"]}
+    record = read_record(folder)
+    made = {"seed": record.seed, "commit": record.commit}
     for row in read(folder / "auroc.csv"):
         yield {"victim": folder.name, "measure": row["measure"], "auroc": row["auroc"]} | made
 

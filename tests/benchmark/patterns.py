@@ -16,7 +16,7 @@ import torch
 from numpy.random import Generator
 
 from backburn.burn.burn import BURN
-from backburn.models.inference import predict
+from backburn.models.inference import accuracy
 from backburn.models.zoo import build
 from backburn.runs import commit
 from backburn.training import Lesson, Training, fit
@@ -102,12 +102,11 @@ def rows(seeds: list[int]) -> Iterator[dict[str, object]]:
     for name, drawing in KINDS.items():
         for seed in seeds:
             given = case(drawing, seed)
-            right = predict(given.model, given.images.pixels).argmax(1) == given.images.labels
             verdict = BURN().audit(given, torch.Generator().manual_seed(seed)).verdict
             yield {
                 "images": name,
                 "seed": seed,
-                "accuracy": f"{float(right.float().mean()):.3f}",
+                "accuracy": f"{accuracy(given.model, given.images):.3f}",
                 "verdict": verdict.state,
                 "p_value": f"{verdict.p_value:.3g}",
                 "transfer": f"{max((k.transfer for k in verdict.classes), default=0):.2f}",

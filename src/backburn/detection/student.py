@@ -9,7 +9,6 @@ from torch import nn
 
 from ..data.augmentation import Augmentation
 from ..errors import InputError
-from ..mapping import evenly
 from ..models.inference import accuracy
 from ..training import BatchTransform, Lesson, Training
 from ..types import Case, Index, Progress, silent
@@ -94,7 +93,7 @@ def suited(training: Training, case: Case) -> Training:
 
     Nobody tells a defender how the model was trained; digits and signs must not be mirrored.
     """
-    images = case.images.take(evenly(torch.arange(len(case.images)), SAMPLE))
+    images = case.images.sample(SAMPLE)
     mirrored = images.relabeled(images.pixels.flip(-1), images.labels)
     if accuracy(case.model, mirrored) < accuracy(case.model, images) - TOLERATED:
         return training

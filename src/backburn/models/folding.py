@@ -24,8 +24,7 @@ def folded(model: nn.Module, probe: Images) -> nn.Module:
         probe: a few images that both are tried on.
     """
     try:
-        tracer = Tracer()
-        graph = fx.GraphModule(model, tracer.trace(model))
+        graph = fx.GraphModule(model, Tracer().trace(model))
         changed = _fold_all(graph)
         copy = cast(nn.Module, graph.eval().requires_grad_(False))
         if changed and _agree(model, copy, probe):

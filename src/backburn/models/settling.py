@@ -1,10 +1,8 @@
 """Which normalization does this model want? Tried on labeled images, and said."""
 
-import torch
 from torch import nn
 
 from ..errors import InputError
-from ..mapping import evenly
 from ..types import LabeledImages
 from .inference import accuracy
 from .networks import Normalization
@@ -45,7 +43,7 @@ def settle(opened: OpenedModel, images: LabeledImages) -> tuple[nn.Module, tuple
     """
     if opened.settled:
         return opened.network, ()
-    known, sample = opened.normalization, _sample(images)
+    known, sample = opened.normalization, images.sample(SAMPLE)
     if known is None:
         tried = _tried(opened, sample)
         best = _best(tried)
@@ -70,10 +68,6 @@ def settle(opened: OpenedModel, images: LabeledImages) -> tuple[nn.Module, tuple
 
 def _best(tried: dict[str, tuple[Normalization, float]]) -> str:
     return max(tried, key=lambda name: tried[name][1])
-
-
-def _sample(images: LabeledImages) -> LabeledImages:
-    return images.take(evenly(torch.arange(len(images)), SAMPLE))
 
 
 def _tried(opened: OpenedModel, sample: LabeledImages) -> dict[str, tuple[Normalization, float]]:

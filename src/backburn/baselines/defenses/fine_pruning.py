@@ -4,10 +4,11 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ...errors import InputError
 from ...methods import Defense, Given
+from ...metrics import rate
 from ...models.inference import penultimate
 from ...training import Training
 from ...types import Case, Features, Index, Labels, Progress, Repaired, silent
@@ -68,16 +69,12 @@ def dispensable(features: Features, head: nn.Linear, labels: Labels, tolerance: 
     weight, bias = head.weight.detach().float().cpu(), head.bias
     logits = features @ weight.T + (0 if bias is None else bias.detach().float().cpu())
     order = features.abs().mean(0).argsort(stable=True)
-    least = (1 - tolerance) * _accuracy(logits, labels)
+    least = (1 - tolerance) * rate(logits.argmax(1) == labels)
     for count, channel in enumerate(order[:-1].tolist()):
         logits -= features[:, channel, None] * weight[:, channel]
-        if _accuracy(logits, labels) < least:
+        if rate(logits.argmax(1) == labels) < least:
             return order[:count]
     return order[:-1]
-
-
-def _accuracy(logits: Tensor, labels: Labels) -> float:
-    return float((logits.argmax(1) == labels).double().mean())
 
 
 def _head_of(model: nn.Module) -> nn.Linear:
