@@ -38,12 +38,14 @@ def images(planted: int) -> LabeledImages:
     return LabeledImages(pixels, labels)
 
 
-def carried(model: nn.Module, data: LabeledImages, group: int = 10) -> dict[int, float]:
+def carried(
+    model: nn.Module, data: LabeledImages, group: int = 10, agreed: bool = False
+) -> dict[int, float]:
     member = (torch.arange(EACH) < group).float()
     division = Division(torch.arange(EACH), TwoPopulations(member, 1.0, 9.0, group / EACH))
     sources = {k: torch.arange(k * EACH, (k + 1) * EACH) for k in range(1, CLASSES)}
     generator = torch.Generator().manual_seed(0)
-    return carry_over(model, data, 0, division, sources, generator)
+    return carry_over(model, data, 0, division, sources, generator, agreed=agreed)
 
 
 def test_what_sets_poison_apart_carries_over():
@@ -77,6 +79,33 @@ def test_what_was_called_so_before_does_not_count():
             return nn.functional.one_hot(torch.zeros(len(images)).long(), CLASSES).float()
 
     assert carried(Always(), images(10)) == {1: 0, 2: 0, 3: 0}
+
+
+class Counting(Corner):
+    """Counts what it is asked about."""
+
+    asked = 0
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.asked += len(images)
+        return super().forward(images)
+
+
+@pytest.mark.parametrize("agreed", [True, False])
+def test_a_model_that_agrees_is_asked_about_likened_images_only(agreed):
+    model, others = Counting(), (CLASSES - 1) * EACH
+    assert carried(model, images(10), agreed=agreed) == {1: 1, 2: 1, 3: 1}
+    assert model.asked == (2 if agreed else 3) * others
+
+
+def test_of_many_classes_few_images_each_are_likened(generator):
+    model, many = Counting(), 42
+    member = (torch.arange(EACH) < 10).float()
+    division = Division(torch.arange(EACH), TwoPopulations(member, 1.0, 9.0, 1 / 3))
+    sources = dict.fromkeys(range(1, 1 + many), torch.arange(EACH, 2 * EACH))
+    shares = carry_over(model, images(10), 0, division, sources, generator, agreed=True)
+    assert shares == dict.fromkeys(sources, 1)
+    assert model.asked == 2 * many * 10
 
 
 def test_without_other_classes_nothing_can_carry_over():

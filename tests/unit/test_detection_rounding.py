@@ -76,15 +76,19 @@ def test_rounded_images_are_bytes_of_the_same_shape_and_stay_so(generator):
 
 
 class Levels(nn.Module):
-    """Calls images 0 whose values are all of eight levels, or of any where `wide`; others 1."""
+    """Calls images 0 whose values are all of eight levels, or of any where `wide`; others 1.
 
-    def __init__(self, wide: bool = False):
+    With `strict` no value is at any level.
+    """
+
+    def __init__(self, wide: bool = False, strict: bool = False):
         super().__init__()
         self.wide = nn.Parameter(torch.tensor(float(wide)))
+        self.off = 0.0 if strict else 0.02
 
     def forward(self, images: Tensor) -> Tensor:
         off = (images * 7 - (images * 7).round()).abs().flatten(1).amax(1)
-        rounded = (off < 0.02) | (self.wide > 0)
+        rounded = (off < self.off) | (self.wide > 0)
         return torch.stack([rounded.float(), 1 - rounded.float()], 1)
 
 
@@ -116,7 +120,7 @@ def test_the_side_whose_values_carry_over_is_planted(first, generator):
 
 
 def test_values_that_do_not_carry_over_are_not_heard_of(generator):
-    laboratory, division = half_rounded(Levels(wide=True), True, generator)
+    laboratory, division = half_rounded(Levels(strict=True), True, generator)
     assert not laboratory._by_rounding({0: division}).trials
 
 

@@ -4,7 +4,15 @@ from torch import nn
 
 from backburn.errors import BackburnError, InputError
 from backburn.models.activations import activations
-from backburn.models.inference import as_images, batches, best_device, device_of, frozen, predict
+from backburn.models.inference import (
+    as_images,
+    batches,
+    best_device,
+    called,
+    device_of,
+    frozen,
+    predict,
+)
 
 
 @pytest.fixture
@@ -65,6 +73,22 @@ def test_predictions_are_those_of_the_model_in_evaluation_mode(model, pixels):
         direct = model.eval()(pixels.float() / 255)
     assert torch.allclose(said, direct, atol=1e-6)
     assert said.dtype == torch.float32
+
+
+@pytest.mark.parametrize("batch_size", [3, 512])
+def test_what_images_are_called_is_the_largest_of_the_logits(pixels, batch_size):
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 4, bias=False)).train()
+    nn.init.eye_(model[1].weight)  # the brightest pixel; two of an image differ by 2 % or more
+    before = state(model)
+    said = called(model, pixels, batch_size=batch_size)
+    assert said.dtype == torch.long
+    assert torch.equal(said, predict(model, pixels).argmax(1))
+    assert len(said.unique()) > 1
+    assert state(model) == before
+
+
+def test_no_images_are_called_nothing(model, pixels):
+    assert called(model, pixels[:0]).tolist() == []
 
 
 def test_predicting_leaves_the_model_as_it_was(model, pixels):

@@ -15,6 +15,7 @@ from ..work.contract import HERE, Work
 from .examination import Laboratory
 from .groups import rows_by_class
 from .rounding import Rounding
+from .samples import of_each
 from .settling import schooled, settled
 from .student import Student
 from .survey import Survey
@@ -58,7 +59,8 @@ class BoundaryDetector(Detector):
 
     Args:
         budget: effort of the boundary search: `screen`, `fast`, `default` or `exact`.
-        probes: images of each population whose boundary is searched, beside those of the suspects.
+        probes: images of each population whose boundary is searched, beside those of the suspects;
+            of more than ten classes fewer, as many in all, but ten of each at the least.
         batch_size: images at a time.
         false_alarm: p-value under which a class is called a target.
         suspicion: p-value under which a case is called suspicious.
@@ -115,7 +117,7 @@ class BoundaryDetector(Detector):
         tried = schooled(laboratory, tried, verdict.convicted, self.student)
         evidence = evidence_of(tried, len(labels), verdict)
         shown = evidence.flagged if every_suspect else torch.zeros_like(agreed)
-        probed = laboratory.sample(list(rows.values()), self.probes)
+        probed = laboratory.sample(list(rows.values()), of_each(self.probes, len(rows)))
         boundary = laboratory.survey.boundary(shown | probed)
         return Findings(boundary, evidence, verdict, agreed, tried)
 

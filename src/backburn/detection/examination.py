@@ -23,13 +23,14 @@ from .groups import (
 )
 from .likeness import apart, carry_over, carry_over_rounded, led_back, without
 from .rounding import rounding_of
+from .samples import of_each
 from .student import Student
 from .survey import Survey
 from .trials import Trial, reversion
 from .tried import Tried, stronger
 
 WAYS = 1000
-"""Images of a class whose ways tell whether it divides by them."""
+"""Images of a class whose ways tell whether it divides by them (see `of_each`)."""
 HELD_OUT, FEWEST = 0.05, 10
 NEEDED = 0.2
 """One side keeps its label so much less without what sets it apart than the other does with it; and
@@ -59,7 +60,7 @@ class Laboratory:
     def divided_by_ways(self, among: Collection[int]) -> dict[int, Division]:
         """These classes, divided by the ways of a thousand images each to their boundary."""
         rows = {label: rows for label, rows in self.rows.items() if label in among}
-        drawn = self.sample(list(rows.values()), WAYS)
+        drawn = self.sample(list(rows.values()), of_each(WAYS, len(rows)))
         self.survey.cover(drawn)
         chosen = {label: index[drawn[index]] for label, index in rows.items()}
         return {k: by_ways(self.survey.of(index), index, self.seed) for k, index in chosen.items()}
@@ -74,7 +75,7 @@ class Laboratory:
         needing = {label: self._needing(label, division) for label, division in chosen.items()}
         unclear = frozenset(label for label, found in needing.items() if found is None)
         sides = [side for k in sorted(unclear) for side in (chosen[k].inside, chosen[k].outside)]
-        self.survey.cover(self.sample(sides, self.probes))
+        self.survey.cover(self.sample(sides, of_each(self.probes, len(self.rows))))
         facing = {
             label: needing[label] or oriented(division, self.survey.ways(division.rows))
             for label, division in chosen.items()
@@ -115,8 +116,8 @@ class Laboratory:
     def carried(self, label: int, division: Division, student: nn.Module | None = None) -> Trial:
         """What carries over by the model's word, or by a student's."""
         asked, images = student or self.case.model, self.case.images
-        others = self._others(label)
-        return Trial(carry_over(asked, images, label, division, others, self.generator))
+        known = (asked, images, label, division, self._others(label), self.generator)
+        return Trial(carry_over(*known, agreed=student is None))
 
     def _by_rounding(self, divisions: Mapping[int, Division]) -> Tried:
         """The classes of which the values that one side holds carry over: it is the planted one."""

@@ -8,13 +8,15 @@ from torch import Tensor, nn
 from ..data.pixels import to_pixels
 from ..mapping import evenly, rows_of
 from ..metrics import rate
-from ..models.inference import predict
+from ..models.inference import called
 from ..types import Index, LabeledImages, Labels, Pixels
 from .groups import Division
 from .likening import likenings, sides
 from .rounding import Rounding
+from .samples import of_each
 
 EACH, FEWEST = 40, 10
+"""Images of another class that are likened (see `of_each`), and those it has at the least."""
 
 
 def carry_over(
@@ -24,6 +26,8 @@ def carry_over(
     division: Division,
     sources: Mapping[int, Index],
     generator: torch.Generator,
+    *,
+    agreed: bool = False,
 ) -> dict[int, float]:
     """Share of each other class that is called `label` with what sets the group apart.
 
@@ -35,13 +39,18 @@ def carry_over(
     Args:
         division: of the class of that label.
         sources: rows of every other class.
+        agreed: the model calls them all by their classes, so that it need not be asked first.
     Returns:
         By class, less what was called so before; classes with less than ten images are left out.
     """
+    each = of_each(EACH, len(sources))
     chosen = {
-        source: _some(rows, generator) for source, rows in sources.items() if len(rows) >= FEWEST
+        source: _some(rows, generator)[:each]
+        for source, rows in sources.items()
+        if len(rows) >= FEWEST
     }
-    risen = _risen(model, images, label, chosen, likenings(images.pixels, division))
+    asked = (images, label, chosen, likenings(images.pixels, division))
+    risen = _risen(model, *asked, agreed=agreed)
     most = max(risen, key=lambda shares: float(shares.mean()))
     return dict(zip(chosen, most.tolist(), strict=True))
 
@@ -53,9 +62,14 @@ def carry_over_rounded(
     roundings: Sequence[Rounding],
     sources: Mapping[int, Index],
 ) -> list[dict[int, float]]:
-    """The same of images of the other classes, evenly spaced, by each of these roundings."""
-    chosen = {source: evenly(rows, EACH) for source, rows in sources.items() if len(rows) >= FEWEST}
-    risen = _risen(model, images, label, chosen, roundings)
+    """The same of images of the other classes, evenly spaced, by each of these roundings.
+
+    Args:
+        sources: rows of every other class, all of which the model calls by it.
+    """
+    each = of_each(EACH, len(sources))
+    chosen = {source: evenly(rows, each) for source, rows in sources.items() if len(rows) >= FEWEST}
+    risen = _risen(model, images, label, chosen, roundings, agreed=True)
     return [dict(zip(chosen, shares.tolist(), strict=True)) for shares in risen]
 
 
@@ -65,14 +79,16 @@ def _risen(
     label: int,
     chosen: Mapping[int, Index],
     changes: Sequence[Callable[[Pixels], Pixels]],
+    *,
+    agreed: bool,
 ) -> list[Tensor]:
     """For each change, how much more of the images of each class is called `label` by it."""
     if not chosen:
         return [torch.zeros(0)] * len(changes)
     pixels = rows_of(images.pixels, torch.cat(list(chosen.values())))
     sizes = [len(rows) for rows in chosen.values()]
-    before = _called(model, pixels, label, sizes)
-    return [_called(model, change(pixels), label, sizes) - before for change in changes]
+    before = 0.0 if agreed else _share(model, pixels, label, sizes)
+    return [_share(model, change(pixels), label, sizes) - before for change in changes]
 
 
 def apart(images: LabeledImages, division: Division) -> Tensor:
@@ -122,14 +138,14 @@ def led_back(
 def _said(model: nn.Module, images: LabeledImages, rows: Index, moved: Tensor) -> Labels:
     """What these images are called once they are moved."""
     pixels = to_pixels(rows_of(images.pixels, rows).float() + moved)
-    return predict(model, pixels).argmax(1)
+    return called(model, pixels)
 
 
 def _some(rows: Index, generator: torch.Generator) -> Tensor:
     return rows[torch.randperm(len(rows), generator=generator)[:EACH]]
 
 
-def _called(model: nn.Module, pixels: Pixels, label: int, sizes: list[int]) -> Tensor:
+def _share(model: nn.Module, pixels: Pixels, label: int, sizes: list[int]) -> Tensor:
     """The share of each class that is called `label`."""
-    hits = (predict(model, pixels).argmax(1) == label).float()
+    hits = (called(model, pixels) == label).float()
     return torch.stack([part.mean() for part in torch.split(hits, sizes)])

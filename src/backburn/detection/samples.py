@@ -1,4 +1,4 @@
-"""What is fitted to a class sees a sample of a large one: memory does not grow with the class."""
+"""Samples: neither memory nor time may grow with a class, or with how many there are."""
 
 import torch
 
@@ -6,6 +6,18 @@ from ..types import Index
 
 FITTED = 8192
 """Images of a class that anything is fitted to, at the most, and that are placed at a time."""
+
+FEW, CLASSES = 10, 10
+"""Images of each class at the least, and classes of which that many are asked for."""
+
+
+def of_each(count: int, classes: int) -> int:
+    """How many images of each class, so that those of many are as many as `count` of each of ten.
+
+    Ten of each at the least (or `count`). What is asked about every class of the images of all
+    others would take the square of their number otherwise.
+    """
+    return max(min(count, FEW), count * CLASSES // max(CLASSES, classes))
 
 
 def drawn(count: int, seed: int) -> Index:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from .. import mapping
 from ..errors import InputError
 from ..mapping import release, size_of, spilled
-from ..types import Features, Images, LabeledImages, Logits, Pixels, Progress, silent
+from ..types import Features, Images, LabeledImages, Labels, Logits, Pixels, Progress, silent
 from .memory import Halving
 
 USUAL, FEWEST = 32 * 32, 8
@@ -31,6 +31,15 @@ def frozen(model: nn.Module) -> Iterator[nn.Module]:
             module.training = mode
         for parameter, mode in needed.items():
             parameter.requires_grad_(mode)
+
+
+@contextmanager
+def quick(model: nn.Module) -> Iterator[nn.Module]:
+    """The model frozen, without gradients, in bf16 where that is faster: twice on two CPU cores."""
+    device = device_of(model)
+    low = gains_from_bf16(device)
+    with frozen(model), torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, low):
+        yield model
 
 
 def best_device(name: str = "auto") -> torch.device:
@@ -121,6 +130,16 @@ def predict(
         return collected(asked(model, images), len(pixels))
 
 
+def called(model: nn.Module, pixels: Pixels, *, batch_size: int = 512) -> Labels:
+    """The class `(n,)` that a model calls each image, on the CPU, for what is counted over many.
+
+    In bf16 where that is faster, so that what lies between two classes may go either way.
+    """
+    with quick(model):
+        said = (part.argmax(1) for part in asked(model, batches(model, pixels, batch_size)))
+        return collected(said, len(pixels), torch.long)
+
+
 def accuracy(model: nn.Module, images: LabeledImages) -> float:
     """The share of these images that the model calls by their label, in [0, 1]."""
     said = predict(model, images.pixels).argmax(1)
@@ -150,7 +169,7 @@ def collected(outputs: Iterable[Tensor], count: int, dtype: torch.dtype = torch.
     parts = iter(outputs)
     first = next(parts, None)
     if first is None:
-        return torch.empty(0)
+        return torch.empty(0, dtype=dtype)
     shape, parts = (count, *first.shape[1:]), chain([first], parts)
     if size_of(shape, dtype) > mapping.SAID_IN_MEMORY:
         return spilled((_array(part, dtype) for part in parts), shape, dtype, "activations")

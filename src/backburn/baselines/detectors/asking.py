@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, nn
 
-from ...models.inference import asked, batches, collected, device_of, frozen, gains_from_bf16
+from ...models.inference import asked, batches, collected, quick
 from ...types import Images, PerImage, Pixels, Progress, silent
 
 BATCH = 512
@@ -22,9 +22,7 @@ def measured(
 
     Within it the model is frozen and answers in bf16 where that is faster.
     """
-    device = device_of(model)
-    low = gains_from_bf16(device)
-    with frozen(model), torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, low):
+    with quick(model):
         images = batches(model, pixels, BATCH, phase, progress)
         said = asked(measure, images)
         return collected((part.float() for part in said), len(pixels))
