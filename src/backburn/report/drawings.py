@@ -67,7 +67,9 @@ def draw_crossed(axes: Any, rows: Rows) -> None:
 
 
 def draw_embedding(axes: Any, rows: Rows) -> None:
-    for group, held in _by_group(rows).items():
+    """Small groups are drawn over large ones, which would hide them."""
+    groups = sorted(_by_group(rows).items(), key=lambda group: len(group[1]), reverse=True)
+    for group, held in groups:
         x, y = ([row[name] for row in held] for name in ("x", "y"))
         axes.scatter(x, y, s=7, alpha=0.5, linewidths=0, color=_color(group), label=group)
     axes.set(xlabel="first principal component", ylabel="second")
