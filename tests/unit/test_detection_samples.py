@@ -1,8 +1,9 @@
 """Samples that grow neither with a class nor with how many there are."""
 
 import pytest
+import torch
 
-from backburn.detection.samples import FITTED, drawn, of_each, parts
+from backburn.detection.samples import FITTED, drawn, of_each, parts, some
 
 
 @pytest.mark.parametrize(
@@ -19,6 +20,15 @@ from backburn.detection.samples import FITTED, drawn, of_each, parts
 )
 def test_of_many_classes_fewer_images_each_are_looked_at(count, classes, expected):
     assert of_each(count, classes) == expected
+
+
+@pytest.mark.parametrize(("count", "held"), [(4, 4), (9, 7)])
+def test_some_rows_are_drawn_without_repeating_any(count, held, generator):
+    rows = torch.arange(10, 17)
+    chosen = some(rows, count, generator).tolist()
+    assert len(chosen) == len(set(chosen)) == held
+    assert set(chosen) <= set(rows.tolist())
+    assert chosen != some(rows, count, generator).tolist()
 
 
 def test_a_small_class_is_seen_whole_and_a_large_one_in_part():

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from ..mapping import rows_of
-from ..metrics import rate
 from ..models.inference import predict
 from ..training import BatchTransform
 from ..types import Case, Features, Flags, Index, Progress
@@ -21,9 +20,10 @@ from .groups import (
     turned,
     worth_trying,
 )
-from .likeness import apart, carry_over, carry_over_rounded, led_back, without
+from .likeness import carry_over, carry_over_rounded
+from .needing import NEEDED, needing
 from .rounding import rounding_of
-from .samples import of_each
+from .samples import of_each, some
 from .student import Student
 from .survey import Survey
 from .trials import Trial, reversion
@@ -32,11 +32,6 @@ from .tried import Tried, stronger
 WAYS = 1000
 """Images of a class whose ways tell whether it divides by them (see `of_each`)."""
 HELD_OUT, FEWEST = 0.05, 10
-NEEDED = 0.2
-"""One side keeps its label so much less without what sets it apart than the other does with it; and
-its values make so many more of the other classes look like it, if that is heard of."""
-LOST = 0.5
-"""Where less of either side keeps its label, the trigger leads on from this class as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +67,12 @@ class Laboratory:
             label: sharpened(d, self.features, (labels == label).nonzero().flatten(), seed)
             for label, d in worth_trying(divisions).items()
         }
-        needing = {label: self._needing(label, division) for label, division in chosen.items()}
-        unclear = frozenset(label for label, found in needing.items() if found is None)
+        clear = {label: self._needing(label, division) for label, division in chosen.items()}
+        unclear = frozenset(label for label, found in clear.items() if found is None)
         sides = [side for k in sorted(unclear) for side in (chosen[k].inside, chosen[k].outside)]
         self.survey.cover(self.sample(sides, of_each(self.probes, len(self.rows))))
         facing = {
-            label: needing[label] or oriented(division, self.survey.ways(division.rows))
+            label: clear[label] or oriented(division, self.survey.ways(division.rows))
             for label, division in chosen.items()
         }
         carried = {label: self.carried(label, division) for label, division in facing.items()}
@@ -87,31 +82,8 @@ class Laboratory:
 
     def _needing(self, label: int, division: Division) -> Division | None:
         """The side as planted that needs what sets it apart for its label; None if neither does."""
-        known = self.case.model, self.case.images
-        difference = apart(self.case.images, division)
-        said = without(*known, division, difference, self.generator)
-        inside, outside = (rate(part == label) for part in said)
-        if max(inside, outside) < LOST:
-            return self._led_back(label, division, said, difference)
-        if abs(inside - outside) < NEEDED:
-            return None
-        return division if inside < outside else turned(division)
-
-    def _led_back(
-        self, label: int, division: Division, said: Sequence[Tensor], difference: Tensor
-    ) -> Division | None:
-        """The side as planted that comes from where its trigger leads from.
-
-        With a trigger that takes every class to the next, clean images go on, and poison goes back.
-        """
-        known = self.case.model, self.case.images, label
-        planted, other = (
-            led_back(*known, part, led, self._others(label))
-            for part, led in zip(said, (difference, -difference), strict=True)
-        )
-        if max(planted, other) < NEEDED:
-            return None
-        return division if planted >= other else turned(division)
+        known = self.case.model, self.case.images, label, division
+        return needing(*known, self._others(label), self.generator)
 
     def carried(self, label: int, division: Division, student: nn.Module | None = None) -> Trial:
         """What carries over by the model's word, or by a student's."""
@@ -188,6 +160,5 @@ class Laboratory:
         """At most so many rows of each group."""
         chosen = torch.zeros(len(self.case.images), dtype=torch.bool)
         for rows in groups:
-            order = torch.randperm(len(rows), generator=self.generator)
-            chosen[rows[order[:count]]] = True
+            chosen[some(rows, count, self.generator)] = True
         return chosen

@@ -1,19 +1,17 @@
-"""What sets a group apart, given to images that have it not, and taken from those that have it."""
+"""What sets a group apart, given to images of other classes."""
 
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from ..data.pixels import to_pixels
 from ..mapping import evenly, rows_of
-from ..metrics import rate
 from ..models.inference import called
-from ..types import Index, LabeledImages, Labels, Pixels
+from ..types import Index, LabeledImages, Pixels
 from .groups import Division
-from .likening import likenings, sides
+from .likening import likenings
 from .rounding import Rounding
-from .samples import of_each
+from .samples import of_each, some
 
 EACH, FEWEST = 40, 10
 """Images of another class that are likened (see `of_each`), and those it has at the least."""
@@ -45,7 +43,7 @@ def carry_over(
     """
     each = of_each(EACH, len(sources))
     chosen = {
-        source: _some(rows, generator)[:each]
+        source: some(rows, each, generator)
         for source, rows in sources.items()
         if len(rows) >= FEWEST
     }
@@ -89,60 +87,6 @@ def _risen(
     sizes = [len(rows) for rows in chosen.values()]
     before = 0.0 if agreed else _share(model, pixels, label, sizes)
     return [_share(model, change(pixels), label, sizes) - before for change in changes]
-
-
-def apart(images: LabeledImages, division: Division) -> Tensor:
-    """What sets the group apart: the difference of both mean images."""
-    group, others = sides(images.pixels, division)
-    return group.mean - others.mean
-
-
-def without(
-    model: nn.Module,
-    images: LabeledImages,
-    division: Division,
-    difference: Tensor,
-    generator: torch.Generator,
-) -> tuple[Tensor, Tensor]:
-    """What some of the group are called without what sets it apart, and some of the rest with it.
-
-    Poison needs its trigger for its label; clean images need no lack of one.
-    """
-    return (
-        _said(model, images, _some(division.inside, generator), -difference),
-        _said(model, images, _some(division.outside, generator), difference),
-    )
-
-
-def led_back(
-    model: nn.Module,
-    images: LabeledImages,
-    label: int,
-    said: Labels,
-    difference: Tensor,
-    sources: Mapping[int, Index],
-) -> float:
-    """Share called `label`, with what sets a group apart, of the class that it is without that.
-
-    Args:
-        said: what the group is called without it.
-        sources: rows of every other class.
-    """
-    elsewhere = said[torch.isin(said, torch.tensor(list(sources), dtype=torch.long))]
-    if not len(elsewhere):
-        return 0.0
-    rows = evenly(sources[int(elsewhere.mode().values)], EACH)
-    return rate(_said(model, images, rows, difference) == label)
-
-
-def _said(model: nn.Module, images: LabeledImages, rows: Index, moved: Tensor) -> Labels:
-    """What these images are called once they are moved."""
-    pixels = to_pixels(rows_of(images.pixels, rows).float() + moved)
-    return called(model, pixels)
-
-
-def _some(rows: Index, generator: torch.Generator) -> Tensor:
-    return rows[torch.randperm(len(rows), generator=generator)[:EACH]]
 
 
 def _share(model: nn.Module, pixels: Pixels, label: int, sizes: list[int]) -> Tensor:

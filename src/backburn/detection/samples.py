@@ -1,6 +1,7 @@
 """Samples: neither memory nor time may grow with a class, or with how many there are."""
 
 import torch
+from torch import Tensor
 
 from ..types import Index
 
@@ -18,6 +19,11 @@ def of_each(count: int, classes: int) -> int:
     others would take the square of their number otherwise.
     """
     return max(min(count, FEW), count * CLASSES // max(CLASSES, classes))
+
+
+def some(rows: Index, count: int, generator: torch.Generator) -> Tensor:
+    """At most so many of these rows, drawn at random."""
+    return rows[torch.randperm(len(rows), generator=generator)[:count]]
 
 
 def drawn(count: int, seed: int) -> Index:
