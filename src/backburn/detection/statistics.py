@@ -15,7 +15,7 @@ from .moments import moments
 from .samples import drawn, parts
 
 SUBSPACE, ACTIVE, ALONE = 6, 10, 4
-DISCRIMINATING, PASSES = 32, 2
+DISCRIMINATING, PASSES = 32, 100
 MAD_OF_NORMAL = 1.4826
 
 
@@ -104,7 +104,7 @@ def discriminated(
     Returns:
         Probabilities, both populations being as likely; `member` where one of them is empty.
     Source: linear discriminant analysis (Fisher 1936; covariance shrunk as by Ledoit and Wolf
-    2004), fitted to its own answers once more.
+    2004), fitted to its own answers until they stand (self-training; a hundred times at the most).
     """
     reduced = _principal(activations, rows, rows[known], DISCRIMINATING, seed)
     chosen = known.numpy()
@@ -114,7 +114,9 @@ def discriminated(
             return member
         rule = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto", priors=[0.5, 0.5])
         probability = rule.fit(reduced[chosen], told[chosen]).predict_proba(reduced)[:, 1]
-        told = probability > 0.5
+        before, told = told, probability > 0.5
+        if (told == before).all():
+            break
     return torch.from_numpy(probability).float() if 0 < told.sum() < len(told) else member
 
 
