@@ -9,7 +9,7 @@ FITTED = 8192
 """Images of a class that anything is fitted to, at the most, and that are placed at a time."""
 
 FEW, CLASSES = 10, 10
-"""Images of each class at the least, and classes of which that many are asked for."""
+"""Images of each class at the least, and classes up to which as many of each as are asked for."""
 
 
 def of_each(count: int, classes: int) -> int:

@@ -35,7 +35,7 @@ def frozen(model: nn.Module) -> Iterator[nn.Module]:
 
 @contextmanager
 def quick(model: nn.Module) -> Iterator[nn.Module]:
-    """The model frozen, without gradients, in bf16 where that is faster: twice on two CPU cores."""
+    """The model frozen, without gradients, in bf16 where that is faster."""
     device = device_of(model)
     low = gains_from_bf16(device)
     with frozen(model), torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, low):
