@@ -19,6 +19,7 @@ from ..models.loading import load_model
 from ..runs import Record, Stopwatch, claimed, new_record, read_record, to_json, work_of, write_run
 from ..types import Flags, LabeledImages, Progress
 from ..work.kept import Kept
+from .lasting import Lasting
 from .plan import Cell
 from .study import Study
 
@@ -72,10 +73,12 @@ def make_victim(
     images = images.take(torch.arange(study.skip, len(images)))
     test = load_images(source, split="test", progress=progress)
     work = Kept(work_of(folder) / digest(to_json(cell.victim_arguments()))[:32])
-    surrogates = Surrogates(folder.parent.parent / "surrogates", progress, work)
+    lasting = Lasting(work.folder / "seconds", progress)
+    surrogates = Surrogates(folder.parent.parent / "surrogates", lasting, work)
     with watch("victim"):
-        given = (torch.Generator().manual_seed(cell.seed), progress, surrogates, work)
+        given = (torch.Generator().manual_seed(cell.seed), lasting, surrogates, work)
         victim = attack.mount(images.on(device), cell.recipe, *given)
+    watch.seconds["victim"] += lasting.earlier
     with watch("test"):
         exam = exam_of(victim, test)
         shown = test.pixels[:SHOWN]
