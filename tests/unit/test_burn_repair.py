@@ -107,19 +107,24 @@ def test_an_audit_finds_what_a_repair_starts_from(backdoored):
     assert audit.suspects.index.tolist() == backdoored.poison.nonzero().flatten().tolist()
 
 
-def test_images_of_a_target_that_the_model_calls_something_else_are_doubtful():
-    seen = torch.tensor([True, False, False, True])
-    images = LabeledImages(torch.zeros(4, 1, 2, 2, dtype=torch.uint8), torch.tensor([0, 0, 1, 1]))
-    nothing = BoundaryResult(seen, torch.ones(4), torch.zeros(4, dtype=torch.long))
-    evidence = Evidence(torch.zeros(4), torch.zeros(4, dtype=torch.bool))
+def test_images_of_a_target_that_the_model_calls_something_else_or_that_may_be_planted_are_doubtful():
+    seen = torch.tensor([True, False, True, True, False, True])
+    labels = torch.tensor([0, 0, 0, 0, 1, 1])
+    images = LabeledImages(torch.zeros(6, 1, 2, 2, dtype=torch.uint8), labels)
+    nothing = BoundaryResult(seen, torch.ones(6), torch.zeros(6, dtype=torch.long))
+    score = torch.tensor([0.05, 0.0, 0.2, 0.9, 0.0, 0.2])
+    evidence = Evidence(score, score > 0.5)
 
-    def doubted(*targets: int) -> list[bool]:
+    def doubted(possible: float, *targets: int) -> list[int]:
         verdict = Verdict("backdoored" if targets else "clean", targets, 0.0)
         findings = Findings(nothing, evidence, verdict, seen, Tried({}, {}))
-        return doubtful(Case(torch.nn.Identity(), images), findings).tolist()
+        out = doubtful(Case(torch.nn.Identity(), images), findings, possible)
+        return out.nonzero().flatten().tolist()
 
-    assert doubted(0) == [False, True, False, False]
-    assert doubted() == [False] * 4
+    assert doubted(0.1, 0) == [1, 2]
+    assert doubted(0.01, 0) == [0, 1, 2]
+    assert doubted(1.0, 0) == [1]
+    assert doubted(0.01) == []
 
 
 @pytest.mark.parametrize("verb", ["audit", "repair"])
@@ -139,5 +144,6 @@ def test_shares_out_of_range_are_refused(share):
     for name in ("carried", "clean_label"):
         with pytest.raises(InputError, match=rf"restoration: .*{name}"):
             Restoration(**{name: share})
-    with pytest.raises(InputError, match=r"purification\.confident"):
-        Purification(confident=share)
+    for name in ("confident", "possible"):
+        with pytest.raises(InputError, match=rf"purification\.{name}"):
+            Purification(**{name: share})

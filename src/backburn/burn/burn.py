@@ -154,7 +154,7 @@ class BURN(Unlearning):
         review: Review | None = None,
     ) -> Workbench:
         training = lasting(suited(self.training, case), len(case.images), LEAST_STEPS)
-        left_out = trusted(doubtful(case, found), review)
+        left_out = trusted(doubtful(case, found, self.purification.possible), review)
         return Workbench(case.images, case.holdout, training, left_out, generator, progress, work)
 
 
@@ -163,11 +163,14 @@ def reviewed(restored: Restored, case: Case, review: Review | None) -> Restored:
     return replace(restored, suspects=judged(restored.suspects, case.images, review))
 
 
-def doubtful(case: Case, found: Findings) -> Flags:
-    """Images with a target's label that the model does not call so: hard ones, or unlearnt poison.
+def doubtful(case: Case, found: Findings, possible: float) -> Flags:
+    """Images with a target's label that are no suspects, but that no fine-tuning should see.
 
-    Where nothing marks them as suspects, they are just not trained on.
+    The model does not call them so (hard ones, or unlearnt poison), or they are planted with a
+    probability above `possible`: poison that is trained on under its given label teaches the
+    backdoor again, while a class has clean images to spare.
     """
     targets = torch.tensor(found.verdict.target_labels, dtype=torch.long)
     of_target = torch.isin(case.images.labels, targets)
-    return of_target & ~found.agreed & ~found.evidence.flagged
+    unsure = ~found.agreed | (found.evidence.score > possible)
+    return of_target & unsure & ~found.evidence.flagged
