@@ -112,19 +112,19 @@ def test_images_of_a_target_that_the_model_calls_something_else_or_that_may_be_p
     labels = torch.tensor([0, 0, 0, 0, 1, 1])
     images = LabeledImages(torch.zeros(6, 1, 2, 2, dtype=torch.uint8), labels)
     nothing = BoundaryResult(seen, torch.ones(6), torch.zeros(6, dtype=torch.long))
-    score = torch.tensor([0.05, 0.0, 0.2, 0.9, 0.0, 0.2])
+    score = torch.tensor([0.0005, 0.0, 0.2, 0.9, 0.0, 0.2])
     evidence = Evidence(score, score > 0.5)
 
-    def doubted(possible: float, *targets: int) -> list[int]:
-        verdict = Verdict("backdoored" if targets else "clean", targets, 0.0)
+    def doubted(state: str, *targets: int) -> list[int]:
+        verdict = Verdict(state, targets, 0.0)
         findings = Findings(nothing, evidence, verdict, seen, Tried({}, {}))
-        out = doubtful(Case(torch.nn.Identity(), images), findings, possible)
+        out = doubtful(Case(torch.nn.Identity(), images), findings)
         return out.nonzero().flatten().tolist()
 
-    assert doubted(0.1, 0) == [1, 2]
-    assert doubted(0.01, 0) == [0, 1, 2]
-    assert doubted(1.0, 0) == [1]
-    assert doubted(0.01) == []
+    assert doubted("backdoored", 0) == [1, 2]
+    assert doubted("backdoored", 0, 1) == [1, 2, 4, 5]
+    assert doubted("suspicious", 0) == [1]  # half of it may be a natural kind
+    assert doubted("clean") == []
 
 
 @pytest.mark.parametrize("verb", ["audit", "repair"])
@@ -144,6 +144,5 @@ def test_shares_out_of_range_are_refused(share):
     for name in ("carried", "clean_label"):
         with pytest.raises(InputError, match=rf"restoration: .*{name}"):
             Restoration(**{name: share})
-    for name in ("confident", "possible"):
-        with pytest.raises(InputError, match=rf"purification\.{name}"):
-            Purification(**{name: share})
+    with pytest.raises(InputError, match=r"purification\.confident"):
+        Purification(confident=share)

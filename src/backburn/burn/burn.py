@@ -1,5 +1,6 @@
 """BURN: backdoor unlearning via adversarial boundary analysis. Reads like docs/method.md."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -23,6 +24,8 @@ from .workbench import Workbench
 
 LEAST_STEPS = 300
 """Of every fine-tuning, however few images there are."""
+POSSIBLE = 0.001
+"""Probability of being planted from which on an image of a target class is not trained on."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +157,7 @@ class BURN(Unlearning):
         review: Review | None = None,
     ) -> Workbench:
         training = lasting(suited(self.training, case), len(case.images), LEAST_STEPS)
-        left_out = trusted(doubtful(case, found, self.purification.possible), review)
+        left_out = trusted(doubtful(case, found), review)
         return Workbench(case.images, case.holdout, training, left_out, generator, progress, work)
 
 
@@ -163,14 +166,17 @@ def reviewed(restored: Restored, case: Case, review: Review | None) -> Restored:
     return replace(restored, suspects=judged(restored.suspects, case.images, review))
 
 
-def doubtful(case: Case, found: Findings, possible: float) -> Flags:
+def doubtful(case: Case, found: Findings) -> Flags:
     """Images with a target's label that are no suspects, but that no fine-tuning should see.
 
-    The model does not call them so (hard ones, or unlearnt poison), or they are planted with a
-    probability above `possible`: poison that is trained on under its given label teaches the
+    The model does not call them so (hard ones, or unlearnt poison), or the class is convicted and
+    they could be planted all the same: poison that is trained on under its given label teaches the
     backdoor again, while a class has clean images to spare.
     """
-    targets = torch.tensor(found.verdict.target_labels, dtype=torch.long)
-    of_target = torch.isin(case.images.labels, targets)
-    unsure = ~found.agreed | (found.evidence.score > possible)
-    return of_target & unsure & ~found.evidence.flagged
+    hard = _labeled(case, found.verdict.target_labels) & ~found.agreed
+    planted = _labeled(case, found.verdict.convicted) & (found.evidence.score > POSSIBLE)
+    return (hard | planted) & ~found.evidence.flagged
+
+
+def _labeled(case: Case, classes: Sequence[int]) -> Flags:
+    return torch.isin(case.images.labels, torch.tensor(classes, dtype=torch.long))

@@ -12,16 +12,12 @@ class Purification:
     Args:
         confident: suspects are trained on under restored labels of at least this probability, and
             count by it.
-        possible: of the target classes, images that are no suspects are trained on only where they
-            are planted with at most this probability.
     Source: model purification of BURN (Su et al., arXiv 2507.10491). Departure: doubtful labels
-    and doubtful images are left out, and sure labels weigh more.
+    are left out, and sure ones weigh more.
     """
 
     confident: float = 0.6
-    possible: float = 0.001
 
     def __post_init__(self) -> None:
-        for name in ("confident", "possible"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"purification.{name} is {getattr(self, name)}: give a fraction")
+        if not 0 <= self.confident <= 1:
+            raise InputError(f"purification.confident is {self.confident}: give a fraction")
