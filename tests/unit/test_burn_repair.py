@@ -107,7 +107,7 @@ def test_an_audit_finds_what_a_repair_starts_from(backdoored):
     assert audit.suspects.index.tolist() == backdoored.poison.nonzero().flatten().tolist()
 
 
-def test_images_of_a_target_that_the_model_calls_something_else_or_that_may_be_planted_are_doubtful():
+def test_images_of_a_target_that_are_hard_or_could_be_planted_are_doubtful():
     seen = torch.tensor([True, False, True, True, False, True])
     labels = torch.tensor([0, 0, 0, 0, 1, 1])
     images = LabeledImages(torch.zeros(6, 1, 2, 2, dtype=torch.uint8), labels)
