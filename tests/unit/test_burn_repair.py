@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from backburn.burn.burn import BURN, doubtful
+from backburn.burn.burn import BURN
 from backburn.burn.decoupling import Decoupling
+from backburn.burn.doubt import doubtful
 from backburn.burn.phases import changes
 from backburn.burn.purification import Purification
 from backburn.burn.refinement import Refinement
@@ -107,24 +108,29 @@ def test_an_audit_finds_what_a_repair_starts_from(backdoored):
     assert audit.suspects.index.tolist() == backdoored.poison.nonzero().flatten().tolist()
 
 
+def doubted(state: str, targets: tuple[int, ...], seen: list[int], score: list[float]) -> list[int]:
+    """The doubtful ones of images of two classes, four each, of which so many are called so."""
+    agreed, member = torch.tensor(seen).bool(), torch.tensor(score)
+    labels = torch.tensor([0, 0, 0, 0, 1, 1, 1, 1])
+    images = LabeledImages(torch.zeros(8, 1, 2, 2, dtype=torch.uint8), labels)
+    nothing = BoundaryResult(agreed, torch.ones(8), torch.zeros(8, dtype=torch.long))
+    evidence = Evidence(member, member > 0.5)
+    findings = Findings(nothing, evidence, Verdict(state, targets, 0.0), agreed, Tried({}, {}))
+    return doubtful(Case(torch.nn.Identity(), images), findings).nonzero().flatten().tolist()
+
+
 def test_images_of_a_target_that_are_hard_or_could_be_planted_are_doubtful():
-    seen = torch.tensor([True, False, True, True, False, True])
-    labels = torch.tensor([0, 0, 0, 0, 1, 1])
-    images = LabeledImages(torch.zeros(6, 1, 2, 2, dtype=torch.uint8), labels)
-    nothing = BoundaryResult(seen, torch.ones(6), torch.zeros(6, dtype=torch.long))
-    score = torch.tensor([0.0005, 0.0, 0.2, 0.9, 0.0, 0.2])
-    evidence = Evidence(score, score > 0.5)
+    seen = [1, 0, 1, 1, 0, 1, 1, 1]
+    score = [0.0005, 0.0, 0.2, 0.9, 0.0, 0.2, 0.0, 0.0]
+    assert doubted("backdoored", (0,), seen, score) == [1, 2]
+    assert doubted("backdoored", (0, 1), seen, score) == [1, 2, 4, 5]
+    assert doubted("suspicious", (0,), seen, score) == [1]  # half of it may be a natural kind
+    assert doubted("clean", (), seen, score) == []
 
-    def doubted(state: str, *targets: int) -> list[int]:
-        verdict = Verdict(state, targets, 0.0)
-        findings = Findings(nothing, evidence, verdict, seen, Tried({}, {}))
-        out = doubtful(Case(torch.nn.Identity(), images), findings)
-        return out.nonzero().flatten().tolist()
 
-    assert doubted("backdoored", 0) == [1, 2]
-    assert doubted("backdoored", 0, 1) == [1, 2, 4, 5]
-    assert doubted("suspicious", 0) == [1]  # half of it may be a natural kind
-    assert doubted("clean") == []
+def test_half_of_a_class_is_trusted_however_badly_it_divides():
+    score = [0.4, 0.3, 0.2, 0.1, 0.9, 0.9, 0.9, 0.9]
+    assert doubted("backdoored", (0, 1), [1] * 8, score) == [0, 1]
 
 
 @pytest.mark.parametrize("verb", ["audit", "repair"])

@@ -1,6 +1,5 @@
 """BURN: backdoor unlearning via adversarial boundary analysis. Reads like docs/method.md."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -11,10 +10,11 @@ from ..detection.boundary_detector import BoundaryDetector, Findings
 from ..detection.student import lasting, suited
 from ..models.checking import check_fit
 from ..training import Training
-from ..types import Audit, Case, Flags, Phase, Progress, Suspects, Unlearned, silent
+from ..types import Audit, Case, Phase, Progress, Suspects, Unlearned, silent
 from ..work.contract import HERE, Work
 from .base import Unlearning
 from .decoupling import Decoupling
+from .doubt import doubtful
 from .phases import changes, timed
 from .purification import Purification
 from .refinement import Refinement, refine
@@ -24,8 +24,6 @@ from .workbench import Workbench
 
 LEAST_STEPS = 300
 """Of every fine-tuning, however few images there are."""
-POSSIBLE = 0.001
-"""Probability of being planted from which on an image of a target class is not trained on."""
 
 
 @dataclass(frozen=True)
@@ -164,19 +162,3 @@ class BURN(Unlearning):
 def reviewed(restored: Restored, case: Case, review: Review | None) -> Restored:
     """The same with the suspects as a person decided."""
     return replace(restored, suspects=judged(restored.suspects, case.images, review))
-
-
-def doubtful(case: Case, found: Findings) -> Flags:
-    """Images with a target's label that are no suspects, but that no fine-tuning should see.
-
-    The model does not call them so (hard ones, or unlearnt poison), or the class is convicted and
-    they could be planted all the same: poison that is trained on under its given label teaches the
-    backdoor again, while a class has clean images to spare.
-    """
-    hard = _labeled(case, found.verdict.target_labels) & ~found.agreed
-    planted = _labeled(case, found.verdict.convicted) & (found.evidence.score > POSSIBLE)
-    return (hard | planted) & ~found.evidence.flagged
-
-
-def _labeled(case: Case, classes: Sequence[int]) -> Flags:
-    return torch.isin(case.images.labels, torch.tensor(classes, dtype=torch.long))
