@@ -65,7 +65,7 @@ def _ours(url: str, address: str, wrong: list[str]) -> None:
 
 
 def said(page, text: str) -> None:
-    page.wait_for_selector(f"#said:text({text!r})", timeout=30_000)
+    page.wait_for_selector(f"#said:text({text!r})")
 
 
 def names(page) -> list[str]:
