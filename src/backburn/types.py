@@ -236,18 +236,24 @@ class Suspects:
 
 @dataclass(frozen=True, slots=True)
 class ClassEvidence:
-    """A class that could hold a second population, and what trying it showed.
+    """What the tests say of a class: its strongest candidate group (docs/method.md).
 
-    `gain` (nats an image) and `separation` (Ashman's D) say how plainly it divides in two;
-    `transfer` and `reversion`, in [0, 1], how much speaks for a plant (docs/method.md); `p_value`
-    is the chance of that in a clean case.
+    Args:
+        images: of that group.
+        transfer: by how much more of the images of other classes are called by the label once they
+            have what sets the group apart, in [-1, 1].
+        necessity: share of the group that loses its lead without it, in [0, 1].
+        retraining: share of the group that a model which never saw it confidently calls by another
+            class, less that of held-out images, in [-1, 1]; NaN where no model was retrained.
+        p_value: chance of such a group in a class that nobody poisoned, paid for by looks at all
+            groups and classes.
     """
 
     label: int
-    gain: float
-    separation: float
+    images: int
     transfer: float
-    reversion: float
+    necessity: float
+    retraining: float
     p_value: float
 
 

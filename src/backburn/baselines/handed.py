@@ -5,7 +5,7 @@ import copy
 import torch
 from torch import nn
 
-from ..detection.student import forget
+from ..training.adaptation import forget
 from ..errors import InputError
 from ..models.checking import check_fit
 from ..types import Case, LabeledImages

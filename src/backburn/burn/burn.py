@@ -7,7 +7,7 @@ from torch import nn
 
 from ..data.review import Review, check_review
 from ..detection.boundary_detector import BoundaryDetector, Findings
-from ..detection.student import lasting, suited
+from ..training.adaptation import lasting, suited
 from ..models.checking import check_fit
 from ..training import Training
 from ..types import Audit, Case, Phase, Progress, Suspects, Unlearned, silent

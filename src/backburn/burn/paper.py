@@ -10,7 +10,7 @@ from ..boundary.budget import budget_named
 from ..boundary.distances import Search
 from ..data.review import Review, check_review
 from ..detection.statistics import anomaly_index
-from ..detection.student import lasting, suited
+from ..training.adaptation import lasting, suited
 from ..errors import InputError
 from ..metrics import rate
 from ..models.checking import check_fit

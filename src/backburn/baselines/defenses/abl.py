@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...detection.student import suited
+from ...training.adaptation import suited
 from ...errors import InputError
 from ...methods import Defense
 from ...models.inference import predict

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from ...data.augmentation import Augmentation
-from ...detection.student import suited
+from ...training.adaptation import suited
 from ...errors import InputError
 from ...methods import Defense, Given
 from ...models.inference import as_images, device_of, gains_from_bf16

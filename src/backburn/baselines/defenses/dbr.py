@@ -5,7 +5,7 @@ from functools import partial
 
 import torch
 
-from ...detection.student import suited
+from ...training.adaptation import suited
 from ...errors import InputError
 from ...methods import Defense
 from ...training import Lesson, Training, fit

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import torch
 
-from ...detection.student import suited
+from ...training.adaptation import suited
 from ...methods import Defense, Given
 from ...training import Lesson, Training, fit
 from ...types import Case, Progress, Repaired, silent

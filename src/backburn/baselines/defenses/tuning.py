@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from ...detection.student import suited
+from ...training.adaptation import suited
 from ...methods import Given
 from ...training import Lesson, Objective, Training, fit
 from ...types import Case, LabeledImages, Progress

@@ -1,0 +1,1 @@
+"""Interventions: kinds of change that a trigger could be, each with one interface."""

@@ -1,0 +1,168 @@
+"""Test statistics of candidate groups, each an intervention on images."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..mapping import evenly, rows_of
+from ..models.inference import as_images, asked, at_once, device_of, quick
+from ..types import Index, LabeledImages, Pixels
+from .interventions.base import Change, Estimate, Intervention, natural_directions
+from .interventions.transplant import TransplantChange
+from .records import Candidate, Measured
+from .retraining import CrossFitted
+
+BATCH = 512
+DIRECTIONS, NUMBERS, VARYING = 16, 96, 100
+"""Natural directions at the most, numbers of an image for each, and images of either group that
+they are taken from."""
+FOREIGN = 0.3
+"""Share of a group that must be foreign to its class for a transplant to mean anything."""
+LEAD_LOST = 0.5
+"""An image loses its label where less than this share of its lead is left: what a network has
+learnt by heart keeps its label without the trigger, by less."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measuring:
+    """Measures candidates of one case.
+
+    Args:
+        model, images: the case.
+        others: rows of every class that may be used as images of another class.
+        kinds: `(n,)` the kind of each image: its class and side of its class's first split.
+        varying: rows of all classes that natural variation is estimated from.
+        interventions: by name.
+        asked: images of other classes that are changed for each candidate and intervention.
+        unseen: what retrained models say; None where none were retrained.
+        seed: of all draws.
+    """
+
+    model: nn.Module
+    images: LabeledImages
+    others: Mapping[int, Index]
+    kinds: Tensor
+    varying: Index
+    interventions: Mapping[str, Intervention]
+    asked: int
+    unseen: CrossFitted | None
+    seed: int
+
+    def measure(self, candidate: Candidate, first: bool = True) -> Measured:
+        """All statistics of a group, each on images that its estimate did not use.
+
+        Args:
+            first: nothing of the class was set aside yet. Later on no retrained model knows the
+                class without what was set aside, and none is asked.
+        """
+        generator = torch.Generator().manual_seed(self.seed)
+        group, tested = _halves(candidate.group, generator)
+        rest, _ = _halves(candidate.rest, generator)
+        natural = self._natural(candidate, generator)
+        estimate = Estimate(self.images.pixels, group, rest, natural, self.seed)
+        changes = {name: each.fit(estimate) for name, each in self.interventions.items()}
+        pixels = rows_of(self.images.pixels, self._other_classes(candidate.label, generator))
+        unseen = self.unseen.of(candidate.group) if self.unseen and first else None
+        label, group = candidate.label, candidate.group
+        foreign = unseen.foreign(group, label) if unseen else 0.0
+        transfer = {
+            name: self._transfer(change, pixels, label, foreign) for name, change in changes.items()
+        }
+        best = max(transfer, key=lambda name: transfer[name])
+        lost = self._lost(changes[best], tested[: self.asked], label)
+        moved = math.nan
+        if unseen:
+            spread = self._spread(unseen.destinations(group), label, changes["affine"])
+            moved = unseen.share(group, label) * spread
+        return Measured(candidate, transfer, lost, moved, changes)
+
+    def _spread(self, destinations: Tensor, label: int, change: Change) -> float:
+        """Whether a group moves back to many classes, or to one from which its change transfers.
+
+        A natural kind moves to the few classes that look like it, and what sets it apart does not
+        turn these into its class.
+        """
+        counts = torch.zeros_like(destinations)
+        for other, rows in self.others.items():
+            counts[other] = len(rows) * (other != label)
+        expected = counts / counts.sum().clamp_min(1)
+        even = 1 - float((destinations - expected).clamp_min(0).sum())
+        source = int(destinations.argmax())
+        if source == label or source not in self.others:
+            return even
+        pixels = rows_of(self.images.pixels, evenly(self.others[source], self.asked // 2))
+        return max(even, self._called(change.apply(pixels), label))
+
+    def _transfer(self, change: Change, pixels: Pixels, label: int, foreign: float) -> float:
+        """By how much more of these images, none of which is called so, are called by the label."""
+        if not isinstance(change, TransplantChange):
+            return self._called(change.apply(pixels), label)
+        if foreign < FOREIGN:
+            return 0.0
+        changed, reference = change.apply(pixels), change.reference(pixels)
+        return foreign * (self._called(changed, label) - self._called(reference, label))
+
+    def _natural(self, candidate: Candidate, generator: torch.Generator) -> Tensor:
+        """Directions of natural variation: of other classes, and of the class within both groups.
+
+        Within the groups, because what sets them apart may be the trigger.
+        """
+        numbers = self.images.pixels[0].numel()
+        own = [
+            some[torch.randperm(len(some), generator=generator)[:VARYING]]
+            for some in (candidate.group, candidate.rest)
+        ]
+        rows = torch.cat([*own, self.varying])
+        kind = torch.cat(
+            [
+                torch.full((len(own[0]),), -1),
+                torch.full((len(own[1]),), -2),
+                self.kinds[self.varying],
+            ]
+        )
+        count = min(DIRECTIONS, max(1, numbers // NUMBERS))
+        return natural_directions(self.images.pixels, rows, kind, count)
+
+    def _other_classes(self, label: int, generator: torch.Generator) -> Index:
+        """Images of other classes, as many of each as there can be."""
+        rows = [rows for other, rows in self.others.items() if other != label]
+        each = -(-self.asked // max(1, len(rows)))
+        drawn = [some[torch.randperm(len(some), generator=generator)[:each]] for some in rows]
+        chosen = torch.cat(drawn) if drawn else torch.zeros(0, dtype=torch.long)
+        return chosen[torch.randperm(len(chosen), generator=generator)[: self.asked]]
+
+    def _lost(self, change: Change, rows: Index, label: int) -> float:
+        """The share of the group that loses its lead without the change."""
+        pixels = rows_of(self.images.pixels, rows)
+        without = change.invert(pixels)
+        if without is None or not len(rows):
+            return 0.0
+        before, after = (_lead(self._say(each), label) for each in (pixels, without))
+        return float((after < LEAD_LOST * before).float().mean())
+
+    def _called(self, pixels: Pixels, label: int) -> float:
+        return float((self._say(pixels).argmax(1) == label).float().mean()) if len(pixels) else 0.0
+
+    def _say(self, pixels: Pixels) -> Tensor:
+        """Logits, in bf16 where that is faster: only shares of many images are read off them."""
+        device = device_of(self.model)
+        parts = pixels.split(max(1, at_once(pixels, BATCH, device)))
+        with quick(self.model):
+            said = asked(self.model, (as_images(part, device) for part in parts))
+            return torch.cat([part.float().cpu() for part in said])
+
+
+def _lead(logits: Tensor, label: int) -> Tensor:
+    """By how much the label's logit exceeds the largest other one."""
+    others = logits.clone()
+    others[:, label] = -torch.inf
+    return logits[:, label] - others.amax(1)
+
+
+def _halves(rows: Index, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Two random halves: one to estimate with, one to test on."""
+    drawn = rows[torch.randperm(len(rows), generator=generator)]
+    return drawn[: (len(drawn) + 1) // 2], drawn[(len(drawn) + 1) // 2 :]
