@@ -1,5 +1,6 @@
 """Opening a stranger's model, whatever it came in."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -9,7 +10,8 @@ from ..errors import InputError
 from .archives import is_exported, is_torchscript, members
 from .assembling import assembled, for_channels
 from .checkpoint import Checkpoint, read_checkpoint
-from .hub_settings import CONFIG, PREPROCESSOR, preprocessing
+from .guessing import likely, recipe_for
+from .hub_settings import CONFIG, PREPROCESSOR, named_classes, preprocessing
 from .huggingface import WEIGHTS, fetched, is_folder, load_folder
 from .networks import Normalization, recipe_named
 from .records import OpenedModel, Origin, described
@@ -25,6 +27,7 @@ def open_model(
     architecture: str | None = None,
     mean: tuple[float, ...] | None = None,
     std: tuple[float, ...] | None = None,
+    side: int | None = None,
 ) -> OpenedModel:
     """A network with the weights of a file, in evaluation mode; nothing in the file is executed.
 
@@ -33,6 +36,7 @@ def open_model(
             Hugging Face folder, or `hf:OWNER/NAME`, which is downloaded.
         architecture: `networks.KNOWN`; not needed for archives, folders and files of our own.
         mean, std: of each channel in [0, 1] units, where the model came without them.
+        side: pixels a side of its images; some networks are made for one size.
     Raises:
         InputError: a source that cannot be opened safely, weights that do not fit the network, or
             one of mean and std without the other.
@@ -50,7 +54,7 @@ def open_model(
                 f"{path} is a torch.export archive, which runs code when it is loaded: name the "
                 "network with --arch, and its weights are read without that"
             )
-    return _open_weights(path, architecture, given)
+    return _open_weights(path, architecture, given, side)
 
 
 def open_weights(
@@ -88,15 +92,22 @@ def _open_folder(path: Path, given: Normalization | None) -> OpenedModel:
     beside = {name: (path / name).read_bytes() for name in BESIDE if (path / name).is_file()}
     origin = Origin("huggingface", WEIGHTS, beside=beside)
     normalization = given or for_channels(told, nature.channels)
-    return described(OpenedModel(network, nature, size, normalization, lines, origin))
+    opened = OpenedModel(network, nature, size, normalization, lines, origin)
+    names = named_classes(path)
+    return described(replace(opened, class_names=names, names_from=f"{CONFIG} (id2label)"))
 
 
-def _open_weights(path: Path, architecture: str | None, given: Normalization | None) -> OpenedModel:
+def _open_weights(
+    path: Path, architecture: str | None, given: Normalization | None, side: int | None
+) -> OpenedModel:
     found = read_checkpoint(path)
     name = architecture or _own(found.architecture)
     if name is None:
-        raise InputError(f"{path} does not say what network it is for: name it with --arch")
-    return assembled(recipe_named(name), found, path, given)
+        raise InputError(
+            f"{path} does not say what network it is for: name it with --arch, such as "
+            f"{', '.join(likely(found.weights))} or nets:build (your own function build in nets.py)"
+        )
+    return assembled(recipe_for(name, found.weights), found, path, given, side)
 
 
 def _own(name: str | None) -> str | None:
