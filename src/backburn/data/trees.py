@@ -102,7 +102,8 @@ def inside(path: Path, root: Path) -> bool:
 
 def _files(folder: Path, root: Path) -> tuple[list[Path], list[Path]]:
     """The images in a class's folder, and what else is there, each in order."""
-    images, others = [], []
+    images: list[Path] = []
+    others: list[Path] = []
     for file in sorted(_walked(folder, root)):
         if file.name in JUNK or file.name.startswith("."):
             continue

@@ -18,6 +18,8 @@ from .records import OpenedModel, Origin, described
 from .scripts import load_script
 from .wrapping import examined
 
+LARGEST_MEAN, LARGEST_STD = 1.5, 10.0
+"""Of pixels in [0, 1]; larger ones are of pixels from 0 to 255."""
 BESIDE = (CONFIG, PREPROCESSOR)
 """What belongs to a folder's model and stays as it is."""
 
@@ -42,6 +44,17 @@ def open_model(
             one of mean and std without the other.
     """
     given = _both(mean, std)
+    opened = _opened(source, architecture, given, side)
+    if given is None:
+        return opened
+    said = (mean, std) != given
+    line = "mean and std are of pixels from 0 to 255: both are divided by 255"
+    return replace(opened, told=True, report=(*opened.report, *([line] if said else [])))
+
+
+def _opened(
+    source: str | Path, architecture: str | None, given: Normalization | None, side: int | None
+) -> OpenedModel:
     path = fetched(str(source)[3:]) if str(source).startswith("hf:") else Path(source)
     if is_folder(path):
         return _open_folder(path, given)
@@ -72,7 +85,11 @@ def open_weights(
 def _both(mean: tuple[float, ...] | None, std: tuple[float, ...] | None) -> Normalization | None:
     if (mean is None) != (std is None):
         raise InputError("mean without std, or std without mean: give both")
-    return None if mean is None or std is None else (mean, std)
+    if mean is None or std is None:
+        return None
+    if max(map(abs, mean), default=0) > LARGEST_MEAN or max(std, default=0) > LARGEST_STD:
+        mean, std = (tuple(value / 255 for value in each) for each in (mean, std))
+    return mean, std
 
 
 def _open_script(path: Path, given: Normalization | None) -> OpenedModel:

@@ -43,7 +43,7 @@ class OpenedModel:
     `network` is on normalized images, unless it is built in and normalizes inside. `input_size`
     (height and width) and `normalization` are None where nothing says them; `report` says in
     lines for people what was found. `class_names` are the model's classes in its order, as
-    `names_from` lists them; empty where nothing does.
+    `names_from` lists them; empty where nothing does. `told`: the user said the normalization.
     """
 
     network: nn.Module
@@ -54,6 +54,7 @@ class OpenedModel:
     origin: Origin
     class_names: tuple[str, ...] = ()
     names_from: str = ""
+    told: bool = False
 
     @property
     def classes(self) -> int:
