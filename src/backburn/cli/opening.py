@@ -89,8 +89,11 @@ def _stranger(
     way = Way(given.resize or "crop")
     images = read(way, None)
     size = (images.pixels.shape[2], images.pixels.shape[3])  # of those that are read again
+    open_to = {"--size": given.size, "--resize": given.resize, "--mean and --std": given.mean}
     choices = Choices(
-        names=() if model.class_names else images.class_names, resize=given.resize is None
+        names=() if model.class_names else images.class_names,
+        resize=given.resize is None,
+        options=tuple(option for option, value in open_to.items() if value is None),
     )
     opened = _explained(model, images, device, check, choices, read, way).tested(test, progress)
     return replace(opened, arch=given.arch)

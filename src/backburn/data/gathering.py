@@ -114,6 +114,10 @@ def _again(rows: Rows, seen: Survey) -> Iterator[tuple[int, Picture]]:
 
 
 def _changed(rows: Rows) -> InputError:
+    if rows.asked:
+        return InputError(
+            f"{rows.where} gives other items each time it is read: turn its random transforms off"
+        )
     return InputError(f"{rows.where} was changed while it was read: give the same command again")
 
 

@@ -26,13 +26,14 @@ class Rows:
     """Labelled images that can be gone through more than once, in the same order.
 
     `where` is what messages call the source; `class_names` is empty where it names no classes.
-    `aside` says of files that are no rows what they are.
+    `aside` says of files that are no rows what they are, `asked` that rows are a data set's items.
     """
 
     where: str
     read: Callable[[], Iterator[Row]]
     class_names: tuple[str, ...] = ()
     aside: tuple[str, ...] = ()
+    asked: bool = False
 
     def only(self, names: Container[str] | None) -> "Rows":
         """The rows of these names; all where None."""

@@ -1,6 +1,6 @@
 """Which reading of the images does this model want? Looked for where it does not know them."""
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from ..types import LabeledImages, Labels
 from .classes import renumbered
 from .orders import order_of
 from .pixels import made_gray
-from .readings import Candidate, Choices, Reading, candidates, listed
+from .readings import Candidate, Choices, Reading, candidates, listed, raw
 from .record import Fit, FitCheck
 
 Read = Callable[[Way, Container[str] | None], LabeledImages]
@@ -114,8 +114,10 @@ def explain(
     first, notes = _start(trier, own)
     best, words = _searched(trier, first, check, open_to)
     said, before = _certain(trier.said(best)), _certain(trier.right(first))
+    if not (model.settled or model.normalization or _orders(trier, {"": best}) is not None):
+        _check_chance(_share(trier.right(best)), sample)
     kept = best if _may_use(model, first, best) else first
-    fit = _fit(check, trier, kept, before)
+    fit = _fit(check, trier, kept, before, open_to.options)
     if kept != first:
         fit = replace(fit, explanation=f"{fit.as_read:.1%} as read, {fit.accuracy:.1%} {words}")
         notes += (f"{fit.explanation}: used",)
@@ -139,20 +141,19 @@ def _start(trier: Trier, own: Normalization) -> tuple[Reading, tuple[str, ...]]:
         name: replace(reading, normalization=values) for name, values in listed(model, own).items()
     }
     scores = {name: _share(trier.right(each)) for name, each in tried.items()}
+    if _is_chance(max(scores.values()), trier.sample):
+        more = raw(model, reading)
+        tried, scores = {**tried, **more}, {
+            **scores, **{name: _share(trier.right(each)) for name, each in more.items()}
+        }  # fmt: skip
     best = max(scores, key=lambda name: scores[name])
     told = ", ".join(f"{name} {share:.1%}" for name, share in scores.items())
-    if _is_chance(scores[best], trier.sample) and not _orders(trier, tried):
-        raise InputError(
-            f"the model's normalization is not known, and the best of those tried calls only "
-            f"{scores[best]:.1%} of these images by their label: are these its training images? "
-            "If they are, give --mean and --std"
-        )
     best = _orders(trier, tried) or best if _is_chance(scores[best], trier.sample) else best
     return tried[best], (f"normalization: {best}, the best of {told}",)
 
 
-def _orders(trier: Trier, tried: dict[str, Reading]) -> str:
-    """The normalization with which whole classes go by other numbers; empty if none."""
+def _orders(trier: Trier, tried: dict[str, Reading]) -> str | None:
+    """The normalization with which whole classes go by other numbers; None if none does."""
     labels = trier.sample.labels.cpu()
     for name, reading in tried.items():
         said = trier.said(reading)
@@ -161,7 +162,7 @@ def _orders(trier: Trier, tried: dict[str, Reading]) -> str:
         order = order_of(said, labels, len(trier.sample.class_names))
         if order is not None and _share(said == torch.tensor(order)[labels]) > 0.5:
             return name
-    return ""
+    return None
 
 
 def _searched(
@@ -174,9 +175,7 @@ def _searched(
         share = _share(right)
         if share > KNOWN:
             break
-        tried = [
-            each for each in candidates(best, trier.model, open_to) if _worth(each, share, check)
-        ]
+        tried = [each for each in _tried(best, trier.model, open_to) if _worth(each, share, check)]
         found = [(each, trier.right(each.reading)) for each in tried]
         gains = [
             (_share(after), -place, each, after)
@@ -191,6 +190,19 @@ def _searched(
     return best, " and ".join(words)
 
 
+def _tried(now: Reading, model: OpenedModel, open_to: Choices) -> Iterator[Candidate]:
+    """Candidates; where nothing says the normalization, each with every one of the list."""
+    for candidate in candidates(now, model, open_to):
+        yield candidate
+        if model.settled or model.normalization is not None or not candidate.always:
+            continue
+        for name, values in listed(model, open_to.own).items():
+            if values != now.normalization:
+                other = replace(candidate.reading, normalization=values)
+                words = f"{candidate.words} and normalized by {name}"
+                yield candidate._replace(reading=other, words=words, always=False)
+
+
 def _worth(candidate: Candidate, share: float, check: FitCheck) -> bool:
     return candidate.always or share < check.accuracy
 
@@ -200,12 +212,14 @@ def _may_use(model: OpenedModel, first: Reading, best: Reading) -> bool:
     return not model.told or best.normalization == first.normalization
 
 
-def _fit(check: FitCheck, trier: Trier, kept: Reading, before: Tensor) -> Fit:
+def _fit(
+    check: FitCheck, trier: Trier, kept: Reading, before: Tensor, options: Sequence[str]
+) -> Fit:
     """The fit of the sample as it is read in the end."""
     sample = trier.sample
     if kept.order is not None:
         sample = renumbered(sample, kept.order)
-    fit = check.judged(_certain(trier.said(kept)), sample)
+    fit = check.judged(_certain(trier.said(kept)), sample, options)
     return replace(fit, as_read=_share(before))
 
 
@@ -222,6 +236,15 @@ def _certain(found: Tensor | None) -> Tensor:
 
 def _share(right: Tensor | None) -> float:
     return 0.0 if right is None else float(right.double().mean())
+
+
+def _check_chance(share: float, sample: LabeledImages) -> None:
+    if _is_chance(share, sample):
+        raise InputError(
+            f"the model's normalization is not known, and the best of those tried calls only "
+            f"{share:.1%} of these images by their label: are these its training images? If they "
+            "are, give --mean and --std"
+        )
 
 
 def _is_chance(share: float, sample: LabeledImages) -> bool:

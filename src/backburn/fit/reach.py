@@ -16,6 +16,8 @@ FINE_TUNING = Training(epochs=2, learning_rate=0.02, warmup=0.1)
 STEPS = 300
 """Of the fine-tuning, at the least."""
 SEED = 0
+FEWEST = 100
+"""Images that accuracies are told by."""
 
 
 def earned(
@@ -33,7 +35,7 @@ def earned(
         fit: of the model and the images.
     """
     withheld = verdict.state == "abstained" and verdict.reason == fit.reason
-    if not (withheld and fit.low) or len(case.images) < 4:
+    if not (withheld and fit.low) or len(case.images) < FEWEST:
         return verdict
     before, after = reached(case, progress, work)
     if after - before > check.reach:

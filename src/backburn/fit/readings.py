@@ -70,6 +70,7 @@ class Choices:
         color: whether images are in color.
         own: mean and deviation of the images themselves.
         reread: whether files can be read again.
+        options: of the command line, that were not given and could help.
     """
 
     images: tuple[str, ...] = ()
@@ -79,6 +80,7 @@ class Choices:
     color: bool = True
     own: Normalization | None = None
     reread: bool = True
+    options: tuple[str, ...] = ()
 
 
 def candidates(now: Reading, model: OpenedModel, open_to: Choices) -> Iterator[Candidate]:
@@ -131,11 +133,18 @@ def _normalizations(now: Reading, model: OpenedModel, open_to: Choices) -> Itera
             other = replace(now, normalization=values)
             words = f"with the normalization {name}"
             yield Candidate(other, words, _pasted(values), False)
-    for name, (channels, values, bgr) in RAW.items():
-        if channels == model.channels:
-            other = replace(now, normalization=values, bgr=bgr)
-            words = f"with the normalization {name.strip()}"
-            yield Candidate(other, words, "" if bgr else _pasted(values), False)
+    for name, other in raw(model, now).items():
+        words = f"with the normalization {name}"
+        yield Candidate(other, words, "", False)
+
+
+def raw(model: OpenedModel, now: Reading) -> dict[str, Reading]:
+    """Readings in which pixels are not in [0, 1]."""
+    return {
+        name.strip(): replace(now, normalization=values, bgr=bgr)
+        for name, (channels, values, bgr) in RAW.items()
+        if channels == model.channels
+    }
 
 
 def listed(model: OpenedModel, own: Normalization | None) -> dict[str, Normalization]:

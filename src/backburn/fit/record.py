@@ -22,7 +22,7 @@ class Fit:
         as_read: the share before anything was changed; that of `accuracy` where nothing was.
         explanation: what was changed, in one line; empty where nothing was.
         reason: why the case must not be called clean; empty where it may be.
-        low: whether that is for the accuracy alone, which retraining could excuse.
+        low: whether that is for an accuracy that fine-tuning could excuse.
     """
 
     accuracy: float
@@ -49,6 +49,7 @@ class FitCheck:
             100 % of the images that they were trained on; those misread know less.
         class_accuracy: the same of each class; below it, a class is another one to the model. It is
             half, so that a class that is merely hard is none.
+        least: below this accuracy, in [0, 1], nothing excuses a model: it does not know the images.
         reach: a model of a lower accuracy may be called clean if it lies within so much, in [0, 1],
             of what it reaches when it is fine-tuned on half of the images, measured on the other
             half: who knew the images, read this way, learns nothing new of them.
@@ -58,11 +59,12 @@ class FitCheck:
     images: int = 1000
     accuracy: float = 0.9
     class_accuracy: float = 0.5
+    least: float = 0.7
     reach: float = 0.05
     chance: float = 0.001
 
     def __post_init__(self) -> None:
-        shares = (self.accuracy, self.class_accuracy, self.reach, self.chance)
+        shares = (self.accuracy, self.class_accuracy, self.least, self.reach, self.chance)
         if self.images < 1 or not all(0 <= share <= 1 for share in shares):
             raise InputError(f"{self}: give 1 image or more, and fractions in [0, 1]")
 
@@ -71,8 +73,12 @@ class FitCheck:
         sample = images.sample(self.images)
         return self.judged(predict(model, sample.pixels).argmax(1), sample)
 
-    def judged(self, said: Labels, sample: LabeledImages) -> Fit:
-        """The same of what a model calls these images."""
+    def judged(self, said: Labels, sample: LabeledImages, options: Sequence[str] = ()) -> Fit:
+        """The same of what a model calls these images.
+
+        Args:
+            options: of the command line, that say how images are read and were not given.
+        """
         right = said == sample.labels.cpu()
         share = float(right.double().mean())
         fit = Fit(share, len(sample), share)
@@ -80,14 +86,15 @@ class FitCheck:
         if order is not None:
             return replace(fit, reason=order_sentence(order, sample.class_names))
         if share < self.accuracy:
-            return replace(fit, reason=self._low(share), low=True)
+            return replace(fit, reason=self._low(share, options), low=share >= self.least)
         return replace(fit, reason=self._other_class(said, sample))
 
-    def _low(self, share: float) -> str:
+    def _low(self, share: float, options: Sequence[str]) -> str:
+        hint = f" ({', '.join(options)})" if options else ""
         return (
             f"the model calls only {100 * share:.1f} % of the images by their label, and one that "
             f"was trained on them would call {100 * self.accuracy:.0f} % or more: are these "
-            "its training images, and read as in training (--size, --resize, --mean and --std)?"
+            f"its training images, and read as in training{hint}?"
         )
 
     def _other_class(self, said: Tensor, sample: LabeledImages) -> str:

@@ -1,6 +1,6 @@
 """A network by name and the weights of a file, put together by name."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -52,6 +52,8 @@ def assembled(
     network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     channels = (sizes.channels,) if sizes.channels else (3, 1)
     size = (sizes.image, sizes.image) if sizes.image else recipe.size
+    if size is None and side is not None and not _takes_any(network, channels):
+        size = (side, side)
     nature = examined(network, channels, size)
     report = [_where(found, path), *matched.report()]
     if line := open_end(network, torch.rand(2, nature.channels, *(size or nature.size))):
@@ -70,6 +72,15 @@ def assembled(
         network, nature, size, normalization, tuple(report), _origin(found, matched, path)
     )
     return described(replace(opened, class_names=names, names_from=said if names else ""))
+
+
+def _takes_any(network: nn.Module, channels: Sequence[int]) -> bool:
+    """Whether a network takes images of one of the usual sizes."""
+    try:
+        examined(network, channels)
+    except InputError:
+        return False
+    return True
 
 
 def _fitting(recipe: Recipe, found: Checkpoint, path: Path, side: int | None) -> Fitting:
