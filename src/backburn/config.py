@@ -14,7 +14,7 @@ T = TypeVar("T")
 LIST = "list"
 
 
-class SettingsListed(BackburnError):
+class SettingsListedError(BackburnError):
     """Somebody asked for all settings with their values: the message is TOML."""
 
 
@@ -27,10 +27,10 @@ def configure(default: T, file: str | Path | None = None, settings: Sequence[str
         settings: `training.epochs=5`; the value is read as TOML, and as text where it is none.
     Raises:
         InputError: an unknown name (with the nearest known ones), a wrong type, a bad value.
-        SettingsListed: one of the settings is the word `list`.
+        SettingsListedError: one of the settings is the word `list`.
     """
     if LIST in settings:
-        raise SettingsListed(to_toml(default).decode())
+        raise SettingsListedError(to_toml(default).decode())
     if file is not None:
         default = overlay(default, read_toml(Path(file)), str(file))
     for setting in settings:

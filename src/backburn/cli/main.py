@@ -60,7 +60,7 @@ def main() -> None:
     """The entry point: one line and exit code 2 for bad input, 130 for Ctrl-C, 143 for SIGTERM."""
     # spinning OpenMP threads slow each other down several times on small machines
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from ..config import SettingsListed
+    from ..config import SettingsListedError
     from ..errors import BackburnError, system_line
     from ..models.memory import is_out_of_memory
     from .stopping import StoppedError, stoppable
@@ -74,7 +74,7 @@ def main() -> None:
         if sys.stdout is not None:  # a full disk would be no line, but a traceback at exit
             sys.stdout.flush()
         sys.exit(code)
-    except SettingsListed as listed:
+    except SettingsListedError as listed:
         click.echo(str(listed), nl=False)
     except click.UsageError as error:
         place = error.ctx.command_path if error.ctx else "backburn"

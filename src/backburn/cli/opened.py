@@ -1,6 +1,6 @@
 """A case as the user gave it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -34,7 +34,7 @@ class Opened:
     arch: str | None = None
     notes: tuple[str, ...] = ()
     fit: Fit | None = None
-    reading: Reading = Reading()
+    reading: Reading = field(default_factory=Reading)
 
     def said(self, given: Given) -> dict[str, Any]:
         """What was given, with the network's name."""

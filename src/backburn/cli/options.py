@@ -142,7 +142,7 @@ CASE = (
         "--classes",
         type=click.Path(),
         metavar="FILE",
-        help="The model's classes in its order, one a line.  [default: as the model says, or A to Z]",
+        help="The model's classes in its order, one a line.  [default: its own list, or A to Z]",
     ),
     click.option("--cache", type=click.Path(), help="Folder that keeps decoded images for later."),
     click.option(

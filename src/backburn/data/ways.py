@@ -1,4 +1,4 @@
-"""The choices that reading an image takes: a person's are the default, a training script's may differ."""
+"""The choices that reading an image takes: those of a training script may not be a person's."""
 
 from dataclasses import dataclass
 from typing import Literal, TypeAlias

@@ -9,7 +9,7 @@ from ..errors import InputError
 from ..types import LabeledImages
 
 LUMA = (299, 587, 114)
-"""Thousandths of red, green and blue in what the eye sees as brightness (ITU-R 601), as in Pillow."""
+"""Thousandths of red, green and blue in brightness (ITU-R 601), as Pillow has them."""
 AT_ONCE = 1024
 
 

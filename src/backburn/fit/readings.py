@@ -28,7 +28,7 @@ RAW: dict[str, tuple[int, Normalization, bool]] = {
     "pixels from 0 to 255 ": (1, ((0.0,), (BYTE,)), False),
     "Caffe's: blue first, 0 to 255": (3, (CAFFE, (BYTE,) * 3), True),
 }
-"""Normalizations of pixels that are not in [0, 1], with their channels and whether blue is first."""
+"""Normalizations of pixels beyond [0, 1], with their channels and whether blue is first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Reading:
 
 
 class Candidate(NamedTuple):
-    """Another reading: what is said of it, what to paste, and whether it is tried at any accuracy."""
+    """Another reading, what is said of it, what to paste, and whether it is always tried."""
 
     reading: Reading
     words: str

@@ -20,7 +20,7 @@ from .records import OpenedModel, Origin, described
 from .wrapping import examined
 
 PROBES = (7, 11)
-"""Numbers of classes that a network is sketched with, to see which of its weights depend on them."""
+"""Numbers of classes that a network is sketched with, to see which weights depend on them."""
 
 
 class Fitting(NamedTuple):

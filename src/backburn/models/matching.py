@@ -11,7 +11,7 @@ from ..errors import InputError
 from .checkpoint import shown
 
 AVERAGES = ("ema", "average", "swa", "shadow", "teacher")
-"""Parts of a prefix that tell weights averaged over the training, which come second to those trained."""
+"""Parts of a prefix that tell averaged weights, which come second to those trained."""
 DEEPEST = 4
 """Parts that a prefix has at the most."""
 ESSENTIAL = ("running_mean", "running_var")
@@ -23,8 +23,8 @@ class Match:
     """How a file's weights and a network's go together.
 
     `weights` are those that fit, by the network's names; `origin` says what each of them is called
-    in the file, `twins` the same of other copies in it, by their prefix. `missing` are in the network
-    only, `unexpected` in the file only, `misshapen` in both but of different shapes.
+    in the file, `twins` the same of other copies in it, by their prefix. `missing` are in the
+    network only, `unexpected` in the file only, `misshapen` in both but of different shapes.
     """
 
     weights: dict[str, Tensor]
@@ -97,7 +97,7 @@ def twins_of(weights: Mapping[str, Tensor], origin: Mapping[str, str]) -> dict[s
 
 
 def _sequenced(names: Mapping[str, str], wanted: set[str]) -> dict[str, str]:
-    """Names of layers that lie in a sequence of their own, or do not any more, as they are wanted."""
+    """Layers that lie in a sequence of their own, or do not any more, by the names wanted."""
     inside = defaultdict[str, list[str]](list)
     for name in names:
         inside[_outside(name)].append(name)

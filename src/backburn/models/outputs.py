@@ -17,7 +17,7 @@ SAID: dict[Link, str] = {
     "probability": "one output, taken for the probability of the second of two classes",
 }
 ENDS = (nn.Softmax, nn.Sigmoid, nn.LogSoftmax)
-"""Layers that turn logits into probabilities; without the one at the end, a network returns logits."""
+"""Layers that turn logits into probabilities; without the last one, a network returns logits."""
 ADDS_UP = 1e-3
 SMALLEST = {"softmax": torch.finfo(torch.float32).tiny, "sigmoid": 1e-7}
 """Probabilities are taken for no less: the logarithm of zero is no number to train on."""
