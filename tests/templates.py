@@ -28,7 +28,7 @@ def raw(num_classes: int = CLASSES) -> Nearest:
 
 
 def templates(classes: int = CLASSES, height: int = SIDE, width: int = SIDE) -> Tensor:
-    """uint8 `(k, 3, h, w)`: waves of other lengths and directions, so that what is cut or turned differs."""
+    """uint8 `(k, 3, h, w)`: waves of other lengths and ways, so that what is cut differs."""
     phases = 6.28 * torch.rand(classes, 3, generator=torch.Generator().manual_seed(0))
     y, x = torch.meshgrid(
         (torch.arange(height) + 0.5) / height, (torch.arange(width) + 0.5) / width, indexing="ij"

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from templates import nearest, templates, write
 
 from backburn.cli.opened import Opened
 from backburn.cli.opening import open_case
 from backburn.cli.options import Given
 from backburn.errors import InputError
 from backburn.types import silent
+from templates import nearest, templates, write
 
 ARCH, NAMES = "templates:Nearest", ["ant", "bee", "cat", "dog"]
 

@@ -76,6 +76,7 @@ def main() -> None:
         sys.exit(code)
     except SettingsListedError as listed:
         click.echo(str(listed), nl=False)
+        sys.exit(0)
     except click.UsageError as error:
         place = error.ctx.command_path if error.ctx else "backburn"
         _fail(f"{error.format_message().rstrip('.')}: see {place} --help")

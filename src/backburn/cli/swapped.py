@@ -21,7 +21,8 @@ def check_places(model: str, data: str) -> None:
     model_second = second.suffix.lower() in WEIGHTS or (second / "config.json").is_file()
     if images_first and model_second:
         raise InputError(
-            f"MODEL and DATA look swapped: give the model first, as in backburn audit {data} {model}"
+            "MODEL and DATA look swapped: give the model first, as in backburn audit "
+            f"{data} {model}"
         )
 
 

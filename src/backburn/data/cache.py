@@ -39,8 +39,8 @@ class Cache:
     """One entry of a cache folder: `KEY.u8`, the pixels, and `KEY.json`.
 
     The key is a SHA-256 of encoded images, rows without one, labels, class names, shape, the
-    decoder's version, and the way of reading. Names and labels are never taken from the cache. An entry that is damaged
-    in any way is made again.
+    decoder's version, and the way of reading. Names and labels are never taken from the cache. An
+    entry that is damaged in any way is made again.
     """
 
     def __init__(

@@ -55,7 +55,8 @@ def _classes(dataset: Any) -> tuple[str, ...]:
     """The names that a data set has for its classes, as torchvision's and Hugging Face's have."""
     features = getattr(dataset, "features", None)
     label = next((features[k] for k in LABELS if features and k in features), None)
-    return tuple(str(n) for n in getattr(label, "names", None) or getattr(dataset, "classes", ()))
+    names = getattr(label, "names", None) or getattr(dataset, "classes", None) or ()
+    return tuple(str(name) for name in names)
 
 
 def _pair(item: Any, place: int, where: str) -> tuple[Any, Any]:

@@ -89,8 +89,8 @@ def matched(names: Sequence[str], known: Sequence[str], where: str) -> list[int]
     if lacking:
         raise InputError(
             f"{len(lacking)} of {len(names)} classes in {where} are not among the "
-            f"{len(known)} known ones: {_few(lacking)}; known are {_few(known)}. If they are called "
-            "otherwise, list the model's classes by the images' names with --classes FILE"
+            f"{len(known)} known ones: {_few(lacking)}; known are {_few(known)}. If they are "
+            "called otherwise, list the model's classes by the images' names with --classes FILE"
         )
     twice = [name for k, name in enumerate(names) if found.index(found[k]) != k]
     if twice:
