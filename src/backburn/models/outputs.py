@@ -16,6 +16,8 @@ SAID: dict[Link, str] = {
     "logit": "one output, taken for the log-odds of the second of two classes",
     "probability": "one output, taken for the probability of the second of two classes",
 }
+FINE: tuple[Link, ...] = ("softmax", "sigmoid", "probability")
+"""Outputs that take single precision."""
 ENDS = (nn.Softmax, nn.Sigmoid, nn.LogSoftmax)
 """Layers that turn logits into probabilities; without the last one, a network returns logits."""
 ADDS_UP = 1e-3

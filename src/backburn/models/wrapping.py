@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..errors import InputError, first_line
 from ..types import Features, Images, Logits
 from .networks import Normalization
-from .outputs import Link, as_logits, link_of
+from .outputs import FINE, Link, as_logits, link_of
 
 TRIED = ((32, 32), (224, 224), (64, 64), (28, 28), (299, 299), (384, 384))
 """Sizes of images that a network of unknown size is tried on."""
@@ -54,9 +54,16 @@ class Wrapped(nn.Module):
     def forward(self, images: Images) -> Logits:
         if self.order is not None:
             images = images[:, self.order]
-        out = self.net((images - self.mean) / self.std)
+        normalized = (images - self.mean) / self.std
+        if self.link in FINE:  # in half precision a probability of nearly 1 is 1
+            with torch.autocast(images.device.type, enabled=False):
+                return as_logits(self._said(normalized.float()), self.link)
+        return as_logits(self._said(normalized), self.link)
+
+    def _said(self, normalized: Tensor) -> Tensor:
+        out = self.net(normalized)
         said: Tensor = getattr(out, self.unwrap) if self.unwrap else out
-        return as_logits(said, self.link)
+        return said
 
 
 class Headed(Wrapped):
