@@ -48,7 +48,7 @@ from .baselines.detectors.strip import STRIP
 from .burn.base import Unlearning
 from .burn.burn import BURN
 from .burn.paper import PaperBURN
-from .detection.boundary_detector import BoundaryDetector
+from .detection.detector import PoisonDetector
 from .errors import unknown_name
 from .methods import Defense, Detector
 
@@ -92,7 +92,7 @@ DEFENSES: dict[str, type[Defense]] = {
 }
 
 DETECTORS: dict[str, type[Detector]] = {
-    "boundary": BoundaryDetector,
+    "boundary": PoisonDetector,
     "ac": ActivationClustering,
     "agpd": AGPD,
     "beatrix": Beatrix,

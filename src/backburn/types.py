@@ -44,7 +44,8 @@ class LabeledImages:
     """Images as a victim has them on disk, decoded once.
 
     `class_names` is empty where the source does not name its classes. `names` holds the file
-    name or row of each image, `skipped` what could not be decoded and why.
+    name or row of each image, `skipped` what could not be decoded and why, `choices` what the
+    pixels depend on beside the files: how these are resized, turned, laid on a ground.
     """
 
     pixels: Pixels
@@ -52,6 +53,7 @@ class LabeledImages:
     class_names: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return self.pixels.shape[0]
@@ -288,12 +290,16 @@ class Verdict(Shown):
 
 @dataclass(frozen=True, slots=True)
 class Audit(Shown):
-    """What an audit finds; the model is left as it was."""
+    """What an audit finds; the model is left as it was.
+
+    `statistics` has a row for each candidate group: its class, its size, and every test statistic.
+    """
 
     suspects: Suspects
     evidence: Evidence
     verdict: Verdict
     boundary: BoundaryResult
+    statistics: tuple[Mapping[str, float | int | str], ...] = ()
 
     def facts(self) -> Facts:
         """The verdict's, how many images are suspect, and which."""
@@ -326,12 +332,13 @@ class Repaired:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unlearned(Repaired, Shown):
-    """What BURN returns: also the verdict, and the boundary that it was reached by."""
+    """What BURN returns: also the verdict, and what it was reached by (see `Audit`)."""
 
     suspects: Suspects
     evidence: Evidence
     verdict: Verdict
     boundary: BoundaryResult
+    statistics: tuple[Mapping[str, float | int | str], ...] = ()
 
     def facts(self) -> Facts:
         """Those of an audit, and what each phase took and found."""

@@ -5,9 +5,9 @@ import copy
 import torch
 from torch import nn
 
-from ..training.adaptation import forget
 from ..errors import InputError
 from ..models.checking import check_fit
+from ..training.adaptation import forget
 from ..types import Case, LabeledImages
 
 

@@ -6,10 +6,13 @@ import torch
 from torch import nn
 
 from ..data.review import Review, check_review
-from ..detection.boundary_detector import BoundaryDetector, Findings
-from ..training.adaptation import lasting, suited
+from ..detection.detector import PoisonDetector
+from ..detection.records import Findings
+from ..fit import Fit, FitCheck
+from ..fit.reach import earned
 from ..models.checking import check_fit
 from ..training import Training
+from ..training.adaptation import lasting, suited
 from ..types import Audit, Case, Phase, Progress, Suspects, Unlearned, silent
 from ..work.contract import HERE, Work
 from .base import Unlearning
@@ -31,6 +34,7 @@ class BURN(Unlearning):
     """Find poison by its boundary, restore its labels, and unlearn what it taught.
 
     Args:
+        fit: what a model has to do on its images before it is called clean.
         detector: how poison is found.
         restoration: how its labels are.
         decoupling: the first fine-tuning.
@@ -40,7 +44,8 @@ class BURN(Unlearning):
     Source: Su et al., arXiv 2507.10491. Departures are named where each phase is.
     """
 
-    detector: BoundaryDetector = field(default_factory=BoundaryDetector)
+    fit: FitCheck = field(default_factory=FitCheck)
+    detector: PoisonDetector = field(default_factory=PoisonDetector)
     restoration: Restoration = field(default_factory=Restoration)
     decoupling: Decoupling = field(default_factory=Decoupling)
     refinement: Refinement = field(default_factory=Refinement)
@@ -59,19 +64,21 @@ class BURN(Unlearning):
         generator: torch.Generator,
         progress: Progress = silent,
         work: Work = HERE,
+        fit: Fit | None = None,
     ) -> Audit:
         """Verdict and suspects; the case is left as it was.
 
         Args:
             work: who searches and trains, and keeps what is done of it.
+            fit: of the model and the images, where it was measured before.
         Raises:
             InputError: a model that does not fit the images.
         """
-        check_fit(case.model, case.images)
-        found = self.detector.study(case, generator, progress, work)
+        found = self._found(case, fit, generator, progress, work)
         bench = self._bench(case, found, generator, progress, work)
         restored = restore(self.restoration, case, found, bench)
-        return Audit(restored.suspects, found.evidence, found.verdict, found.boundary)
+        known = restored.suspects, found.evidence, found.verdict, found.boundary
+        return Audit(*known, found.statistics)
 
     def repair(
         self,
@@ -80,11 +87,12 @@ class BURN(Unlearning):
         progress: Progress = silent,
         work: Work = HERE,
         review: Review | None = None,
+        fit: Fit | None = None,
     ) -> Unlearned:
         """Audit the case, and where it is backdoored, repair a copy of its model.
 
         Args:
-            work: see `audit`.
+            work, fit: see `audit`.
             review: what a person decided about suspects. Verdict and evidence are the detector's
                 all the same; accepted images are unlearned whatever the verdict is.
         Returns:
@@ -92,12 +100,11 @@ class BURN(Unlearning):
         Raises:
             InputError: a model or a review that does not fit the images.
         """
-        check_fit(case.model, case.images)
         if review is not None:
             check_review(review, case.images)
         diary: list[Phase] = []
-        with timed("boundary", diary) as figures:
-            found = self.detector.study(case, generator, progress, work, every_suspect=False)
+        with timed("detection", diary) as figures:
+            found = self._found(case, fit, generator, progress, work, every_suspect=False)
             figures.update(p_value=found.verdict.p_value)
         known = heard(found, review)
         bench = self._bench(case, known, generator, progress, work, review)
@@ -108,6 +115,8 @@ class BURN(Unlearning):
         model, suspects = case.model, restored.suspects
         if len(suspects):
             model, suspects = self._unlearn(case, known, restored, bench, diary, review)
+            if found.verdict.state == "backdoored":
+                model, suspects = self._again(case, known, model, suspects, bench, diary, review)
         return Unlearned(
             model=model,
             history=tuple(diary),
@@ -115,7 +124,25 @@ class BURN(Unlearning):
             evidence=found.evidence,
             verdict=found.verdict,
             boundary=found.boundary,
+            statistics=found.statistics,
         )
+
+    def _found(
+        self,
+        case: Case,
+        fit: Fit | None,
+        generator: torch.Generator,
+        progress: Progress,
+        work: Work,
+        every_suspect: bool = True,
+    ) -> Findings:
+        """What the detector finds; clean only where the model fits the images."""
+        check_fit(case.model, case.images)
+        fit = fit or self.fit.measure(case.model, case.images)
+        given = (case, generator, progress, work)
+        found = self.detector.study(*given, doubt=fit.reason, every_suspect=every_suspect)
+        verdict = earned(found.verdict, fit, self.fit, case, progress, work)
+        return replace(found, verdict=verdict)
 
     def _unlearn(
         self,
@@ -134,7 +161,7 @@ class BURN(Unlearning):
             return model, restored.suspects  # a person's, and nobody else accuses anything
         for number in range(1, rounds + 1):
             with timed("refinement", diary) as figures:
-                look = (case, found, model, restored, self.restoration.clean_label, bench)
+                look = (case, found, model, restored, bench)
                 refined = reviewed(refine(self.refinement, *look), case, review)
                 changed = changes(restored.suspects, refined.suspects)
                 figures.update(changed, discrepancy=refined.discrepancy)
@@ -144,6 +171,39 @@ class BURN(Unlearning):
             with timed("purification", diary):
                 model = bench.fine_tune(model, restored.suspects, confident, "purification", stamp)
         return model, restored.suspects
+
+    def _again(
+        self,
+        case: Case,
+        found: Findings,
+        model: nn.Module,
+        suspects: Suspects,
+        bench: Workbench,
+        diary: list[Phase],
+        review: Review | None,
+    ) -> tuple[nn.Module, Suspects]:
+        """The repaired model is audited on what is left; what is found then is unlearnt, too.
+
+        Nothing is retrained for it: what a trigger transfers is seen in one pass.
+        """
+        with timed("second look", diary) as figures:
+            left = torch.ones(len(case.images), dtype=torch.bool)
+            left[suspects.index] = False
+            rows = left.nonzero().flatten()
+            rest = replace(case, model=model, images=case.images.take(rows))
+            given = (rest, bench.generator, bench.progress, bench.work)
+            more = self.detector.study(*given, retrain=False, every_suspect=False)
+            figures.update(p_value=more.verdict.p_value, targets=len(more.verdict.convicted))
+            if not more.found:
+                return model, suspects
+            restored = restore(self.restoration, rest, more, replace(bench, images=rest.images))
+            joined = replace(restored.suspects, index=rows[restored.suspects.index])
+            both = judged(together(suspects, joined), case.images, review)
+            figures.update(suspects=len(both), joined=len(both) - len(suspects))
+        stamp = self.decoupling.stamp(restored, bench.generator)
+        with timed("purification", diary):
+            model = bench.fine_tune(model, both, self.purification.confident, "purification", stamp)
+        return model, both
 
     def _bench(
         self,
@@ -157,6 +217,18 @@ class BURN(Unlearning):
         training = lasting(suited(self.training, case), len(case.images), LEAST_STEPS)
         left_out = trusted(doubtful(case, found), review)
         return Workbench(case.images, case.holdout, training, left_out, generator, progress, work)
+
+
+def together(first: Suspects, second: Suspects) -> Suspects:
+    """The suspects of both, in the order of their rows."""
+    index = torch.cat([first.index, second.index])
+    order = index.argsort()
+    return Suspects(
+        index[order],
+        torch.cat([first.given_label, second.given_label])[order],
+        torch.cat([first.restored_label, second.restored_label])[order],
+        torch.cat([first.confidence, second.confidence])[order],
+    )
 
 
 def reviewed(restored: Restored, case: Case, review: Review | None) -> Restored:

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import torch
 
-from ..detection.stamping import StampTrigger
 from ..errors import InputError
 from .restoration import Restored
+from .stamping import StampTrigger
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,6 @@ class Decoupling:
             raise InputError(f"decoupling.stamped is {self.stamped}: give a fraction in [0, 1]")
 
     def stamp(self, restored: Restored, generator: torch.Generator) -> StampTrigger | None:
-        """The batch transform that does it, where the trigger is known."""
-        if restored.trigger is None:
-            return None
-        return StampTrigger(restored.trigger, self.stamped, generator)
+        """The batch transform that does it, where a trigger is known."""
+        triggers = tuple(each for each in restored.triggers if each is not None)
+        return StampTrigger(triggers, self.stamped, generator) if triggers else None

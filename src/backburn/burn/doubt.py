@@ -2,7 +2,7 @@
 
 import torch
 
-from ..detection.boundary_detector import Findings
+from ..detection.records import Findings
 from ..types import Case, Flags
 
 POSSIBLE = 0.001

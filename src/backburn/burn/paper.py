@@ -10,12 +10,12 @@ from ..boundary.budget import budget_named
 from ..boundary.distances import Search
 from ..data.review import Review, check_review
 from ..detection.statistics import anomaly_index
-from ..training.adaptation import lasting, suited
 from ..errors import InputError
 from ..metrics import rate
 from ..models.checking import check_fit
 from ..models.inference import predict
 from ..training import Training
+from ..training.adaptation import lasting, suited
 from ..types import (
     BoundaryResult,
     Case,
@@ -35,6 +35,9 @@ from .base import Unlearning
 from .phases import changes, timed
 from .review import judged, trusted
 from .workbench import Workbench
+
+STEPS = 120
+"""Of every fine-tuning, however few images there are."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,7 @@ class PaperBURN(Unlearning):
         review: Review | None,
         work: Work,
     ) -> tuple[nn.Module, Suspects]:
-        training = lasting(suited(self.training, case), len(case.images))
+        training = lasting(suited(self.training, case), len(case.images), STEPS)
         left_out = trusted(~agreed, review)
         bench = Workbench(case.images, case.holdout, training, left_out, generator, progress, work)
         with timed("decoupling", diary):

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..detection.boundary_detector import Findings
+from ..detection.records import Findings
 from ..errors import InputError
 from ..metrics import rate
 from ..models.inference import predict
-from ..types import Case
-from .restoration import Restored, keeping, relabel
+from ..types import Case, Index, Labels
+from .restoration import Restored, relabel
+from .trigger import EstimatedTrigger
 from .workbench import Workbench
 
 TRUST_IN_EVIDENCE = 0.999
@@ -47,15 +48,12 @@ def refine(
     findings: Findings,
     sanitized: nn.Module,
     restored: Restored,
-    clean_label: float,
     bench: Workbench,
 ) -> Restored:
     """The suspects and their labels after one look at the sanitized model.
 
     Args:
-        restored: what was held of the suspects before; where the trigger is known, so is whether
-            they are clean-label poison.
-        clean_label: see `Restoration`.
+        restored: what was held of the suspects before.
     """
     targets = torch.tensor(findings.verdict.target_labels)
     rows = torch.isin(case.images.labels, targets).nonzero().flatten()
@@ -67,17 +65,26 @@ def refine(
         doubt, settings.trust
     )
     chosen = odds > 0
-    trigger = restored.trigger
     if not bool(chosen.any()):
-        return Restored(relabel(case.images, rows[chosen], says[chosen], ()), trigger)
+        suspects = relabel(case.images, rows[chosen], says[chosen])
+        return Restored(suspects, restored.triggers, rate(differs))
     says = bench.ask(sanitized, pixels[chosen])
-    if trigger is None:
-        kept = keeping(given[chosen], says, clean_label)
-    else:
-        kept = restored.clean_label
-        says = (says + bench.ask(sanitized, trigger.undone(pixels[chosen]))) / 2
-    suspects = relabel(case.images, rows[chosen], says, kept)
-    return Restored(suspects, trigger, kept, discrepancy=rate(differs))
+    owner = _owners(findings, rows[chosen], given[chosen])
+    for number, trigger in enumerate(restored.triggers):
+        mine = owner == number
+        if isinstance(trigger, EstimatedTrigger) and bool(mine.any()):
+            without = bench.ask(sanitized, trigger.invert(pixels[chosen][mine]))
+            says[mine] = (says[mine] + without) / 2
+    suspects = relabel(case.images, rows[chosen], says)
+    return Restored(suspects, restored.triggers, rate(differs))
+
+
+def _owners(findings: Findings, rows: Index, given: Labels) -> Tensor:
+    """The finding of each image: its own, or of one that joined now, the first of its class."""
+    owner = findings.owner(len(findings.agreed))[rows]
+    for number in reversed(range(len(findings.found))):
+        owner[(owner < 0) & (given == findings.found[number].label)] = number
+    return owner
 
 
 def _log_odds(probability: Tensor, bound: float) -> Tensor:

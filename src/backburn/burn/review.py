@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 
 from ..data.review import Review
-from ..detection.boundary_detector import Findings
+from ..detection.records import Findings
 from ..types import Evidence, Flags, LabeledImages, Suspects
 
 
@@ -23,7 +23,7 @@ def heard(found: Findings, review: Review | None) -> Findings:
     score, flagged = found.evidence.score.clone(), found.evidence.flagged.clone()
     score[review.accepted], score[review.rejected] = 1.0, 0.0
     flagged[review.rejected] = False
-    return found._replace(evidence=Evidence(score, flagged))
+    return replace(found, evidence=Evidence(score, flagged))
 
 
 def trusted(left_out: Flags, review: Review | None) -> Flags:

@@ -1,4 +1,4 @@
-"""A trigger that is known, put on images under their own labels."""
+"""Triggers that are known, put on images under their own labels."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,14 +12,10 @@ from ..types import Pixels
 
 @runtime_checkable
 class Trigger(Protocol):
-    """What can be put on images, and taken off again."""
+    """What can be put on images."""
 
-    def __call__(self, pixels: Pixels) -> Pixels:
+    def apply(self, pixels: Pixels) -> Pixels:
         """The images with the trigger, as uint8."""
-        ...
-
-    def undone(self, pixels: Pixels) -> Pixels:
-        """Images that carry the trigger as far as they are known without it."""
         ...
 
     def parts(self) -> Mapping[str, Tensor]:
@@ -29,23 +25,29 @@ class Trigger(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StampTrigger:
-    """A batch transform that puts a trigger on some images and keeps their labels.
+    """A batch transform that puts triggers on some images and keeps their labels.
 
-    It breaks the false correlation without needing one restored label: the same trigger now
-    occurs under every label.
+    It breaks the false correlation without needing one restored label: the same triggers now
+    occur under every label.
 
     Args:
-        share: fraction of the images that get it.
+        triggers: one of them, drawn at random, goes on each image that gets one.
+        share: fraction of the images that get one.
     """
 
-    trigger: Trigger
+    triggers: tuple[Trigger, ...]
     share: float
     generator: torch.Generator
 
     def remember(self) -> dict[str, Tensor]:
-        """Trigger and share, and where the generator is."""
+        """Triggers and share, and where the generator is."""
         drawn = {"share": torch.tensor(self.share), "draws": self.generator.get_state()}
-        return {**self.trigger.parts(), **drawn}
+        parts = {
+            f"{name}{number or ''}": part
+            for number, trigger in enumerate(self.triggers)
+            for name, part in trigger.parts().items()
+        }
+        return {**parts, **drawn}
 
     def recall(self, kept: Mapping[str, Tensor]) -> None:
         """Draw on from there."""
@@ -53,5 +55,11 @@ class StampTrigger:
 
     def __call__(self, pixels: Tensor, labels: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002
         chosen = torch.rand(len(pixels), generator=self.generator) < self.share
-        keep = ~chosen.to(pixels.device)[:, None, None, None]
-        return torch.where(keep, pixels, self.trigger(pixels)), labels
+        which = torch.zeros(len(pixels), dtype=torch.long)
+        if len(self.triggers) > 1:
+            which = torch.randint(len(self.triggers), (len(pixels),), generator=self.generator)
+        out = pixels
+        for number, trigger in enumerate(self.triggers):
+            mine = (chosen & (which == number)).to(pixels.device)[:, None, None, None]
+            out = torch.where(mine, trigger.apply(pixels), out)
+        return out, labels

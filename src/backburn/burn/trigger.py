@@ -28,12 +28,12 @@ class EstimatedTrigger:
     shift: Float[Tensor, "c h w"]
     usual: Float[Tensor, "c h w"]
 
-    def __call__(self, pixels: Pixels) -> Pixels:
+    def apply(self, pixels: Pixels) -> Pixels:
         """The images with the trigger, as uint8."""
         scale, shift = self.scale.to(pixels.device), self.shift.to(pixels.device)
         return to_pixels(pixels.float() * scale + shift)
 
-    def undone(self, pixels: Pixels) -> Pixels:
+    def invert(self, pixels: Pixels) -> Pixels:
         """Images that carry the trigger without it; `usual` where too little of them is left."""
         scale, shift, usual = (
             part.to(pixels.device) for part in (self.scale, self.shift, self.usual)

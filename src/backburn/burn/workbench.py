@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..detection.stamping import StampTrigger
 from ..models.inference import predict
 from ..training import Lesson, Training
 from ..types import Flags, LabeledImages, Logits, PerImage, Pixels, Progress, Suspects
 from ..work.contract import HERE, Work
+from .stamping import StampTrigger
 
 VIEWS = 1
 

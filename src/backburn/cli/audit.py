@@ -53,19 +53,19 @@ def command(
     planned, watch = job("audit", out), Stopwatch()
     with ShowProgress(quiet=as_json) as progress, on_cluster(cluster):
         with watch("read"):
-            opened = open_case(given, None, seed, where, progress)
+            opened = open_case(given, None, seed, where, progress, burn.fit)
         progress.say(opened.notes)
         made_of = case_digests(opened, burn)
         with planned.going(made_of) as kept:
             work = work_on(cluster, kept)
             with watch("boundary"):
                 generator = torch.Generator().manual_seed(seed)
-                result = burn.audit(opened.case, generator, progress, work)
+                result = burn.audit(opened.case, generator, progress, work, opened.fit)
             with watch("gallery"):
                 result, shown = exhibit(opened, result, burn.search_budget, progress, work)
             found, verdict = match_truth(opened, result), verdict_summary(opened, result)
             notes = (*opened.notes, *work.notes)
-            metrics = {"verdict": verdict, "suspects": found, "notes": notes}
+            metrics = {"fit": opened.fit, "verdict": verdict, "suspects": found, "notes": notes}
             watched = {name: made_of[name] for name in WATCHED}
             said = {**opened.said(given), "made_of": watched}
             record = new_record("audit", said, seed, watch.seconds, metrics, str(where))

@@ -11,6 +11,7 @@ from ..data.digest import digest
 from ..metrics import Found, Scores, judge, match
 from ..report.gallery import gather, ranked
 from ..report.gallery_files import gallery_files
+from ..report.words import NO_POISON, STATES
 from ..toolkits.suspects import COLUMNS
 from ..types import Audit, LabeledImages, Progress, Unlearned
 from ..work.contract import Work
@@ -105,6 +106,7 @@ def verdict_summary(opened: Opened, result: Audit | Unlearned) -> dict[str, Any]
     interval = binomtest(len(result.suspects), len(images)).proportion_ci(0.95, "exact")
     return {
         "state": verdict.state,
+        "says": NO_POISON if verdict.state == "clean" else STATES[verdict.state].lower(),
         "target_labels": list(verdict.target_labels),
         "target_names": [class_name(images, label) for label in verdict.target_labels],
         "p_value": verdict.p_value,

@@ -8,7 +8,9 @@ import torch
 from rich.console import Console
 
 from ..burn.base import Unlearning
+from ..burn.burn import BURN
 from ..config import to_toml
+from ..fit import FitCheck
 from ..metrics import Found, Scores
 from ..models.classifier import Classifier
 from ..models.inference import device_of
@@ -37,6 +39,11 @@ class Mended:
     found: Found | None
 
 
+def fit_check_of(method: Unlearning) -> FitCheck:
+    """What a method asks of a model on its images; the method as published asks nothing itself."""
+    return method.fit if isinstance(method, BURN) else FitCheck()
+
+
 def mend(
     verb: str,
     opened: Opened,
@@ -52,7 +59,8 @@ def mend(
     case, generator = opened.case, torch.Generator().manual_seed(seed)
     review = reviewed.review if reviewed else None
     with watch("repair"):
-        repaired = method.repair(case, generator, progress, work, review)
+        known = {"fit": opened.fit} if isinstance(method, BURN) else {}
+        repaired = method.repair(case, generator, progress, work, review, **known)
     spent = watch.seconds.pop("repair")
     for phase in repaired.history:
         watch.seconds[phase.name] = watch.seconds.get(phase.name, 0.0) + phase.seconds
@@ -69,6 +77,7 @@ def mend(
         "after": after,
         "suspects": found or {"count": len(repaired.suspects)},
         "checks": checks,
+        "fit": opened.fit,
         "verdict": verdict,
         "notes": (*opened.notes, *work.notes),
         "seconds": watch.seconds,

@@ -1,15 +1,18 @@
 """A case as the user gave it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 
 from ..data.reading import load_images
 from ..data.sampling import stratified
-from ..errors import InputError
+from ..fit import Fit
+from ..fit.classes import like
+from ..fit.pixels import in_channels, made_gray
+from ..fit.readings import Reading
 from ..models.records import Origin
-from ..types import Case, Exam, Progress, Truth
+from ..types import Case, Exam, LabeledImages, Progress, Truth
 from .options import Given
 
 
@@ -19,7 +22,8 @@ class Opened:
 
     `in_all` is how many images there were before a subsample was drawn; `origin` how the model was
     stored, where others are to be stored alike; `arch` the network's name, where it was given or
-    found out; `notes` what a person should know of it.
+    found out; `notes` what a person should know of it; `fit` how well the model knows the images,
+    and `reading` how these were read.
     """
 
     case: Case
@@ -29,6 +33,8 @@ class Opened:
     origin: Origin | None = None
     arch: str | None = None
     notes: tuple[str, ...] = ()
+    fit: Fit | None = None
+    reading: Reading = field(default_factory=Reading)
 
     def said(self, given: Given) -> dict[str, Any]:
         """What was given, with the network's name."""
@@ -51,18 +57,31 @@ class Opened:
         """The case with a holdout of clean images, where one is named."""
         if holdout is None:
             return self
-        case = self.case
-        channels, height, width = case.images.pixels.shape[1:]
-        images = load_images(holdout, size=(height, width), progress=progress)
-        if images.pixels.shape[1] != channels:
-            raise InputError(
-                f"{holdout} has images of {images.pixels.shape[1]} channels, the training images "
-                f"have {channels}: give a holdout like them"
-            )
-        if int(images.labels.max()) >= case.images.class_count:
-            raise InputError(
-                f"{holdout} has a label {int(images.labels.max())}, the training images have "
-                f"{case.images.class_count} classes: give a holdout of the same classes"
-            )
-        device = case.images.pixels.device
-        return replace(self, case=replace(case, holdout=images.on(device)))
+        images, lines = self._like_case(holdout, "train", progress)
+        case = replace(self.case, holdout=images.on(self.case.images.pixels.device))
+        return replace(self, case=case).noting(lines)
+
+    def tested(self, test: str | None, progress: Progress) -> "Opened":
+        """The case with clean test images to judge it by, where these are named."""
+        if test is None:
+            return self
+        clean, lines = self._like_case(test, "test", progress)
+        nothing = clean.take(torch.arange(0))
+        return replace(self, exam=Exam(clean, nothing, nothing.labels)).noting(lines)
+
+    def _like_case(
+        self, source: str, split: str, progress: Progress
+    ) -> tuple[LabeledImages, tuple[str, ...]]:
+        """Other images of the shape and the classes that the case's have, read as those were.
+
+        Raises:
+            InputError: classes that the case does not have.
+        """
+        images = self.case.images
+        channels, height, width = images.pixels.shape[1:]
+        other = load_images(
+            source, split=split, size=(height, width), progress=progress, way=self.reading.way
+        )
+        other, _ = in_channels(other, channels)
+        other, line = like(made_gray(other) if self.reading.gray else other, images, source)
+        return other, (line,) if line else ()

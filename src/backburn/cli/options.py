@@ -3,10 +3,12 @@
 import functools
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import click
 
+Resize: TypeAlias = Literal["crop", "squash", "letterbox", "zoom"]
+RESIZES: tuple[Resize, ...] = ("crop", "squash", "letterbox", "zoom")  # data.ways, without torch
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -110,6 +112,8 @@ class Given:
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     size: int | None = None
+    resize: Resize | None = None
+    classes: str | None = None
     cache: str | None = None
     max_images: int | None = None
 
@@ -128,6 +132,17 @@ CASE = (
         "--size",
         type=click.IntRange(1),
         help="Pixels a side.  [default: the model's own, or the commonest of the images]",
+    ),
+    click.option(
+        "--resize",
+        type=click.Choice(RESIZES),
+        help="How images of another shape are made that size.  [default: crop, or what fits]",
+    ),
+    click.option(
+        "--classes",
+        type=click.Path(),
+        metavar="FILE",
+        help="The model's classes in its order, one a line.  [default: its own list, or A to Z]",
     ),
     click.option("--cache", type=click.Path(), help="Folder that keeps decoded images for later."),
     click.option(

@@ -59,7 +59,7 @@ def command(
     from .casework import case_digests
     from .clusters import on_cluster, work_on
     from .jobs import job
-    from .mending import mend, tell
+    from .mending import fit_check_of, mend, tell
     from .opening import open_case
     from .progress import ShowProgress
     from .reviewing import open_review
@@ -70,7 +70,7 @@ def command(
     where, planned, watch = best_device(device), job("repair", out), Stopwatch()
     with ShowProgress(quiet=as_json) as progress, on_cluster(cluster):
         with watch("read"):
-            opened = open_case(given, asked.test, seed, where, progress)
+            opened = open_case(given, asked.test, seed, where, progress, fit_check_of(burn))
             opened = opened.trusting(asked.holdout, progress)
             reviewed = open_review(review, opened.case.images)
         made_of = case_digests(opened, burn, reviewed.sha256 if reviewed else None)

@@ -30,9 +30,7 @@ class Splitter:
     smallest: int
     seed: int
 
-    def split(
-        self, label: int, rows: Index, level: int = 1, count: int = 1
-    ) -> list[Split]:
+    def split(self, label: int, rows: Index, level: int = 1, count: int = 1) -> list[Split]:
         """The clearest splits of these rows, each along another line of their activations.
 
         Args:

@@ -205,9 +205,7 @@ class Tests:
             self._best[label] = min(scored, key=lambda pair: (pair[0], -pair[1].strength))
             self.log += [self._row(each, p) for p, each in scored]
 
-    def _groups(
-        self, label: int, top: Split, lines: int, first: bool = True
-    ) -> list[Measured]:
+    def _groups(self, label: int, top: Split, lines: int, first: bool = True) -> list[Measured]:
         splits = [top]
         for side in top:
             splits += self.splitter.split(label, side.group, 2, lines)
@@ -358,9 +356,7 @@ def _evidence(found: Sequence[Finding], count: int, verdict: Verdict) -> Evidenc
     return Evidence(score, score > 0.5)
 
 
-def _probes(
-    rows: Mapping[int, Tensor], each: int, count: int, generator: torch.Generator
-) -> Flags:
+def _probes(rows: Mapping[int, Tensor], each: int, count: int, generator: torch.Generator) -> Flags:
     """At most so many images of each class."""
     chosen = torch.zeros(count, dtype=torch.bool)
     for some in rows.values():

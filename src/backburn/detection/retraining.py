@@ -9,12 +9,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..errors import InputError
-from ..work.contract import Work as Executor
 from ..mapping import rows_of
 from ..models.inference import predict
-from ..training import Lesson as TrainingTask, Training
+from ..training import Lesson as TrainingTask
+from ..training import Training
 from ..training.adaptation import forget, freeze_before, lasting, suited
 from ..types import Case, Flags, Index, Logits, Progress
+from ..work.contract import Work as Executor
 from .records import Candidate
 
 HELD_OUT, FEWEST = 0.1, 10

@@ -5,11 +5,16 @@ from math import isnan
 from typing import Any
 
 STATES = {
-    "clean": "Clean",
+    "clean": "No poison found",
     "suspicious": "Suspicious",
     "backdoored": "Backdoored",
     "abstained": "No verdict",
 }
+NO_POISON = "no poison found in these images"
+"""What clean is said of."""
+ELSEWHERE = (
+    "A model that was trained on other images, too, is not cleared: poison among those is not seen."
+)
 
 
 def per_cent(value: float | None) -> str:
@@ -64,4 +69,4 @@ def verdict_sentence(verdict: Mapping[str, Any], false_alarm: float | None) -> s
         )
     if verdict["state"] == "suspicious":
         return f"Something is odd, but too little to accuse single images of: {rate}."
-    return f"No backdoor was found: {rate}."
+    return f"{NO_POISON.capitalize()}: {rate}. {ELSEWHERE}"

@@ -8,11 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...training.adaptation import suited
 from ...errors import InputError
 from ...methods import Defense
 from ...models.inference import predict
 from ...training import Lesson, Objective, Training, fit
+from ...training.adaptation import suited
 from ...types import Case, Images, Labels, Progress, Repaired, silent
 from ..handed import training_set_of, untrained_copy
 from ..ranking import highest

@@ -5,10 +5,10 @@ from functools import partial
 
 import torch
 
-from ...training.adaptation import suited
 from ...errors import InputError
 from ...methods import Defense
 from ...training import Lesson, Training, fit
+from ...training.adaptation import suited
 from ...types import Case, LabeledImages, PerImage, Progress, Repaired, silent
 from ..handed import trainable_copy, training_set_of, untrained_copy
 from ..ranking import highest

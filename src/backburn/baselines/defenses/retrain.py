@@ -5,9 +5,9 @@ from typing import ClassVar
 
 import torch
 
-from ...training.adaptation import suited
 from ...methods import Defense, Given
 from ...training import Lesson, Training, fit
+from ...training.adaptation import suited
 from ...types import Case, Progress, Repaired, silent
 from ..handed import training_set_of, untrained_copy
 

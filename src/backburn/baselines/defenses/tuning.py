@@ -3,9 +3,9 @@
 import torch
 from torch import nn
 
-from ...training.adaptation import suited
 from ...methods import Given
 from ...training import Lesson, Objective, Training, fit
+from ...training.adaptation import suited
 from ...types import Case, LabeledImages, Progress
 
 FEW_CLEAN = Given("none", 0.05)

@@ -55,9 +55,7 @@ class Quantization:
         channels = rows_of(estimate.pixels, rows).transpose(0, 1).flatten(1)
         counts = torch.stack([torch.bincount(values, minlength=VALUES) for values in channels])
         counts = counts.double().cpu()
-        smooth = torch.from_numpy(
-            gaussian_filter1d(counts.numpy(), SMOOTH, axis=1, mode="reflect")
-        )
+        smooth = torch.from_numpy(gaussian_filter1d(counts.numpy(), SMOOTH, axis=1, mode="reflect"))
         total = counts.sum(1, keepdim=True)
         middle = (smooth.cumsum(1) - smooth / 2) * total / smooth.sum(1, keepdim=True)
         held = counts.cumsum(1)
