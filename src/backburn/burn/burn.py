@@ -116,7 +116,7 @@ class BURN(Unlearning):
         if len(suspects):
             model, suspects = self._unlearn(case, known, restored, bench, diary, review)
             if found.verdict.state == "backdoored":
-                model, suspects = self._again(case, known, model, suspects, bench, diary, review)
+                model, suspects = self._again(case, model, suspects, bench, diary, review)
         return Unlearned(
             model=model,
             history=tuple(diary),
@@ -175,7 +175,6 @@ class BURN(Unlearning):
     def _again(
         self,
         case: Case,
-        found: Findings,
         model: nn.Module,
         suspects: Suspects,
         bench: Workbench,

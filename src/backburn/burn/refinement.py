@@ -1,6 +1,6 @@
 """Phase 2a, progressive data refinement: what the sanitized model makes of the suspects."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +10,7 @@ from ..errors import InputError
 from ..metrics import rate
 from ..models.inference import predict
 from ..types import Case, Index, Labels
-from .restoration import Restored, relabel
+from .restoration import Restored, relabel, standing
 from .trigger import EstimatedTrigger
 from .workbench import Workbench
 
@@ -66,8 +66,9 @@ def refine(
     )
     chosen = odds > 0
     if not bool(chosen.any()):
-        suspects = relabel(case.images, rows[chosen], says[chosen])
-        return Restored(suspects, restored.triggers, rate(differs))
+        none = torch.zeros(0, dtype=torch.bool)
+        suspects = relabel(case.images, rows[chosen], says[chosen], none)
+        return replace(restored, suspects=suspects, discrepancy=rate(differs))
     says = bench.ask(sanitized, pixels[chosen])
     owner = _owners(findings, rows[chosen], given[chosen])
     for number, trigger in enumerate(restored.triggers):
@@ -75,8 +76,8 @@ def refine(
         if isinstance(trigger, EstimatedTrigger) and bool(mine.any()):
             without = bench.ask(sanitized, trigger.invert(pixels[chosen][mine]))
             says[mine] = (says[mine] + without) / 2
-    suspects = relabel(case.images, rows[chosen], says)
-    return Restored(suspects, restored.triggers, rate(differs))
+    suspects = relabel(case.images, rows[chosen], says, standing(owner, restored.kept))
+    return replace(restored, suspects=suspects, discrepancy=rate(differs))
 
 
 def _owners(findings: Findings, rows: Index, given: Labels) -> Tensor:

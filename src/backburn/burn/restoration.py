@@ -56,12 +56,14 @@ class Restored:
     """Suspects with the labels they should have had.
 
     `triggers` holds what the images of each finding carry, None where that could not be estimated;
+    `kept` flags the findings that are clean-label poison, whose given labels all stand;
     `discrepancy` the share of the target classes' images that the sanitized model calls otherwise,
     once there is one.
     """
 
     suspects: Suspects
     triggers: tuple[Trigger | None, ...] = ()
+    kept: tuple[bool, ...] = ()
     discrepancy: float = math.nan
 
 
@@ -69,19 +71,26 @@ def restore(settings: Restoration, case: Case, findings: Findings, bench: Workbe
     """The flagged images with restored labels, each from the witnesses of its finding."""
     flagged = findings.evidence.flagged.nonzero().flatten()
     owner = findings.owner(len(case.images))[flagged]
-    triggers = list[Trigger | None]()
+    triggers, kept = list[Trigger | None](), list[bool]()
     says = torch.zeros(len(flagged), _outputs(case, findings))
     for number, finding in enumerate(findings.found):
-        mine = owner == number
-        rows = flagged[mine]
-        trigger = _trigger(settings, case, findings, finding, rows, bench) if len(rows) else None
+        rows = flagged[owner == number]
+        trigger, clean = _trigger(settings, case, findings, finding, rows, bench)
         triggers.append(trigger)
+        kept.append(clean)
         if len(rows):
-            says[mine] = _says(case, findings, rows, trigger, bench)
-    without = owner < 0
+            says[owner == number] = _says(case, findings, rows, trigger, bench)
+    without = owner < 0  # a person's, of no finding
     if bool(without.any()):
         says[without] = _says(case, findings, flagged[without], None, bench)
-    return Restored(relabel(case.images, flagged, says), tuple(triggers))
+    suspects = relabel(case.images, flagged, says, standing(owner, kept))
+    return Restored(suspects, tuple(triggers), tuple(kept))
+
+
+def standing(owner: Tensor, kept: Sequence[bool]) -> Tensor:
+    """Which images are of a finding whose given labels all stand."""
+    numbers = [number for number, clean in enumerate(kept) if clean]
+    return torch.isin(owner, torch.tensor(numbers, dtype=torch.long))
 
 
 def _outputs(case: Case, findings: Findings) -> int:
@@ -111,14 +120,14 @@ def _trigger(
     finding: Finding,
     rows: Index,
     bench: Workbench,
-) -> Trigger | None:
-    """What these images of a finding carry, as far as it is one map of pixels."""
-    if finding.transfer < settings.transferred:
-        return None
+) -> tuple[Trigger | None, bool]:
+    """What these images carry, as far as it is one map of pixels; and whether all labels stand."""
+    if finding.transfer < settings.transferred or not len(rows):
+        return None, False
     if isinstance(finding.change, QuantizationChange):
-        return finding.change
+        return finding.change, False
     if not isinstance(finding.change, AffineChange):
-        return None
+        return None, False
     pixels = case.images.pixels
     marked = rows[findings.agreed[rows]]
     marked = marked if len(marked) else rows
@@ -133,7 +142,8 @@ def _trigger(
     )
     stays = rate(as_own.argmax(1) == finding.label) > settings.clean_label
     # images without their trigger are ordinary ones, which a model is sure of
-    return own if stays and as_own.amax(1).mean() > as_other.amax(1).mean() else other
+    clean = stays and bool(as_own.amax(1).mean() > as_other.amax(1).mean())
+    return (own if clean else other), clean
 
 
 def _plain(case: Case, findings: Findings, classes: Sequence[int]) -> list[Tensor]:
@@ -147,7 +157,15 @@ def _classes(images: LabeledImages) -> list[int]:
     return sorted(set(images.labels.tolist()))
 
 
-def relabel(images: LabeledImages, index: Index, says: Logits) -> Suspects:
-    """The likeliest label of each image with its probability; the given one may stand."""
+def relabel(images: LabeledImages, index: Index, says: Logits, stands: Tensor) -> Suspects:
+    """The likeliest label of each image with its probability; the given one may be it.
+
+    Args:
+        stands: images whose given label stands, whatever is said of them.
+    """
+    given = images.labels[index]
     confidence, label = says.max(1) if len(index) else (torch.zeros(0), index)
-    return Suspects(index, images.labels[index], label, confidence)
+    own = says.gather(1, given[:, None])[:, 0]
+    return Suspects(
+        index, given, torch.where(stands, given, label), torch.where(stands, own, confidence)
+    )

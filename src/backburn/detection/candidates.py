@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import TypeAlias
 
 import torch
@@ -92,7 +93,7 @@ def rows_by_class(labels: Labels, usable: Flags) -> dict[int, Tensor]:
 def kinds(count: int, splits: Mapping[int, Split]) -> Tensor:
     """A number for each image by class and side of its class's split; -1 where there is none."""
     out = torch.full((count,), -1)
-    for number, candidate in enumerate(each for split in splits.values() for each in split):
+    for number, candidate in enumerate(chain.from_iterable(splits.values())):
         out[candidate.group] = number
     return out
 

@@ -134,7 +134,7 @@ class PoisonDetector(Detector):
             )
         rows = rows_by_class(labels, agreed)
         splitter = Splitter(features, self.smallest, seed)
-        first = {k: found[0] for k, r in rows.items() if (found := splitter.split(k, r))}
+        first = {k: top[0] for k, r in rows.items() if (top := splitter.split(k, r))}
         unseen = None
         if retrain and first:
             known = (case, agreed, list(first.values()), generator, progress, work)
@@ -366,7 +366,7 @@ def _probes(rows: Mapping[int, Tensor], each: int, count: int, generator: torch.
 
 def _too_few(rows: Mapping[int, Tensor], labels: Tensor) -> str:
     """Why too few classes could be examined; empty where enough could."""
-    classes = len(labels.unique())
+    classes = len(set(labels.tolist()))
     if 2 * len(rows) >= classes:
         return ""
     return (

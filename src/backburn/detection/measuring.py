@@ -149,7 +149,7 @@ class Measuring:
     def _say(self, pixels: Pixels) -> Tensor:
         """Logits, in bf16 where that is faster: only shares of many images are read off them."""
         device = device_of(self.model)
-        parts = pixels.split(max(1, at_once(pixels, BATCH, device)))
+        parts = torch.split(pixels, max(1, at_once(pixels, BATCH, device)))
         with quick(self.model):
             said = asked(self.model, (as_images(part, device) for part in parts))
             return torch.cat([part.float().cpu() for part in said])

@@ -210,7 +210,7 @@ def _unseen(said: Logits, labels: Tensor, held_out: Flags, hidden: Flags) -> Uns
 def _held_out(labels: Tensor, free: Flags, generator: torch.Generator) -> Flags:
     """A tenth of each class, of ten images at the least and half of them at the most."""
     chosen = torch.zeros_like(free)
-    for label in labels.unique().tolist():
+    for label in sorted(set(labels.tolist())):
         rest = ((labels == label) & free).nonzero().flatten()
         count = min(max(FEWEST, round(HELD_OUT * len(rest))), (len(rest) + 1) // 2)
         chosen[rest[torch.randperm(len(rest), generator=generator)[:count]]] = True

@@ -37,7 +37,7 @@ def forget(model: nn.Module, share: float, generator: torch.Generator) -> tuple[
         torch.manual_seed(seed)
         while layers and done < share * total:
             name, layer = layers.popitem()
-            layer.reset_parameters()  # type: ignore[operator]
+            layer.reset_parameters()
             done += _weights(layer)
             names.append(name)
     return tuple(names)

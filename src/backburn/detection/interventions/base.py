@@ -77,9 +77,10 @@ def natural_directions(
         count: directions at the most.
     """
     flat = pixels[rows].float().flatten(1)
-    for kind in kinds.unique():
+    for kind in set(kinds.tolist()):
         flat[kinds == kind] -= flat[kinds == kind].mean(0)
     scale, axes = torch.linalg.eigh(flat @ flat.T)
     count = min(count, int((scale > scale[-1:].clamp_min(1e-12) * 1e-6).sum()))
     axes = (axes[:, len(axes) - count :].T @ flat).T  # the last are the largest
-    return axes / axes.norm(dim=0).clamp_min(1e-12)
+    unit: Tensor = axes / axes.norm(dim=0).clamp_min(1e-12)
+    return unit
