@@ -40,7 +40,7 @@ def command(run: str, dest: str, data: str | None, layout: str, cure: str, as_js
     from pathlib import Path
 
     from ..runs import read_record
-    from .exporting import export_images, export_model
+    from ..services.export import export_images, export_model
     from .jobs import job
     from .screen import print_json
 

@@ -2,6 +2,7 @@
 
 import click
 
+from ..services.given import Given
 from . import options
 
 
@@ -20,7 +21,7 @@ from . import options
 @options.settings
 @options.as_json
 def command(
-    given: options.Given,
+    given: Given,
     out: str | None,
     each: int,
     device: str,
@@ -46,10 +47,10 @@ def command(
     from ..report.figures import figure_files
     from ..report.portrait import portray
     from ..runs import Stopwatch, new_record, write_run
-    from .casework import case_digests
+    from ..services.findings import case_digests
+    from ..services.open_case import open_case
+    from ..services.progress import ShowProgress
     from .jobs import job
-    from .opening import open_case
-    from .progress import ShowProgress
     from .screen import print_json
 
     burn, where = configure(BURN(), config, settings), best_device(device)

@@ -2,10 +2,12 @@
 
 import functools
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
 import click
+
+from ..services.given import Given
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -98,24 +100,6 @@ def numbers(text: str) -> tuple[float, ...]:
         raise click.BadParameter(
             f"{text!r}: give one number a channel, such as 0.485,0.456,0.406"
         ) from None
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """What a command line says of a case; `case` says what each of it means."""
-
-    model: str
-    data: str | None = None
-    arch: str | None = None
-    mean: tuple[float, ...] | None = None
-    std: tuple[float, ...] | None = None
-    size: int | None = None
-    cache: str | None = None
-    max_images: int | None = None
-
-    def said(self) -> dict[str, Any]:
-        """What was given, by name."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 CASE = (

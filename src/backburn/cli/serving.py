@@ -9,10 +9,10 @@ from ..models.inference import best_device
 from ..report.finished import Finished, open_finished
 from ..runs import RECORD
 from ..serve.drawing import Easel, Pencil
-from .again import Asked, again
-from .opening import open_case
-from .options import Given
-from .progress import ShowProgress
+from ..services.given import Given
+from ..services.open_case import open_case
+from ..services.progress import ShowProgress
+from ..services.rerun import Asked, again
 
 
 def open_served(run: Path) -> Finished:

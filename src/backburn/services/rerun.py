@@ -13,7 +13,7 @@ import msgspec
 from ..attacks.folder import is_victim
 from ..errors import InputError, first_line
 from ..runs import RECORD, read_record
-from .options import Given
+from .given import Given
 
 CONFIG = "config.toml"
 NETWORKS = ("timm", "torchvision")

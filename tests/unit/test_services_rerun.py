@@ -2,10 +2,10 @@
 
 import pytest
 
-from backburn.cli.again import Asked, again
-from backburn.cli.options import Given
 from backburn.errors import InputError
 from backburn.runs import new_record, write_run
+from backburn.services.given import Given
+from backburn.services.rerun import Asked, again
 
 CASE = {
     "model": "m.pt",

@@ -10,7 +10,7 @@ from ..data.sampling import stratified
 from ..errors import InputError
 from ..models.records import Origin
 from ..types import Case, Exam, Progress, Truth
-from .options import Given
+from .given import Given
 
 
 @dataclass(frozen=True, slots=True)

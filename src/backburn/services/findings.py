@@ -1,7 +1,7 @@
-"""Writing down what was found in a case: for `audit`, `repair`, `demo` and `bench`."""
+"""What was found in a case, as plain values and tables."""
 
-from dataclasses import asdict, replace
-from typing import Any, TypeVar
+from dataclasses import asdict
+from typing import Any
 
 from scipy.stats import binomtest
 
@@ -9,15 +9,10 @@ from ..config import to_toml
 from ..data.cells import csv_bytes
 from ..data.digest import digest
 from ..metrics import Found, Scores, judge, match
-from ..report.gallery import gather, ranked
-from ..report.gallery_files import gallery_files
 from ..toolkits.suspects import COLUMNS
 from ..types import Audit, LabeledImages, Progress, Unlearned
-from ..work.contract import Work
 from ..work.digests import digest_of_images, digest_of_model
 from .opened import Opened
-
-Result = TypeVar("Result", Audit, Unlearned)
 
 
 def case_digests(opened: Opened, method: object, review: str | None = None) -> dict[str, str]:
@@ -57,20 +52,6 @@ def match_truth(opened: Opened, result: Audit | Unlearned) -> Found | None:
     if opened.truth is None:
         return None
     return match(result.evidence, result.suspects, opened.truth)
-
-
-def exhibit(
-    opened: Opened, result: Result, budget: str, progress: Progress, work: Work
-) -> tuple[Result, dict[str, bytes]]:
-    """The result with its suspects by rank, and the files that show them.
-
-    What had to be searched to show them is in its boundary, too.
-    """
-    result = ranked(result)
-    gallery, boundary = gather(opened.case, result, budget, progress, work)
-    result = replace(result, boundary=boundary)
-    listed = {"suspects.csv": suspects_csv(opened.case.images, result)}
-    return result, {**listed, **gallery_files(gallery)}
 
 
 def suspects_csv(images: LabeledImages, result: Audit | Unlearned) -> bytes:

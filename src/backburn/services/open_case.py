@@ -17,8 +17,8 @@ from ..toolkits.backdoor_toolbox import read_backdoor_toolbox
 from ..toolkits.backdoorbench import read_backdoorbench
 from ..toolkits.imported import Imported
 from ..types import Case, Exam, LabeledImages, Progress
+from .given import Given
 from .opened import Opened
-from .options import Given
 
 
 def open_case(

@@ -11,7 +11,7 @@ from ..data.review import Decision, Review
 from ..data.reviews import COLUMNS, read_review
 from ..errors import InputError
 from ..types import LabeledImages, Unlearned
-from .casework import class_name
+from .findings import class_name
 
 REVIEW = "review.csv"
 

@@ -1,0 +1,50 @@
+"""What to do next after a command, as lines to paste into a shell."""
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from ..runs import Record
+
+
+def next_steps(record: Record, run: str) -> tuple[tuple[str, str], ...]:
+    """What to do after a run, and the command that does it; the most useful one first."""
+    report = ("look at what was found", command("report", run))
+    state = str((record.metrics.get("verdict") or {}).get("state"))
+    if record.command == "figures":
+        return (("look for the images behind the figures", _of_case("repair", record.arguments)),)
+    if record.command != "audit":
+        return (report, *_after_repair(record, run))
+    in_memory = bool(record.arguments.get("in_memory"))
+    if state in ("backdoored", "suspicious") and not in_memory:
+        return (report, ("repair the model", command("repair", run)))
+    return (report,)
+
+
+def _after_repair(record: Record, run: str) -> tuple[tuple[str, str], ...]:
+    verdict: Mapping[str, Any] = record.metrics.get("verdict") or {}
+    if record.command != "repair" or not verdict.get("suspects"):
+        return ()
+    if record.arguments.get("in_memory"):
+        return ()
+    return (("write the images without the poison", command("export", run, "cleaned")),)
+
+
+def next_lines(steps: tuple[tuple[str, str], ...]) -> str:
+    """The same for a terminal: a line each."""
+    width = max((len(line) for _, line in steps), default=0)
+    return "\n".join(
+        f"{'Next:' if place == 0 else '     '} {line:<{width}}  # {what}"
+        for place, (what, line) in enumerate(steps)
+    )
+
+
+def command(verb: str, *words: str) -> str:
+    """A command line of ours, as a shell takes it."""
+    return shlex.join(("backburn", verb, *words))
+
+
+def _of_case(verb: str, arguments: Mapping[str, Any]) -> str:
+    words = [str(arguments[name]) for name in ("model", "data") if arguments.get(name)]
+    arch = arguments.get("arch")
+    return command(verb, *words, *(("--arch", str(arch)) if arch else ()))
