@@ -34,6 +34,11 @@ def unknown_name(kind: str, name: str, known: Iterable[str], where: str = "") ->
     return InputError(f"unknown {kind} {name!r}{place}: {hint}")
 
 
+def missing_extra(what: str, package: str, extra: str) -> InputError:
+    """The error for what needs a package that is not installed, with the line that installs it."""
+    return InputError(f"{what} needs {package}: pip install 'backburn[{extra}]'")
+
+
 def first_line(error: BaseException) -> str:
     """What somebody else's error says, in at most one short line."""
     text = str(error).strip()

@@ -9,7 +9,7 @@ from ..data.reading import load_images
 from ..data.sampling import stratified
 from ..errors import InputError
 from ..models.records import Origin
-from ..types import Case, Exam, Progress, Truth
+from ..types import Case, Exam, LabeledImages, Progress, Truth
 from .given import Given
 
 
@@ -51,9 +51,17 @@ class Opened:
         """The case with a holdout of clean images, where one is named."""
         if holdout is None:
             return self
-        case = self.case
-        channels, height, width = case.images.pixels.shape[1:]
+        height, width = self.case.images.pixels.shape[2:]
         images = load_images(holdout, size=(height, width), progress=progress)
+        return self.with_holdout(images, holdout)
+
+    def with_holdout(self, images: LabeledImages, holdout: str) -> "Opened":
+        """The case with these clean images; `holdout` is what messages call them.
+
+        Raises:
+            InputError: other channels or classes than the training images have.
+        """
+        case, channels = self.case, self.case.images.pixels.shape[1]
         if images.pixels.shape[1] != channels:
             raise InputError(
                 f"{holdout} has images of {images.pixels.shape[1]} channels, the training images "

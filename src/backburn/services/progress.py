@@ -2,42 +2,25 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
+from typing import TypeAlias
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TaskID,
-    TextColumn,
-)
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
-from .steps import Step, brief, said_of
+from ..types import Progress as Told
+from ..types import silent
+from .notebook import NotebookBar, in_notebook
+from .steps import Step, said_of
+from .track import Track, words_of
 
 WORTH_A_LINE = 2.0
 """Seconds after which a log is told of a step; what is refused sooner is refused in one line."""
 WIDE = 100
 """Columns of a terminal that has room for speeds."""
-KNOWN = 0.1
-"""Share of the whole after which its own pace says how long the rest takes."""
-WORDS = {
-    "activations": "asking the model",
-    "predict": "asking the model",
-    "boundary": "searching the boundary",
-    "student": "retraining",
-    "restoration": "restoring labels",
-    "decoupling": "unlearning",
-    "refinement": "looking again",
-    "purification": "unlearning again",
-    "gallery": "drawing suspects",
-    "checks": "checking the repair",
-    "test": "measuring",
-}
-"""What goes on in a phase, where its name does not say so to everybody."""
 
 
 class Counted(ProgressColumn):
@@ -60,23 +43,19 @@ class ShowProgress:
     """Bars on a terminal, a line for each long step in a log, nothing where `quiet`."""
 
     def __init__(self, quiet: bool = False):
-        console = Console(stderr=True, highlight=False)
-        self._quiet = quiet
+        self._console = Console(stderr=True, highlight=False)
+        self._quiet, self._track, self._told = quiet, Track(), set[str]()
         self._bars: Progress | None = None
-        if not quiet and console.is_terminal:
+        self._whole: TaskID | None = None
+        self._own: TaskID | None = None
+        if not quiet and self._console.is_terminal:
             self._bars = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(bar_width=16),
-                Counted(console.width >= WIDE),
-                console=console,
+                Counted(self._console.width >= WIDE),
+                console=self._console,
                 transient=True,
             )
-        self._steps: tuple[Step, ...] = ()
-        self._at, self._share, self._planned = 0, 0.0, 0.0
-        self._whole: TaskID | None = None
-        self._own: TaskID | None = None
-        self._phase, self._done, self._began = "", 0, 0.0
-        self._told: set[str] = set()
 
     def __enter__(self) -> "ShowProgress":
         if self._bars:
@@ -94,34 +73,25 @@ class ShowProgress:
 
     def plan(self, steps: tuple[Step, ...]) -> None:
         """Say what will be done and about how long it takes; from now on it is told by step."""
-        self._steps, self._at, self._share = steps, 0, 0.0
-        self._planned = time.monotonic()
+        self._track = Track(steps)
         self.say((said_of(steps),) if steps else ())
         if self._bars and steps:
-            self._drop_own()
-            first = self._headline()
-            left = brief(sum(step.seconds for step in steps))
-            self._whole = self._bars.add_task(first, total=1.0, left=f"{left} left")
+            self._clear()
+            track = self._track
+            self._whole = self._bars.add_task(track.headline(), total=1.0, left=track.left())
 
     def __call__(self, phase: str, done: int, total: int, /) -> None:
-        begins = phase != self._phase or done < self._done
-        if begins:
-            self._phase, self._began = phase, time.monotonic()
-        self._done = done
-        moved = self._advance(phase, done, total)
+        begins = self._track.note(phase, done, total)
         if self._bars:
-            self._draw(phase, done, total, begins, moved)
+            self._draw(self._bars, done, total, begins)
         elif not self._quiet:
-            self._log(phase)
+            self._log()
 
     def finish(self, tell: Callable[[], None]) -> None:
         """The steps are done: say what came of them, and show what follows by itself."""
-        self._steps, self._told = (), set()
+        self._track, self._told = Track(), set()
         if self._bars:
-            self._drop_own()
-            if self._whole is not None:
-                self._bars.remove_task(self._whole)
-                self._whole = None
+            self._clear()
             self._bars.stop()
         if not self._quiet:
             tell()
@@ -131,54 +101,54 @@ class ShowProgress:
 
     def say(self, lines: Iterable[str]) -> None:
         """Lines about what was found, beside the bars."""
-        console = self._bars.console if self._bars else Console(stderr=True, highlight=False)
         for line in () if self._quiet else lines:
-            console.print(line, markup=False, soft_wrap=True)
+            self._console.print(line, markup=False, soft_wrap=True)
 
-    def _advance(self, phase: str, done: int, total: int) -> bool:
-        """Whether another step has begun. A phase that comes again does not lead back."""
-        owner = (n for n, s in enumerate(self._steps) if phase in s.phases and n >= self._at)
-        place = next(owner, None)
-        if place is None or not self._steps:
-            return False
-        moved, self._at = place > self._at, place
-        seconds = [step.seconds for step in self._steps]
-        within = done / total if total else 0.0
-        share = (sum(seconds[:place]) + within * seconds[place]) / max(sum(seconds), 1e-9)
-        self._share = max(self._share, min(1.0, share))
-        return moved
-
-    def _headline(self) -> str:
-        step = self._steps[self._at]
-        return f"step {self._at + 1} of {len(self._steps)}: {step.words}"
-
-    def _draw(self, phase: str, done: int, total: int, begins: bool, moved: bool) -> None:
-        bars = self._bars
-        assert bars is not None  # noqa: S101  asked for by the caller
+    def _draw(self, bars: Progress, done: int, total: int, begins: bool) -> None:
+        track = self._track
         if self._whole is not None:
-            if moved:
-                bars.update(self._whole, description=self._headline())
-            bars.update(self._whole, completed=self._share, left=self._left())
-        if begins:
-            self._drop_own()
+            bars.update(self._whole, description=track.headline(), completed=track.share)
+            bars.update(self._whole, left=track.left())
+        if begins and self._own is not None:
+            bars.remove_task(self._own)
+            self._own = None
         if self._own is None:
-            self._own = bars.add_task(WORDS.get(phase, phase), total=total or None)
+            self._own = bars.add_task(words_of(track.phase), total=total or None)
         bars.update(self._own, completed=done, total=total or None)
 
-    def _drop_own(self) -> None:
-        if self._bars and self._own is not None:
-            self._bars.remove_task(self._own)
-            self._own = None
+    def _clear(self) -> None:
+        for task in (self._own, self._whole):
+            if self._bars and task is not None:
+                self._bars.remove_task(task)
+        self._own = self._whole = None
 
-    def _left(self) -> str:
-        """The time that is left: as estimated at first, then as the work has gone so far."""
-        spent, planned = time.monotonic() - self._planned, sum(s.seconds for s in self._steps)
-        whole = spent / self._share if self._share > KNOWN else planned
-        return f"{brief(whole * (1 - self._share))} left"
-
-    def _log(self, phase: str) -> None:
-        headline = self._headline() if self._steps else WORDS.get(phase, phase)
-        if headline not in self._told and time.monotonic() - self._began > WORTH_A_LINE:
+    def _log(self) -> None:
+        headline = self._track.headline()
+        long = time.monotonic() - self._track.phase_began > WORTH_A_LINE
+        if long and headline not in self._told:
             self._told.add(headline)
-            line = Console(stderr=True, highlight=False, markup=False)
-            line.print(f"{headline} ...", soft_wrap=True)
+            self.say((f"{headline} ...",))
+
+
+Plan: TypeAlias = Callable[[tuple[Step, ...]], None]
+"""Is told of the steps that are planned."""
+
+
+@contextmanager
+def shown(progress: Told | bool | None) -> Iterator[tuple[Told, Plan]]:
+    """What a caller in Python wants to see of the progress, and who is told of the steps.
+
+    Args:
+        progress: None for a bar in a terminal or notebook, True for one anywhere, False for none,
+            or a function of one's own.
+    """
+    if callable(progress):
+        yield progress, lambda _: None
+    elif progress is not False and in_notebook():
+        with NotebookBar() as bar:
+            yield bar, bar.plan
+    elif progress or (progress is None and sys.stderr.isatty()):
+        with ShowProgress() as bars:
+            yield bars, bars.plan
+    else:
+        yield silent, lambda _: None

@@ -66,6 +66,11 @@ def again(asked: Asked) -> Asked:
     record = read_record(run)
     if record.command not in ("audit", "repair"):
         raise InputError(f"{run} is a run of {record.command}: give a run of audit or repair")
+    if record.arguments.get("in_memory"):
+        raise InputError(
+            f"{run} looked at a model or images in memory: call backburn.repair there, or give "
+            "MODEL and DATA"
+        )
     more = [name for name in asked.given.said() if name not in ("model", "arch", "cache")]
     if more := [f"--{name.replace('_', '-')}" for name in more]:
         raise InputError(f"{run} says itself what it looked at: leave out {' and '.join(more)}")

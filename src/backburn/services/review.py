@@ -12,6 +12,7 @@ from ..data.reviews import COLUMNS, read_review
 from ..errors import InputError
 from ..types import LabeledImages, Unlearned
 from .findings import class_name
+from .opened import Opened
 
 REVIEW = "review.csv"
 
@@ -44,6 +45,26 @@ def open_review(path: str | None, images: LabeledImages) -> Reviewed | None:
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error}") from error
     return Reviewed(review, tuple(rows), path, digest)
+
+
+def reviewed_in_memory(review: Review | None, opened: Opened) -> Reviewed | None:
+    """Decisions that came as a `Review`, with the rows that a `review.csv` of them has."""
+    if review is None:
+        return None
+    images = opened.case.images
+    words = {int(each): each.name.lower() for each in Decision}
+    columns = (review.index.tolist(), review.decision.tolist(), review.label.tolist())
+    rows = tuple(
+        {
+            "image": images.name_of(row),
+            "given_label": class_name(images, int(images.labels[row])),
+            "restored_label": class_name(images, label),
+            "decision": words[decision],
+            "label": class_name(images, label),
+        }
+        for row, decision, label in zip(*columns, strict=True)
+    )
+    return Reviewed(review, rows, "", "")
 
 
 def answers(review: Review, repaired: Unlearned, images: LabeledImages) -> list[str]:

@@ -14,6 +14,7 @@ from ..metrics import Found, Scores
 from ..models.classifier import Classifier
 from ..models.inference import device_of
 from ..models.loading import dump_model
+from ..models.wrapping import Wrapped
 from ..models.writing import dump_like, dump_weights
 from ..report.checks import measure_checks
 from ..report.gallery import gather, ranked
@@ -95,7 +96,8 @@ def _model_files(opened: Opened, result: Unlearned) -> dict[str, bytes]:
         return dump_like(opened.origin, result.model)
     if isinstance(result.model, Classifier):
         return {"model.safetensors": dump_model(result.model)}
-    return {"model.safetensors": dump_weights(result.model)}
+    own = result.model.net if isinstance(result.model, Wrapped) else result.model
+    return {"model.safetensors": dump_weights(own)}
 
 
 def write_outcome(path: Path, outcome: Outcome) -> Record:
