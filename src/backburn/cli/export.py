@@ -39,10 +39,11 @@ def command(run: str, dest: str, data: str | None, layout: str, cure: str, as_js
     """
     from pathlib import Path
 
+    from ..report.next_steps import next_steps
     from ..runs import read_record
     from ..services.export import export_images, export_model
     from .jobs import job
-    from .screen import print_json
+    from .screen import print_json, print_next
 
     planned, record = job("export", dest, "DEST"), read_record(Path(run))
     with planned.going():
@@ -55,4 +56,5 @@ def command(run: str, dest: str, data: str | None, layout: str, cure: str, as_js
     else:
         click.echo(", ".join(f"{key} {value}" for key, value in written.items()))
         click.echo(f"folder: {planned.path}")
+        print_next(*next_steps(read_record(planned.path), str(planned.path)))
     return 0

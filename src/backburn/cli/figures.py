@@ -45,13 +45,14 @@ def command(
     from ..config import configure, to_toml
     from ..models.inference import best_device
     from ..report.figures import figure_files
+    from ..report.next_steps import next_steps
     from ..report.portrait import portray
     from ..runs import Stopwatch, new_record, write_run
     from ..services.findings import case_digests
     from ..services.open_case import open_case
     from ..services.progress import ShowProgress
     from .jobs import job
-    from .screen import print_json
+    from .screen import print_json, print_next
 
     burn, where = configure(BURN(), config, settings), best_device(device)
     planned, watch = job("figures", out), Stopwatch()
@@ -77,4 +78,5 @@ def command(
     else:
         click.echo("\n".join(sorted(name for name in drawn if name.endswith(".png"))))
         click.echo(f"run: {planned.path}")
+        print_next(*next_steps(record, str(planned.path)))
     return 0

@@ -20,11 +20,12 @@ def command(folder: str, as_json: bool) -> int:
     from rich.table import Table
 
     from ..errors import InputError, printable
+    from ..report.next_steps import command_line, next_steps
     from ..report.words import per_cent
     from ..runs import RECORD, read_record
     from ..runs.locks import is_claimed
     from ..runs.unfinished import lock_of, unfinished
-    from .screen import print_json
+    from .screen import print_json, print_next
 
     root = Path(folder)
     if not root.is_dir():
@@ -62,4 +63,9 @@ def command(folder: str, as_json: bool) -> int:
         state = "under way" if is_claimed(lock_of(path)) else f"to go on: {each.shown()}"
         line = f"{path}: not finished, begun {each.created}; {state}"
         console.print(printable(line), markup=False, soft_wrap=True)
+    if records:
+        record, path = records[-1]
+        print_next(*next_steps(record, str(path)))
+    else:
+        print_next(("the whole chain on handwritten digits", command_line("demo")))
     return 0

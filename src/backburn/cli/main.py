@@ -9,7 +9,10 @@ import warnings
 
 import click
 
-VERBS = ("demo", "attack", "audit", "repair", "export", "figures", "report", "serve", "ls", "bench")
+VERBS = (
+    "demo", "attack", "audit", "repair", "export", "figures", "report", "serve", "ls", "bench",
+    "doctor",
+)  # fmt: skip
 BAD_INPUT = 2
 EXIT_CODES = {"clean": 0, "backdoored": 3, "suspicious": 4, "abstained": 5}
 

@@ -6,12 +6,19 @@ from typing import Any
 import click
 from rich.console import Console
 
-from ..report.next_steps import next_lines, next_steps
+from ..report.next_steps import next_steps
 from ..runs import Record
 from ..services.review import review_line
 from ..services.run import Outcome
 from ..types import Unlearned
-from .screen import found_line, print_json, print_verdict, scores_table, seconds_line
+from .screen import (
+    found_line,
+    print_json,
+    print_next,
+    print_verdict,
+    scores_table,
+    seconds_line,
+)
 
 
 def tell(outcome: Outcome) -> None:
@@ -50,4 +57,4 @@ def tell_end(record: Record, path: Path, as_json: bool) -> None:
         line = f"\n{seconds_line(record.seconds)}"
         console.print(line, soft_wrap=True)
     console.print(f"run: {path}", soft_wrap=True, markup=False)
-    console.print(next_lines(next_steps(record, str(path))), soft_wrap=True, markup=False)
+    print_next(*next_steps(record, str(path)))

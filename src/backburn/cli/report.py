@@ -1,12 +1,20 @@
 """`backburn report`: one page that shows what a run found."""
 
+from typing import TYPE_CHECKING
+
 import click
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @click.command("report", short_help="Show what a run found, as one page.")
 @click.argument("run", metavar="RUN")
 @click.option("--out", help="The page's file.  [default: RUN/report.html]")
-def command(run: str, out: str | None) -> int:
+@click.option("--sarif", is_flag=True, help="Also RUN/report.sarif, for code scanning.")
+@click.option("--model-card", is_flag=True, help="Also RUN/model-card.md, about the model.")
+@click.option("--mlbom", is_flag=True, help="Also RUN/mlbom.cdx.json, as CycloneDX has it.")
+def command(run: str, out: str | None, sarif: bool, model_card: bool, mlbom: bool) -> int:
     """Write one HTML page about RUN: the verdict, the suspects to look at, figures, cost.
 
     RUN is what audit, repair or demo wrote. The page needs no network and no other file, so it can
@@ -15,29 +23,62 @@ def command(run: str, out: str | None) -> int:
 
     \b
     backburn report runs/repair-20261125-055005
+    backburn report audit --sarif --model-card --mlbom
     """
     from pathlib import Path
 
     from ..errors import InputError
-    from ..report.kept import run_files
-    from ..report.pictures import plotting
+    from ..report.auditors import auditors_files
+    from ..report.next_steps import after_report
     from ..report.rendering import page_of
-    from ..report.show import Figures
-    from ..runs import plan_file, write_whole
+    from ..runs import plan_file, read_record, write_whole
+    from .screen import print_next
 
-    path = Path(out) if out is not None else Path(run) / "report.html"
+    folder = Path(run)
+    path = Path(out) if out is not None else folder / "report.html"
     if out is not None:
         plan_file(path)
     elif path.is_dir():
         raise InputError(f"{path} is a folder: give another --out")
-    write_whole(path, page_of(Path(run)))
+    _draw_missing(folder)
+    write_whole(path, page_of(folder))
     click.echo(f"report: {path}")
+    wanted = {"sarif": sarif, "model-card": model_card, "mlbom": mlbom}
+    for name, content in auditors_files(folder, [key for key in wanted if wanted[key]]).items():
+        write_whole(folder / name, content)
+        click.echo(f"{name.partition('.')[0]}: {folder / name}")
     if out is None:
-        try:
-            plotting()
-        except InputError as error:
-            click.echo(f"backburn: {error}; the page has them all the same", err=True)
-        else:
-            Figures(run_files(Path(run))).save(Path(run) / "figures")
-            click.echo(f"figures: {Path(run) / 'figures'}")
+        _draw_figures(folder)
+    print_next(*after_report(read_record(folder), str(folder), str(path)))
     return 0
+
+
+def _draw_missing(run: "Path") -> None:
+    """The pictures of a run that was stopped before they were drawn."""
+    from ..runs import read_record
+
+    if (run / "gallery.json").is_file() or not (run / "result.safetensors").is_file():
+        return
+    if read_record(run).command not in ("audit", "repair"):
+        return
+    from ..services.pictures import complete
+    from ..services.progress import ShowProgress
+
+    with ShowProgress() as progress:
+        complete(run, progress)
+
+
+def _draw_figures(run: "Path") -> None:
+    """The figures as files, where what draws them is installed."""
+    from ..errors import InputError
+    from ..report.kept import run_files
+    from ..report.pictures import plotting
+    from ..report.show import Figures
+
+    try:
+        plotting()
+    except InputError as error:
+        click.echo(f"backburn: {error}; the page has them all the same", err=True)
+        return
+    Figures(run_files(run)).save(run / "figures")
+    click.echo(f"figures: {run / 'figures'}")

@@ -4,16 +4,19 @@ import sys
 from collections.abc import Mapping
 from math import ceil, isnan
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ..metrics import Found, Scores
+from ..report.next_steps import command_line, next_lines
 from ..report.words import per_cent, why_accused
 from ..runs import to_json
-from ..types import LabeledImages
+
+if TYPE_CHECKING:  # a list of runs is shown without torch
+    from ..metrics import Found, Scores
+    from ..types import LabeledImages
 
 
 def print_json(value: Any) -> None:
@@ -21,19 +24,25 @@ def print_json(value: Any) -> None:
     sys.stdout.write(to_json(value).decode())
 
 
-def print_made(scores: Scores, images: LabeledImages, test: LabeledImages, path: Path) -> None:
+def print_made(
+    scores: "Scores", images: "LabeledImages", test: "LabeledImages", path: Path
+) -> None:
     """What `attack` made."""
     console = Console(highlight=False)
     console.print(scores_table({"victim": scores}))
     console.print(
         f"{len(images)} training images, {len(test)} test images{_skipped(images)}", markup=False
     )
-    console.print(
-        f"\nThe victim is in {path}\nNext: backburn audit {path}", soft_wrap=True, markup=False
-    )
+    console.print(f"\nThe victim is in {path}", soft_wrap=True, markup=False)
+    print_next(("is it backdoored?", command_line("audit", str(path))))
 
 
-def print_verdict(images: LabeledImages, verdict: Mapping[str, Any]) -> None:
+def print_next(*steps: tuple[str, str]) -> None:
+    """What to do next: a line each, with a command to paste."""
+    Console(highlight=False).print(next_lines(steps), soft_wrap=True, markup=False)
+
+
+def print_verdict(images: "LabeledImages", verdict: Mapping[str, Any]) -> None:
     """The verdict in one sentence."""
     console = Console(highlight=False)
     colors = {"clean": "green", "suspicious": "yellow", "backdoored": "red", "abstained": "yellow"}
@@ -70,7 +79,7 @@ def _what_to_do(p_value: float) -> str:
     )
 
 
-def scores_table(rows: Mapping[str, Scores | None]) -> Table:
+def scores_table(rows: "Mapping[str, Scores | None]") -> Table:
     """ACC, ASR and RA in per cent, a row a model."""
     table = Table("", *(name for name in ("ACC", "ASR", "RA")), box=None, pad_edge=False)
     for column in table.columns[1:]:
@@ -81,7 +90,7 @@ def scores_table(rows: Mapping[str, Scores | None]) -> Table:
     return table
 
 
-def found_line(found: Found) -> str:
+def found_line(found: "Found") -> str:
     """TPR, FPR and the share of right labels, in words."""
     return (
         f"suspects: TPR {per_cent(found.tpr)}, FPR {per_cent(found.fpr)}, "
@@ -105,7 +114,7 @@ def _of_all(verdict: Mapping[str, Any]) -> str:
     )
 
 
-def _skipped(images: LabeledImages) -> str:
+def _skipped(images: "LabeledImages") -> str:
     if not images.skipped:
         return ""
     named = "; ".join(images.skipped[:3]) + ("; ..." if len(images.skipped) > 3 else "")

@@ -32,6 +32,8 @@ def command(
     from pathlib import Path
 
     from ..errors import InputError
+    from ..report.next_steps import command_line
+    from .screen import print_next
     from .serving import easel_of, open_served
     from .stopping import StoppedError
 
@@ -54,6 +56,8 @@ def command(
             serve(Desk(finished, book, easel), port, _said, not no_browser)
         except StoppedError:
             click.echo(f"\nstopped: {len(book.decided)} decided, in {path}")
+            line = command_line("repair", run, "--review", str(path))
+            print_next(("repair as you decided", line))
     return 0
 
 

@@ -8,8 +8,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ..errors import InputError
 from ..markup import Facts, Shown
 from .plain import from_json
@@ -56,6 +54,8 @@ def new_record(
     device: str,
 ) -> Record:
     """A record of this machine and moment."""
+    import torch  # a list of runs is shown without it
+
     created = datetime.now(timezone.utc).isoformat(timespec="seconds")
     return Record(
         command,

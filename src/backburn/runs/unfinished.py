@@ -7,8 +7,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ..errors import InputError
 from .places import BEGUN, LOCK, work_of
 from .plain import from_json, to_json
@@ -41,6 +39,8 @@ class Begun:
 
 def begin(command: str, line: tuple[str, ...], arguments: Mapping[str, Any]) -> Begun:
     """A run that begins now, of the arguments that are said; plain values."""
+    import torch  # a list of runs is shown without it
+
     said = {name: value for name, value in arguments.items() if not _unsaid(value)}
     plain = from_json(to_json(said), dict)
     now = datetime.now(timezone.utc).isoformat(timespec="seconds")

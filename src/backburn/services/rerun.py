@@ -11,6 +11,8 @@ from pathlib import Path
 import msgspec
 
 from ..attacks.folder import is_victim
+from ..burn.base import Unlearning
+from ..catalogue import method_named
 from ..errors import InputError, first_line
 from ..runs import RECORD, read_record
 from .given import Given
@@ -92,6 +94,11 @@ def again(asked: Asked) -> Asked:
         asked.config or (str(own) if own else None),
         str(run),
     )
+
+
+def method_of(asked: Asked) -> Unlearning:
+    """The method that a run was made by, before its settings are laid over it."""
+    return method_named(asked.method or "default")()
 
 
 def changed_since(run: str | None, made_of: Mapping[str, str]) -> tuple[str, ...]:

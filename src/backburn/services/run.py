@@ -24,6 +24,7 @@ from ..types import Audit, Progress, Unlearned
 from ..work.contract import HERE, Work
 from .findings import match_truth, suspects_csv, verdict_summary
 from .opened import Opened
+from .result_file import RESULT, dump_result
 from .review import REVIEW, Reviewed, counts_of, review_csv
 
 
@@ -82,6 +83,7 @@ class Outcome:
             "config.toml": to_toml(self.method),
             "verdict.json": to_json(verdict_summary(self.opened, result)),
             "suspects.csv": suspects_csv(images, result),
+            RESULT: dump_result(result),
         }
         if not isinstance(result, Unlearned):
             return files
@@ -135,14 +137,16 @@ def add_pictures(
     budget = outcome.method.search_budget
     with watch("gallery"):
         gallery, boundary = gather(opened.case, result, budget, progress, work)
-        listed = suspects_csv(opened.case.images, replace(result, boundary=boundary))
+        result = replace(result, boundary=boundary)
+        listed = suspects_csv(opened.case.images, result)
     metrics = dict(record.metrics)
     if isinstance(result, Unlearned):
         with watch("checks"):
             metrics["checks"] = measure_checks(opened.case, result, budget, progress)
     spent = {phase: round(seconds, 3) for phase, seconds in watch.seconds.items()}
     record = replace(record, metrics=metrics, seconds={**record.seconds, **spent})
-    files = {"suspects.csv": listed, **gallery_files(gallery), RECORD: to_json(record)}
+    files = {"suspects.csv": listed, RESULT: dump_result(result), **gallery_files(gallery)}
+    files[RECORD] = to_json(record)
     for name, content in files.items():
         write_whole(path / name, content)
     return record

@@ -5,17 +5,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
+from ..data.cells import read_csv
 from ..errors import InputError
 from ..markup import Facts, Shown
 from ..models.loading import load_model
-from ..report.gallery import Suspect
-from ..report.gallery_files import read_gallery
 from ..runs import Record, read_record
-from ..types import Suspects, Verdict
+from ..toolkits.suspects import COLUMNS, SUSPECTS
+from ..types import Audit, Evidence, Suspects, Verdict
 from .export import model_of
+from .result_file import RESULT, read_result
 
 COMMANDS = ("audit", "repair", "demo")
 
@@ -27,18 +27,30 @@ class SavedRun(Shown):
     Args:
         path: its folder.
         record: what made it, and its figures.
-        verdict: without what single classes showed, which is in `record.metrics["verdict"]`.
-        suspects: by score, highest first.
+        found: verdict (what single classes showed is in `record.metrics["verdict"]`), suspects by
+            score, evidence and boundary.
         names: the file or row of each suspect.
-        classes: the names of the classes.
     """
 
     path: Path
     record: Record
-    verdict: Verdict
-    suspects: Suspects
+    found: Audit
     names: tuple[str, ...]
-    classes: tuple[str, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict on the whole case."""
+        return self.found.verdict
+
+    @property
+    def suspects(self) -> Suspects:
+        """By score, highest first."""
+        return self.found.suspects
+
+    @property
+    def evidence(self) -> Evidence:
+        """A score for every image."""
+        return self.found.evidence
 
     @cached_property
     def model(self) -> nn.Module:
@@ -58,7 +70,8 @@ class SavedRun(Shown):
 
     def __str__(self) -> str:
         verdict = self.verdict
-        targets = ", ".join(str(self.classes[label]) for label in verdict.target_labels)
+        told = self.record.metrics["verdict"].get("target_names") or verdict.target_labels
+        targets = ", ".join(map(str, told))
         chance = "" if verdict.p_value != verdict.p_value else f" (p = {verdict.p_value:.2g})"
         return "\n".join(
             (
@@ -81,13 +94,20 @@ def load_run(folder: str | Path) -> SavedRun:
     record = read_record(path)
     if record.command not in COMMANDS:
         raise InputError(f"{path} is a run of {record.command}: give one of audit, repair or demo")
-    gallery = read_gallery(path)
-    verdict = _verdict(record.metrics.get("verdict"), path)
-    names = tuple(each.image for each in gallery.suspects)
-    return SavedRun(path, record, verdict, _suspects(gallery.suspects), names, gallery.classes)
+    found = read_result(path, verdict_of(record, path))
+    names = tuple(row["image"] for row in read_csv(path / SUSPECTS, COLUMNS))
+    if len(names) != len(found.suspects):
+        raise InputError(f"{path / SUSPECTS} and {RESULT} do not go together: make the run again")
+    return SavedRun(path, record, found, names)
 
 
-def _verdict(told: Any, path: Path) -> Verdict:
+def verdict_of(record: Record, path: Path) -> Verdict:
+    """The verdict in a record, without what single classes showed.
+
+    Raises:
+        InputError: there is none.
+    """
+    told: Any = record.metrics.get("verdict")
     try:
         chance = told["p_value"]
         return Verdict(
@@ -98,15 +118,3 @@ def _verdict(told: Any, path: Path) -> Verdict:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"the record of {path} has no verdict: make the run again") from error
-
-
-def _suspects(found: tuple[Suspect, ...]) -> Suspects:
-    def column(name: str, kind: torch.dtype) -> torch.Tensor:
-        return torch.tensor([getattr(each, name) for each in found], dtype=kind)
-
-    return Suspects(
-        column("row", torch.int64),
-        column("given", torch.int64),
-        column("restored", torch.int64),
-        column("confidence", torch.float32),
-    )
