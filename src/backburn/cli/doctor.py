@@ -34,12 +34,16 @@ def command(as_json: bool) -> int:
     table = Table("", "", "", box=None, show_header=False, pad_edge=False)
     for check in checks:
         mark, color = MARKS[check.state]
-        told = escape(check.found) + (f"\n[bold]{escape(check.remedy)}[/]" if check.remedy else "")
-        table.add_row(f"[{color}]{mark}[/]", escape(check.name), told)
+        table.add_row(f"[{color}]{mark}[/]", escape(check.name), escape(check.found))
     console = Console(highlight=False)
     console.print(table)
+    for state, head in (("broken", "What is broken"), ("missing", "What is missing")):
+        lines = dict.fromkeys(c.remedy for c in checks if c.state == state and c.remedy)
+        if lines:
+            console.print(f"\n{head} is mended by:")
+        for line in lines:
+            console.print(f"    {line}", markup=False, soft_wrap=True)
     if is_well(checks):
+        console.print()
         print_next(("the whole chain on handwritten digits", command_line("demo")))
-    else:
-        console.print("\nSomething that is installed does not work: the lines in bold mend it.")
     return 0 if is_well(checks) else 1

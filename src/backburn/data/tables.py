@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import InputError, first_line
+from .class_names import class_names
 from .labels import from_texts
 from .rows import Picture, Row, Rows
 from .trees import inside
@@ -64,18 +65,6 @@ def arrow_rows(schema: pa.Schema, batches: Batches, where: str, root: Path | Non
             yield Row(f"row {number}", _picture(picture, root), said)
 
     return Rows(where, read, names)
-
-
-def class_names(schema: pa.Schema, where: str) -> tuple[str, ...]:
-    """The names in the schema's own metadata, where its label column has some."""
-    import datasets
-
-    try:
-        features = datasets.Features.from_arrow_schema(schema)
-    except Exception as error:  # metadata may say anything, and the library raises anything
-        raise unreadable(where, error) from None
-    label = next((features[name] for name in LABELS if name in features), None)
-    return tuple(getattr(label, "names", None) or ())
 
 
 def _reading(ask: Callable[[], Any], where: str) -> Any:

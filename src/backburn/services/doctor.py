@@ -25,7 +25,7 @@ FEATURES: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("figures, backburn.show", ("matplotlib",), "figures"),
     ("serve", ("starlette", "uvicorn"), "serve"),
     ("suspects.to_pandas()", ("pandas",), "pandas"),
-    ("SSIM of triggers", ("skimage",), "images"),
+    ("SSIM of triggers in bench", ("skimage",), "benchmark"),
     ("cleanlab's issues", ("cleanlab",), "cleanlab"),
     ("--ray", ("ray",), "ray"),
 )
@@ -36,7 +36,7 @@ PACKAGES = {"sklearn": "scikit-learn", "PIL": "pillow", "skimage": "scikit-image
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One line: what it is about, how it is, what was found, and what to do where it is not well."""
+    """One line: what it is about, how it is, what was found, and what would mend it."""
 
     name: str
     state: State
@@ -55,19 +55,15 @@ def is_well(checks: Iterable[Check]) -> bool:
 
 
 def _python() -> Check:
-    well = sys.version_info >= (3, 10)
+    state: State = "ok" if sys.version_info >= (3, 10) else "broken"
     found = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
-    return Check(
-        "Python", "ok" if well else "broken", found, "" if well else "install 3.10 or newer"
-    )
+    return Check("Python", state, found)
 
 
 def _torch() -> Check:
     error = _fault("torch")
     if error is not None:
-        return Check(
-            "PyTorch", "broken", error, f"pip install torch (CPU only: --index-url {CPU_INDEX})"
-        )
+        return Check("PyTorch", "broken", error, "pip install --force-reinstall torch")
     import torch
 
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
@@ -110,7 +106,9 @@ def _feature(name: str, modules: tuple[str, ...], extra: str) -> Check:
     broken = [f"{_package(module)}: {error}" for module, error in faults.items() if error]
     if broken:
         again = " ".join(_package(module) for module in modules if faults[module])
-        return Check(name, "broken", "; ".join(broken), f"pip install --force-reinstall {again}")
+        pair = any("torchvision" in error for error in broken)  # mended by the pair's line
+        remedy = "" if pair else f"pip install --force-reinstall {again}"
+        return Check(name, "broken", "; ".join(broken), remedy)
     found = ", ".join(f"{_package(module)} {_version(_package(module))}" for module in modules)
     return Check(name, "ok", found)
 
