@@ -53,6 +53,17 @@ def after_report(record: Record, run: str, page: str) -> tuple[tuple[str, str], 
     return (*steps, ("repair as you decided there", line))
 
 
+def on_page(record: Record, run: str) -> tuple[tuple[str, str], ...]:
+    """What a page offers: the same without the report itself."""
+    steps = [step for step in next_steps(record, run) if not step[1].startswith("backburn report")]
+    verdict = record.metrics.get("verdict") or {}
+    can_repair = record.command != "demo" and not record.arguments.get("in_memory")
+    if can_repair and verdict.get("suspects"):
+        line = command_line("repair", run, "--review", "review.csv")
+        steps.append(("repair as you decide below", line))
+    return tuple(steps)
+
+
 def _opening(page: str) -> str:
     """The command that opens a file in the browser; Python's own does so everywhere."""
     return shlex.join(("python", "-m", "webbrowser", "-t", page))

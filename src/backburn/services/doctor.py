@@ -76,7 +76,7 @@ def _pair() -> Check:
     own, other = _version("torch"), _version("torchvision")
     name = "torch with torchvision"
     if own is None or other is None:
-        return Check(name, "missing", "no torchvision", "only needed for its networks")
+        return Check(name, "missing", "no torchvision; only its own networks need it")
     wanted = torchvision_for(own)
     build = f" --index-url {CPU_INDEX}" if "+cpu" in own else ""
     remedy = f"pip install --force-reinstall --no-deps 'torchvision=={wanted}.*'{build}"
