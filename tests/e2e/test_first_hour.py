@@ -22,6 +22,8 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 import backburn
+from backburn.services.python_data import given_images
+from backburn.types import silent
 
 MEAN, STD = 0.3, 0.2
 STARTED = 0.5

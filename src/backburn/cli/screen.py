@@ -58,7 +58,8 @@ def print_verdict(images: "LabeledImages", verdict: Mapping[str, Any]) -> None:
         console.print(f"{begin}: {verdict['reason']}", markup=False, soft_wrap=True)
     for tried in verdict["classes"]:
         if tried["label"] in verdict["target_labels"]:
-            console.print(why_accused(tried, verdict["suspects"] > 0), markup=False, soft_wrap=True)
+            why = why_accused(tried, verdict["suspects"] > 0)
+            console.print(f"{why}.", markup=False, soft_wrap=True)
     if verdict["state"] == "suspicious" and not verdict["reason"]:
         console.print(_what_to_do(verdict["p_value"]), markup=False, soft_wrap=True)
     console.print(
