@@ -38,7 +38,7 @@ def command(
     from ..services.cases import repair_case
     from ..services.opened import Opened
     from ..services.progress import ShowProgress
-    from ..services.run import add_pictures, write_outcome
+    from ..services.run import write_with_pictures
     from ..services.steps import demo_steps
     from .jobs import job
     from .mending import tell, tell_end
@@ -58,8 +58,7 @@ def command(
         opened = Opened(victim.case(), len(victim.images), victim.truth, made.exam)
         given = {"attack": "badnets", "data": "digits", "rate": 0.05}
         outcome = repair_case("demo", opened, given, burn, seed, watch, progress, work)
-        record = write_outcome(planned.path, outcome)
         progress.finish(partial(tell, outcome))
-        record = add_pictures(planned.path, record, outcome, progress, work)
+        record = write_with_pictures(planned.path, outcome, progress, work)
     tell_end(record, planned.path, as_json)
     return 0

@@ -7,6 +7,8 @@ import click
 from ..runs import Record, claimed, read_record, work_of
 from ..runs.places import clear, is_run, remove_empty
 from ..runs.unfinished import Begun, goes_on, lock_of
+from ..services.pictures import complete
+from ..services.progress import ShowProgress
 from .main import EXIT_CODES
 from .screen import print_json
 
@@ -21,6 +23,8 @@ def look_at(path: Path, before: Begun, now: Begun, as_json: bool) -> None:
     lines = goes_on(path, before, now)
     if is_run(path):
         with claimed(lock_of(path), str(path)):
+            with ShowProgress(quiet=as_json) as progress:
+                complete(path, progress, now.arguments.get("arch"))
             clear(work_of(path))
         remove_empty(work_of(path))
         record = read_record(path)

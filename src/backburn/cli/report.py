@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 @click.option("--sarif", is_flag=True, help="Also RUN/report.sarif, for code scanning.")
 @click.option("--model-card", is_flag=True, help="Also RUN/model-card.md, about the model.")
 @click.option("--mlbom", is_flag=True, help="Also RUN/mlbom.cdx.json, as CycloneDX has it.")
-def command(run: str, out: str | None, sarif: bool, model_card: bool, mlbom: bool) -> int:
+@click.option("--arch", help="The network, where a stopped run's is code of your own.")
+def command(
+    run: str, out: str | None, sarif: bool, model_card: bool, mlbom: bool, arch: str | None
+) -> int:
     """Write one HTML page about RUN: the verdict, the suspects to look at, figures, cost.
 
     RUN is what audit, repair or demo wrote. The page needs no network and no other file, so it can
@@ -40,7 +43,7 @@ def command(run: str, out: str | None, sarif: bool, model_card: bool, mlbom: boo
         plan_file(path)
     elif path.is_dir():
         raise InputError(f"{path} is a folder: give another --out")
-    _draw_missing(folder)
+    _draw_missing(folder, arch)
     write_whole(path, page_of(folder))
     click.echo(f"report: {path}")
     wanted = {"sarif": sarif, "model-card": model_card, "mlbom": mlbom}
@@ -53,19 +56,22 @@ def command(run: str, out: str | None, sarif: bool, model_card: bool, mlbom: boo
     return 0
 
 
-def _draw_missing(run: "Path") -> None:
+def _draw_missing(run: "Path", arch: str | None) -> None:
     """The pictures of a run that was stopped before they were drawn."""
+    from ..errors import InputError
     from ..runs import read_record
+    from ..runs.locks import held, is_claimed
+    from ..runs.unfinished import lock_of
 
-    if (run / "gallery.json").is_file() or not (run / "result.safetensors").is_file():
+    if "gallery" in read_record(run).seconds:
         return
-    if read_record(run).command not in ("audit", "repair"):
-        return
+    if is_claimed(lock_of(run)):
+        raise InputError(held(lock_of(run), str(run)))
     from ..services.pictures import complete
     from ..services.progress import ShowProgress
 
     with ShowProgress() as progress:
-        complete(run, progress)
+        complete(run, progress, arch)
 
 
 def _draw_figures(run: "Path") -> None:

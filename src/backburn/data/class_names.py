@@ -9,6 +9,7 @@ import pyarrow as pa
 from ..errors import InputError, first_line
 
 KEY = b"huggingface"
+KINDS = ("ClassLabel", "Value")
 LABELS = ("label", "labels", "fine_label")
 
 
@@ -24,7 +25,9 @@ def class_names(schema: pa.Schema, where: str) -> tuple[str, ...]:
     try:
         features = json.loads(said)["info"]["features"] or {}
         label = next((features[name] for name in LABELS if name in schema.names), None)
-        names = label.get("names") if isinstance(label, Mapping) else None
+        if label is not None and label["_type"] not in KINDS:
+            raise ValueError(f"labels of type {label['_type']!r}")
+        names = label.get("names") if label else None
         return _in_order(names) if names else ()
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(

@@ -14,20 +14,29 @@ from .given import Given
 from .open_case import open_case
 from .progress import ShowProgress
 from .rerun import Asked, again, method_of
-from .result_file import read_result
-from .run import Outcome, add_pictures
+from .result_file import RESULT, read_result
+from .run import Outcome, add_pictures, has_pictures
 from .saved import verdict_of
 
+DRAWN = ("audit", "repair")
+"""Commands whose runs have pictures that can be drawn later."""
 
-def complete(run: Path, progress: ShowProgress) -> Record:
+
+def complete(run: Path, progress: ShowProgress, arch: str | None = None) -> Record:
     """Open what a run looked at, and draw what its report shows; the run's new record.
 
+    A run that has its pictures, or of which nothing can be drawn, is left as it is.
+
+    Args:
+        arch: the network, where it is code of the user's own.
     Raises:
         InputError: what it looked at cannot be opened, or is not what it was.
     """
     record = read_record(run)
+    if record.command not in DRAWN or has_pictures(record) or not (run / RESULT).is_file():
+        return record
     found = read_result(run, verdict_of(record, run))
-    asked = again(Asked(Given(str(run))))
+    asked = again(Asked(Given(str(run), arch=arch)))
     opened = open_case(asked.given, None, asked.seed or 0, best_device("auto"), progress)
     if len(opened.case.images) != len(found.evidence.score):
         raise InputError(

@@ -19,7 +19,7 @@ from ..models.writing import dump_like, dump_weights
 from ..report.checks import measure_checks
 from ..report.gallery import gather, ranked
 from ..report.gallery_files import gallery_files
-from ..runs import RECORD, Record, new_record, to_json, write_run, write_whole
+from ..runs import RECORD, Record, Stopwatch, new_record, to_json, write_run, write_whole
 from ..types import Audit, Progress, Unlearned
 from ..work.contract import HERE, Work
 from .findings import match_truth, suspects_csv, verdict_summary
@@ -102,21 +102,18 @@ def _model_files(opened: Opened, result: Unlearned) -> dict[str, bytes]:
     return {"model.safetensors": dump_weights(own)}
 
 
+def has_pictures(record: Record) -> bool:
+    """Whether the pictures of a run have been drawn; `add_pictures` writes the record last."""
+    return "gallery" in record.seconds
+
+
 def write_outcome(path: Path, outcome: Outcome) -> Record:
     """Write a run, whole or not at all, without the pictures; its record.
 
     Raises:
         InputError: it cannot be written.
     """
-    device = str(device_of(outcome.opened.case.model))
-    record = new_record(
-        outcome.command,
-        dict(outcome.arguments),
-        outcome.seed,
-        dict(outcome.seconds),
-        outcome.metrics(),
-        device,
-    )
+    record = _record(outcome)
     write_run(path, record, outcome.files())
     return record
 
@@ -131,22 +128,42 @@ def add_pictures(
     Raises:
         InputError: a file cannot be written.
     """
-    from ..runs import Stopwatch
+    record, files = _pictured(record, outcome, progress, work)
+    for name, content in {**files, RECORD: to_json(record)}.items():
+        write_whole(path / name, content)
+    return record
 
+
+def write_with_pictures(
+    path: Path, outcome: Outcome, progress: Progress, work: Work = HERE
+) -> Record:
+    """Both at once, for a run whose pictures cannot be drawn later; its record."""
+    record, files = _pictured(_record(outcome), outcome, progress, work)
+    write_run(path, record, {**outcome.files(), **files})
+    return record
+
+
+def _record(outcome: Outcome) -> Record:
+    arguments, seconds = dict(outcome.arguments), dict(outcome.seconds)
+    device = str(device_of(outcome.opened.case.model))
+    metrics = outcome.metrics()
+    return new_record(outcome.command, arguments, outcome.seed, seconds, metrics, device)
+
+
+def _pictured(
+    record: Record, outcome: Outcome, progress: Progress, work: Work
+) -> tuple[Record, dict[str, bytes]]:
+    """The record with what the pictures add to it, and their files."""
     watch, opened, result = Stopwatch(), outcome.opened, outcome.result
     budget = outcome.method.search_budget
     with watch("gallery"):
         gallery, boundary = gather(opened.case, result, budget, progress, work)
         result = replace(result, boundary=boundary)
-        listed = suspects_csv(opened.case.images, result)
     metrics = dict(record.metrics)
     if isinstance(result, Unlearned):
         with watch("checks"):
             metrics["checks"] = measure_checks(opened.case, result, budget, progress)
     spent = {phase: round(seconds, 3) for phase, seconds in watch.seconds.items()}
+    listed = {"suspects.csv": suspects_csv(opened.case.images, result), RESULT: dump_result(result)}
     record = replace(record, metrics=metrics, seconds={**record.seconds, **spent})
-    files = {"suspects.csv": listed, RESULT: dump_result(result), **gallery_files(gallery)}
-    files[RECORD] = to_json(record)
-    for name, content in files.items():
-        write_whole(path / name, content)
-    return record
+    return record, {**listed, **gallery_files(gallery)}
