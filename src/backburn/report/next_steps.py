@@ -10,7 +10,7 @@ from ..runs.records import Record
 def next_steps(record: Record, run: str) -> tuple[tuple[str, str], ...]:
     """What to do after a run, and the command that does it; the most useful one first."""
     report = ("look at what was found", command_line("report", run))
-    state = str((record.metrics.get("verdict") or {}).get("state"))
+    state = _verdict(record).get("state")
     if record.command == "attack":
         return (("is it backdoored?", command_line("audit", run)),)
     if record.command == "export":
@@ -35,7 +35,7 @@ def _after_export(record: Record, folder: str) -> tuple[tuple[str, str], ...]:
 
 
 def _after_repair(record: Record, run: str) -> tuple[tuple[str, str], ...]:
-    verdict: Mapping[str, Any] = record.metrics.get("verdict") or {}
+    verdict = _verdict(record)
     if record.command != "repair" or not verdict.get("suspects"):
         return ()
     if record.arguments.get("in_memory"):
@@ -46,7 +46,7 @@ def _after_repair(record: Record, run: str) -> tuple[tuple[str, str], ...]:
 def after_report(record: Record, run: str, page: str) -> tuple[tuple[str, str], ...]:
     """What to do with a page: open it, and act as was decided on it."""
     steps = (("open the page", _opening(page)),)
-    verdict = record.metrics.get("verdict") or {}
+    verdict = _verdict(record)
     if record.command == "demo" or not verdict.get("suspects") or record.arguments.get("in_memory"):
         return steps
     line = command_line("repair", run, "--review", "review.csv")
@@ -56,7 +56,7 @@ def after_report(record: Record, run: str, page: str) -> tuple[tuple[str, str], 
 def on_page(record: Record, run: str) -> tuple[tuple[str, str], ...]:
     """What a page offers: the same without the report itself."""
     steps = [step for step in next_steps(record, run) if not step[1].startswith("backburn report")]
-    verdict = record.metrics.get("verdict") or {}
+    verdict = _verdict(record)
     can_repair = record.command != "demo" and not record.arguments.get("in_memory")
     if can_repair and verdict.get("suspects"):
         line = command_line("repair", run, "--review", "review.csv")
@@ -87,3 +87,9 @@ def _of_case(verb: str, arguments: Mapping[str, Any]) -> str:
     words = [str(arguments[name]) for name in ("model", "data") if arguments.get(name)]
     arch = arguments.get("arch")
     return command_line(verb, *words, *(("--arch", str(arch)) if arch else ()))
+
+
+def _verdict(record: Record) -> Mapping[str, Any]:
+    """As the record has it; nothing where it has none, or something else."""
+    found = record.metrics.get("verdict")
+    return found if isinstance(found, Mapping) else {}
