@@ -66,6 +66,6 @@ def command(folder: str, as_json: bool) -> int:
     if records:
         record, path = records[-1]
         print_next(*next_steps(record, str(path)))
-    else:
+    elif not begun:
         print_next(("the whole chain on handwritten digits", command_line("demo")))
     return 0
