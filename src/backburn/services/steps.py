@@ -16,8 +16,8 @@ from ..types import Case
 
 TRAINING = 1.5
 """A training step takes so many times as long as the gradient of an image alone."""
-SEARCHED, PASSES = 1500, 8
-"""Images whose boundary is searched, at the most, and passes for each of them."""
+SEARCHED, PASSES = 1500, 12
+"""Images whose boundary is searched, at the most, and passes for each, transfer tests included."""
 
 
 @dataclass(frozen=True, slots=True)
