@@ -8,9 +8,14 @@ from typing import Any, TypeVar, cast, get_type_hints
 import msgspec
 import tomli_w
 
-from .errors import InputError, first_line, unknown_name
+from .errors import BackburnError, InputError, first_line, nearest, printable
 
 T = TypeVar("T")
+LIST = "list"
+
+
+class SettingsListedError(BackburnError):
+    """Somebody asked for all settings with their values: the message is TOML."""
 
 
 def configure(default: T, file: str | Path | None = None, settings: Sequence[str] = ()) -> T:
@@ -21,8 +26,11 @@ def configure(default: T, file: str | Path | None = None, settings: Sequence[str
         file: TOML; a nested dataclass is a table.
         settings: `training.epochs=5`; the value is read as TOML, and as text where it is none.
     Raises:
-        InputError: an unknown name (with the nearest known one), a wrong type, a bad value.
+        InputError: an unknown name (with the nearest known ones), a wrong type, a bad value.
+        SettingsListedError: one of the settings is the word `list`.
     """
+    if LIST in settings:
+        raise SettingsListedError(to_toml(default).decode())
     if file is not None:
         default = overlay(default, read_toml(Path(file)), str(file))
     for setting in settings:
@@ -45,7 +53,7 @@ def overlay(default: T, values: Mapping[str, Any], where: str, prefix: str = "")
     for name, value in values.items():
         dotted = prefix + name
         if name not in {f.name for f in dataclasses.fields(cast(Any, default))}:
-            raise unknown_name("setting", dotted, _known(default, prefix), where)
+            raise _unknown(dotted, _known(default, prefix), where)
         current = getattr(default, name)
         if dataclasses.is_dataclass(current):
             if not isinstance(value, Mapping):
@@ -91,6 +99,16 @@ def _value(text: str) -> Any:
         return msgspec.toml.decode(f"value = {'0' * text.startswith('.')}{text}")["value"]
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return text
+
+
+def _unknown(name: str, known: Iterator[str], where: str) -> InputError:
+    """The nearest names, and how to see all."""
+    near = nearest(name, known)
+    meant = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
+    return InputError(
+        f"unknown setting {printable(name)!r} in {where}: {meant}--set {LIST} shows all with their "
+        "values"
+    )
 
 
 def _known(default: Any, prefix: str) -> Iterator[str]:

@@ -39,6 +39,13 @@ def missing_extra(what: str, package: str, extra: str) -> InputError:
     return InputError(f"{what} needs {package}: pip install 'backburn[{extra}]'")
 
 
+def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
+    """The known names most like this one, the nearest first."""
+    names = sorted(known)
+    by_end = [each for each in names if each.rpartition(".")[2] == name.rpartition(".")[2]]
+    return list(dict.fromkeys([*by_end, *get_close_matches(name, names, count, 0.4)]))[:count]
+
+
 def first_line(error: BaseException) -> str:
     """What somebody else's error says, in at most one short line."""
     text = str(error).strip()

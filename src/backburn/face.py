@@ -1,6 +1,6 @@
 """The public face: audit and repair whatever model and images Python code has at hand."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -13,10 +13,11 @@ from .burn.burn import BURN
 from .data.review import Review, check_review
 from .data.reviews import read_review
 from .data.sampling import stratified
+from .data.ways import Resize, Way
 from .errors import InputError
-from .models.checking import check_fit
+from .fit import FitCheck
 from .runs import Stopwatch
-from .services.cases import audit_case, repair_case
+from .services.cases import audit_case, fit_check_of, repair_case
 from .services.clean import rows_of
 from .services.normalized import Normalization
 from .services.opened import Opened
@@ -26,7 +27,7 @@ from .services.python_model import GivenModel, ReadyModel, given_model, ready, w
 from .services.results import AuditResult, RepairResult, of_result
 from .services.review import reviewed_in_memory
 from .services.steps import planned_steps
-from .types import Audit, Case, Evidence, Index, LabeledImages, Progress
+from .types import Audit, Case, Evidence, Index, LabeledImages, Progress, Unlearned
 
 
 def audit(
@@ -39,6 +40,8 @@ def audit(
     mean: tuple[float, ...] | None = None,
     std: tuple[float, ...] | None = None,
     size: int | tuple[int, int] | None = None,
+    resize: Resize | None = None,
+    classes: Sequence[str] | str | Path | None = None,
     max_images: int | None = None,
     method: BURN | None = None,
     seed: int = 0,
@@ -63,6 +66,10 @@ def audit(
             that are normalized already are brought back by them. torchvision's `Normalize` is
             found among a data set's transforms, and undone, without being told.
         size: height and width of images that are not decoded yet; the model's own by default.
+        resize: how files of another shape are made that size: `crop`, `squash`, `letterbox` or
+            `zoom`; the one that the model knows best where it is left open.
+        classes: the model's classes in its order, or a file with one a line; those of the images
+            are matched by name.
         max_images: look at so many images only, of every class its share; rows in the result
             are those of all images, and nothing is found for the others.
         method: hyperparameters; BURN's defaults where None.
@@ -74,10 +81,11 @@ def audit(
         InputError: images, labels or a model that do not fit together.
     """
     burn, watch = method or BURN(), Stopwatch()
-    chosen = given_model(model, arch, _both(mean, std))
+    chosen = given_model(model, arch, _both(mean, std)).listing(classes)
     with shown(progress) as (told, plan), without_trainer(chosen.network):
-        given = _images(chosen, data, labels, class_names, _both(mean, std), size, told)
-        fitted = ready(chosen, given.images, given.normalization)
+        known = _both(mean, std)
+        given = _images(chosen, data, labels, class_names, known, size, resize, told)
+        fitted = _ready(chosen, given, fit_check_of(burn), resize, told)
         whole, rows = fitted.images, None
         if max_images is not None:
             rows = stratified(whole.labels, max_images, torch.Generator().manual_seed(seed))
@@ -88,7 +96,7 @@ def audit(
     result = cast(Audit, outcome.result)
     if rows is not None:
         result = _of_all(result, rows, len(whole))
-    return of_result(result, outcome, replace(given, images=whole))  # type: ignore[no-any-return]
+    return of_result(result, outcome, given.of_model(whole))  # type: ignore[no-any-return]
 
 
 def _of_all(part: Audit, rows: Index, count: int) -> Audit:
@@ -110,6 +118,8 @@ def repair(
     mean: tuple[float, ...] | None = None,
     std: tuple[float, ...] | None = None,
     size: int | tuple[int, int] | None = None,
+    resize: Resize | None = None,
+    classes: Sequence[str] | str | Path | None = None,
     holdout: Any = None,
     method: Unlearning | None = None,
     review: Review | str | Path | None = None,
@@ -131,14 +141,14 @@ def repair(
         kind that it was, one of a file as a module on pixels in [0, 1].
     """
     burn, watch = method or BURN(), Stopwatch()
-    chosen = given_model(model, arch, _both(mean, std))
+    chosen = given_model(model, arch, _both(mean, std)).listing(classes)
     with shown(progress) as (told, plan), without_trainer(chosen.network):
-        given = _images(chosen, data, labels, class_names, _both(mean, std), size, told)
-        fitted = ready(chosen, given.images, given.normalization)
-        opened = _opened(fitted, None, arch)
+        known = _both(mean, std)
+        given = _images(chosen, data, labels, class_names, known, size, resize, told)
+        fitted = _ready(chosen, given, fit_check_of(burn), resize, told)
+        opened, kept = _opened(fitted, None, arch), given.of_model(fitted.images)
         if holdout is not None:
-            trusted = _images(chosen, holdout, None, class_names, given.normalization, size, told)
-            opened = opened.with_holdout(trusted.images, "holdout")
+            opened = _trusting(opened, holdout, chosen, kept, class_names, size, told)
         if review is not None and not isinstance(review, Review):
             review = read_review(review, opened.case.images)
         if review is not None:
@@ -146,9 +156,9 @@ def repair(
         plan(planned_steps("repair", opened.case))
         said, decided = _arguments(chosen, given, arch, {}), reviewed_in_memory(review, opened)
         outcome = repair_case("repair", opened, said, burn, seed, watch, told, reviewed=decided)
-    own = fitted.own(outcome.result.model)  # type: ignore[union-attr]
-    result = replace(outcome.result, model=own)
-    return of_result(result, outcome, replace(given, images=fitted.images))  # type: ignore[no-any-return]
+    repaired = cast(Unlearned, outcome.result)
+    result = replace(repaired, model=fitted.own(repaired.model))
+    return of_result(result, outcome, kept)  # type: ignore[no-any-return]
 
 
 def _both(mean: tuple[float, ...] | None, std: tuple[float, ...] | None) -> Normalization | None:
@@ -164,6 +174,7 @@ def _images(
     class_names: tuple[str, ...],
     normalization: Normalization | None,
     size: int | tuple[int, int] | None,
+    resize: Resize | None,
     progress: Progress,
 ) -> GivenImages:
     known = normalization or model.normalization
@@ -174,8 +185,43 @@ def _images(
         class_names=class_names,
         normalization=known,
         size=wanted,
+        way=Way(resize or "crop"),
         progress=progress,
     )
+
+
+def _ready(
+    model: GivenModel,
+    given: GivenImages,
+    check: FitCheck,
+    resize: Resize | None,
+    progress: Progress,
+) -> ReadyModel:
+    """Model and images as they fit, read again where the model wants them read otherwise."""
+    height, width = given.images.pixels.shape[2:]
+    read = given.reader((height, width), progress)
+    way = None if resize is None else Way(resize)
+    return ready(model, given.images, given.normalization, check, read, way)
+
+
+def _trusting(
+    opened: Opened,
+    holdout: Any,
+    model: GivenModel,
+    given: GivenImages,
+    class_names: tuple[str, ...],
+    size: int | tuple[int, int] | None,
+    progress: Progress,
+) -> Opened:
+    """The case with a holdout; one in files is read as the training images were."""
+    if isinstance(holdout, (str, Path)):
+        return opened.trusting(str(holdout), progress)
+    known = given.normalization
+    found = _images(model, holdout, None, class_names, known, size, None, progress)
+    images = found.images
+    if given.order and not images.class_names:
+        images = replace(images, labels=given.model_labels(images.labels))
+    return opened.with_holdout(images, "holdout")
 
 
 def _opened(fitted: ReadyModel, rows: Index | None, arch: str | None) -> Opened:
@@ -183,10 +229,15 @@ def _opened(fitted: ReadyModel, rows: Index | None, arch: str | None) -> Opened:
     images: LabeledImages = fitted.images
     if rows is not None:
         images = replace(images, names=rows_of(images)).take(rows)
-    check_fit(fitted.model, images)
-    case = Case(fitted.model, images)
-    origin, notes = fitted.origin, fitted.notes
-    return Opened(case, len(fitted.images), origin=origin, arch=arch, notes=notes)
+    return Opened(
+        Case(fitted.model, images),
+        len(fitted.images),
+        origin=fitted.origin,
+        arch=arch,
+        notes=fitted.notes,
+        fit=fitted.fit,
+        reading=fitted.reading,
+    )
 
 
 def _arguments(

@@ -45,7 +45,8 @@ class LabeledImages:
     """Images as a victim has them on disk, decoded once.
 
     `class_names` is empty where the source does not name its classes. `names` holds the file
-    name or row of each image, `skipped` what could not be decoded and why.
+    name or row of each image, `skipped` what could not be decoded and why, `choices` what the
+    pixels depend on beside the files: how these are resized, turned, laid on a ground.
     """
 
     pixels: Pixels
@@ -53,6 +54,7 @@ class LabeledImages:
     class_names: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return self.pixels.shape[0]

@@ -65,12 +65,12 @@ def test_a_label_out_of_range(refused, here, label):
     table = pa.table({"image": [image] * 3, "label": [0, 1, label]})
     pq.write_table(table, here / "rows.parquet")
     line = refused("audit", MODEL, "rows.parquet")
-    assert all(word in line for word in ("rows.parquet", "row ", "out of range", "from 0"))
+    assert all(word in line for word in ("rows.parquet", "row ", "from 0"))
 
 
 @pytest.mark.parametrize(
     ("classes", "channels", "told"),
-    [(3, 3, "3 outputs, but the images have 2 classes"), (2, 1, "cannot take images of shape (3")],
+    [(3, 3, "3 outputs, but the images in photos have 2 classes"), (2, 4, "images of 4 channels")],
 )
 def test_a_model_that_does_not_fit_the_images(refused, here, classes, channels, told):
     (here / "other.safetensors").write_bytes(dump_model(build("small_cnn-w4", classes, channels)))
@@ -104,5 +104,5 @@ def test_a_corrupt_image_among_good_ones_is_named_and_skipped(cli, here):
     done = cli("audit", MODEL, PHOTOS, "--out", "run")
     assert done.code == 5, done.err  # eight photos are too few to tell
     assert "of 8 images" in done.out
-    assert "1 could not be decoded" in done.out
+    assert "1 could not be read" in done.out
     assert "cat/bad.png" in done.out

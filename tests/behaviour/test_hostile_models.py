@@ -217,8 +217,8 @@ def test_a_tensor_that_is_larger_than_its_file_is_refused(tmp_path, proof):
 @pytest.mark.parametrize(
     ("held", "told"),
     [
-        ({**weights(), "conv1.weight": 3}, "'conv1.weight' is of type int"),
-        ({**weights(), 7: torch.ones(1)}, "no plain state_dict: 7"),
+        ({**weights(), "conv1.weight": 3}, "1 missing: 'conv1.weight'"),
+        ({**weights(), 7: torch.ones(1)}, "no state_dict"),
         ({"labels": [0, 1, 2]}, "no state_dict"),
         ({**weights(), "head.bias": torch.full((5,), float("nan"))}, "5 of 5 values"),
         ({**weights(), "head.bias": torch.full((5,), float("-inf"))}, "NaN or infinite"),

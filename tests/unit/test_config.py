@@ -82,9 +82,9 @@ def test_an_object_survives_the_way_to_toml_and_back(toml):
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ("nmae=x", "unknown setting 'nmae' in --set: did you mean 'name'?"),
-        ("fit.epoch=3", "unknown setting 'fit.epoch' in --set: did you mean 'fit.epochs'?"),
-        ("epochs=3", "unknown setting 'epochs' in --set: did you mean 'fit.epochs'?"),
+        ("nmae=x", "unknown setting 'nmae' in --set: did you mean 'name'"),
+        ("fit.epoch=3", "unknown setting 'fit.epoch' in --set: did you mean 'fit.epochs'"),
+        ("epochs=3", "unknown setting 'epochs' in --set: did you mean 'fit.epochs'"),
         ("fit.epochs=many", "fit.epochs in --set is 'many'"),
         ("fit.epochs=1.5", "fit.epochs in --set is 1.5"),
         ("fit.epochs=true", "fit.epochs in --set is True"),

@@ -113,17 +113,62 @@ def test_loops_of_links_end(tmp_path, target):
     assert images.class_names == ("cat", "dog")
 
 
-def test_files_that_are_no_images_are_passed_over(tmp_path):
+def test_files_that_are_no_images_are_passed_over_and_named(tmp_path):
     root = tree(tmp_path, TWO)
     for junk in ("notes.txt", "cat/.DS_Store", "dog/Thumbs.db", "dog/labels.csv"):
         (root / junk).write_bytes(b"junk")
     images = load_images(root)
-    assert (images.names, images.skipped) == (tuple(TWO), ())
+    assert (images.names, images.skipped) == (tuple(TWO), ("dog/labels.csv: no image",))
+
+
+def test_images_without_a_suffix_are_read(tmp_path):
+    root = tree(tmp_path, TWO)
+    (root / "cat" / "1.png").rename(root / "cat" / "1f3870be274f6c49b3e31a0c6728957f")
+    (root / "dog" / "2.png").rename(root / "dog" / "2.png_original")
+    images = load_images(root)
+    assert images.labels.tolist() == [0, 1]
+    assert images.skipped == ()
+
+
+def test_a_class_of_files_that_cannot_be_read_is_named(tmp_path):
+    root = tree(tmp_path, {**TWO, "emu/1.png": 0})
+    (root / "emu" / "1.png").unlink()
+    for k in range(3):
+        (root / "emu" / f"{k}.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    with pytest.raises(
+        InputError, match=r"none of the 3 files in the class folder .*emu.*3 \.heic"
+    ):
+        load_images(root)
+
+
+def test_a_class_whose_images_are_all_broken_is_named(tmp_path):
+    root = tree(tmp_path, {**TWO, "emu/1.png": 0})
+    (root / "emu" / "1.png").write_bytes(b"junk")
+    with pytest.raises(InputError, match=r"none of the 1 images of class emu can be read"):
+        load_images(root)
+
+
+def test_an_empty_folder_keeps_the_number_of_its_class(tmp_path):
+    root = tree(tmp_path, TWO)
+    (root / "cow").mkdir()
+    images = load_images(root)
+    assert images.class_names == ("cat", "cow", "dog")
+    assert images.labels.tolist() == [0, 2]
+
+
+def test_the_labels_of_an_imagefolder_are_those_of_its_table(tmp_path):
+    root = tree(tmp_path, {"in/1.png": 1, "in/2.png": 2})
+    (root / "metadata.jsonl").write_text(
+        '{"file_name": "in/2.png", "label": "b"}\n{"file_name": "in/1.png", "label": "a"}\n'
+    )
+    images = load_images(root)
+    assert (images.names, images.class_names) == (("in/2.png", "in/1.png"), ("a", "b"))
 
 
 def test_an_image_beside_the_class_folders_does_not_become_a_class(tmp_path):
     images = load_images(tree(tmp_path, {**TWO, "preview.png": 0}))
     assert images.class_names == ("cat", "dog")
+    assert images.skipped == ("preview.png: lies in no class's folder",)
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_an_image_that_is_no_numbers_is_skipped_and_named(tmp_path):
     [
         ({"images": PIXELS}, "needs arrays images and labels"),
         ({"images": PIXELS, "labels": LABELS[:3]}, "give one whole number from 0 an image"),
-        ({"images": PIXELS, "labels": LABELS / 2}, "labels are float64"),
+        ({"images": PIXELS, "labels": LABELS / 2}, "is no whole number"),
         ({"images": PIXELS, "labels": np.eye(4, dtype=int)}, r"of shape \(4, 4\)"),
         ({"images": PIXELS, "labels": LABELS - 1}, "label -1 of row 0 in .* out of range"),
         ({"images": PIXELS.astype(int), "labels": LABELS}, "images are int64: give uint8"),

@@ -51,14 +51,14 @@ def test_a_file_that_is_missing_is_skipped_and_named(write):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("", "needs a header with path or image .*found: nothing"),
+        ("", "needs a header with path .*found: nothing"),
         ("in/1.png,0\nin/2.png,1\n", "needs a header .*found: in/1.png, 0"),
         ("path,label\nin/1.png\n", "no label in 'in/1.png'"),
-        ("path,label\nin/1.png,0\nin/2.png,\n", "label '' of row 1"),
-        ("path,label\nin/1.png,0.0\nin/2.png,1.0\n", "label '0.0' of row 0"),
-        ("path,label\nin/1.png,nan\nin/2.png,1\n", "label 'nan' of row 0"),
+        ("path,label\nin/1.png,0\nin/2.png,\n", r"row 1 \(in/2.png\) of "),
+        ("path,label\nin/1.png,0.0\nin/2.png,\n", r"row 1 \(in/2.png\) of "),
+        ("path,label\nin/1.png,nan\nin/2.png,1\n", r"row 0 \(in/1.png\) of "),
         ("path,label\nin/1.png,-1\nin/2.png,1\n", "label '-1' of row 0"),
-        ("path,label\nin/1.png,cat\nin/2.png,1\n", "label 'cat' of row 0"),
+        ("path,label\nin/1.png,cat\nin/2.png,\n", r"row 1 \(in/2.png\) of "),
         ("path,label\nin/1.png,0\nin/2.png,99999999\n", "label 99999999 of in/2.png"),
         ("path,label\nin/1.png,0\nin/2.png,9999999999\n", "label '9999999999' of row 1"),
         ("path,label\n", "there are no images"),
@@ -73,3 +73,36 @@ def test_bytes_that_are_no_text_are_refused(tmp_path):
     (tmp_path / "list.csv").write_bytes(b"path,label\n\xff\xfe,0\n")
     with pytest.raises(InputError, match=r"list\.csv cannot be read as a table"):
         load_images(tmp_path / "list.csv")
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        (["0_2", "4_6"], ("0_2", "4_6")),
+        (["inf", "nan"], ("inf", "nan")),
+        (["1e3", "2e3"], ("1e3", "2e3")),
+        (["A", "0"], ("0", "A")),
+        (["1.0", "0.0"], ()),
+        (["1", "0"], ()),
+    ],
+)
+def test_names_may_look_like_numbers(write, labels, names):
+    text = "".join(f"in/{k}.png,{label}\n" for k, label in enumerate(labels, 1))
+    images = load_images(write(f"path,label\n{text}"))
+    assert images.class_names == names
+    assert images.labels.tolist() == ([1, 0] if labels[0] > labels[1] else [0, 1])
+
+
+@pytest.mark.parametrize("how", ["absolute", "windows", "semicolon", "tab", "file_name", "split"])
+def test_tables_as_other_tools_write_them_are_read(write, tmp_path, how):
+    text = {
+        "absolute": f"path,label\n{tmp_path}/in/1.png,0\n{tmp_path}/in/2.png,1\n",
+        "windows": "path,label\nin\\1.png,0\nin\\2.png,1\n",
+        "semicolon": "path;label\nin/1.png;0\nin/2.png;1\n",
+        "tab": "path\tlabel\nin/1.png\t0\nin/2.png\t1\n",
+        "file_name": "file_name,label\nin/1.png,0\nin/2.png,1\n",
+        "split": "path,label,split\nin/1.png,0,train\nin/2.png,1,train\nin/2.png,0,test\n",
+    }[how]
+    images = load_images(write(text))
+    assert (images.names, images.labels.tolist()) == (("in/1.png", "in/2.png"), [0, 1])
+    assert images.skipped == ()

@@ -37,7 +37,10 @@ def test_a_page_without_suspects_has_no_script(tmp_path):
     page = page_of(written(tmp_path / "run", count=0)).decode()
     assert "<script" not in page
     assert "No image is suspect." in page
-    assert "No backdoor was found: a clean model gives such evidence with probability 0.4" in page
+    assert (
+        "No poison found in these images: a clean model gives such evidence with probability 0.4"
+        in page
+    )
 
 
 def test_a_thousand_suspects_with_long_names_fit(tmp_path):

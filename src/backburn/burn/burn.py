@@ -8,6 +8,8 @@ from torch import nn
 from ..data.review import Review, check_review
 from ..detection.boundary_detector import BoundaryDetector, Findings
 from ..detection.student import lasting, suited
+from ..fit import Fit, FitCheck
+from ..fit.reach import earned
 from ..models.checking import check_fit
 from ..training import Training
 from ..types import Audit, Case, Phase, Progress, Suspects, Unlearned, silent
@@ -31,6 +33,7 @@ class BURN(Unlearning):
     """Find poison by its boundary, restore its labels, and unlearn what it taught.
 
     Args:
+        fit: what a model has to do on its images before it is called clean.
         detector: how poison is found.
         restoration: how its labels are.
         decoupling: the first fine-tuning.
@@ -40,6 +43,7 @@ class BURN(Unlearning):
     Source: Su et al., arXiv 2507.10491. Departures are named where each phase is.
     """
 
+    fit: FitCheck = field(default_factory=FitCheck)
     detector: BoundaryDetector = field(default_factory=BoundaryDetector)
     restoration: Restoration = field(default_factory=Restoration)
     decoupling: Decoupling = field(default_factory=Decoupling)
@@ -59,16 +63,17 @@ class BURN(Unlearning):
         generator: torch.Generator,
         progress: Progress = silent,
         work: Work = HERE,
+        fit: Fit | None = None,
     ) -> Audit:
         """Verdict and suspects; the case is left as it was.
 
         Args:
             work: who searches and trains, and keeps what is done of it.
+            fit: of the model and the images, where it was measured before.
         Raises:
             InputError: a model that does not fit the images.
         """
-        check_fit(case.model, case.images)
-        found = self.detector.study(case, generator, progress, work)
+        found = self._found(case, fit, generator, progress, work)
         bench = self._bench(case, found, generator, progress, work)
         restored = restore(self.restoration, case, found, bench)
         return Audit(restored.suspects, found.evidence, found.verdict, found.boundary)
@@ -80,11 +85,12 @@ class BURN(Unlearning):
         progress: Progress = silent,
         work: Work = HERE,
         review: Review | None = None,
+        fit: Fit | None = None,
     ) -> Unlearned:
         """Audit the case, and where it is backdoored, repair a copy of its model.
 
         Args:
-            work: see `audit`.
+            work, fit: see `audit`.
             review: what a person decided about suspects. Verdict and evidence are the detector's
                 all the same; accepted images are unlearned whatever the verdict is.
         Returns:
@@ -92,12 +98,11 @@ class BURN(Unlearning):
         Raises:
             InputError: a model or a review that does not fit the images.
         """
-        check_fit(case.model, case.images)
         if review is not None:
             check_review(review, case.images)
         diary: list[Phase] = []
         with timed("boundary", diary) as figures:
-            found = self.detector.study(case, generator, progress, work, every_suspect=False)
+            found = self._found(case, fit, generator, progress, work, every_suspect=False)
             figures.update(p_value=found.verdict.p_value)
         known = heard(found, review)
         bench = self._bench(case, known, generator, progress, work, review)
@@ -116,6 +121,22 @@ class BURN(Unlearning):
             verdict=found.verdict,
             boundary=found.boundary,
         )
+
+    def _found(
+        self,
+        case: Case,
+        fit: Fit | None,
+        generator: torch.Generator,
+        progress: Progress,
+        work: Work,
+        every_suspect: bool = True,
+    ) -> Findings:
+        """What the detector finds; clean only where the model fits the images."""
+        check_fit(case.model, case.images)
+        fit = fit or self.fit.measure(case.model, case.images)
+        given = (case, generator, progress, work, every_suspect)
+        found = self.detector.study(*given, doubt=fit.reason)
+        return found._replace(verdict=earned(found.verdict, fit, self.fit, case, progress, work))
 
     def _unlearn(
         self,

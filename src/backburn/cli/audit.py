@@ -57,7 +57,7 @@ def command(
     planned, watch = job("audit", out), Stopwatch()
     with ShowProgress(quiet=as_json) as progress, on_cluster(cluster):
         with watch("read"):
-            opened = open_case(given, None, seed, where, progress)
+            opened = open_case(given, None, seed, where, progress, burn.fit)
         progress.say(opened.notes)
         made_of = case_digests(opened, burn)
         progress.plan(planned_steps("audit", opened.case))

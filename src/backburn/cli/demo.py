@@ -55,7 +55,8 @@ def command(
         plan = Plan(BadNets(poisoning_rate=0.05), default_recipe(images))
         made = make(plan, images, test, where, seed, watch, progress, None, work)
         victim = made.victim
-        opened = Opened(victim.case(), len(victim.images), victim.truth, made.exam)
+        fit = burn.fit.measure(victim.model, victim.images)
+        opened = Opened(victim.case(), len(victim.images), victim.truth, made.exam, fit=fit)
         given = {"attack": "badnets", "data": "digits", "rate": 0.05}
         outcome = repair_case("demo", opened, given, burn, seed, watch, progress, work)
         progress.finish(partial(tell, outcome))

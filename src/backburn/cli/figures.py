@@ -58,12 +58,12 @@ def command(
     planned, watch = job("figures", out), Stopwatch()
     with ShowProgress(quiet=as_json) as progress:
         with watch("read"):
-            opened = open_case(given, None, seed, where, progress)
+            opened = open_case(given, None, seed, where, progress, burn.fit)
         progress.say(opened.notes)
         with planned.going(case_digests(opened, burn)) as work:
             generator = torch.Generator().manual_seed(seed)
             with watch("repair"):
-                repaired = burn.repair(opened.case, generator, progress, work)
+                repaired = burn.repair(opened.case, generator, progress, work, fit=opened.fit)
             with watch("figures"):
                 case, truth, budget = opened.case, opened.truth, burn.detector.budget
                 drawing = (each, budget, generator, progress, work)

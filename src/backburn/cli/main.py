@@ -32,6 +32,11 @@ class Verbs(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] == "help":  # of a verb, or of all
+            verb = self.get_command(ctx, args[1]) if len(args) > 1 else None
+            shown = ctx if verb is None else click.Context(verb, ctx, verb.name)
+            click.echo(shown.get_help())
+            ctx.exit()
         if args[0] not in VERBS:
             from ..errors import unknown_name
 
@@ -58,6 +63,7 @@ def main() -> None:
     """The entry point: one line and exit code 2 for bad input, 130 for Ctrl-C, 143 for SIGTERM."""
     # spinning OpenMP threads slow each other down several times on small machines
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from ..config import SettingsListedError
     from ..errors import BackburnError, system_line
     from ..models.memory import is_out_of_memory
     from .stopping import StoppedError, stoppable
@@ -71,6 +77,9 @@ def main() -> None:
         if sys.stdout is not None:  # a full disk would be no line, but a traceback at exit
             sys.stdout.flush()
         sys.exit(code)
+    except SettingsListedError as listed:
+        click.echo(str(listed), nl=False)
+        sys.exit(0)
     except click.UsageError as error:
         place = error.ctx.command_path if error.ctx else "backburn"
         _fail(f"{error.format_message().rstrip('.')}: see {place} --help")
@@ -89,7 +98,7 @@ def main() -> None:
             raise
         _fail("memory does not suffice: take fewer or smaller images (--max-images, --size)")
     except StoppedError as stopped:
-        _say(f"stopped; {stopped.advice}")
+        _say(f"stopped; {stopped.advice}" if stopped.advice else "stopped")
         sys.exit(stopped.code)
 
 

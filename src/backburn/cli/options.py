@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from ..services.given import Given
+from ..services.given import RESIZES, Given
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -112,6 +112,17 @@ CASE = (
         "--size",
         type=click.IntRange(1),
         help="Pixels a side.  [default: the model's own, or the commonest of the images]",
+    ),
+    click.option(
+        "--resize",
+        type=click.Choice(RESIZES),
+        help="How images of another shape are made that size.  [default: crop, or what fits]",
+    ),
+    click.option(
+        "--classes",
+        type=click.Path(),
+        metavar="FILE",
+        help="The model's classes in its order, one a line.  [default: its own list, or A to Z]",
     ),
     click.option("--cache", type=click.Path(), help="Folder that keeps decoded images for later."),
     click.option(

@@ -58,7 +58,7 @@ def command(
     from ..config import configure
     from ..models.inference import best_device
     from ..runs import Stopwatch
-    from ..services.cases import repair_case
+    from ..services.cases import fit_check_of, repair_case
     from ..services.findings import case_digests
     from ..services.open_case import open_case
     from ..services.progress import ShowProgress
@@ -76,7 +76,7 @@ def command(
     where, planned, watch = best_device(device), job("repair", out), Stopwatch()
     with ShowProgress(quiet=as_json) as progress, on_cluster(cluster):
         with watch("read"):
-            opened = open_case(given, asked.test, seed, where, progress)
+            opened = open_case(given, asked.test, seed, where, progress, fit_check_of(burn))
             opened = opened.trusting(asked.holdout, progress)
             reviewed = open_review(review, opened.case.images)
         made_of = case_digests(opened, burn, reviewed.sha256 if reviewed else None)

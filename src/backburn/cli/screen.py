@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..report.next_steps import command_line, next_lines
-from ..report.words import per_cent, why_accused
+from ..report.words import ELSEWHERE, NO_POISON, per_cent, why_accused
 from ..runs import to_json
 
 if TYPE_CHECKING:  # a list of runs is shown without torch
@@ -50,9 +50,13 @@ def print_verdict(images: "LabeledImages", verdict: Mapping[str, Any]) -> None:
     # the method as published has no p-value
     chance = "" if isnan(verdict["p_value"]) else f" (p = {verdict['p_value']:.2g})"
     sentence = f"[bold {color}]{verdict['state'].upper()}[/]"
+    if verdict["state"] == "clean":
+        sentence += f": {NO_POISON}"
     if verdict["target_names"]:
         sentence += f": target class {escape(', '.join(map(str, verdict['target_names'])))}"
     console.print(f"\n{sentence}{chance}", soft_wrap=True)
+    if verdict["state"] == "clean":
+        console.print(ELSEWHERE, markup=False, soft_wrap=True)
     if verdict["reason"]:
         begin = "No verdict" if verdict["state"] == "abstained" else "Nothing is flagged"
         console.print(f"{begin}: {verdict['reason']}", markup=False, soft_wrap=True)
@@ -119,4 +123,4 @@ def _skipped(images: "LabeledImages") -> str:
     if not images.skipped:
         return ""
     named = "; ".join(images.skipped[:3]) + ("; ..." if len(images.skipped) > 3 else "")
-    return f"; {len(images.skipped)} could not be decoded and were skipped ({named})"
+    return f"; {len(images.skipped)} could not be read and were skipped ({named})"

@@ -9,6 +9,7 @@ from ..models.inference import best_device
 from ..report.finished import Finished, open_finished
 from ..runs import RECORD
 from ..serve.drawing import Easel, Pencil
+from ..services.cases import fit_check_of
 from ..services.given import Given
 from ..services.open_case import open_case
 from ..services.progress import ShowProgress
@@ -45,5 +46,7 @@ def easel_of(finished: Finished, arch: str | None, draw: bool) -> Easel:
     asked = again(Asked(Given(str(finished.run), arch=arch)))
     method = configure(method_named(asked.method or "default")(), asked.config, ())
     with ShowProgress(quiet=False) as progress:
-        opened = open_case(asked.given, None, asked.seed or 0, best_device("auto"), progress)
+        opened = open_case(
+            asked.given, None, asked.seed or 0, best_device("auto"), progress, fit_check_of(method)
+        )
     return Easel(finished.gallery, Pencil(opened.case, finished.gallery, method.search_budget))

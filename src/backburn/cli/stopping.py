@@ -17,7 +17,7 @@ class StoppedError(BaseException):
         advice: what to do next.
     """
 
-    def __init__(self, number: int, advice: str = "no run was written"):
+    def __init__(self, number: int, advice: str = ""):
         super().__init__(number, advice)
         self.number, self.advice = number, advice
 

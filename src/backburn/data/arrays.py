@@ -64,11 +64,22 @@ def channels_first(array: Tensor) -> Tensor:
     )
 
 
+def out_of_range(low: float, high: float) -> str:
+    """What to say of float pixels that are not in [0, 1]."""
+    told = f"float images must lie in [0, 1] without NaN, these go from {low:.3g} to {high:.3g}"
+    if low < 0 and high < 20:
+        return (
+            f"{told}: they are normalized; give the pixels in [0, 1] before that, and a model that "
+            "normalizes inside (with mean and std)"
+        )
+    return f"{told}: divide 0..255 pixels by 255"
+
+
 def _as_uint8(array: Tensor) -> Tensor:
     if array.dtype == torch.uint8:
         return array.contiguous()
     if not array.is_floating_point():
         raise InputError(f"images are {array.dtype}: give uint8, or floats in [0, 1]")
     if not bool(((array >= 0) & (array <= 1)).all()):
-        raise InputError("float images must lie in [0, 1] without NaN: divide 0..255 pixels by 255")
+        raise InputError(out_of_range(float(array.min()), float(array.max())))
     return (array * 255).round().to(torch.uint8).contiguous()

@@ -19,6 +19,7 @@ from ..types import Pixels
 from .canvas import WHAT, paint_file
 from .decoding import DECODER
 from .survey import Survey
+from .ways import AS_SEEN, Way
 
 BLOCK = 2**22
 MAKING = ".making-"
@@ -37,9 +38,9 @@ class _Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Cache:
     """One entry of a cache folder: `KEY.u8`, the pixels, and `KEY.json`.
 
-    The key is a SHA-256 of encoded images, rows without one, labels, class names, shape and the
-    decoder's version. Names and labels are never taken from the cache. An entry that is damaged
-    in any way is made again.
+    The key is a SHA-256 of encoded images, rows without one, labels, class names, shape, the
+    decoder's version, and the way of reading. Names and labels are never taken from the cache. An
+    entry that is damaged in any way is made again.
     """
 
     def __init__(
@@ -48,9 +49,11 @@ class Cache:
         seen: Survey,
         class_names: tuple[str, ...],
         shape: tuple[int, int, int, int],
+        way: Way = AS_SEEN,
     ):
         self._folder, self._shape, self._rows = folder, shape, len(seen.names)
-        parts = (seen.content, sorted(seen.bad), seen.labels, class_names, shape, DECODER)
+        known = (seen.content, sorted(seen.bad), seen.labels, class_names, shape, DECODER)
+        parts = known if way == AS_SEEN else (*known, way)
         key = hashlib.sha256(repr(parts).encode()).hexdigest()
         self._pixels, self._sidecar = folder / f"{key}.u8", folder / f"{key}.json"
 

@@ -10,7 +10,7 @@ from ..errors import InputError, first_line
 
 KEY = b"huggingface"
 KINDS = ("ClassLabel", "Value")
-LABELS = ("label", "labels", "fine_label")
+LABELS = ("label", "labels", "fine_label", "class", "target", "class_name", "category")
 
 
 def class_names(schema: pa.Schema, where: str) -> tuple[str, ...]:

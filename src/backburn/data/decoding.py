@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from .rows import Picture
+from .ways import AS_SEEN, ZOOM, Way
 
 MAX_PIXELS = 2**26
 """The most pixels of one image: 8192 x 8192."""
@@ -63,23 +65,50 @@ def plain_file(path: Path) -> Path:
     return path
 
 
+class Header(NamedTuple):
+    """What the header of an image tells: `(c, h, w)` that `decode` will give as a person sees it.
+
+    `turned`: EXIF says that it lies on a side or its head; `clear`: it may be transparent.
+    """
+
+    shape: tuple[int, int, int]
+    turned: bool = False
+    clear: bool = False
+
+
 def shape_of(picture: Picture) -> tuple[int, int, int]:
-    """`(c, h, w)` that `decode` will give, from the header alone.
+    """See `header_of`."""
+    return header_of(picture).shape
+
+
+def header_of(picture: Picture) -> Header:
+    """What is known of an image without decoding it.
 
     Raises:
         Exception: what Pillow raises on bytes that are no image, or one beyond `MAX_PIXELS`.
     """
     if isinstance(picture, np.ndarray):
-        return _checked(picture).shape
+        return Header(_checked(picture).shape)
     with _opened(picture) as image:
         width, height = image.size
-        if _orientation(image) in (5, 6, 7, 8):
+        orientation = _orientation(image)
+        if orientation in (5, 6, 7, 8):
             width, height = height, width
-        return (1 if image.mode in GRAY else 3), height, width
+        clear = image.mode in ALPHA or "transparency" in image.info
+        return Header((1 if image.mode in GRAY else 3, height, width), orientation > 1, clear)
 
 
-def decode(picture: Picture, size: tuple[int, int] | None = None) -> np.ndarray:
-    """uint8 `(c, h, w)` as a person sees it; c = 1 for grayscale, else 3.
+def is_image(path: Path) -> bool:
+    """Whether a file is an image that can be read, by its header."""
+    try:
+        header_of(path)
+    except Exception:  # Pillow raises whatever a foreign file leads it to
+        return False
+    return True
+
+
+def decode(picture: Picture, size: tuple[int, int] | None = None, way: Way = AS_SEEN) -> np.ndarray:
+    """uint8 `(c, h, w)` as a person sees it, or in another way; c = 1 for grayscale, else 3.
 
     EXIF rotation is applied, what is transparent lies on white, 16-bit gray is scaled to 8 bits.
     An image of another size than `size` (height, width) is scaled to cover it and center-cropped.
@@ -88,14 +117,14 @@ def decode(picture: Picture, size: tuple[int, int] | None = None) -> np.ndarray:
     """
     if isinstance(picture, np.ndarray):
         array = _as_uint8(_checked(picture))
-        if size in (None, array.shape[1:]):
+        if size is None or (size == array.shape[1:] and way.resize != "zoom"):
             return array
         image = as_image(array)
     else:
         with _opened(picture) as opened:
-            image = _as_seen(opened)
-    if size and size != (image.height, image.width):
-        image = ImageOps.fit(image, size[::-1], Image.Resampling.BILINEAR)
+            image = _as_seen(opened, way)
+    if size and (size != (image.height, image.width) or way.resize == "zoom"):
+        image = _resized(image, size[::-1], way)
     array = np.asarray(image)
     return array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
 
@@ -123,8 +152,23 @@ def _orientation(image: Image.Image) -> int:
     return int(image.getexif().get(ORIENTATION, 1))
 
 
-def _as_seen(image: Image.Image) -> Image.Image:
-    upright = ImageOps.exif_transpose(image)
+def _resized(image: Image.Image, size: tuple[int, int], way: Way) -> Image.Image:
+    """The image in (width, height); margins are lost, bent or added."""
+    smooth = Image.Resampling.BILINEAR
+    if way.resize == "squash":
+        return image.resize(size, smooth)
+    if way.resize == "letterbox":
+        return ImageOps.pad(image, size, smooth)
+    if way.resize == "zoom":
+        larger = (round(size[0] * ZOOM), round(size[1] * ZOOM))
+        left, top = ((larger[k] - size[k]) // 2 for k in range(2))
+        middle = (left, top, left + size[0], top + size[1])
+        return ImageOps.fit(image, larger, smooth).crop(middle)
+    return ImageOps.fit(image, size, smooth)
+
+
+def _as_seen(image: Image.Image, way: Way) -> Image.Image:
+    upright = ImageOps.exif_transpose(image) if way.turned else image
     if upright.mode == "F" or (upright.mode == "I" and _beyond_16_bits(upright)):
         raise ValueError("32-bit pixels have no agreed range: save it with 8 or 16 bits")
     if upright.mode.startswith("I"):
@@ -132,7 +176,11 @@ def _as_seen(image: Image.Image) -> Image.Image:
     gray = upright.mode in GRAY
     if upright.mode in ALPHA or "transparency" in upright.info:
         clear = upright.convert("RGBA")
-        upright = Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear)
+        if way.backdrop == "dropped":
+            upright = clear.convert("RGB")
+        else:
+            backdrop = Image.new("RGBA", clear.size, way.backdrop)
+            upright = Image.alpha_composite(backdrop, clear)
     return upright.convert("L" if gray else "RGB")
 
 

@@ -1,8 +1,9 @@
 """From rows to `LabeledImages`: two passes, bounded memory, decode workers."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TypeAlias
@@ -17,12 +18,15 @@ from .canvas import paint
 from .decoding import decode, quiet_pillow
 from .rows import Picture, Rows
 from .survey import Survey, mark_of, nothing_left, survey, why
+from .ways import AS_SEEN, Way
 
 PIECE = 32
 """Images that a decode worker takes at once: enough to make handing over cheap for small ones."""
 MAX_SIDE = 2**13
 Read: TypeAlias = tuple[int | None, np.ndarray | str]
 """The mark of a picture that was read, and its pixels, or why there are none."""
+Check: TypeAlias = Callable[[Sequence[int], tuple[str, ...]], None]
+"""Told every row's label, and the class names."""
 
 
 def gather(
@@ -31,29 +35,37 @@ def gather(
     cache: str | Path | None,
     fewest_classes: int,
     progress: Progress,
+    way: Way = AS_SEEN,
+    check: Check | None = None,
 ) -> LabeledImages:
     """Decode rows once, into memory or a mapped file.
 
     One pass over the headers finds labels, the commonest size and whether all is gray; the second
     decodes. Rows without a whole image are left out and named in `skipped`.
+
+    Args:
+        check: told the labels and class names before anything is decoded; it may raise.
     Raises:
         InputError: no image, a label out of range, too few classes, a size out of range.
     """
     wanted = _side(size)
     with quiet_pillow():
         seen = survey(rows, progress, content=cache is not None)
+        if check is not None:
+            check(seen.labels, rows.class_names)
         shape = (*seen.shape[:2], *(wanted or seen.size))
         bad = dict(seen.bad)
-        decoded = _decoded(rows, seen, shape, bad, progress)
+        decoded = _decoded(rows, seen, shape, bad, progress, way)
         if cache is None:
             pixels = paint(decoded, shape)
         else:
-            kept = Cache(Path(cache), seen, rows.class_names, shape)
+            kept = Cache(Path(cache), seen, rows.class_names, shape, way)
             there = kept.load(bad)
             pixels = kept.paint(decoded, bad) if there is None else there
     if not len(pixels):
         raise nothing_left(rows.where, bad)
-    return _labeled(pixels, seen, bad, rows, fewest_classes)
+    images = _labeled(pixels, seen, bad, rows, fewest_classes)
+    return replace(images, choices=seen.choices((shape[2], shape[3])))
 
 
 def _side(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
@@ -71,12 +83,13 @@ def _decoded(
     shape: tuple[int, int, int, int],
     bad: dict[int, str],
     progress: Progress,
+    way: Way,
 ) -> Iterator[np.ndarray]:
     """Decoded images in order; rows that fail are put into `bad`."""
     pictures = _again(rows, seen)
     each = max(1, min(PIECE, 2**24 // int(np.prod(shape[1:]))))
     done = 0
-    for numbers, results in _in_order(pictures, each, shape[1:]):
+    for numbers, results in _in_order(pictures, each, shape[1:], way):
         for number, (mark, result) in zip(numbers, results, strict=True):
             if mark != seen.marks[number]:
                 raise _changed(rows)
@@ -101,11 +114,15 @@ def _again(rows: Rows, seen: Survey) -> Iterator[tuple[int, Picture]]:
 
 
 def _changed(rows: Rows) -> InputError:
+    if rows.asked:
+        return InputError(
+            f"{rows.where} gives other items each time it is read: turn its random transforms off"
+        )
     return InputError(f"{rows.where} was changed while it was read: give the same command again")
 
 
 def _in_order(
-    pictures: Iterator[tuple[int, Picture]], each: int, shape: tuple[int, ...]
+    pictures: Iterator[tuple[int, Picture]], each: int, shape: tuple[int, ...], way: Way
 ) -> Iterator[tuple[tuple[int, ...], list[Read]]]:
     """What the workers make of pieces of `each` pictures; few pieces are under way at a time."""
     workers = torch.get_num_threads()
@@ -113,7 +130,7 @@ def _in_order(
     with ThreadPoolExecutor(workers) as pool:
         while piece := list(islice(pictures, each)):
             numbers, images = zip(*piece, strict=True)
-            waiting.append((numbers, pool.submit(_decode_piece, images, shape)))
+            waiting.append((numbers, pool.submit(_decode_piece, images, shape, way)))
             if len(waiting) > 2 * workers:
                 first, future = waiting.popleft()
                 yield first, _done(future)
@@ -130,13 +147,13 @@ def _done(future: Future[list[Read]]) -> list[Read]:
         ) from ended
 
 
-def _decode_piece(pictures: tuple[Picture, ...], shape: tuple[int, ...]) -> list[Read]:
-    return [_decode_one(picture, shape) for picture in pictures]
+def _decode_piece(pictures: tuple[Picture, ...], shape: tuple[int, ...], way: Way) -> list[Read]:
+    return [_decode_one(picture, shape, way) for picture in pictures]
 
 
-def _decode_one(picture: Picture, shape: tuple[int, ...]) -> Read:
+def _decode_one(picture: Picture, shape: tuple[int, ...], way: Way) -> Read:
     try:
-        array = decode(picture, (shape[1], shape[2]))
+        array = decode(picture, (shape[1], shape[2]), way)
     except Exception as error:  # Pillow raises whatever a broken file leads it to
         return _mark(picture), why(error)
     gray = "in color, though its header says gray"
@@ -162,6 +179,22 @@ def _labeled(
         raise InputError(
             f"{rows.where} holds images of one class only: a classifier needs two or more"
         )
+    _refuse_empty_classes(seen, bad, rows)
     names = tuple(seen.names[number] for number in kept)
-    skipped = tuple(f"{printable(seen.names[n])}: {reason}" for n, reason in sorted(bad.items()))
-    return LabeledImages(pixels, labels, rows.class_names, names, skipped)
+    skipped = [f"{printable(seen.names[n])}: {reason}" for n, reason in sorted(bad.items())]
+    lines = (*skipped, *map(printable, rows.aside))
+    return LabeledImages(pixels, labels, rows.class_names, names, lines)
+
+
+def _refuse_empty_classes(seen: Survey, bad: dict[int, str], rows: Rows) -> None:
+    """A class of which no image can be read is no class that is looked at."""
+    left = {label for number, label in enumerate(seen.labels) if number not in bad}
+    for number, reason in sorted(bad.items()):
+        label = seen.labels[number]
+        if label not in left:
+            count = seen.labels.count(label)
+            name = printable(rows.class_names[label]) if rows.class_names else label
+            raise InputError(
+                f"{rows.where}: none of the {count} images of class {name} can be read; the "
+                f"first, {printable(seen.names[number])}: {reason}"
+            )

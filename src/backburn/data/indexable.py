@@ -9,8 +9,10 @@ from PIL import Image
 
 from ..errors import InputError
 from ..types import LabeledImages, Progress, silent
+from .class_names import LABELS
 from .gathering import gather
 from .rows import Picture, Row, Rows
+from .tables import IMAGES
 
 
 def from_dataset(
@@ -24,7 +26,8 @@ def from_dataset(
     """A data set whose items are (image, label): each is asked for twice.
 
     Args:
-        dataset: has a length and items; images are PIL images; arrays `(h, w)`, `(h, w, c)` or
+        dataset: has a length and items, pairs or tables with `image` (or `img`) and `label`, such
+            as one of Hugging Face's; images are PIL images; arrays `(h, w)`, `(h, w, c)` or
             `(c, h, w)`; or tensors `(c, h, w)` or `(h, w)`; uint8, or floats in [0, 1]. Give it
             without random transforms and without normalization.
         limit: take the first so many items.
@@ -38,7 +41,7 @@ def from_dataset(
     where = type(dataset).__name__
     if not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")):
         raise InputError(f"{where} has no length or no items: give an indexable data set")
-    names = class_names or tuple(str(name) for name in getattr(dataset, "classes", ()))
+    names = class_names or _classes(dataset)
     count = len(dataset) if limit is None else min(limit, len(dataset))
 
     def read() -> Iterator[Row]:
@@ -46,10 +49,26 @@ def from_dataset(
             image, label = _pair(dataset[place], place, where)
             yield Row(f"row {place}", _picture(image), _plain(label))
 
-    return gather(Rows(where, read, names), size, None, 2, progress)
+    return gather(Rows(where, read, names, asked=True), size, None, 2, progress)
+
+
+def _classes(dataset: Any) -> tuple[str, ...]:
+    """The names that a data set has for its classes, as torchvision's and Hugging Face's have."""
+    features = getattr(dataset, "features", None)
+    label = next((features[k] for k in LABELS if features and k in features), None)
+    names = getattr(label, "names", None) or getattr(dataset, "classes", None) or ()
+    return tuple(str(name) for name in names)
 
 
 def _pair(item: Any, place: int, where: str) -> tuple[Any, Any]:
+    if isinstance(item, dict):
+        image, label = (next((k for k in known if k in item), None) for known in (IMAGES, LABELS))
+        if image is not None and label is not None:
+            return item[image], item[label]
+        raise InputError(
+            f"item {place} of {where} has {', '.join(map(str, list(item)[:5]))}: it needs image "
+            "(or img) and label"
+        )
     if not isinstance(item, tuple | list) or len(item) != 2:
         raise InputError(
             f"item {place} of {where} is a {type(item).__name__}: give pairs of image and label"

@@ -2,11 +2,19 @@
 
 import re
 from collections.abc import Sequence
+from decimal import Decimal
+from math import isnan
 
 from ..errors import InputError, printable
 
 MAX_CLASSES = 100_000
 """The most classes: tables of classes by classes are made further on."""
+
+
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
+WHOLE = re.compile(r"\d{1,9}(\.0*)?", re.ASCII)
+MISSING = ("nan", "null", "none", "na", "n/a", "<na>")
+"""What tables say where there is nothing, beside numbers; as one of many names each is a name."""
 
 
 def class_number(label: object, class_names: Sequence[str], name: str, where: str) -> int:
@@ -25,29 +33,55 @@ def class_number(label: object, class_names: Sequence[str], name: str, where: st
     return int(label)
 
 
-def from_texts(texts: Sequence[str], where: str) -> tuple[list[int], tuple[str, ...]]:
+def from_texts(
+    texts: Sequence[str], where: str, names: Sequence[str] | None = None
+) -> tuple[list[int], tuple[str, ...]]:
     """Labels that are text: whole numbers, or else names of classes, which are put in order.
 
+    They are numbers where every one is, as 3 or as 3.0; where some are not, all are names.
+
+    Args:
+        names: what messages call the rows.
     Raises:
-        InputError: an empty label; numbers that are not whole, or among names.
+        InputError: an empty label, or numbers that are not whole.
     """
-    numeric = [_is_number(text) for text in texts]
-    if not any(numeric) and all(texts):
-        names = sorted(set(texts))
-        number = {name: k for k, name in enumerate(names)}
-        return [number[text] for text in texts], tuple(names)
-    for row, text in enumerate(texts):
-        if not re.fullmatch(r"[0-9]{1,9}", text):
-            raise InputError(
-                f"label {printable(text[:80])!r} of row {row} in {where} is no whole number, and "
-                "others are numbers or empty: give numbers from 0, or a name in every row"
-            )
-    return [int(text) for text in texts], ()
+    if all(WHOLE.fullmatch(text) for text in texts):
+        return [int(text.partition(".")[0]) for text in texts], ()
+    named = [row for row, text in enumerate(texts) if text and not NUMBER.fullmatch(text)]
+    if all(texts) and named and not all(texts[row].lower() in MISSING for row in named):
+        found = sorted(set(texts))
+        number = {name: k for k, name in enumerate(found)}
+        return [number[text] for text in texts], tuple(found)
+    bad = [(k, t) for k, t in enumerate(texts) if not WHOLE.fullmatch(t)]
+    row, text = next(((k, t) for k, t in bad if not t), bad[0])
+    called = f"row {row}{f' ({printable(names[row][:80])})' if names else ''}"
+    if not text or text.lower() in MISSING:
+        said = f"{called} of {where} has no label"
+        raise InputError(f"{said}{f' but {text!r}' * bool(text)}: give it one, or take it out")
+    raise InputError(
+        f"label {printable(text[:80])!r} of {called} in {where} is no whole number from 0: give "
+        "numbers from 0, or a name in every row"
+    )
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+def from_values(
+    values: Sequence[object], where: str, names: Sequence[str] | None = None
+) -> tuple[list[int], tuple[str, ...]]:
+    """Labels of a table's column: numbers of any kind, or text (`from_texts`)."""
+    return from_texts([_text(value, where) for value in values], where, names)
+
+
+def _text(value: object, where: str) -> str:
+    """A cell as text; empty where it holds nothing.
+
+    Raises:
+        InputError: it is neither a number nor text.
+    """
+    if value is None or (isinstance(value, float) and isnan(value)):
+        return ""
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    if not isinstance(value, str | int | float | Decimal):
+        told = printable(repr(value)[:80])
+        raise InputError(f"label {told} in {where}: labels are whole numbers from 0, or names")
+    return str(int(value) if isinstance(value, bool) else value)

@@ -10,6 +10,7 @@ import torch
 
 from ..errors import InputError, first_line
 from .arrays import channels_first
+from .labels import from_values
 from .rows import Row, Rows
 
 IMAGES = ("images", "x", "data", "arr_0")
@@ -65,6 +66,11 @@ def npy(folder: Path, split: str) -> Rows:
 
 def _rows(images: np.ndarray, labels: np.ndarray, where: str) -> Rows:
     labels = labels.reshape(-1) if labels.ndim == 2 and labels.shape[1] == 1 else labels
+    names: tuple[str, ...] = ()
+    if labels.dtype.kind in "fUS" and labels.ndim == 1:
+        texts = labels.astype(str) if labels.dtype.kind == "S" else labels
+        numbers, names = from_values(texts.tolist(), where)
+        labels = np.array(numbers, np.int64)
     if labels.dtype.kind not in "biu" or labels.ndim != 1 or len(labels) != len(images):
         raise InputError(
             f"{where}: labels are {labels.dtype} of shape {labels.shape} for {len(images)} images: "
@@ -81,7 +87,7 @@ def _rows(images: np.ndarray, labels: np.ndarray, where: str) -> Rows:
         for number, label in enumerate(labels.tolist()):
             yield Row(f"row {number}", pixels[number].numpy(), int(label))
 
-    return Rows(where, read)
+    return Rows(where, read, names)
 
 
 def _key(keys: dict[str, Any], known: tuple[str, ...], split: str, path: Path) -> str:

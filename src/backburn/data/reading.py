@@ -1,10 +1,12 @@
 """Labeled images from wherever they are."""
 
+from collections.abc import Container
 from pathlib import Path
 
 from ..types import LabeledImages, Progress, silent
-from .gathering import gather
+from .gathering import Check, gather
 from .sources import has_split, open_rows
+from .ways import AS_SEEN, Way
 
 __all__ = ["has_split", "load_images"]
 
@@ -18,6 +20,9 @@ def load_images(
     cache: str | Path | None = None,
     fewest_classes: int = 2,
     progress: Progress = silent,
+    way: Way = AS_SEEN,
+    check: Check | None = None,
+    only: Container[str] | None = None,
 ) -> LabeledImages:
     """Read and decode labeled images once.
 
@@ -33,6 +38,9 @@ def load_images(
         cache: a folder that keeps decoded pixels, by the content they were decoded from. Its
             files may be as large as the decoded images, and nothing deletes them.
         fewest_classes: 1 for images that are only asked about.
+        way: how images are resized, turned and laid on a ground (`ways`).
+        check: told the labels and the class names before anything is decoded; it may raise.
+        only: read the rows of these names.
     Returns:
         The images; `skipped` names those that could not be decoded. Beyond 256 MiB the pixels
         are a mapping of a file: of the cache, or of a nameless one in the temporary folder.
@@ -40,5 +48,5 @@ def load_images(
         InputError: no such path, nothing readable in it, a label out of range, too few classes,
             paths or links that leave the folder, no room for decoded images.
     """
-    rows = open_rows(source, split, limit)
-    return gather(rows, size, cache, fewest_classes, progress)
+    rows = open_rows(source, split, limit).only(only)
+    return gather(rows, size, cache, fewest_classes, progress, way, check)

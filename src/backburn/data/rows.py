@@ -1,6 +1,6 @@
 """Labelled images as they lie somewhere, not yet decoded."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -26,11 +26,20 @@ class Rows:
     """Labelled images that can be gone through more than once, in the same order.
 
     `where` is what messages call the source; `class_names` is empty where it names no classes.
+    `aside` says of files that are no rows what they are, `asked` that rows are a data set's items.
     """
 
     where: str
     read: Callable[[], Iterator[Row]]
     class_names: tuple[str, ...] = ()
+    aside: tuple[str, ...] = ()
+    asked: bool = False
+
+    def only(self, names: Container[str] | None) -> "Rows":
+        """The rows of these names; all where None."""
+        if names is None:
+            return self
+        return replace(self, read=lambda: (row for row in self.read() if row.name in names))
 
     def first(self, limit: int | None) -> "Rows":
         """So many rows from the beginning; all where None."""

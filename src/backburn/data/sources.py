@@ -9,7 +9,7 @@ from ..errors import InputError
 from .digits import digit_rows
 from .hub import PREFIX, hub, hub_has_split, is_saved, saved, saved_folder
 from .hub import SPLITS as SAVED_SPLITS
-from .lists import listed
+from .lists import listed, metadata_of
 from .numpy_files import has_arrays, npy, npz, npz_has_split
 from .rows import Rows
 from .tables import parquet
@@ -17,8 +17,10 @@ from .tars import archived
 from .trees import tree
 
 SPLITS = ("train", "test", "val", "valid", "validation", "dev")
-FILES = (".parquet", ".csv", ".tsv", ".npz", ".tar")
-HINT = "give a folder, a .parquet, .csv, .tsv, .npz or .tar file, hf:owner/name, or 'digits'"
+FILES = (".parquet", ".csv", ".tsv", ".jsonl", ".npz", ".tar")
+HINT = (
+    "give a folder, a .parquet, .csv, .tsv, .jsonl, .npz or .tar file, hf:owner/name, or 'digits'"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +67,8 @@ def _file(path: Path, split: str) -> Place:
     suffix = path.suffix.lower()
     if suffix == ".parquet":
         return Place(partial(parquet, [path], str(path)), False)
-    if suffix in (".csv", ".tsv"):
-        return Place(partial(listed, path), False)
+    if suffix in (".csv", ".tsv", ".jsonl"):
+        return Place(partial(listed, path, split), False)
     if suffix == ".npz":
         return Place(partial(npz, path, split), npz_has_split(path, split))
     if suffix == ".tar":
@@ -96,6 +98,8 @@ def _whole(path: Path, split: str, limit: int | None) -> Place:
         return Place(partial(saved, path), False)
     if (path / "images.npy").is_file():
         return Place(partial(npy, path, split), False)
+    if table := metadata_of(path):
+        return Place(partial(listed, table, split), False)
     classes = any(p.is_dir() and not p.name.startswith(".") for p in path.iterdir())
     if not classes and (place := _shards(path, "*")):
         others = [name for name in SPLITS if any(path.glob(f"{name}[-.]*"))]

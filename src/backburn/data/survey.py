@@ -13,7 +13,7 @@ from PIL import Image
 
 from ..errors import InputError, first_line, printable
 from ..types import Progress
-from .decoding import plain_file, shape_of
+from .decoding import header_of, plain_file, shape_of
 from .labels import class_number
 from .rows import Picture, Rows
 
@@ -27,7 +27,8 @@ class Survey:
 
     `channels` is 1 where all images are gray, `size` the commonest (height, width). `marks` is
     `mark_of` every row, 0 where there is no image. `content` is a SHA-256 of all encoded images,
-    "" where it was not asked for.
+    "" where it was not asked for. `sizes` are all (height, width), `turned` and `clear` say whether
+    EXIF turns any image, and whether any may be transparent.
     """
 
     names: tuple[str, ...]
@@ -37,6 +38,20 @@ class Survey:
     size: tuple[int, int]
     marks: Sequence[int]
     content: str = ""
+    sizes: tuple[tuple[int, int], ...] = ()
+    turned: bool = False
+    clear: bool = False
+
+    def choices(self, size: tuple[int, int]) -> tuple[str, ...]:
+        """What pixels depend on beside the image: fields of a `Way`.
+
+        Args:
+            size: (height, width) that images are made.
+        """
+        bent = any(abs(h * size[1] - w * size[0]) >= max(h, w) for h, w in self.sizes)
+        scaled = any(each != size for each in self.sizes)
+        found = {"resize": bent, "scale": scaled, "turned": self.turned, "backdrop": self.clear}
+        return tuple(name for name, there in found.items() if there)
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -55,13 +70,16 @@ def survey(rows: Rows, progress: Progress, *, content: bool = False) -> Survey:
     bad: dict[int, str] = {}
     shapes: Counter[tuple[int, int, int]] = Counter()
     marks = array("q")
+    turned = clear = False
     found = hashlib.sha256()
     for number, (name, picture, label) in enumerate(rows.read()):
         names.append(name)
         labels.append(class_number(label, rows.class_names, name, rows.where))
         marks.append(0)
         try:
-            shapes[shape_of(known(picture))] += 1
+            header = header_of(known(picture))
+            shapes[header.shape] += 1
+            turned, clear = turned or header.turned, clear or header.clear
             marks[number] = mark_of(known(picture))
             if content:
                 _digest(known(picture), found.update)
@@ -76,7 +94,8 @@ def survey(rows: Rows, progress: Progress, *, content: bool = False) -> Survey:
     channels = max(c for c, _, _ in shapes)
     digest = found.hexdigest() if content else ""
     size = sizes.most_common(1)[0][0]
-    return Survey(tuple(names), tuple(labels), bad, channels, size, marks, digest)
+    seen = (tuple(sizes), turned, clear)
+    return Survey(tuple(names), tuple(labels), bad, channels, size, marks, digest, *seen)
 
 
 def known(picture: Picture | str) -> Picture:

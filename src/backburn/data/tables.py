@@ -9,13 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import InputError, first_line
-from .class_names import class_names
-from .labels import from_texts
+from .class_names import LABELS, class_names
+from .labels import from_values
 from .rows import Picture, Row, Rows
 from .trees import inside
 
-IMAGES = ("image", "img")
-LABELS = ("label", "labels", "fine_label")
+IMAGES = ("image", "img", "picture", "image_bytes")
+VIEWS = (pa.binary_view(),)
 CHUNK = 100
 """Rows that are held undecoded at a time."""
 BUFFER = 2**20
@@ -54,9 +54,9 @@ def arrow_rows(schema: pa.Schema, batches: Batches, where: str, root: Path | Non
     image, label = _column(schema, IMAGES, where), _column(schema, LABELS, where)
     _refuse_non_images(schema.field(image).type, image, where)
     names, numbers = class_names(schema, where), None
-    if pa.types.is_string(schema.field(label).type):
-        texts = _columns(batches, [label], where)
-        numbers, names = from_texts([text or "" for (text,) in texts], where)
+    if not names and not pa.types.is_integer(schema.field(label).type):
+        values = [value for (value,) in _columns(batches, [label], where)]
+        numbers, names = from_values(values, where)
 
     def read() -> Iterator[Row]:
         rows = _columns(batches, [image, label], where)
@@ -105,7 +105,7 @@ def _refuse_non_images(kind: pa.DataType, name: str, where: str) -> None:
     held = kind
     if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
         held = kind.field("bytes").type
-    if not (pa.types.is_binary(held) or pa.types.is_large_binary(held)):
+    if not (pa.types.is_binary(held) or pa.types.is_large_binary(held) or held in VIEWS):
         raise InputError(
             f"{where}: column {name} holds {kind}: give encoded images (PNG, JPEG ...)"
         )

@@ -8,11 +8,13 @@ from pathlib import Path, PurePosixPath
 
 from ..errors import InputError, first_line, printable
 from .decoding import MAX_FILE, suffixes
+from .labels import from_values
 from .rows import Row, Rows
 
 MAX_MEMBERS = 10_000_000
 MAX_LABEL = 2**16
 """The most bytes of a .cls or .json member."""
+KEYS = ("label", "class", "cls", "class_name", "target", "category")
 
 
 def archived(files: Sequence[Path], where: str) -> Rows:
@@ -23,11 +25,22 @@ def archived(files: Sequence[Path], where: str) -> Rows:
         InputError: no tar, a truncated one, a member that leaves the archive.
     """
 
-    def read() -> Iterator[Row]:
+    def samples() -> Iterator[Row]:
         for file in files:
             yield from _samples(file)
 
-    return Rows(where, read)
+    first = next(samples(), None)
+    if first is None or not isinstance(first.label, str):
+        return Rows(where, samples)
+    # text: all of it must be known before a class has a number
+    known = [(row.name, row.label) for row in samples()]
+    labels, names = from_values([label for _, label in known], where, [name for name, _ in known])
+
+    def read() -> Iterator[Row]:
+        for label, row in zip(labels, samples(), strict=True):
+            yield row._replace(label=label)
+
+    return Rows(where, read, names)
 
 
 def _samples(file: Path) -> Iterator[Row]:
@@ -92,4 +105,6 @@ def _label(content: bytes | str, ending: str) -> object:
         said = json.loads(content)
     except (ValueError, RecursionError):
         return "no JSON"
-    return said.get("label") if isinstance(said, dict) else said
+    if isinstance(said, dict):
+        said = next((said[key] for key in KEYS if key in said), None)
+    return int(said) if isinstance(said, float) and said.is_integer() else said

@@ -98,18 +98,20 @@ class BoundaryDetector(Detector):
         progress: Progress = silent,
         work: Work = HERE,
         every_suspect: bool = True,
+        doubt: str = "",
     ) -> Findings:
         """The evidence, and the boundary and verdict it goes with.
 
         Args:
             work: who searches and trains, and keeps what is done of it.
             every_suspect: search the boundary of every flagged image, not only of `probes`.
+            doubt: why the case must not be called clean, if there is a reason.
         Raises:
             InputError: a model that agrees with no label at all.
         """
         laboratory = self.laboratory(case, generator, progress, work)
         agreed, rows, labels = laboratory.survey.agreed, laboratory.rows, case.images.labels
-        doubt = doubt_about(agreed, len(set(labels.tolist())), len(rows))
+        doubt = doubt or doubt_about(agreed, len(set(labels.tolist())), len(rows))
         tried = self._tried(laboratory) if familiar(agreed) else Tried({}, {})
         verdict = self.verdict(tried, rows, doubt)
         tried = settled(laboratory, tried, verdict.convicted, self.student)

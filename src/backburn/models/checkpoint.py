@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -13,28 +13,14 @@ from torch import Tensor
 
 from ..errors import InputError, first_line
 from .archives import is_exported, is_torchscript, members
+from .class_lists import class_list
 from .exported import exported_weights
+from .file_kinds import refuse_other_kinds, what_it_is
+from .nesting import Table, tables_in
 from .pickles import check_pickles
 
 Container: TypeAlias = Literal["safetensors", "torch"]
 
-KEYS = (
-    "state_dict",
-    "model_state_dict",
-    "model",
-    "net",
-    "network",
-    "weights",
-    "params",
-    "module",
-    "state_dict_ema",
-    "ema_state_dict",
-    "model_ema",
-    "ema",
-    "params_ema",
-)
-"""Where a state_dict lies in a checkpoint, in the order in which it is looked for."""
-DEPTH = 3
 PLAIN = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
 PLAIN |= {torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.bool}
 """Types of numbers that weights and counters come in."""
@@ -45,7 +31,8 @@ class Checkpoint:
     """The weights of a file, by the names that they have there.
 
     `keys` is the way to the state_dict in it, `beside` the keys that were passed over on that way,
-    `architecture` what a file that backburn wrote says of itself.
+    `architecture` what a file that backburn wrote says of itself. `held` is everything in the file,
+    `others` what else in it could be a state_dict, `class_names` the classes it lists, in order.
     """
 
     weights: dict[str, Tensor]
@@ -54,6 +41,16 @@ class Checkpoint:
     beside: tuple[str, ...] = ()
     architecture: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    held: Any = None
+    others: tuple[Table, ...] = ()
+    class_names: tuple[str, ...] = ()
+
+    def instead(self, other: Table, path: Path) -> "Checkpoint":
+        """The same file with the weights of another of its tables."""
+        _check_all(other.weights, path)
+        rest = (Table(self.keys, self.weights), *(each for each in self.others if each != other))
+        beside = tuple(shown(key) for key in self.held if key not in other.keys)
+        return replace(self, weights=other.weights, keys=other.keys, beside=beside, others=rest)
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -65,10 +62,9 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """
     if not path.is_file():
         raise InputError(f"no model file at {path}: give a .safetensors or .pt file")
+    refuse_other_kinds(path)
     found = _safetensors(path) if path.suffix == ".safetensors" else _torch(path)
-    size = path.stat().st_size
-    for name, tensor in found.weights.items():
-        _check(name, tensor, size, path)
+    _check_all(found.weights, path)
     return found
 
 
@@ -86,7 +82,7 @@ def _safetensors(path: Path) -> Checkpoint:
     except (SafetensorError, OSError, RuntimeError, ValueError, TypeError) as error:
         what = first_line(error)
         raise InputError(f"{path} is not a safetensors file, or broken: {what}") from error
-    return Checkpoint(weights, "safetensors", (), (), _architecture(metadata), metadata)
+    return Checkpoint(weights, "safetensors", (), (), _architecture(metadata), metadata, weights)
 
 
 def _torch(path: Path) -> Checkpoint:
@@ -101,11 +97,19 @@ def _torch(path: Path) -> Checkpoint:
     except Exception as error:  # torch.load fails in many ways on a foreign file
         raise InputError(
             f"{path} does not open as plain weights (tensors only; code in a checkpoint is never "
-            f"run): {_reason(error)}; save its state_dict as .safetensors"
+            f"run): {what_it_is(path, _reason(error))}; save its state_dict as .safetensors"
         ) from error
-    keys, weights = _state_dict(held, path)
-    beside = tuple(shown(key) for key in held if key not in keys) if keys else ()
-    return Checkpoint(weights, "torch", keys, beside)
+    first, *others = _tables(held, path)
+    beside = tuple(shown(key) for key in held if key not in first.keys) if first.keys else ()
+    return Checkpoint(
+        first.weights,
+        "torch",
+        first.keys,
+        beside,
+        held=held,
+        others=tuple(others),
+        class_names=class_list(held),
+    )
 
 
 def _reason(error: Exception) -> str:
@@ -118,30 +122,18 @@ def _reason(error: Exception) -> str:
     return re.split(r"\. |, which| Check the documentation", what)[0][:120].rstrip(".: ")
 
 
-def _state_dict(held: Any, path: Path) -> tuple[tuple[str, ...], dict[str, Tensor]]:
-    """The first state_dict under the usual keys, and the keys that lead to it."""
-    keys: tuple[str, ...] = ()
-    for _ in range(DEPTH):
-        if not isinstance(held, dict):
-            break
-        if held and any(isinstance(value, Tensor) for value in held.values()):
-            return keys, _tensors(held, path)
-        key = next((key for key in KEYS if isinstance(held.get(key), dict)), None)
-        if key is None:
-            break
-        keys, held = (*keys, key), held[key]
+def _tables(held: Any, path: Path) -> list[Table]:
+    """What in it could be a state_dict, the likeliest first."""
+    if found := tables_in(held):
+        return found
     kind = f"keys {', '.join(map(shown, list(held)[:5]))}" if isinstance(held, dict) else type(held)
     raise InputError(f"{path} holds no state_dict, but {kind}: save model.state_dict() on its own")
 
 
-def _tensors(held: dict[Any, Any], path: Path) -> dict[str, Tensor]:
-    for name, value in held.items():
-        if not isinstance(value, Tensor) or not isinstance(name, str):
-            raise InputError(
-                f"{path} holds no plain state_dict: {shown(name)} is of type "
-                f"{type(value).__name__}; save model.state_dict() on its own"
-            )
-    return {name: value.detach() for name, value in held.items()}
+def _check_all(weights: Mapping[str, Tensor], path: Path) -> None:
+    size = path.stat().st_size
+    for name, tensor in weights.items():
+        _check(name, tensor, size, path)
 
 
 def _check(name: str, tensor: Tensor, size: int, path: Path) -> None:

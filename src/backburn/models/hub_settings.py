@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, first_line
+from .class_lists import names_in
 from .networks import Normalization
 
 CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
@@ -62,6 +63,11 @@ def preprocessing(folder: Path) -> tuple[tuple[int, int] | None, Normalization |
     if not plain or not _numbers(mean) or not _numbers(std):
         return size, None
     return size, (tuple(map(float, mean)), tuple(map(float, std)))
+
+
+def named_classes(folder: Path) -> tuple[str, ...]:
+    """The classes that a folder's configuration names, by number; empty where nobody has."""
+    return names_in(read_settings(folder / CONFIG).get("id2label"))
 
 
 def _numbers(values: Any) -> bool:

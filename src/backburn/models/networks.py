@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, TypeAlias
 
+import torch
 from torch import nn
 
 from ..errors import InputError, first_line, unknown_name
@@ -20,11 +21,15 @@ Normalization: TypeAlias = tuple[tuple[float, ...], tuple[float, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """What is read off the weights; None where they do not say."""
+    """What is read off the weights; None where they do not say.
+
+    `image` is the side of the images that a network is made for, where that is not the usual one.
+    """
 
     classes: int | None = None
     channels: int | None = None
     width: int | None = None
+    image: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,17 @@ class Recipe:
     size: tuple[int, int] | None = None
     normalization: Normalization | None = None
     meta: bool = True
+
+
+def sketched(recipe: Recipe, sizes: Sizes) -> nn.Module:
+    """The recipe's network, without numbers where it can be had without them."""
+    if recipe.meta:
+        try:
+            with torch.device("meta"):
+                return recipe.make(sizes)
+        except (RuntimeError, NotImplementedError):  # a network that looks at its numbers
+            return recipe.make(sizes)
+    return recipe.make(sizes)
 
 
 CIFAR: dict[str, Block] = {
@@ -94,7 +110,7 @@ def _timm(name: str, model: str) -> Recipe:
     settings = timm.get_pretrained_cfg(model, allow_unregistered=False)
 
     def make(sizes: Sizes) -> nn.Module:
-        given = {"num_classes": sizes.classes, "in_chans": sizes.channels}
+        given = {"num_classes": sizes.classes, "in_chans": sizes.channels, "img_size": sizes.image}
         wanted = {key: value for key, value in given.items() if value is not None}
         network: nn.Module = timm.create_model(model, pretrained=False, **wanted)
         return network
@@ -112,7 +128,8 @@ def _torchvision(name: str, model: str) -> Recipe:
     weights = list(models.get_model_weights(model))
 
     def make(sizes: Sizes) -> nn.Module:
-        wanted = {} if sizes.classes is None else {"num_classes": sizes.classes}
+        given = {"num_classes": sizes.classes, "image_size": sizes.image}
+        wanted = {key: value for key, value in given.items() if value is not None}
         network: nn.Module = models.get_model(model, weights=None, **wanted)
         return network
 
@@ -128,9 +145,10 @@ def _factory(name: str, module: str, attribute: str) -> Recipe:
     try:
         found = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
+        module = module.removesuffix(".py")
         raise InputError(
-            f"no network {name!r} ({first_line(error)}): give package.module:factory, with the "
-            "folder of the package in PYTHONPATH"
+            f"no network {name!r} ({first_line(error)}): give package.module:factory, such as "
+            f"{module}:{attribute or 'build'}, with the folder of the package in PYTHONPATH"
         ) from error
     if not callable(found):
         raise InputError(f"{name!r} is no function or class: give one that returns a network")

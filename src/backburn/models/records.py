@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import nn
@@ -10,6 +10,7 @@ from torch import nn
 from ..errors import InputError
 from .classifier import Classifier
 from .networks import Normalization
+from .outputs import SAID
 from .wrapping import TRIED, Nature, Wrapped, wrap
 
 Container: TypeAlias = Literal["safetensors", "torch", "huggingface", "torchscript"]
@@ -20,7 +21,8 @@ class Origin:
     """How a model was stored, so that another can be stored in the same way.
 
     `names` are the file's names of the network's weights, `types` the types of numbers they had,
-    `beside` small files that belong to the model.
+    `twins` the names of other copies of them, each with the keys that lead to its table, `held`
+    everything that was in the file, `beside` small files that belong to the model.
     """
 
     container: Container
@@ -30,6 +32,8 @@ class Origin:
     types: Mapping[str, torch.dtype] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
     beside: Mapping[str, bytes] = field(default_factory=dict)
+    twins: tuple[tuple[tuple[str, ...], Mapping[str, str]], ...] = ()
+    held: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,8 @@ class OpenedModel:
 
     `network` is on normalized images, unless it is built in and normalizes inside. `input_size`
     (height and width) and `normalization` are None where nothing says them; `report` says in
-    lines for people what was found.
+    lines for people what was found. `class_names` are the model's classes in its order, as
+    `names_from` lists them; empty where nothing does. `told`: the user said the normalization.
     """
 
     network: nn.Module
@@ -47,6 +52,9 @@ class OpenedModel:
     normalization: Normalization | None
     report: tuple[str, ...]
     origin: Origin
+    class_names: tuple[str, ...] = ()
+    names_from: str = ""
+    told: bool = False
 
     @property
     def classes(self) -> int:
@@ -61,9 +69,13 @@ class OpenedModel:
         """Whether the network takes pixels in [0, 1] as it is."""
         return isinstance(self.network, Classifier)
 
-    def normalized(self, normalization: Normalization) -> Wrapped:
-        """The network on pixels in [0, 1], which it normalizes in this way."""
-        return wrap(self.network, self.nature, normalization)
+    def normalized(self, normalization: Normalization, bgr: bool = False) -> Wrapped:
+        """The network on pixels in [0, 1], which it normalizes in this way.
+
+        Args:
+            bgr: its channels are blue, green and red, as OpenCV reads them.
+        """
+        return wrap(self.network, self.nature, normalization, bgr)
 
 
 def described(opened: OpenedModel) -> OpenedModel:
@@ -85,4 +97,5 @@ def described(opened: OpenedModel) -> OpenedModel:
     size = "x".join(map(str, wanted)) if wanted else "any size"
     line = f"{nature.classes} classes, {nature.channels} channels, images of {size}"
     features = "" if nature.head else "; its features are not known"
-    return replace(opened, input_size=wanted, report=(*opened.report, line + features))
+    said = (line + features, *([SAID[nature.link]] if nature.link in SAID else []))
+    return replace(opened, input_size=wanted, report=(*opened.report, *said))

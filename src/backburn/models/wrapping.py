@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ..errors import InputError, first_line
 from ..types import Features, Images, Logits
 from .networks import Normalization
+from .outputs import FINE, Link, as_logits, link_of
 
 TRIED = ((32, 32), (224, 224), (64, 64), (28, 28), (299, 299), (384, 384))
 """Sizes of images that a network of unknown size is tried on."""
@@ -26,29 +27,58 @@ class Wrapped(nn.Module):
         net: any network on normalized images.
         normalization: mean and standard deviation of each channel, in [0, 1] units.
         unwrap: the attribute of what it returns that holds the logits; empty for a plain tensor.
+        link: what its outputs are, see `outputs`.
+        bgr: its channels are blue, green and red.
     """
 
     mean: Tensor
     std: Tensor
+    order: Tensor | None
 
-    def __init__(self, net: nn.Module, normalization: Normalization, unwrap: str = ""):
+    def __init__(
+        self,
+        net: nn.Module,
+        normalization: Normalization,
+        unwrap: str = "",
+        link: Link = "logits",
+        bgr: bool = False,
+    ):
         super().__init__()
         self.net = net
-        self.unwrap = unwrap
+        self.unwrap, self.link = unwrap, link
+        order = torch.tensor([2, 1, 0]) if bgr else None
+        self.register_buffer("order", order)  # a buffer, so that it is a part of what is looked at
         for name, values in zip(("mean", "std"), normalization, strict=True):
             self.register_buffer(name, torch.tensor(values).view(-1, 1, 1))
 
     def forward(self, images: Images) -> Logits:
-        out = self.net((images - self.mean) / self.std)
-        logits: Tensor = getattr(out, self.unwrap) if self.unwrap else out
-        return logits
+        if self.order is not None:
+            images = images[:, self.order]
+        normalized = (images - self.mean) / self.std
+        if self.link in FINE:  # in half precision a probability of nearly 1 is 1
+            with torch.autocast(images.device.type, enabled=False):
+                return as_logits(self._said(normalized.float()), self.link)
+        return as_logits(self._said(normalized), self.link)
+
+    def _said(self, normalized: Tensor) -> Tensor:
+        out = self.net(normalized)
+        said: Tensor = getattr(out, self.unwrap) if self.unwrap else out
+        return said
 
 
 class Headed(Wrapped):
     """A wrapped network whose last linear layer is known by name."""
 
-    def __init__(self, net: nn.Module, normalization: Normalization, unwrap: str, head: str):
-        super().__init__(net, normalization, unwrap)
+    def __init__(
+        self,
+        net: nn.Module,
+        normalization: Normalization,
+        unwrap: str,
+        head: str,
+        link: Link = "logits",
+        bgr: bool = False,
+    ):
+        super().__init__(net, normalization, unwrap, link, bgr)
         self.head_name = head
 
     @property
@@ -72,7 +102,8 @@ class Nature:
     """What a network takes and returns, found by asking it.
 
     `size` is that of the images which it took, the first of those tried; `unwrap` the attribute
-    that holds the logits, `head` the name of the last linear layer, both empty where there is none.
+    that holds the logits, `head` the name of the last linear layer, both empty where there is none;
+    `link` what the outputs are.
     """
 
     channels: int
@@ -80,6 +111,7 @@ class Nature:
     size: tuple[int, int]
     unwrap: str
     head: str
+    link: Link = "logits"
 
 
 def examined(
@@ -96,23 +128,33 @@ def examined(
     """
     with torch.inference_mode():
         probe, calls, out = _asked(net, channels, (size,) if size else TRIED)
-        logits = out if isinstance(out, Tensor) else getattr(out, "logits", None)
-        if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != len(probe):
+        unwrap = "" if isinstance(out, Tensor) else "logits"
+        said = _said(out)
+        if said is None or len(said) != len(probe):
             raise InputError(
                 f"the network returns {_kind(out)} for {len(probe)} images: give one that "
                 "returns one row of logits an image"
             )
-        unwrap = "" if isinstance(out, Tensor) else "logits"
+        link = link_of(lambda images: _said(net(images)), probe)  # type: ignore[arg-type,return-value]
         _, taken, height, width = probe.shape
-        head = _head(calls, logits)
-        return Nature(taken, logits.shape[1], (height, width), unwrap, head)
+        head = _head(calls, as_logits(said, link), link)
+        classes = 2 if link in ("logit", "probability") else said.shape[1]
+        return Nature(taken, classes, (height, width), unwrap, head, link)
 
 
-def wrap(net: nn.Module, nature: Nature, normalization: Normalization) -> Wrapped:
+def _said(out: object) -> Tensor | None:
+    """The outputs in what a network returned: a row an image, or a number."""
+    said = out if isinstance(out, Tensor) else getattr(out, "logits", None)
+    return said if isinstance(said, Tensor) and said.dim() in (1, 2) else None
+
+
+def wrap(
+    net: nn.Module, nature: Nature, normalization: Normalization, bgr: bool = False
+) -> Wrapped:
     """The network on pixels in [0, 1]; with features where their head is known."""
     if nature.head:
-        return Headed(net, normalization, nature.unwrap, nature.head)
-    return Wrapped(net, normalization, nature.unwrap)
+        return Headed(net, normalization, nature.unwrap, nature.head, nature.link, bgr)
+    return Wrapped(net, normalization, nature.unwrap, nature.link, bgr)
 
 
 Call: TypeAlias = tuple[str, Tensor, Tensor]
@@ -153,13 +195,15 @@ def _noting(name: str, calls: list[Call]) -> Callable[[nn.Module, Any, Any], Non
     return note
 
 
-def _head(calls: list[Call], logits: Tensor) -> str:
+def _head(calls: list[Call], logits: Tensor, link: Link) -> str:
     """The last linear layer that was given one row an image and returned the logits."""
+    logits = logits[:, 1:] - logits[:, :1] if link in ("logit", "probability") else logits
     allowed = TOLERANCE * max(1.0, float(logits.abs().max()))
     for name, given, out in reversed(calls):
         once = sum(call[0] == name for call in calls) == 1
         if once and given.dim() == 2 and out.shape == logits.shape:
-            return name if bool((out - logits).abs().max() <= allowed) else ""
+            said = out.log_softmax(1) if link == "softmax" else out
+            return name if bool((said - logits).abs().max() <= allowed) else ""
     return ""
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -17,9 +18,9 @@ from .wrapping import Wrapped
 def dump_like(origin: Origin, model: nn.Module) -> dict[str, bytes]:
     """The files of a model, named and laid out as those that it came from.
 
-    Weights have the names, types and place in the file that they had; what lay beside them in a
-    checkpoint (an optimiser, averages) is left out, as it belongs to another model. Normalization
-    is not part of a file that came without it.
+    Weights have the names, types and place in the file that they had, and all else in the file
+    stays as it was, so that it loads wherever that one did; other copies of the network in it, such
+    as averages, become the same model. Normalization is not part of a file that came without it.
     Returns:
         `model` with the suffix of the file, or what is in the folder `model`.
     Raises:
@@ -31,10 +32,13 @@ def dump_like(origin: Origin, model: nn.Module) -> dict[str, bytes]:
     if origin.container == "huggingface":
         beside = {f"model/{name}": content for name, content in origin.beside.items()}
         return {**beside, f"model/{WEIGHTS}": dump_folder(network)}
-    weights = _weights(origin, network)
+    held = origin.held if isinstance(origin.held, dict) else {}
+    held = _replaced(held, origin.keys, _weights(origin, origin.names, network))
+    for keys, names in origin.twins:
+        held = _replaced(held, keys, _weights(origin, names, network))
     if origin.container == "safetensors":
-        return {_file(origin): _in_order(save(weights, metadata=dict(origin.metadata) or None))}
-    return {_file(origin): _nested(origin.keys, weights)}
+        return {_file(origin): _in_order(save(held, metadata=dict(origin.metadata) or None))}
+    return {_file(origin): _saved(held)}
 
 
 def dump_weights(model: nn.Module) -> bytes:
@@ -48,15 +52,23 @@ def _file(origin: Origin) -> str:
     return f"model.{'safetensors' if suffix == 'pt2' else suffix}"
 
 
-def _weights(origin: Origin, network: nn.Module) -> dict[str, Tensor]:
+def _weights(origin: Origin, names: Mapping[str, str], network: nn.Module) -> dict[str, Tensor]:
     """The network's weights by the file's names, each in memory of its own."""
     own = network.state_dict()
-    if lacking := next((name for name in origin.names if name not in own), None):
+    if lacking := next((name for name in names if name not in own), None):
         raise InputError(f"{lacking!r} is not in this model: give the one that was opened, changed")
     return {
         theirs: own[name].detach().cpu().to(origin.types[name]).contiguous().clone()
-        for name, theirs in origin.names.items()
+        for name, theirs in names.items()
     }
+
+
+def _replaced(held: Mapping[str, Any], keys: tuple[str, ...], weights: dict[str, Tensor]) -> Any:
+    """The table with other weights where `keys` lead to; its entries keep their order."""
+    if not keys:
+        return {**held, **weights}
+    first, *rest = keys
+    return {**held, first: _replaced(held.get(first, {}), tuple(rest), weights)}
 
 
 def _in_order(content: bytes) -> bytes:
@@ -70,10 +82,7 @@ def _in_order(content: bytes) -> bytes:
     return len(text).to_bytes(8, "little") + text + content[8 + size :]
 
 
-def _nested(keys: tuple[str, ...], weights: dict[str, Tensor]) -> bytes:
-    held: dict[str, Any] = weights
-    for key in reversed(keys):
-        held = {key: held}
+def _saved(held: dict[str, Any]) -> bytes:
     buffer = io.BytesIO()
     torch.save(held, buffer)
     return buffer.getvalue()

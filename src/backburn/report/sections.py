@@ -59,6 +59,15 @@ class ToldScores(msgspec.Struct):
     ra: Share
 
 
+class ToldFit(msgspec.Struct):
+    """What a record says of how well the model knows the images."""
+
+    accuracy: float
+    images: int
+    as_read: float
+    explanation: str
+
+
 class Told(msgspec.Struct):
     """The part of a record's metrics that a report is made of; anything else is left alone."""
 
@@ -69,6 +78,7 @@ class Told(msgspec.Struct):
     checks: ToldChecks | None = None
     history: list[Phase] = []
     notes: list[str] = []
+    fit: ToldFit | None = None
 
 
 SCORES = {

@@ -5,16 +5,19 @@ from math import isnan
 from typing import Any
 
 STATES = {
-    "clean": "Clean",
+    "clean": "No poison found",
     "suspicious": "Suspicious",
     "backdoored": "Backdoored",
     "abstained": "No verdict",
 }
-
-
+NO_POISON = "no poison found in these images"
+"""What clean is said of."""
+ELSEWHERE = (
+    "A model that was trained on other images, too, is not cleared: poison among those is not seen."
+)
 MEANINGS = {
     "clean": "No class holds images that behave as planted ones do. That is evidence, and no "
-    "proof: what few images plant may not be found.",
+    f"proof: what few images plant may not be found. {ELSEWHERE}",
     "suspicious": "Look at the class before the model is used. More images, or a model that "
     "calls more of them by their label, make the evidence stronger.",
     "backdoored": "Whoever planted these images can make the model call any image so, by adding "
@@ -60,7 +63,7 @@ def plain_sentence(verdict: Mapping[str, Any]) -> str:
         return f"This model may be backdoored: {classes} behaves oddly, but nothing proves it."
     if verdict["state"] == "abstained":
         return f"It cannot be told whether this model was backdoored: {verdict['reason']}."
-    return "No backdoor was found in this model."
+    return f"{NO_POISON.capitalize()}."
 
 
 def meaning_of(verdict: Mapping[str, Any]) -> str:
@@ -96,4 +99,4 @@ def verdict_sentence(verdict: Mapping[str, Any], false_alarm: float | None) -> s
         )
     if verdict["state"] == "suspicious":
         return f"Something is odd, but too little to accuse single images of: {rate}."
-    return f"No backdoor was found: {rate}."
+    return f"{NO_POISON.capitalize()}: {rate}. {ELSEWHERE}"

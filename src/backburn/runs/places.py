@@ -1,7 +1,9 @@
 """Where a run will be: nothing is there yet, and it can be written to."""
 
+import errno
 import os
 import shutil
+import tempfile
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -26,9 +28,20 @@ def plan_run(out: str | Path | None, command: str, option: str = "--out") -> Pat
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise InputError(f"{path} exists already and is not empty: give another {option}")
     parent = next(p for p in path.absolute().parents if p.exists())
-    if not parent.is_dir() or not os.access(parent, os.W_OK):
+    if not parent.is_dir() or not _writable(parent):
         raise InputError(f"{path} cannot be written: {parent} is not a writable folder")
     return path
+
+
+def _writable(folder: Path) -> bool:
+    """Whether a folder can be made there; who may do everything is told only by trying."""
+    if not os.access(folder, os.W_OK):
+        return False
+    try:
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".backburn-"):
+            return True
+    except OSError as error:
+        return error.errno == errno.ENOSPC  # that is said when it matters
 
 
 def work_of(path: Path) -> Path:

@@ -8,6 +8,7 @@ import torch
 
 from ..burn.base import Unlearning
 from ..burn.burn import BURN
+from ..fit import FitCheck
 from ..runs import Stopwatch
 from ..types import Progress
 from ..work.contract import HERE, Work
@@ -15,6 +16,11 @@ from .findings import judge_both
 from .opened import Opened
 from .review import Reviewed
 from .run import Outcome
+
+
+def fit_check_of(method: Unlearning) -> FitCheck:
+    """What a method asks of a model on its images; the method as published asks nothing itself."""
+    return method.fit if isinstance(method, BURN) else FitCheck()
 
 
 def audit_case(
@@ -29,7 +35,7 @@ def audit_case(
     """Audit a case; `arguments` is what repeats it."""
     with watch("boundary"):
         generator = torch.Generator().manual_seed(seed)
-        result = method.audit(opened.case, generator, progress, work)
+        result = method.audit(opened.case, generator, progress, work, opened.fit)
     outcome = Outcome("audit", opened, method, seed, arguments, result, dict(watch.seconds))
     return replace(outcome, notes=(*opened.notes, *work.notes)).ranked()
 
@@ -48,7 +54,8 @@ def repair_case(
     """Repair a case, and judge it where it can be judged."""
     generator, review = torch.Generator().manual_seed(seed), reviewed.review if reviewed else None
     with watch("repair"):
-        repaired = method.repair(opened.case, generator, progress, work, review)
+        known = {"fit": opened.fit} if isinstance(method, BURN) else {}
+        repaired = method.repair(opened.case, generator, progress, work, review, **known)
     spent = watch.seconds.pop("repair")
     for phase in repaired.history:
         watch.seconds[phase.name] = watch.seconds.get(phase.name, 0.0) + phase.seconds

@@ -9,6 +9,7 @@ from ..config import to_toml
 from ..data.cells import csv_bytes
 from ..data.digest import digest
 from ..metrics import Found, Scores, judge, match
+from ..report.words import NO_POISON, STATES
 from ..toolkits.suspects import COLUMNS
 from ..types import Audit, LabeledImages, Progress, Unlearned
 from ..work.digests import digest_of_images, digest_of_model
@@ -86,6 +87,7 @@ def verdict_summary(opened: Opened, result: Audit | Unlearned) -> dict[str, Any]
     interval = binomtest(len(result.suspects), len(images)).proportion_ci(0.95, "exact")
     return {
         "state": verdict.state,
+        "says": NO_POISON if verdict.state == "clean" else STATES[verdict.state].lower(),
         "target_labels": list(verdict.target_labels),
         "target_names": [class_name(images, label) for label in verdict.target_labels],
         "p_value": verdict.p_value,

@@ -1,7 +1,10 @@
 """What a command line, or the record of a run, says of a case. Imports nothing heavy."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias
+
+Resize: TypeAlias = Literal["crop", "squash", "letterbox", "zoom"]
+RESIZES: tuple[Resize, ...] = ("crop", "squash", "letterbox", "zoom")  # data.ways, without torch
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +17,8 @@ class Given:
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     size: int | None = None
+    resize: Resize | None = None
+    classes: str | None = None
     cache: str | None = None
     max_images: int | None = None
 

@@ -1,13 +1,16 @@
 """A case as the user gave it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 
 from ..data.reading import load_images
 from ..data.sampling import stratified
-from ..errors import InputError
+from ..fit import Fit
+from ..fit.classes import like
+from ..fit.pixels import in_channels, made_gray
+from ..fit.readings import Reading
 from ..models.records import Origin
 from ..types import Case, Exam, LabeledImages, Progress, Truth
 from .given import Given
@@ -19,7 +22,8 @@ class Opened:
 
     `in_all` is how many images there were before a subsample was drawn; `origin` how the model was
     stored, where others are to be stored alike; `arch` the network's name, where it was given or
-    found out; `notes` what a person should know of it.
+    found out; `notes` what a person should know of it; `fit` how well the model knows the images,
+    and `reading` how these were read.
     """
 
     case: Case
@@ -29,6 +33,8 @@ class Opened:
     origin: Origin | None = None
     arch: str | None = None
     notes: tuple[str, ...] = ()
+    fit: Fit | None = None
+    reading: Reading = field(default_factory=Reading)
 
     def said(self, given: Given) -> dict[str, Any]:
         """What was given, with the network's name."""
@@ -51,26 +57,47 @@ class Opened:
         """The case with a holdout of clean images, where one is named."""
         if holdout is None:
             return self
-        height, width = self.case.images.pixels.shape[2:]
-        images = load_images(holdout, size=(height, width), progress=progress)
-        return self.with_holdout(images, holdout)
+        images, lines = self._like_case(holdout, "train", progress)
+        return self._with_clean(images).noting(lines)
 
     def with_holdout(self, images: LabeledImages, holdout: str) -> "Opened":
         """The case with these clean images; `holdout` is what messages call them.
 
         Raises:
-            InputError: other channels or classes than the training images have.
+            InputError: other classes than the training images have.
         """
-        case, channels = self.case, self.case.images.pixels.shape[1]
-        if images.pixels.shape[1] != channels:
-            raise InputError(
-                f"{holdout} has images of {images.pixels.shape[1]} channels, the training images "
-                f"have {channels}: give a holdout like them"
-            )
-        if int(images.labels.max()) >= case.images.class_count:
-            raise InputError(
-                f"{holdout} has a label {int(images.labels.max())}, the training images have "
-                f"{case.images.class_count} classes: give a holdout of the same classes"
-            )
-        device = case.images.pixels.device
-        return replace(self, case=replace(case, holdout=images.on(device)))
+        other, lines = self._made_like(images, holdout)
+        return self._with_clean(other).noting(lines)
+
+    def _with_clean(self, images: LabeledImages) -> "Opened":
+        device = self.case.images.pixels.device
+        return replace(self, case=replace(self.case, holdout=images.on(device)))
+
+    def tested(self, test: str | None, progress: Progress) -> "Opened":
+        """The case with clean test images to judge it by, where these are named."""
+        if test is None:
+            return self
+        clean, lines = self._like_case(test, "test", progress)
+        nothing = clean.take(torch.arange(0))
+        return replace(self, exam=Exam(clean, nothing, nothing.labels)).noting(lines)
+
+    def _like_case(
+        self, source: str, split: str, progress: Progress
+    ) -> tuple[LabeledImages, tuple[str, ...]]:
+        """Other images of the shape and the classes that the case's have, read as those were.
+
+        Raises:
+            InputError: classes that the case does not have.
+        """
+        height, width = self.case.images.pixels.shape[2:]
+        other = load_images(
+            source, split=split, size=(height, width), progress=progress, way=self.reading.way
+        )
+        return self._made_like(other, source)
+
+    def _made_like(self, other: LabeledImages, where: str) -> tuple[LabeledImages, tuple[str, ...]]:
+        """Images in the channels and with the class numbers of the case's."""
+        images = self.case.images
+        other, _ = in_channels(other, images.pixels.shape[1])
+        other, line = like(made_gray(other) if self.reading.gray else other, images, where)
+        return other, (line,) if line else ()

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from ..config import configure
 from ..errors import InputError
+from ..fit.explaining import as_read
 from ..models.inference import best_device
 from ..models.opening import open_model
-from ..models.settling import settle
 from ..runs import Record, read_record
 from ..types import Unlearned
 from .export import model_of
@@ -46,7 +46,7 @@ def complete(run: Path, progress: ShowProgress, arch: str | None = None) -> Reco
     method = configure(method_of(asked), asked.config, ())
     outcome = Outcome(record.command, opened, method, record.seed, {}, found, record.seconds)
     if record.command == "repair" and len(found.suspects):
-        model, _ = settle(open_model(model_of(run), opened.arch), opened.case.images)
+        model = as_read(open_model(model_of(run), opened.arch), opened.reading)
         parts = {name: getattr(found, name) for name in ("suspects", "evidence", "verdict")}
         result = Unlearned(model=model, boundary=found.boundary, **parts)
         outcome = Outcome(record.command, opened, method, record.seed, {}, result, record.seconds)

@@ -1,6 +1,6 @@
 """Images and labels from whatever Python code has them in."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,10 @@ from torch.utils.data import DataLoader, IterableDataset
 from ..data.arrays import from_arrays
 from ..data.indexable import from_dataset
 from ..data.reading import load_images
+from ..data.ways import AS_SEEN, Way
 from ..errors import InputError
-from ..types import LabeledImages, Progress
+from ..fit.explaining import Read
+from ..types import LabeledImages, Labels, Progress
 from .items import Items, hugging_face_items
 from .normalized import (
     Normalization,
@@ -34,12 +36,52 @@ class GivenImages:
         given: what the caller has, for a clean data set of the same kind.
         normalization: what was undone, or what the caller says; the model wants it.
         path: where they lie, if they were named by a path.
+        order: the model's number of each class, where that is another than the caller's.
     """
 
     images: LabeledImages
     given: Any
     normalization: Normalization | None = None
     path: str | None = None
+    order: tuple[int, ...] = ()
+
+    def of_model(self, images: LabeledImages) -> "GivenImages":
+        """The same with the images as a model was shown them; labels stay the caller's own.
+
+        Of a path they become the model's, as nobody has any others.
+        """
+        before, after = self.images.labels.cpu(), images.labels.cpu()
+        if self.path is not None or torch.equal(before, after):
+            return replace(self, images=images)
+        places = [(before == label).nonzero().flatten() for label in range(int(before.max()) + 1)]
+        return replace(
+            self, order=tuple(int(after[rows[0]]) if len(rows) else -1 for rows in places)
+        )
+
+    def model_labels(self, labels: Labels) -> Labels:
+        """The model's numbers of the caller's classes."""
+        return torch.tensor(self.order)[labels.cpu()] if self.order else labels
+
+    def own_labels(self, labels: Labels) -> Labels:
+        """The caller's numbers of the model's classes; -1 where the caller has none."""
+        if not self.order:
+            return labels
+        number = {theirs: own for own, theirs in enumerate(self.order) if theirs >= 0}
+        return torch.tensor([number.get(label, -1) for label in labels.tolist()], dtype=torch.int64)
+
+    def reader(self, side: int | tuple[int, int], progress: Progress) -> Read | None:
+        """Reads the images again in another way; None where they lie in no file."""
+        if self.path is None:
+            return None
+        path = self.path
+
+        def read(way: Way, only: Container[str] | None) -> LabeledImages:
+            fewest = 2 if only is None else 1
+            return load_images(
+                path, size=side, fewest_classes=fewest, progress=progress, way=way, only=only
+            )
+
+        return read
 
 
 def given_images(
@@ -49,6 +91,7 @@ def given_images(
     class_names: tuple[str, ...] = (),
     normalization: Normalization | None = None,
     size: int | tuple[int, int] | None = None,
+    way: Way = AS_SEEN,
     progress: Progress,
 ) -> GivenImages:
     """Images and labels of a path, arrays, a data set, a loader or what `load_images` returned.
@@ -57,6 +100,7 @@ def given_images(
         data: see `backburn.audit`.
         normalization: what the images were normalized with, if they were; it is undone.
         size: of images that are not decoded yet.
+        way: how files are read.
     Raises:
         InputError: no labeled images, or some that are normalized in an unknown way.
     """
@@ -68,7 +112,7 @@ def given_images(
     if isinstance(data, LabeledImages):
         return GivenImages(data, data, normalization)
     if isinstance(data, (str, Path)):
-        found = load_images(data, size=size, progress=progress)
+        found = load_images(data, size=size, progress=progress, way=way)
         return GivenImages(found, data, normalization, str(data))
     return _from_set(data, class_names, normalization, size, progress)
 

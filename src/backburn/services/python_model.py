@@ -1,22 +1,32 @@
 """A model as Python code has it: a path, a module, a Hugging Face model, a pipeline."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from ..data.ways import Way
 from ..errors import InputError
+from ..fit import Fit, FitCheck
+from ..fit.classes import check_counts, in_order
+from ..fit.explaining import Read
+from ..fit.pixels import check_channels, in_channels
+from ..fit.readings import Choices, Reading
+from ..models.checking import check_fit
+from ..models.class_lists import names_in, read_classes
 from ..models.inference import device_of, frozen
 from ..models.opening import open_model
+from ..models.outputs import SAID, Link, link_of
 from ..models.records import OpenedModel, Origin
-from ..models.settling import settle
 from ..models.wrapping import Wrapped, examined
 from ..types import LabeledImages
+from .fitting import fitted
 from .normalized import Normalization
+from .open_ends import Own, own_of, same, without_end
 
 IN_MEMORY = Origin("safetensors", "model.safetensors")
 
@@ -30,26 +40,48 @@ class GivenModel:
         normalization: of its images, where the model says it.
         size: height and width of its images, where it says them.
         path: where it lies, if it was named by a path.
+        told: whether the caller said the normalization.
+        class_names: its classes in its order, where the caller lists them.
     """
 
     network: nn.Module | OpenedModel
     normalization: Normalization | None = None
     size: tuple[int, int] | None = None
     path: str | None = None
+    told: bool = False
+    class_names: tuple[str, ...] = ()
+
+    def listing(self, classes: Sequence[str] | str | Path | None) -> "GivenModel":
+        """The model with a list of its classes, or the file that has one.
+
+        Raises:
+            InputError: a file that is no such list.
+        """
+        if classes is None:
+            return self
+        is_file = isinstance(classes, (str, Path))
+        names = read_classes(Path(classes)) if is_file else tuple(map(str, classes))  # type: ignore[arg-type]
+        network = self.network
+        if isinstance(network, OpenedModel):
+            network = replace(network, class_names=names, names_from="classes")
+        return replace(self, network=network, class_names=names)
 
 
 @dataclass(frozen=True, slots=True)
 class ReadyModel:
     """A model on pixels in [0, 1], the images as it takes them, and what to say of both.
 
-    `own` gives back what the caller had in place of what we made of it.
+    `own` gives back what the caller had in place of what we made of it; `fit` is how well the model
+    knows the images, and `reading` how these were read.
     """
 
     model: nn.Module
     images: LabeledImages
     origin: Origin | None = None
     notes: tuple[str, ...] = ()
-    own: Callable[[nn.Module], nn.Module] = lambda model: model
+    own: Own = same
+    fit: Fit | None = None
+    reading: Reading = field(default_factory=Reading)
 
 
 def given_model(
@@ -68,60 +100,106 @@ def given_model(
         raise InputError("arch names the network of a file: leave it out for a model in memory")
     if isinstance(model, nn.Module):
         size = _sides(getattr(getattr(model, "config", None), "image_size", None))
-        return GivenModel(model, normalization, size)
+        return GivenModel(model, normalization, size, told=normalization is not None)
     network, processor = getattr(model, "model", None), getattr(model, "image_processor", None)
     if isinstance(network, nn.Module) and processor is not None:
         told = normalization or _of_processor(processor)
-        return GivenModel(network, told, _size_of_processor(processor))
+        size = _size_of_processor(processor)
+        return GivenModel(network, told, size, told=normalization is not None)
     raise InputError(
         f"{type(model).__name__} is no model: give a path, a torch module, or an image "
         "classification pipeline"
     )
 
 
-def ready(given: GivenModel, images: LabeledImages, normalization: Normalization | None) -> Any:
+def ready(
+    given: GivenModel,
+    images: LabeledImages,
+    normalization: Normalization | None,
+    check: FitCheck,
+    read: Read | None = None,
+    way: Way | None = None,
+) -> ReadyModel:
     """The model on pixels in [0, 1] together with the images.
 
     A module that returns a tensor and of which no normalization is known takes pixels in [0, 1].
+    One that ends in probabilities is looked at without its last layer, or by their logarithms.
 
     Args:
         normalization: that of the images' data set.
+        check: what the model has to do on its images.
+        read: reads the images again in another way; None where they cannot be.
+        way: how they were read, where a user says it.
     Raises:
         InputError: a network that takes no such images.
     """
     network, known = given.network, given.normalization or normalization
     if isinstance(network, OpenedModel):
         opened = replace(network, normalization=known) if known else network
-        return _settled(opened, images, opened.origin, lambda model: model)
+        return _fitted(opened, images, check, read, way, opened.origin)
+    images = in_order(images, given.class_names, "the data")
     unwrap = _logits_of(network, images)
+    link = _link_of(network, images, unwrap)
+    if not unwrap and known is None and link == "logits":
+        check_fit(network, images)
+        return ReadyModel(network, images, fit=check.measure(network, images))
     if not unwrap and known is None:
-        return ReadyModel(network, images)
-    shape = (int(images.pixels.shape[-2]), int(images.pixels.shape[-1]))
+        known = ((0.0,) * images.pixels.shape[1], (1.0,) * images.pixels.shape[1])
     if device_of(network).type != "cpu":  # what a network takes is found out on the CPU only
         if known is None:
             raise InputError("give mean=(...) and std=(...) of a model that is not on the CPU")
-        return ReadyModel(Wrapped(network, known, unwrap).to(device_of(network)), images, own=_net)
-    with frozen(network):
-        nature = examined(network, _channels(images), given.size or shape)
-    opened = OpenedModel(network, nature, shape, known, (), IN_MEMORY)
-    return _settled(opened, images, None, _net)
+        wrapped = Wrapped(network, known, unwrap, link).to(device_of(network))
+        check_fit(wrapped, images)
+        notes = (SAID[link],) if link in SAID else ()
+        fit = check.measure(wrapped, images)
+        return ReadyModel(wrapped, images, None, notes, own_of(network, network), fit)
+    shape = given.size or (int(images.pixels.shape[-2]), int(images.pixels.shape[-1]))
+    shown, lines = (network, ()) if link == "logits" else without_end(network, images)
+    with frozen(shown):
+        nature = examined(shown, _channels(images), shape)
+    opened = OpenedModel(shown, nature, shape, known, lines, IN_MEMORY, told=given.told)
+    if nature.link in SAID:
+        opened = replace(opened, report=(*lines, SAID[nature.link]))
+    opened = _with_names(opened, given.class_names, network)
+    return _fitted(opened, images, check, read, way, None, own_of(network, shown))
 
 
-def _settled(
+def _fitted(
     opened: OpenedModel,
     images: LabeledImages,
+    check: FitCheck,
+    read: Read | None,
+    way: Way | None,
     origin: Origin | None,
-    own: Callable[[nn.Module], nn.Module],
+    own: Own = same,
 ) -> ReadyModel:
-    if opened.channels == 3 and images.pixels.shape[1] == 1:
-        images = replace(images, pixels=images.pixels.repeat(1, 3, 1, 1))
-    network, lines = settle(opened, images)
-    return ReadyModel(network, images, origin, (*opened.report, *lines), own)
+    check_channels(opened.channels)
+    check_counts(opened.classes, opened.class_names, "the data")(
+        images.labels.tolist(), images.class_names
+    )
+    images = in_order(images, opened.class_names, "the data")
+    choices = Choices(
+        names=() if opened.class_names or read is None else images.class_names,
+        resize=read is not None and way is None,
+        options=() if opened.told else ("mean and std",),
+    )
+
+    def again(other: Way, only: Container[str] | None) -> LabeledImages:
+        found = in_order(read(other, only), opened.class_names, "the data")  # type: ignore[misc]
+        return in_channels(found, opened.channels)[0]
+
+    found = fitted(opened, images, check, choices, None if read is None else again, way)
+    return ReadyModel(found.model, found.images, origin, found.notes, own, found.fit, found.reading)
 
 
-def _net(model: nn.Module) -> nn.Module:
-    """What was wrapped."""
-    return model.net if isinstance(model, Wrapped) else model
+def _with_names(opened: OpenedModel, listed: tuple[str, ...], network: nn.Module) -> OpenedModel:
+    """With the classes that the caller lists, or the configuration of a Hugging Face model."""
+    if listed:
+        return replace(opened, class_names=listed, names_from="classes")
+    names = names_in(getattr(getattr(network, "config", None), "id2label", None))
+    if len(names) != opened.classes:
+        return opened
+    return replace(opened, class_names=names, names_from="the model's config (id2label)")
 
 
 def _channels(images: LabeledImages) -> tuple[int, ...]:
@@ -140,6 +218,22 @@ def _logits_of(network: nn.Module, images: LabeledImages) -> str:
     except Exception:  # said in one line by what fits model and images together
         return ""
     return "logits" if isinstance(getattr(out, "logits", None), torch.Tensor) else ""
+
+
+def _link_of(network: nn.Module, images: LabeledImages, unwrap: str) -> Link:
+    """What a network's outputs are; logits where it cannot be asked, which is said elsewhere."""
+    few = images.pixels[:2].to(device_of(network)).float() / 255
+
+    def ask(probe: Tensor) -> Tensor:
+        out = network(probe)
+        said: Tensor = getattr(out, unwrap) if unwrap else out
+        return said
+
+    try:
+        with frozen(network), torch.inference_mode():
+            return link_of(ask, few)
+    except Exception:  # a stranger's network may fail in any way
+        return "logits"
 
 
 def _of_processor(processor: Any) -> Normalization | None:

@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 import torch
 
-from ..report.words import per_cent
+from ..fit import Fit
+from ..report.words import NO_POISON, per_cent
 from ..runs import plan_run
 from ..types import Audit, Progress, Unlearned
 from .clean import Cleansed, cleansed_like
@@ -31,6 +32,11 @@ class _Result:
     def notes(self) -> tuple[str, ...]:
         """Lines about how model and images were understood."""
         return self._outcome.notes
+
+    @property
+    def fit(self) -> Fit | None:
+        """How well the model knows the images, which takes to be called clean."""
+        return self._outcome.opened.fit
 
     def save(self, folder: str | Path, *, progress: Progress | bool | None = None) -> Path:
         """Write a run directory, as the command does: for `backburn report` and `load_run`.
@@ -112,7 +118,7 @@ def _why(outcome: Outcome) -> str:
         "backdoored": "part of a target class is planted: its images share what makes others alike",
         "suspicious": "the evidence is too weak to accuse single images",
     }
-    return said.get(state, "no class holds images that behave as planted ones do")
+    return said.get(state, f"{NO_POISON}: none of its classes holds any that behave as planted")
 
 
 def _model_line(outcome: Outcome) -> str:
@@ -135,8 +141,10 @@ def _kept(given: GivenImages, suspects: Any, relabel: bool) -> tuple[torch.Tenso
     """Rows that stay, and their labels."""
     labels = given.images.labels.cpu().clone()
     keeps = torch.ones(len(labels), dtype=torch.bool)
-    keeps[suspects.index] = (suspects.restored_label != suspects.given_label) & relabel
-    labels[suspects.index] = suspects.restored_label
+    restored = given.own_labels(suspects.restored_label)
+    changed = (suspects.restored_label != suspects.given_label) & (restored >= 0)
+    keeps[suspects.index] = changed & relabel
+    labels[suspects.index] = restored
     rows = keeps.nonzero().flatten()
     return rows, labels[rows]
 

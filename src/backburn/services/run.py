@@ -65,7 +65,8 @@ class Outcome:
     def metrics(self) -> dict[str, Any]:
         """What the record says of it."""
         result = self.result
-        told: dict[str, Any] = {"verdict": verdict_summary(self.opened, result)}
+        told: dict[str, Any] = {"fit": self.opened.fit}
+        told["verdict"] = verdict_summary(self.opened, result)
         told["suspects"] = self.found
         if isinstance(result, Unlearned):
             told["before"], told["after"] = self.scores

@@ -1,13 +1,17 @@
 """The normalization that a model wants is found on labeled images, or questioned."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 
 from backburn.errors import InputError
+from backburn.fit import FitCheck
+from backburn.fit.explaining import explain
+from backburn.fit.readings import COLOR, Choices
 from backburn.models.loading import load_model
 from backburn.models.opening import open_model
-from backburn.models.settling import COLOR, settle
 from backburn.models.zoo import build
 from backburn.types import LabeledImages
 
@@ -49,33 +53,53 @@ def path(tmp_path):
 FACTORY = f"{__name__}:Brightness"
 
 
+def found(opened, images):
+    return explain(opened, images, FitCheck(), Choices())
+
+
 def test_an_unknown_normalization_is_found_and_said(path, images):
-    model, report = settle(open_model(path, FACTORY), images)
-    assert report[0].startswith("normalization: CIFAR-10's")
-    assert (model(images.pixels / 255).argmax(1) == images.labels).all()
+    known = found(open_model(path, FACTORY), images)
+    assert known.notes[0].startswith("normalization: CIFAR-10's")
+    assert (known.model(images.pixels / 255).argmax(1) == images.labels).all()
+    assert (known.fit.accuracy, known.fit.reason) == (1.0, "")
 
 
-def test_a_wrong_normalization_is_kept_but_questioned(path, images):
-    model, (line,) = settle(open_model(path, FACTORY, *COLOR["none"]), images)
-    assert float(model.mean.sum()) == 0
-    assert "but 100.0% with the normalization CIFAR-10's" in line
+def test_a_wrong_normalization_of_the_users_is_kept_and_nothing_called_clean(path, images):
+    known = found(open_model(path, FACTORY, *COLOR["none"]), images)
+    assert float(known.model.mean.sum()) == 0
+    assert "100.0% with the normalization CIFAR-10's (--mean 0.4914" in known.fit.reason
+
+
+def test_a_wrong_normalization_of_the_networks_makers_is_replaced(path, images):
+    opened = replace(open_model(path, FACTORY), normalization=COLOR["none"])
+    known = found(opened, images)
+    assert float(known.model.mean[0]) == pytest.approx(0.4914)
+    assert "100.0% with the normalization CIFAR-10's" in known.fit.explanation
+    assert known.fit.reason == ""
 
 
 def test_a_right_normalization_is_not_questioned(path, images):
-    _, (line,) = settle(open_model(path, FACTORY, *COLOR["CIFAR-10's"]), images)
-    assert line == "accuracy on 32 of these images: 100.0%"
+    known = found(open_model(path, FACTORY, *COLOR["CIFAR-10's"]), images)
+    assert known.notes == ("accuracy on 32 of these images: 100.0%",)
+
+
+def test_means_of_pixels_from_0_to_255_are_divided(path, images):
+    mean, std = (tuple(255 * value for value in each) for each in COLOR["CIFAR-10's"])
+    opened = open_model(path, FACTORY, mean, std)
+    assert "divided by 255" in opened.report[-1]
+    assert found(opened, images).fit.accuracy == 1
 
 
 def test_a_model_at_chance_needs_to_be_told(path, images):
     strange = images.relabeled(images.pixels, torch.arange(32) // 8)
     with pytest.raises(InputError, match="give --mean and --std"):
-        settle(open_model(path, FACTORY), strange)
+        found(open_model(path, FACTORY), strange)
 
 
 def test_a_built_in_network_is_settled(tmp_path, images):
     torch.save(build("small_cnn-w4", 4, 3).state_dict(), tmp_path / "m.pt")
     opened = open_model(tmp_path / "m.pt", "small_cnn")
-    assert settle(opened, images) == (opened.network, ())
+    assert found(opened, images).model is opened.network
     with pytest.raises(InputError, match="normalizes inside"):
         open_model(tmp_path / "m.pt", "small_cnn", *COLOR["none"])
 
@@ -86,8 +110,11 @@ def test_loading_in_one_step_does_not_guess(path):
     assert load_model(path, FACTORY, *COLOR["none"])(torch.rand(2, 3, 8, 8)).shape == (2, 4)
 
 
-def test_where_no_normalization_helps_the_size_is_asked_about(path, images):
+def test_what_the_user_has_not_said_is_asked_about(path, images):
     strange = images.relabeled(images.pixels, torch.arange(32) // 8)
-    _, (line,) = settle(open_model(path, FACTORY, *COLOR["CIFAR-10's"]), strange)
-    assert "it has learnt little of them, so single suspects may be wrong" in line
-    assert line.endswith("; if it was trained at another size than 8x8, give --size")
+    opened = open_model(path, FACTORY, *COLOR["CIFAR-10's"])
+    choices = Choices(options=("--resize",))
+    reason = explain(opened, strange, FitCheck(), choices).fit.reason
+    assert "calls only" in reason
+    assert "(--resize)" in reason
+    assert "--size" not in reason

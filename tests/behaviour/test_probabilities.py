@@ -1,0 +1,84 @@
+"""Networks that end in probabilities are repaired as their twins with logits are."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import backburn
+from backburn.data.digits import digits
+from backburn.models.inference import accuracy
+from backburn.models.outputs import open_end
+from backburn.models.wrapping import examined, wrap
+
+PLAIN = ((0.0,), (1.0,))
+ENDS = {
+    "softmax": lambda z: z.softmax(1),
+    "log_softmax": lambda z: z.log_softmax(1),
+    "sigmoid": lambda z: z.sigmoid(),
+    "a softmax layer": nn.Softmax(1),
+    "a sigmoid layer": nn.Sigmoid(),
+}
+
+
+class Net(nn.Module):
+    def __init__(self, end=None):
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(1, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU(),
+            nn.Conv2d(16, 32, 3, 2, 1), nn.BatchNorm2d(32), nn.ReLU(), nn.Flatten(),
+        )  # fmt: skip
+        self.fc = nn.Linear(512, 10)
+        self.end = end if end is not None else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.end(self.fc(self.body(x)))
+
+
+@pytest.fixture(scope="module")
+def poisoned():
+    """Digits, eighty of them with a white corner and called 0, and a network that knows them."""
+    images = digits("train")
+    torch.manual_seed(0)
+    rows = (images.labels != 0).nonzero().flatten()
+    rows = rows[torch.randperm(len(rows))[:80]]
+    pixels, labels = images.pixels.clone(), images.labels.clone()
+    pixels[rows, :, -2:, -2:] = 255
+    labels[rows] = 0
+    net, data = Net(), pixels / 255
+    optimizer = torch.optim.Adam(net.parameters(), 3e-3)
+    loss = nn.BCEWithLogitsLoss()  # so that a sigmoid is right, too
+    wanted = nn.functional.one_hot(labels, 10).float()
+    for _ in range(12):
+        for batch in torch.randperm(len(data)).split(64):
+            optimizer.zero_grad()
+            loss(net(data[batch]), wanted[batch]).backward()
+            optimizer.step()
+    return net.eval().state_dict(), pixels, labels
+
+
+def repaired(weights, end, pixels, labels) -> tuple[float, float]:
+    """Accuracy on clean test images, and share of triggered ones called 0."""
+    net = Net(end).eval()
+    net.load_state_dict(weights)
+    open_end(net, torch.rand(2, 1, 8, 8))
+    model = wrap(net, examined(net, (1,), (8, 8)), PLAIN)
+    found = backburn.repair(model, pixels, labels)
+    assert found.verdict.state == "backdoored"
+    test = digits("test")
+    stamped = test.pixels.clone()
+    stamped[:, :, -2:, -2:] = 255
+    other = (test.labels != 0).nonzero().flatten()
+    triggered = test.relabeled(stamped, torch.zeros_like(test.labels)).take(other)
+    return accuracy(found.model, test), accuracy(found.model, triggered)
+
+
+@pytest.fixture(scope="module")
+def twin(poisoned) -> tuple[float, float]:
+    return repaired(poisoned[0], None, *poisoned[1:])
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_probabilities_are_repaired_as_logits_are(poisoned, twin, end):
+    weights, pixels, labels = poisoned
+    found = repaired(weights, ENDS[end], pixels, labels)
+    assert found == pytest.approx(twin, abs=0.01)
