@@ -56,7 +56,7 @@ def test_what_cannot_be_served_is_refused(refused, here, run):
     (here / ".coming-x1").mkdir()
     assert "coming is still being written" in refused("serve", "coming")
     assert "nowhere is no folder" in refused("serve", run, "--review", "nowhere/review.csv")
-    assert "--arch goes with --draw" in refused("serve", run, "--arch", "mine:net")
+    assert "--arch and --trust go with --draw" in refused("serve", run, "--arch", "mine:net")
     assert "no model file at model.pt" in refused("serve", run, "--draw")  # the run names it
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))

@@ -19,6 +19,8 @@ CONFIG = "config.toml"
 NETWORKS = ("timm", "torchvision")
 """What stands before a colon in the name of a network that is no code of one's own."""
 
+OWN = ("model", "arch", "cache", "trust")
+"""What is said beside a run; all but the case itself is never taken from it."""
 WATCHED = ("model", "images")
 """What a run remembers the digests of."""
 
@@ -66,7 +68,7 @@ def again(asked: Asked) -> Asked:
     record = read_record(run)
     if record.command not in ("audit", "repair"):
         raise InputError(f"{run} is a run of {record.command}: give a run of audit or repair")
-    more = [name for name in asked.given.said() if name not in ("model", "arch", "cache")]
+    more = [name for name in asked.given.said() if name not in OWN]
     if more := [f"--{name.replace('_', '-')}" for name in more]:
         raise InputError(f"{run} says itself what it looked at: leave out {' and '.join(more)}")
     try:
@@ -74,7 +76,8 @@ def again(asked: Asked) -> Asked:
         told = msgspec.convert(_of(_Told, record.arguments), _Told)
     except msgspec.ValidationError as error:
         raise InputError(f"{run / RECORD} cannot be read: {first_line(error)}") from error
-    case = replace(case, arch=asked.given.arch or case.arch, cache=asked.given.cache)
+    given = asked.given
+    case = replace(case, arch=given.arch or case.arch, cache=given.cache, trust=given.trust)
     _check_stranger(run, case, told, asked)
     method = asked.method or told.method
     own = run / CONFIG if method == told.method and (run / CONFIG).is_file() else None

@@ -47,7 +47,8 @@ def _stranger(
     given: Given, data: str, test: str | None, device: torch.device, progress: Progress
 ) -> Opened:
     """A model and images that nobody knows anything about."""
-    model = open_model(given.model, given.arch, given.mean, given.std)  # fails before the images
+    # fails before the images
+    model = open_model(given.model, given.arch, given.mean, given.std, given.trust)
     size = given.size or model.input_size
     images = load_images(data, size=size, cache=given.cache, progress=progress)
     opened = _settled(_at_size(model, given.size), images, device)

@@ -112,12 +112,18 @@ class Given:
     size: int | None = None
     cache: str | None = None
     max_images: int | None = None
+    trust: bool = False
 
     def said(self) -> dict[str, Any]:
         """What was given, by name."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        return {name: value for name, value in asdict(self).items() if value not in (None, False)}
 
 
+TRUST = click.option(
+    "--trust",
+    is_flag=True,
+    help="Open a MODEL that runs code, too (TorchScript, pickled modules): only if it is yours.",
+)
 CASE = (
     click.argument("model", metavar="MODEL|VICTIM"),
     click.argument("data", required=False),
@@ -135,6 +141,7 @@ CASE = (
         type=click.IntRange(1),
         help="Look at so many images only, of every class its share.",
     ),
+    TRUST,
 )
 
 

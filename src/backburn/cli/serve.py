@@ -2,6 +2,8 @@
 
 import click
 
+from . import options
+
 
 @click.command("serve", short_help="Review a run of any size in the browser.")
 @click.argument("run", metavar="RUN")
@@ -17,8 +19,15 @@ import click
     "--draw", is_flag=True, help="Open what RUN looked at, to draw suspects beyond the first 1,000."
 )
 @click.option("--arch", help="With --draw: the network, where it is code of your own.")
+@options.TRUST
 def command(
-    run: str, port: int, no_browser: bool, review: str | None, draw: bool, arch: str | None
+    run: str,
+    port: int,
+    no_browser: bool,
+    review: str | None,
+    draw: bool,
+    arch: str | None,
+    trust: bool,
 ) -> int:
     """Show RUN in a browser, and write each decision to RUN/review.csv at once.
 
@@ -49,7 +58,7 @@ def command(
     path = Path(review) if review is not None else Path(run) / "review.csv"
     with held(path):
         book = Book(path, finished.gallery)
-        easel = easel_of(finished, arch, draw)
+        easel = easel_of(finished, arch, trust, draw)
         try:
             serve(Desk(finished, book, easel), port, _said, not no_browser)
         except StoppedError:

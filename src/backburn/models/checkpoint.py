@@ -12,9 +12,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ..errors import InputError, first_line
-from .archives import is_exported, is_torchscript, members
-from .exported import exported_weights
-from .pickles import check_pickles
+from .archives import members, program_in
+from .pickles import ObjectsError, check_pickles
 
 Container: TypeAlias = Literal["safetensors", "torch"]
 
@@ -34,7 +33,14 @@ KEYS = (
     "params_ema",
 )
 """Where a state_dict lies in a checkpoint, in the order in which it is looked for."""
+TRUST_OR = (
+    "save its weights with torch.save(model.state_dict(), 'weights.pt') and name the network with "
+    "--arch; if you made the file yourself, --trust opens it as it is"
+)
+"""What to do with a file that is opened on trust only."""
 DEPTH = 3
+SHARED = 8
+"""The tensors of a file may together be so many times its size, where some share their numbers."""
 PLAIN = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
 PLAIN |= {torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.bool}
 """Types of numbers that weights and counters come in."""
@@ -56,19 +62,37 @@ class Checkpoint:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
+class ProgramError(InputError):
+    """A file that would have to be run, or is no plain weights: it can be opened on trust only."""
+
+
 def read_checkpoint(path: Path) -> Checkpoint:
     """The weights in a .safetensors file, or in whatever `torch.save` wrote; nothing is executed.
 
     Raises:
-        InputError: no such file, one that is broken or holds more than tensors, a pickle that asks
-            for code, NaN or infinite weights, tensors that are larger than their file.
+        ProgramError: a program, or a pickle that asks for more than tensors.
+        InputError: no such file, one that is broken or holds other things, NaN or infinite
+            weights, tensors that are larger than their file.
     """
     if not path.is_file():
         raise InputError(f"no model file at {path}: give a .safetensors or .pt file")
-    found = _safetensors(path) if path.suffix == ".safetensors" else _torch(path)
+    return checked(_safetensors(path) if path.suffix == ".safetensors" else _torch(path), path)
+
+
+def checked(found: Checkpoint, path: Path) -> Checkpoint:
+    """The same weights, which are plain, finite, and no more than their file can hold.
+
+    Raises:
+        InputError: other ones.
+    """
     size = path.stat().st_size
     for name, tensor in found.weights.items():
-        _check(name, tensor, size, path)
+        _check_plain(name, tensor, size, path)
+    together = sum(each.numel() * each.element_size() for each in found.weights.values())
+    if together > SHARED * size:
+        raise InputError(f"{path}: its tensors have {together} bytes together, it has {size}")
+    for name, tensor in found.weights.items():
+        _check_finite(name, tensor, path)
     return found
 
 
@@ -91,45 +115,49 @@ def _safetensors(path: Path) -> Checkpoint:
 
 def _torch(path: Path) -> Checkpoint:
     names = members(path)
-    if is_exported(names):
-        return Checkpoint(exported_weights(path), "safetensors")
-    if is_torchscript(names):
-        raise InputError(f"{path} is a TorchScript archive: give it without --arch")
+    if kind := program_in(names):
+        raise ProgramError(f"{path} is a {kind} program, and opening it would run it: {TRUST_OR}")
     try:
         check_pickles(path, zipped=names is not None)
         held = torch.load(path, map_location="cpu", weights_only=True, mmap=names is not None)
+    except ObjectsError as error:
+        raise ProgramError(
+            f"{path} holds more than weights, and opening it could run code: {error}; {TRUST_OR}"
+        ) from error
     except Exception as error:  # torch.load fails in many ways on a foreign file
         raise InputError(
-            f"{path} does not open as plain weights (tensors only; code in a checkpoint is never "
-            f"run): {_reason(error)}; save its state_dict as .safetensors"
+            f"{path} does not open as plain weights (tensors only): {_reason(error)}; save its "
+            "state_dict as .safetensors"
         ) from error
-    keys, weights = _state_dict(held, path)
-    beside = tuple(shown(key) for key in held if key not in keys) if keys else ()
-    return Checkpoint(weights, "torch", keys, beside)
+    return weights_in(held, path)
 
 
 def _reason(error: Exception) -> str:
     """What was wrong, out of torch's page of advice, which includes how to run the code."""
     text = " ".join(str(error).split()) or type(error).__name__
-    asked = re.search(r"GLOBAL ([\w.]+)", text)
-    if asked:
-        return f"it asks for {asked[1][:80]}"
     what = text.rpartition("WeightsUnpickler error: ")[2]
     return re.split(r"\. |, which| Check the documentation", what)[0][:120].rstrip(".: ")
 
 
-def _state_dict(held: Any, path: Path) -> tuple[tuple[str, ...], dict[str, Tensor]]:
-    """The first state_dict under the usual keys, and the keys that lead to it."""
-    keys: tuple[str, ...] = ()
+def weights_in(held: Any, path: Path) -> Checkpoint:
+    """The first state_dict under the usual keys.
+
+    Raises:
+        InputError: there is none.
+    """
+    keys, beside = list[str](), list[str]()
     for _ in range(DEPTH):
         if not isinstance(held, dict):
             break
-        if held and any(isinstance(value, Tensor) for value in held.values()):
-            return keys, _tensors(held, path)
+        held = dict(dict.items(held))  # an OrderedDict may have been given attributes of any name
+        if any(isinstance(value, Tensor) for value in held.values()):
+            return Checkpoint(_tensors(held, path), "torch", tuple(keys), tuple(beside))
         key = next((key for key in KEYS if isinstance(held.get(key), dict)), None)
         if key is None:
             break
-        keys, held = (*keys, key), held[key]
+        beside = beside or [shown(each) for each in held if each != key]
+        keys.append(key)
+        held = held[key]
     kind = f"keys {', '.join(map(shown, list(held)[:5]))}" if isinstance(held, dict) else type(held)
     raise InputError(f"{path} holds no state_dict, but {kind}: save model.state_dict() on its own")
 
@@ -144,14 +172,17 @@ def _tensors(held: dict[Any, Any], path: Path) -> dict[str, Tensor]:
     return {name: value.detach() for name, value in held.items()}
 
 
-def _check(name: str, tensor: Tensor, size: int, path: Path) -> None:
-    """A plain tensor that its file can hold, of finite numbers."""
+def _check_plain(name: str, tensor: Tensor, size: int, path: Path) -> None:
+    """A plain tensor that its file can hold."""
     if tensor.layout != torch.strided or tensor.device.type != "cpu" or tensor.dtype not in PLAIN:
         raise InputError(f"{path}: {shown(name)} is no plain tensor: save dense fp32 weights")
     if tensor.numel() * tensor.element_size() > size:
         raise InputError(
             f"{path}: {shown(name)} of shape {tuple(tensor.shape)} is larger than its file"
         )
+
+
+def _check_finite(name: str, tensor: Tensor, path: Path) -> None:
     bad = int((~tensor.isfinite()).sum()) if tensor.is_floating_point() else 0
     if bad:
         raise InputError(
