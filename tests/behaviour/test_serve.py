@@ -83,7 +83,7 @@ def test_what_it_needs_is_named(refused, run, monkeypatch, missing):
 
 def test_what_a_run_looked_at_is_opened_to_draw_more(audited, tmp_path):
     run = shutil.copytree(audited, tmp_path / "run")
-    easel = easel_of(open_served(run), None, draw=True)
+    easel = easel_of(open_served(run), None, False, draw=True)
     pictured = easel.drawn([0])[0]
     (drawn,) = easel.pencil.draw([0]).values()
     assert drawn.suspect == pictured.suspect

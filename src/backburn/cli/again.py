@@ -12,7 +12,7 @@ import msgspec
 
 from ..attacks.folder import is_victim
 from ..errors import InputError, first_line
-from ..runs import RECORD, read_record
+from ..runs import RECORD, own, read_record
 from .options import Given
 
 CONFIG = "config.toml"
@@ -80,14 +80,15 @@ def again(asked: Asked) -> Asked:
     case = replace(case, arch=given.arch or case.arch, cache=given.cache, trust=given.trust)
     _check_stranger(run, case, told, asked)
     method = asked.method or told.method
-    own = run / CONFIG if method == told.method and (run / CONFIG).is_file() else None
+    config = own(run, CONFIG)
+    settings = str(config) if method == told.method and config.is_file() else None
     return Asked(
         case,
         record.seed if asked.seed is None else asked.seed,
         asked.test or told.test,
         asked.holdout or told.holdout,
         method,
-        asked.config or (str(own) if own else None),
+        asked.config or settings,
         str(run),
     )
 

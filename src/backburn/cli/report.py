@@ -22,10 +22,9 @@ def command(run: str, out: str | None) -> int:
     from ..report.kept import run_files
     from ..report.pictures import plotting
     from ..report.rendering import page_of
-    from ..report.show import Figures
-    from ..runs import plan_file, write_whole
+    from ..runs import own, plan_file, write_own, write_whole
 
-    path = Path(out) if out is not None else Path(run) / "report.html"
+    path = Path(out) if out is not None else own(Path(run), "report.html")
     if out is not None:
         plan_file(path)
     elif path.is_dir():
@@ -38,6 +37,7 @@ def command(run: str, out: str | None) -> int:
         except InputError as error:
             click.echo(f"backburn: {error}; the page has them all the same", err=True)
         else:
-            Figures(run_files(Path(run))).save(Path(run) / "figures")
+            for name, content in run_files(Path(run)).items():
+                write_own(Path(run), f"figures/{name}", content)
             click.echo(f"figures: {Path(run) / 'figures'}")
     return 0

@@ -41,6 +41,7 @@ def command(
     from pathlib import Path
 
     from ..errors import InputError
+    from ..runs import own
     from .serving import easel_of, open_served
     from .stopping import StoppedError
 
@@ -55,7 +56,7 @@ def command(
             "serve needs starlette and uvicorn: pip install 'backburn[serve]'"
         ) from error
     finished = open_served(Path(run))
-    path = Path(review) if review is not None else Path(run) / "review.csv"
+    path = Path(review) if review is not None else own(Path(run), "review.csv")
     with held(path):
         book = Book(path, finished.gallery)
         easel = easel_of(finished, arch, trust, draw)

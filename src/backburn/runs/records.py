@@ -12,6 +12,7 @@ import torch
 
 from ..errors import InputError
 from ..markup import Facts, Shown
+from .own import own
 from .plain import from_json
 
 RECORD = "record.json"
@@ -108,7 +109,7 @@ def read_record(path: Path) -> Record:
     Raises:
         InputError: no run there, or a record that cannot be read.
     """
-    file = path / RECORD
+    file = own(path, RECORD)
     if not file.is_file():
         raise InputError(f"no run at {path}: it has no {RECORD}")
     try:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from ..errors import InputError
+from .own import own
 from .places import BEGUN, LOCK, work_of
 from .plain import from_json, to_json
 from .records import versions
@@ -59,8 +60,9 @@ def lock_of(path: Path) -> Path:
 def read_begun(path: Path) -> Begun | None:
     """What the run that will be at `path` was begun with; None where that is not known."""
     try:
-        return from_json((work_of(path) / BEGUN).read_bytes(), Begun)
-    except (OSError, ValueError):
+        work = work_of(path)
+        return from_json(own(work.parent, f"{work.name}/{BEGUN}").read_bytes(), Begun)
+    except (OSError, ValueError):  # of which an InputError is one
         return None
 
 
