@@ -270,7 +270,7 @@ CONFIGS = {
 
 @pytest.mark.parametrize("config", CONFIGS)
 def test_a_hostile_folder_is_refused(tmp_path, proof, config, monkeypatch):
-    monkeypatch.setattr(rehearsal, "SECONDS", 1)
+    monkeypatch.setattr(rehearsal, "SECONDS", 3)
     text, told = CONFIGS[config]
     (tmp_path / "config.json").write_text(text)
     (tmp_path / "evil.py").write_text(f"import os\nos.mkdir({str(proof)!r})\nclass Evil: pass\n")

@@ -67,6 +67,11 @@ def load_folder(folder: Path) -> tuple[nn.Module, tuple[str, ...]]:
     return _load(folder)
 
 
+def prepared() -> None:
+    """Have what `tried` needs, which takes seconds."""
+    _ = _transformers().AutoModelForImageClassification
+
+
 def tried(folder: Path) -> None:
     """What `load_folder` and whoever asks the network then will do."""
     network, _ = _load(folder)

@@ -4,7 +4,6 @@ import os
 import resource
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import InputError, printable
@@ -19,7 +18,7 @@ REFUSED = 3
 
 
 def rehearse(module: str, folder: Path, weights: int) -> None:
-    """Have `module.tried(folder)` done elsewhere, and see that it ends.
+    """Have `module.tried(folder)` done elsewhere, after `module.prepared()`, and see that it ends.
 
     Args:
         module: of this package.
@@ -69,10 +68,11 @@ def main() -> None:
     from importlib import import_module
 
     module, seconds, room, folder = sys.argv[1:5]
-    tried: Callable[[Path], object] = import_module(f"backburn.models.{module}").tried
+    doing = import_module(f"backburn.models.{module}")
+    doing.prepared()  # libraries are as slow as they are
     _limit(int(seconds), int(room))
     try:
-        tried(Path(folder))
+        doing.tried(Path(folder))
     except InputError as error:
         sys.stdout.buffer.write(printable(str(error)).encode())
         sys.stdout.flush()
