@@ -18,7 +18,10 @@ REMEDIES = {
 
 
 class BackburnError(Exception):
-    """Root of everything that backburn raises on purpose."""
+    """Root of everything that backburn raises on purpose; what it says can be printed anywhere."""
+
+    def __init__(self, message: str = ""):
+        super().__init__(printable(message))
 
 
 class InputError(BackburnError, ValueError):

@@ -47,7 +47,8 @@ def command(
     from .jobs import job
     from .opening import open_case
     from .progress import ShowProgress
-    from .screen import found_line, print_json, print_verdict
+    from .screen import found_line, print_verdict
+    from .terminal import print_json, say
 
     burn, where = configure(BURN(), config, settings), best_device(device)
     planned, watch = job("audit", out), Stopwatch()
@@ -77,6 +78,7 @@ def command(
         print_json({**summary, "run": str(planned.path)})
     else:
         print_verdict(opened.case.images, verdict)
-        click.echo(found_line(found) if found and found.tpr == found.tpr else "", nl=bool(found))
-        click.echo(f"run: {planned.path}")
+        if found:
+            say(found_line(found) if found.tpr == found.tpr else "")
+        say(f"run: {planned.path}")
     return EXIT_CODES[result.verdict.state]

@@ -42,7 +42,7 @@ def command(run: str, dest: str, data: str | None, layout: str, cure: str, as_js
     from ..runs import read_record
     from .exporting import export_images, export_model
     from .jobs import job
-    from .screen import print_json
+    from .terminal import print_json, say
 
     planned, record = job("export", dest, "DEST"), read_record(Path(run))
     with planned.going():
@@ -53,6 +53,6 @@ def command(run: str, dest: str, data: str | None, layout: str, cure: str, as_js
     if as_json:
         print_json({**written, "folder": str(planned.path)})
     else:
-        click.echo(", ".join(f"{key} {value}" for key, value in written.items()))
-        click.echo(f"folder: {planned.path}")
+        say(", ".join(f"{key} {value}" for key, value in written.items()))
+        say(f"folder: {planned.path}")
     return 0

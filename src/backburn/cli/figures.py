@@ -50,7 +50,7 @@ def command(
     from .jobs import job
     from .opening import open_case
     from .progress import ShowProgress
-    from .screen import print_json
+    from .terminal import print_json, say
 
     burn, where = configure(BURN(), config, settings), best_device(device)
     planned, watch = job("figures", out), Stopwatch()
@@ -74,6 +74,6 @@ def command(
     if as_json:
         print_json({**measured, "run": str(planned.path)})
     else:
-        click.echo("\n".join(sorted(name for name in drawn if name.endswith(".png"))))
-        click.echo(f"run: {planned.path}")
+        say("\n".join(sorted(name for name in drawn if name.endswith(".png"))))
+        say(f"run: {planned.path}")
     return 0

@@ -24,7 +24,8 @@ from ..work.contract import HERE, Work
 from ..work.digests import digest_of_images
 from .jobs import job
 from .progress import ShowProgress
-from .screen import print_json, print_made
+from .screen import print_made
+from .terminal import print_json
 
 SMALL = 16
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
 
 from ..burn.base import Unlearning
 from ..config import to_toml
@@ -21,7 +20,8 @@ from ..work.contract import HERE, Work
 from .casework import exhibit, judge_both, match_truth, verdict_summary
 from .opened import Opened
 from .reviewing import REVIEW, Reviewed, counts_of, review_csv, review_line
-from .screen import found_line, print_json, print_verdict, scores_table, seconds_line
+from .screen import found_line, print_verdict, scores_table, seconds_line
+from .terminal import print_json, screen
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def tell(mended: Mended, path: Path, as_json: bool) -> None:
 
 def print_mended(mended: Mended, path: Path) -> None:
     """Verdict, before and after, suspects, seconds, and where everything is."""
-    console = Console(highlight=False)
+    console = screen()
     print_verdict(mended.images, mended.summary["verdict"])
     if review := mended.summary.get("review"):
         console.print(review_line(review), soft_wrap=True)

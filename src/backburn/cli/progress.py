@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterable
 from types import TracebackType
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -18,6 +17,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.text import Text
+
+from .terminal import screen
 
 WORTH_A_LINE = 2.0
 """Seconds after which a log is told of a phase; what is refused sooner is refused in one line."""
@@ -35,7 +36,7 @@ class ShowProgress:
     """A bar for each phase on a terminal, a line for a long one in a log, nothing where `quiet`."""
 
     def __init__(self, quiet: bool):
-        console = Console(stderr=True, highlight=False)
+        console = screen(error=True)
         self._quiet = quiet
         self._bars: Progress | None = None
         if not quiet and console.is_terminal:
@@ -80,7 +81,7 @@ class ShowProgress:
 
     def say(self, lines: Iterable[str]) -> None:
         """Lines about what was found, beside the bars."""
-        console = self._bars.console if self._bars else Console(stderr=True, highlight=False)
+        console = self._bars.console if self._bars else screen(error=True)
         for line in () if self._quiet else lines:
             console.print(line, markup=False, soft_wrap=True)
 
@@ -90,4 +91,4 @@ class ShowProgress:
             self._began[phase] = now
         if now - self._began.get(phase, now) > WORTH_A_LINE:
             del self._began[phase]
-            Console(stderr=True, highlight=False, markup=False).print(f"{phase} ...")
+            screen(error=True).print(f"{phase} ...", markup=False)

@@ -23,6 +23,7 @@ def command(run: str, out: str | None) -> int:
     from ..report.pictures import plotting
     from ..report.rendering import page_of
     from ..runs import own, plan_file, write_own, write_whole
+    from .terminal import say
 
     path = Path(out) if out is not None else own(Path(run), "report.html")
     if out is not None:
@@ -30,14 +31,14 @@ def command(run: str, out: str | None) -> int:
     elif path.is_dir():
         raise InputError(f"{path} is a folder: give another --out")
     write_whole(path, page_of(Path(run)))
-    click.echo(f"report: {path}")
+    say(f"report: {path}")
     if out is None:
         try:
             plotting()
         except InputError as error:
-            click.echo(f"backburn: {error}; the page has them all the same", err=True)
+            say(f"backburn: {error}; the page has them all the same", error=True)
         else:
             for name, content in run_files(Path(run)).items():
                 write_own(Path(run), f"figures/{name}", content)
-            click.echo(f"figures: {Path(run) / 'figures'}")
+            say(f"figures: {Path(run) / 'figures'}")
     return 0

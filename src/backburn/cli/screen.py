@@ -1,29 +1,22 @@
 """Results on stdout."""
 
-import sys
 from collections.abc import Mapping
 from math import ceil, isnan
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from ..metrics import Found, Scores
 from ..report.words import per_cent, why_accused
-from ..runs import to_json
 from ..types import LabeledImages
-
-
-def print_json(value: Any) -> None:
-    """One JSON object on stdout."""
-    sys.stdout.write(to_json(value).decode())
+from .terminal import screen
 
 
 def print_made(scores: Scores, images: LabeledImages, test: LabeledImages, path: Path) -> None:
     """What `attack` made."""
-    console = Console(highlight=False)
+    console = screen()
     console.print(scores_table({"victim": scores}))
     console.print(
         f"{len(images)} training images, {len(test)} test images{_skipped(images)}", markup=False
@@ -35,7 +28,7 @@ def print_made(scores: Scores, images: LabeledImages, test: LabeledImages, path:
 
 def print_verdict(images: LabeledImages, verdict: Mapping[str, Any]) -> None:
     """The verdict in one sentence."""
-    console = Console(highlight=False)
+    console = screen()
     colors = {"clean": "green", "suspicious": "yellow", "backdoored": "red", "abstained": "yellow"}
     color = colors[verdict["state"]]
     # the method as published has no p-value

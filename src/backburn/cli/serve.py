@@ -44,6 +44,7 @@ def command(
     from ..runs import own
     from .serving import easel_of, open_served
     from .stopping import StoppedError
+    from .terminal import say
 
     try:
         from ..serve.book import Book, held
@@ -63,9 +64,11 @@ def command(
         try:
             serve(Desk(finished, book, easel), port, _said, not no_browser)
         except StoppedError:
-            click.echo(f"\nstopped: {len(book.decided)} decided, in {path}")
+            say(f"\nstopped: {len(book.decided)} decided, in {path}")
     return 0
 
 
 def _said(address: str) -> None:
-    click.echo(f"review: {address}\nCtrl-C ends it.")
+    from .terminal import say
+
+    say(f"review: {address}\nCtrl-C ends it.")

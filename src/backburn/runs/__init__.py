@@ -4,7 +4,7 @@ from .locks import claimed
 from .own import own
 from .places import plan_file, plan_run, work_of
 from .plain import to_json
-from .records import RECORD, Record, commit, new_record, read_record, versions
+from .records import RECORD, Record, commit, new_record, read_record, table_in, versions
 from .sealing import read_sealed, sealed
 from .watch import Stopwatch
 from .writing import whole_folder, write_own, write_run, write_whole
@@ -22,6 +22,7 @@ __all__ = [
     "read_record",
     "read_sealed",
     "sealed",
+    "table_in",
     "to_json",
     "versions",
     "whole_folder",

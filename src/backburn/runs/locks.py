@@ -14,7 +14,7 @@ from pathlib import Path
 
 from filelock import SoftFileLock, Timeout
 
-from ..errors import InputError
+from ..errors import InputError, printable
 from .own import is_plain
 from .processes import alive
 
@@ -42,7 +42,7 @@ def claimed(file: Path, what: str, wait: bool = False) -> Iterator[None]:
             if not wait and not _nameless(file):
                 raise InputError(held(file, what))
             if not told and _host(file) not in ("", socket.gethostname()):
-                warnings.warn(held(file, what), stacklevel=3)
+                warnings.warn(printable(held(file, what)), stacklevel=3)
                 told = True
             time.sleep(POLL)
     except OSError as error:

@@ -103,6 +103,12 @@ def _git(folder: Path, *arguments: str) -> str | None:
     return done.stdout.strip()
 
 
+def table_in(metrics: dict[str, Any], name: str) -> dict[str, Any]:
+    """What a record has under a name, where that is a table; of a stranger's it may be anything."""
+    found = metrics.get(name)
+    return found if isinstance(found, dict) else {}
+
+
 def read_record(path: Path) -> Record:
     """The record of a finished run.
 

@@ -36,8 +36,8 @@ class Begun:
     created: str
 
     def shown(self) -> str:
-        """The command line, as a shell takes it."""
-        return shlex.join(self.line)
+        """The command line, as a shell takes it; a stranger's could be any command."""
+        return shlex.join(self.line) if self.line[:1] == ("backburn",) else "no command of ours"
 
 
 def begin(command: str, line: tuple[str, ...], arguments: Mapping[str, Any]) -> Begun:
