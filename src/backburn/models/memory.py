@@ -8,7 +8,10 @@ from typing import TypeVar
 from ..errors import BackburnError
 
 T = TypeVar("T")
-SIGNS = ("out of memory", "allocate memory", "not enough memory", "ALLOC_FAILED")
+SIGNS = ("out of memory", "allocate memory", "not enough memory", "ALLOC_FAILED", "bad_alloc")
+SIGNS += ("could not create a primitive", "could not create a memory", "can't start new thread")
+SIGNS += ("failed to map segment", "annot allocate memory")
+"""What torch, oneDNN, C++, Python and the system say; oneDNN has no other word for it."""
 
 
 @dataclass(slots=True)
