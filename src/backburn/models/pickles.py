@@ -147,7 +147,7 @@ class _Reading:
         elif name in ("REDUCE", "NEWOBJ"):
             made = self._call(*taken)
         elif name in ("INST", "OBJ", "NEWOBJ_EX"):
-            raise ObjectsError(f"it asks for {_short(argument or 'objects')}")
+            raise ObjectsError(f"it asks for {_short(argument or 'objects').replace(' ', '.')}")
         elif name == "BUILD":
             made = self._with_state(taken[0])
         elif name in ("SETITEM", "SETITEMS", "APPEND", "APPENDS"):
