@@ -62,7 +62,7 @@ def inputs() -> Iterator[Input]:
         words = ("audit", "hub", "good", "--out", "out")
         yield Input("Hugging Face folder", name, with_photos(make, "hub"), words)
     for name, make in TREES.items():
-        words = ("attack", "none", "photos", "--limit", "4", "--out", "out", *FEW)
+        words = ("attack", "none", "photos", "--out", "out", *FEW)
         yield Input(
             "folder of images", name, lambda folder, make=make: make(folder / "photos"), words
         )
@@ -146,9 +146,11 @@ def tried(given: Input) -> Tried:
 
 
 def baseline() -> int:
-    """Bytes that this process holds, which every fork of it holds, too."""
-    held = int(Path("/proc/self/statm").read_text().split()[1])
-    return held * resource.getpagesize()
+    """Bytes that a fork of this process holds which does nothing."""
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    return os.wait4(pid, 0)[2].ru_maxrss * 1024
 
 
 def _faults(
