@@ -10,7 +10,7 @@ from ..errors import InputError, printable
 
 SECONDS, EACH_GIB = 15, 40
 """Of the processor that it may take to build a network and ask it; more for large weights."""
-ROOM = 2**30
+ROOM = 3 * 2**28
 """Bytes that it may take beside the weights, which are copied, and may be stored as halves."""
 COPIES = 5
 CODE = "import sys; sys.path[:] = sys.argv[5:]; from backburn.models.rehearsal import main; main()"
