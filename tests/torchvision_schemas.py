@@ -8,7 +8,7 @@ import importlib
 
 import torch
 
-from backburn.models import rehearsal
+from backburn import rehearsal
 
 COMMAND = "import torchvision_schemas; from backburn.cli.main import main; main()"
 """The command line, for `python -c` where tests/ is on the path."""

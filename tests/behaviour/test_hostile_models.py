@@ -18,8 +18,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 import torchvision_schemas
+from backburn import rehearsal
 from backburn.errors import InputError
-from backburn.models import rehearsal
 from backburn.models.opening import open_model
 from backburn.models.zoo import build
 

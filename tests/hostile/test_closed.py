@@ -20,9 +20,9 @@ import pytest
 from foldered import ESCAPES, PNG, PREPROCESSORS, RESNET, changed, good_run, hub_folder, linked
 from pickled import BARE, FILES, SAFETENSORS, archive, views
 
+from backburn import rehearsal
 from backburn.data.reading import load_images
 from backburn.errors import BackburnError, InputError
-from backburn.models import rehearsal
 from backburn.models.hub_settings import preprocessing
 from backburn.models.memory import is_out_of_memory
 from backburn.models.opening import open_model

@@ -12,7 +12,7 @@ import click
 VERBS = ("demo", "attack", "audit", "repair", "export", "figures", "report", "serve", "ls", "bench")
 BAD_INPUT = 2
 LEAST = 5 * 2**28
-"""Bytes of addresses without which torch does not start, or its libraries wait for more for ever."""
+"""Bytes of addresses without which torch does not start, or its libraries wait for ever."""
 EXIT_CODES = {"clean": 0, "backdoored": 3, "suspicious": 4, "abstained": 5}
 
 

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError, first_line
+from ..rehearsal import rehearse
 from .checkpoint import read_checkpoint, shown
 from .hub_settings import CONFIG, PREPROCESSOR, preprocessing, read_settings
 from .matching import first_few
 from .networks import library
-from .rehearsal import rehearse
 from .wrapping import examined
 
 WEIGHTS = "model.safetensors"
@@ -63,7 +63,7 @@ def load_folder(folder: Path) -> tuple[nn.Module, tuple[str, ...]]:
         )
     read_checkpoint(folder / WEIGHTS)
     _known(read_settings(folder / CONFIG), folder)
-    rehearse("huggingface", folder, (folder / WEIGHTS).stat().st_size)
+    rehearse(__name__, folder, (folder / WEIGHTS).stat().st_size)
     return _load(folder)
 
 

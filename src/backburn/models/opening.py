@@ -11,7 +11,7 @@ from .checkpoint import Checkpoint, ProgramError, checked, read_checkpoint, weig
 from .hub_settings import CONFIG, PREPROCESSOR, preprocessing
 from .huggingface import WEIGHTS, fetched, is_folder, load_folder
 from .networks import Normalization, recipe_named
-from .records import OpenedModel, Origin, described
+from .records import Container, OpenedModel, Origin, described
 from .trusted import Exported, module_in, open_trusted
 from .wrapping import examined
 
@@ -81,11 +81,14 @@ def _open_trusted(path: Path, architecture: str | None, given: Normalization | N
         return _with_weights(checked(weights_in(weights, path), path), path, architecture, given)
     network = held.eval()
     own = checked(Checkpoint(dict(network.state_dict()), "torch"), path).weights
-    prefix = Exported.OWN if isinstance(network, Exported) else ""
+    exported = isinstance(network, Exported)
+    prefix, file = (Exported.OWN, "model.safetensors") if exported else ("", path.name)
     names = {name: name.removeprefix(prefix) for name in own}
     types = {name: weight.dtype for name, weight in own.items()}
-    script = isinstance(network, torch.jit.ScriptModule)
-    origin = Origin("torchscript" if script else "torch", path.name, (), names, types)
+    kind: Container = "safetensors" if exported else "torch"
+    if isinstance(network, torch.jit.ScriptModule):
+        kind = "torchscript"
+    origin = Origin(kind, file, (), names, types)
     report = (f"{path.name}: a {type(network).__name__}, opened with trust",)
     return described(OpenedModel(network, examined(network), None, given, report, origin))
 

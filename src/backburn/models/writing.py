@@ -39,7 +39,7 @@ def dump_like(origin: Origin, model: nn.Module) -> dict[str, bytes]:
 
 def _file(origin: Origin) -> str:
     suffix = origin.file.rpartition(".")[2] if "." in origin.file else "pt"
-    return f"model.{'safetensors' if suffix == 'pt2' else suffix}"
+    return f"model.{suffix}"
 
 
 def _weights(origin: Origin, network: nn.Module) -> dict[str, Tensor]:

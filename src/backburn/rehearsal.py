@@ -1,4 +1,4 @@
-"""A stranger's configuration is tried first in a process that may take so much, and no more."""
+"""What a stranger's file asks for is tried first in a process that may take so much, no more."""
 
 import os
 import resource
@@ -6,14 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ..errors import InputError, printable
+from .errors import InputError, printable
 
 SECONDS, EACH_GIB = 15, 40
 """Of the processor that it may take to build a network and ask it; more for large weights."""
 ROOM = 3 * 2**28
 """Bytes that it may take beside the weights, which are copied, and may be stored as halves."""
 COPIES = 5
-CODE = "import sys; sys.path[:] = sys.argv[5:]; from backburn.models.rehearsal import main; main()"
+CODE = "import sys; sys.path[:] = sys.argv[5:]; from backburn.rehearsal import main; main()"
 REFUSED = 3
 
 
@@ -21,7 +21,7 @@ def rehearse(module: str, folder: Path, weights: int) -> None:
     """Have `module.tried(folder)` done elsewhere, after `module.prepared()`, and see that it ends.
 
     Args:
-        module: of this package.
+        module: its whole name; of this package.
         weights: bytes of them.
     Raises:
         InputError: it takes too long or too much memory, or what it raised.
@@ -68,7 +68,7 @@ def main() -> None:
     from importlib import import_module
 
     module, seconds, room, folder = sys.argv[1:5]
-    doing = import_module(f"backburn.models.{module}")
+    doing = import_module(module)
     doing.prepared()  # libraries are as slow as they are
     _limit(int(seconds), int(room))
     try:
