@@ -25,7 +25,7 @@ from backburn.models.zoo import build
 
 assert torchvision_schemas  # transformers cannot be imported without
 pytestmark = [
-    pytest.mark.timeout(30),
+    pytest.mark.timeout(150),
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning"),
 ]
 ARCH = "small_cnn"

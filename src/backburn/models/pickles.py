@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 LARGEST = 10**7
 """Leaves that a tuple may have when every reference in it is followed."""
@@ -20,7 +20,7 @@ DEEPEST = 100
 """Tuples in each other: they are hashed and let go of by recursion."""
 ODD = 10_000
 """Keys that are neither text nor small numbers: made to collide, many would take forever."""
-SMALL = 2**60
+SMALL, STORAGE = 2**60, "storage"
 PICKLES = 5
 """A file of the format before 1.6 is that many pickles, and numbers after them."""
 
@@ -64,20 +64,14 @@ class Nested:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """A storage: numbers that lie elsewhere in the file."""
-
-
-@dataclass(frozen=True, slots=True)
 class Made:
-    """What a call of `path` made."""
+    """What a call of `path` made; a storage has numbers that lie elsewhere in the file."""
 
     path: str | None
 
 
 OTHER, MARK = object(), object()
 """A value that is not followed, and what is put before several values."""
-Stack: TypeAlias = list[Any]
 
 
 def check_pickles(path: Path, zipped: bool, also: Collection[str] = ()) -> None:
@@ -104,7 +98,7 @@ def check_pickles(path: Path, zipped: bool, also: Collection[str] = ()) -> None:
 class _Reading:
     def __init__(self, size: int, also: frozenset[str]):
         self.size, self.called, self.stateful = size, CALLED | also, STATEFUL | also
-        self.stack: Stack = []
+        self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
         self.odd = 0
 
@@ -123,7 +117,7 @@ class _Reading:
                 made = self._made(name, argument, self._taken(opcode))
                 self.stack += [made] * len(opcode.stack_after)
 
-    def _taken(self, opcode: pickletools.OpcodeInfo) -> Stack:
+    def _taken(self, opcode: pickletools.OpcodeInfo) -> list[Any]:
         """Take off the stack what the opcode takes, in the order in which it was put there."""
         wanted, taken = [kind.name for kind in opcode.stack_before], []
         if "mark" in wanted:
@@ -134,7 +128,7 @@ class _Reading:
             taken.append(self.stack.pop() if self.stack else OTHER)
         return taken[::-1]
 
-    def _made(self, name: str, argument: Any, taken: Stack) -> Any:
+    def _made(self, name: str, argument: Any, taken: list[Any]) -> Any:
         """What an opcode leaves on the stack."""
         made = OTHER if argument is None or taken else argument
         if name in ("GLOBAL", "STACK_GLOBAL"):
@@ -155,7 +149,7 @@ class _Reading:
             made = taken[0]
         return made
 
-    def _tuple(self, parts: Stack) -> Nested:
+    def _tuple(self, parts: list[Any]) -> Nested:
         inner = [part for part in parts if isinstance(part, Nested)]
         leaves = len(parts) - len(inner) + sum(part.leaves for part in inner)
         depth = 1 + max((part.depth for part in inner), default=0)
@@ -163,7 +157,7 @@ class _Reading:
             raise ValueError("it holds a tuple that would take forever")
         return Nested(tuple(parts), max(1, leaves), depth)
 
-    def _keys(self, keys: Stack) -> None:
+    def _keys(self, keys: list[Any]) -> None:
         plain = (str, bytes, bool, type(None))
         self.odd += sum(
             not isinstance(key, plain) and not (isinstance(key, int) and abs(key) < SMALL)
@@ -172,13 +166,13 @@ class _Reading:
         if self.odd > ODD:
             raise ValueError(f"it has more than {ODD} keys that are no names")
 
-    def _stored(self, taken: Stack) -> Stored:
+    def _stored(self, taken: list[Any]) -> Made:
         """Raises ValueError where a storage has more numbers than the file has bytes."""
         parts = taken[0].parts if taken and isinstance(taken[0], Nested) else ()
         count = parts[4] if len(parts) > 4 else None
         if not isinstance(count, int) or not 0 <= count <= self.size:
             raise ValueError(f"a storage of {_short(count)} numbers is more than the file holds")
-        return Stored()
+        return Made(STORAGE)
 
     def _call(self, called: Any, arguments: Any) -> Any:
         path = called.path if isinstance(called, Name) else None
@@ -200,12 +194,12 @@ class _Reading:
             raise ObjectsError("it gives a state to what has none")
         return made
 
-    def _tensor(self, parts: Stack | tuple[Any, ...]) -> None:
+    def _tensor(self, parts: tuple[Any, ...]) -> None:
         """A tensor has a storage, and no more numbers than the file has bytes."""
         shape = parts[2] if len(parts) > 2 else None
         sides = shape.parts if isinstance(shape, Nested) else (None,)
         whole = all(isinstance(side, int) and side >= 0 for side in sides)
-        if not isinstance(parts[0], Stored) or not whole or math.prod(sides) > self.size:
+        if parts[0] != Made(STORAGE) or not whole or math.prod(sides) > self.size:
             raise ValueError("it holds a tensor that is larger than its file")
 
 
