@@ -30,6 +30,8 @@ def command(run: str, out: str | None) -> int:
         plan_file(path)
     elif path.is_dir():
         raise InputError(f"{path} is a folder: give another --out")
+    else:
+        own(Path(run), "figures")  # said before anything is written
     write_whole(path, page_of(Path(run)))
     say(f"report: {path}")
     if out is None:
