@@ -11,7 +11,8 @@ export MALLOC_TRIM_THRESHOLD_ = 4294967296
 .PHONY: demo test check docs docs-figures package examples release-check figures ablation \
   false-alarms found bars bench bench-smoke bench-boundary bench-audit bench-triggers bench-any-model \
   bench-memory bench-checkpoints bench-report bench-ray bench-patterns bench-start bench-networks \
-  test-ray report-shots cards fuzz explore torture torture-short soak hashed lock sbom clean
+  test-ray report-shots cards fuzz explore torture torture-short soak hostile oldest newest \
+  hashed lock sbom clean
 
 # no more than the demo needs: the core, without what checks, tests and docs are made of
 demo: .venv/core
@@ -181,6 +182,24 @@ report-shots: .venv/ready
 EXAMPLES ?= 1000
 fuzz: .venv/ready
 	FUZZ_EXAMPLES=$(EXAMPLES) OMP_NUM_THREADS=1 $(BIN)/pytest tests/fuzz --timeout=0
+
+# Hostile inputs of every kind, and what came of each: studies/hostile/table.md; a quarter of an hour.
+hostile: .venv/ready
+	OMP_NUM_THREADS=1 $(BIN)/python tests/hostile/table.py studies/hostile/table.md
+
+# The tests with the lowest versions of every dependency that pyproject.toml allows, on Python 3.10,
+# and with the highest there are; each in an environment of its own, with torch for the CPU.
+TESTED := tests/unit tests/behaviour tests/fuzz tests/hostile
+oldest newest: .venv/tools
+	.venv/tools/bin/uv venv --quiet --clear --python $($@-python) build/$@
+	.venv/tools/bin/uv pip install --quiet --python build/$@ --torch-backend cpu \
+	  --resolution $($@-versions) -e '.[cleanlab,figures,networks,serve]'
+	.venv/tools/bin/uv pip install --quiet --python build/$@ beartype hypothesis pytest pytest-timeout pytest-xdist
+	OMP_NUM_THREADS=1 build/$@/bin/python -m pytest -n 2 $(TESTED)
+oldest: oldest-python := 3.10
+oldest: oldest-versions := lowest-direct
+newest: newest-python ?= 3.13
+newest: newest-versions := highest
 
 # One reader, led by coverage, for ten minutes: make explore SEED=zipped.pt (any of tests/fuzz/corpus).
 SEED ?= zipped.pt

@@ -42,6 +42,7 @@ def audit(
     size: int | tuple[int, int] | None = None,
     resize: Resize | None = None,
     classes: Sequence[str] | str | Path | None = None,
+    trust: bool = False,
     max_images: int | None = None,
     method: BURN | None = None,
     seed: int = 0,
@@ -70,6 +71,8 @@ def audit(
             `zoom`; the one that the model knows best where it is left open.
         classes: the model's classes in its order, or a file with one a line; those of the images
             are matched by name.
+        trust: open a model's file that runs code, too (TorchScript, pickled modules): only one that
+            you made yourself. It is warned of each time.
         max_images: look at so many images only, of every class its share; rows in the result
             are those of all images, and nothing is found for the others.
         method: hyperparameters; BURN's defaults where None.
@@ -81,7 +84,7 @@ def audit(
         InputError: images, labels or a model that do not fit together.
     """
     burn, watch = method or BURN(), Stopwatch()
-    chosen = given_model(model, arch, _both(mean, std)).listing(classes)
+    chosen = given_model(model, arch, _both(mean, std), trust).listing(classes)
     with shown(progress) as (told, plan), without_trainer(chosen.network):
         known = _both(mean, std)
         given = _images(chosen, data, labels, class_names, known, size, resize, told)
@@ -120,6 +123,7 @@ def repair(
     size: int | tuple[int, int] | None = None,
     resize: Resize | None = None,
     classes: Sequence[str] | str | Path | None = None,
+    trust: bool = False,
     holdout: Any = None,
     method: Unlearning | None = None,
     review: Review | str | Path | None = None,
@@ -141,7 +145,7 @@ def repair(
         kind that it was, one of a file as a module on pixels in [0, 1].
     """
     burn, watch = method or BURN(), Stopwatch()
-    chosen = given_model(model, arch, _both(mean, std)).listing(classes)
+    chosen = given_model(model, arch, _both(mean, std), trust).listing(classes)
     with shown(progress) as (told, plan), without_trainer(chosen.network):
         known = _both(mean, std)
         given = _images(chosen, data, labels, class_names, known, size, resize, told)

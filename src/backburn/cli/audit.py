@@ -28,7 +28,7 @@ def command(
     """Say whether a model was backdoored by its training images, and by which.
 
     Give MODEL and DATA (the training images), or one folder that attack wrote. MODEL is weights of
-    any kind with --arch, a Hugging Face folder, TorchScript, or another toolkit's record; DATA a
+    any kind with --arch, a Hugging Face folder, or another toolkit's record; DATA a
     folder, a table, parquet, arrays, tar archives or hf:owner/name. Exit code: 0 clean, 3
     backdoored, 4 suspicious, 5 abstained (and it says why).
 

@@ -17,13 +17,13 @@ def command(as_json: bool) -> int:
     """
     import warnings
 
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     from ..report.next_steps import command_line
     from ..services.doctor import examine, is_well
-    from .screen import print_json, print_next
+    from ..services.terminal import print_json, screen
+    from .screen import print_next
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -35,7 +35,7 @@ def command(as_json: bool) -> int:
     for check in checks:
         mark, color = MARKS[check.state]
         table.add_row(f"[{color}]{mark}[/]", escape(check.name), escape(check.found))
-    console = Console(highlight=False)
+    console = screen()
     console.print(table)
     for state, head in (("broken", "What is broken"), ("missing", "What is missing")):
         lines = dict.fromkeys(c.remedy for c in checks if c.state == state and c.remedy)

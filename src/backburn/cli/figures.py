@@ -51,8 +51,9 @@ def command(
     from ..services.findings import case_digests
     from ..services.open_case import open_case
     from ..services.progress import ShowProgress
+    from ..services.terminal import print_json, say
     from .jobs import job
-    from .screen import print_json, print_next
+    from .screen import print_next
 
     burn, where = configure(BURN(), config, settings), best_device(device)
     planned, watch = job("figures", out), Stopwatch()
@@ -76,7 +77,7 @@ def command(
     if as_json:
         print_json({**measured, "run": str(planned.path)})
     else:
-        click.echo("\n".join(sorted(name for name in drawn if name.endswith(".png"))))
-        click.echo(f"run: {planned.path}")
+        say("\n".join(sorted(name for name in drawn if name.endswith(".png"))))
+        say(f"run: {planned.path}")
         print_next(*next_steps(record, str(planned.path)))
     return 0

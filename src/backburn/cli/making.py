@@ -13,8 +13,9 @@ from ..models.inference import best_device
 from ..runs import Stopwatch, new_record, write_run
 from ..services.attack import Plan, default_recipe, digests, make, read_both
 from ..services.progress import ShowProgress
+from ..services.terminal import print_json
 from .jobs import job
-from .screen import print_json, print_made
+from .screen import print_made
 
 
 def make_and_write(

@@ -3,22 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-import click
-from rich.console import Console
-
 from ..report.next_steps import next_steps
 from ..runs import Record
 from ..services.review import review_line
 from ..services.run import Outcome
+from ..services.terminal import print_json, say, screen
 from ..types import Unlearned
-from .screen import (
-    found_line,
-    print_json,
-    print_next,
-    print_verdict,
-    scores_table,
-    seconds_line,
-)
+from .screen import found_line, print_next, print_verdict, scores_table, seconds_line
 
 
 def tell(outcome: Outcome) -> None:
@@ -28,11 +19,11 @@ def tell(outcome: Outcome) -> None:
     if isinstance(outcome.result, Unlearned):
         _tell_repair(outcome, metrics)
     elif (found := outcome.found) and found.tpr == found.tpr:
-        click.echo(found_line(found))
+        say(found_line(found))
 
 
 def _tell_repair(outcome: Outcome, metrics: dict[str, Any]) -> None:
-    console, review = Console(highlight=False), metrics.get("review")
+    console, review = screen(), metrics.get("review")
     if review:
         console.print(review_line(review), soft_wrap=True)
     if not metrics["verdict"]["suspects"]:
@@ -52,7 +43,7 @@ def tell_end(record: Record, path: Path, as_json: bool) -> None:
         metrics = {name: value for name, value in record.metrics.items() if name != "history"}
         print_json({**metrics, "seconds": record.seconds, "run": str(path)})
         return
-    console = Console(highlight=False)
+    console = screen()
     if record.command != "audit":
         line = f"\n{seconds_line(record.seconds)}"
         console.print(line, soft_wrap=True)

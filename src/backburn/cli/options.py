@@ -102,6 +102,11 @@ def numbers(text: str) -> tuple[float, ...]:
         ) from None
 
 
+TRUST = click.option(
+    "--trust",
+    is_flag=True,
+    help="Open a MODEL that runs code, too (TorchScript, pickled modules): only if it is yours.",
+)
 CASE = (
     click.argument("model", metavar="MODEL|VICTIM"),
     click.argument("data", required=False),
@@ -130,6 +135,7 @@ CASE = (
         type=click.IntRange(1),
         help="Look at so many images only, of every class its share.",
     ),
+    TRUST,
 )
 
 

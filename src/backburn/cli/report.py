@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from . import options
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -15,8 +17,15 @@ if TYPE_CHECKING:
 @click.option("--model-card", is_flag=True, help="Also RUN/model-card.md, about the model.")
 @click.option("--mlbom", is_flag=True, help="Also RUN/mlbom.cdx.json, as CycloneDX has it.")
 @click.option("--arch", help="The network, where a stopped run's is code of your own.")
+@options.TRUST
 def command(
-    run: str, out: str | None, sarif: bool, model_card: bool, mlbom: bool, arch: str | None
+    run: str,
+    out: str | None,
+    sarif: bool,
+    model_card: bool,
+    mlbom: bool,
+    arch: str | None,
+    trust: bool,
 ) -> int:
     """Write one HTML page about RUN: the verdict, the suspects to look at, figures, cost.
 
@@ -34,29 +43,32 @@ def command(
     from ..report.auditors import auditors_files
     from ..report.next_steps import after_report
     from ..report.rendering import page_of
-    from ..runs import plan_file, read_record, write_whole
+    from ..runs import own, plan_file, read_record, write_own, write_whole
+    from ..services.terminal import say
     from .screen import print_next
 
     folder = Path(run)
-    path = Path(out) if out is not None else folder / "report.html"
+    path = Path(out) if out is not None else own(folder, "report.html")
     if out is not None:
         plan_file(path)
     elif path.is_dir():
         raise InputError(f"{path} is a folder: give another --out")
-    _draw_missing(folder, arch)
+    else:
+        own(folder, "figures")  # said before anything is written
+    _draw_missing(folder, arch, trust)
     write_whole(path, page_of(folder))
-    click.echo(f"report: {path}")
+    say(f"report: {path}")
     wanted = {"sarif": sarif, "model-card": model_card, "mlbom": mlbom}
     for name, content in auditors_files(folder, [key for key in wanted if wanted[key]]).items():
-        write_whole(folder / name, content)
-        click.echo(f"{name.partition('.')[0]}: {folder / name}")
+        written = write_own(folder, name, content)
+        say(f"{name.partition('.')[0]}: {written}")
     if out is None:
         _draw_figures(folder)
     print_next(*after_report(read_record(folder), str(folder), str(path)))
     return 0
 
 
-def _draw_missing(run: "Path", arch: str | None) -> None:
+def _draw_missing(run: "Path", arch: str | None, trust: bool) -> None:
     """The pictures of a run that was stopped before they were drawn."""
     from ..errors import InputError
     from ..runs import read_record
@@ -71,7 +83,7 @@ def _draw_missing(run: "Path", arch: str | None) -> None:
     from ..services.progress import ShowProgress
 
     with ShowProgress() as progress:
-        complete(run, progress, arch)
+        complete(run, progress, arch, trust)
 
 
 def _draw_figures(run: "Path") -> None:
@@ -79,12 +91,14 @@ def _draw_figures(run: "Path") -> None:
     from ..errors import InputError
     from ..report.kept import run_files
     from ..report.pictures import plotting
-    from ..report.show import Figures
+    from ..runs import write_own
+    from ..services.terminal import say
 
     try:
         plotting()
     except InputError as error:
-        click.echo(f"backburn: {error}; the page has them all the same", err=True)
+        say(f"backburn: {error}; the page has them all the same", error=True)
         return
-    Figures(run_files(run)).save(run / "figures")
-    click.echo(f"figures: {run / 'figures'}")
+    for name, content in run_files(run).items():
+        write_own(run, f"figures/{name}", content)
+    say(f"figures: {run / 'figures'}")

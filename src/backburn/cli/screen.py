@@ -1,34 +1,27 @@
 """Results on stdout."""
 
-import sys
 from collections.abc import Mapping
 from math import ceil, isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from ..report.next_steps import command_line, next_lines
 from ..report.words import ELSEWHERE, NO_POISON, per_cent, why_accused
-from ..runs import to_json
+from ..services.terminal import screen
 
 if TYPE_CHECKING:  # a list of runs is shown without torch
     from ..metrics import Found, Scores
     from ..types import LabeledImages
 
 
-def print_json(value: Any) -> None:
-    """One JSON object on stdout."""
-    sys.stdout.write(to_json(value).decode())
-
-
 def print_made(
     scores: "Scores", images: "LabeledImages", test: "LabeledImages", path: Path
 ) -> None:
     """What `attack` made."""
-    console = Console(highlight=False)
+    console = screen()
     console.print(scores_table({"victim": scores}))
     console.print(
         f"{len(images)} training images, {len(test)} test images{_skipped(images)}", markup=False
@@ -39,12 +32,12 @@ def print_made(
 
 def print_next(*steps: tuple[str, str]) -> None:
     """What to do next: a line each, with a command to paste."""
-    Console(highlight=False).print(next_lines(steps), soft_wrap=True, markup=False)
+    screen().print(next_lines(steps), soft_wrap=True, markup=False)
 
 
 def print_verdict(images: "LabeledImages", verdict: Mapping[str, Any]) -> None:
     """The verdict in one sentence."""
-    console = Console(highlight=False)
+    console = screen()
     colors = {"clean": "green", "suspicious": "yellow", "backdoored": "red", "abstained": "yellow"}
     color = colors[verdict["state"]]
     # the method as published has no p-value

@@ -49,7 +49,7 @@ def dump_weights(model: nn.Module) -> bytes:
 
 def _file(origin: Origin) -> str:
     suffix = origin.file.rpartition(".")[2] if "." in origin.file else "pt"
-    return f"model.{'safetensors' if suffix == 'pt2' else suffix}"
+    return f"model.{suffix}"
 
 
 def _weights(origin: Origin, names: Mapping[str, str], network: nn.Module) -> dict[str, Tensor]:

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ..runs import Record
+from ..runs.own import is_plain
 from .finished import Finished
 from .gallery import Suspect
 
@@ -56,7 +57,7 @@ class Audited:
         """The repaired model's file, if the run has one."""
         files = sorted(self.finished.run.glob("model.*"))
         files += sorted(self.finished.run.glob("model/*.safetensors"))
-        files = [file for file in files if file.is_file()]
+        files = [file for file in files if is_plain(file) and file.is_file()]
         return files[0] if files and self.verdict["suspects"] else None
 
     def image(self, suspect: Suspect) -> str:

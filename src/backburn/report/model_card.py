@@ -37,7 +37,7 @@ def model_card_of(audited: Audited) -> bytes:
                 ("Date", record.created),
                 ("backburn", f"{record.versions.get('backburn')}, commit {record.commit}"),
                 ("Seed", record.seed),
-                ("Method", f"[BURN]({METHOD})"),
+                ("Method", f"BURN, {METHOD}"),
             ],
         ),
     ]
@@ -66,4 +66,4 @@ def _table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
 def _plain(text: str) -> str:
     """Text in which a stranger's name makes no table, link or HTML."""
     kept = "".join(c if c.isprintable() and c not in "\u2068\u2069" else " " for c in text)
-    return kept.replace("|", "\\|").replace("<", "&lt;").replace("`", "'").replace("![", "! [")
+    return kept.replace("|", "\\|").replace("<", "&lt;").replace("`", "'").replace("[", "\\[")

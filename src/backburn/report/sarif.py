@@ -1,9 +1,11 @@
 """A run's findings as SARIF 2.1.0, for code scanning: the model, and each suspect image."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
+from ..errors import printable
 from .audited import METHOD, Audited, uri
 from .gallery import Suspect
 from .identifiers import CLEAN_LABEL, FRAMEWORKS, OF_IMAGE, OF_MODEL
@@ -99,7 +101,7 @@ def _about_model(audited: Audited) -> dict[str, Any]:
         "ruleIndex": 0,
         "kind": kind,
         "level": level,
-        "message": {"text": text},
+        "message": {"text": _shown(text)},
         "locations": [_location(audited.model)],
         "taxa": [_reference(each) for each in OF_MODEL],
         "partialFingerprints": {"model/v1": f"{audited.model}:{verdict['target_labels']}"},
@@ -119,13 +121,20 @@ def _about_image(audited: Audited, suspect: Suspect) -> dict[str, Any]:
         "ruleId": IMAGE,
         "ruleIndex": 1,
         "level": "error" if audited.verdict["state"] == "backdoored" else "warning",
-        "message": {"text": f"{suspect.image} is labeled {given} and {said}; it looks planted."},
+        "message": {
+            "text": _shown(f"{suspect.image} is labeled {given} and {said}; it looks planted.")
+        },
         "locations": [location],
         "taxa": [_reference(each) for each in ids],
         "partialFingerprints": {"image/v1": f"{suspect.image}:{suspect.given}"},
         "rank": round(100 * suspect.score, 2),
         "properties": {"score": suspect.score, "confidence": suspect.confidence},
     }
+
+
+def _shown(text: str) -> str:
+    """Text in which a stranger's name makes no link, as brackets do in SARIF."""
+    return re.sub(r"([\\\[\]])", r"\\\1", "\n".join(map(printable, text.split("\n"))))
 
 
 def _location(path: str) -> dict[str, Any]:

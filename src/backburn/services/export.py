@@ -13,6 +13,7 @@ from ..runs import (
     Record,
     Stopwatch,
     new_record,
+    own,
     to_json,
     whole_folder,
     write_run,
@@ -73,7 +74,7 @@ def model_of(run: Path) -> Path:
     found = sorted(run.glob("model.*")) + sorted(run.glob("model"))
     if not found:
         raise InputError(f"{run} holds no repaired model: give the folder of a repair")
-    return found[0]
+    return own(run, found[0].name)
 
 
 def data_of(record: Record) -> str:

@@ -21,7 +21,8 @@ class Given:
     classes: str | None = None
     cache: str | None = None
     max_images: int | None = None
+    trust: bool = False
 
     def said(self) -> dict[str, Any]:
         """What was given, by name."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        return {name: value for name, value in asdict(self).items() if value not in (None, False)}

@@ -71,7 +71,7 @@ def _stranger(
     """A model and images that nobody knows anything about."""
     check_places(given.model, data)
     # fails before the images
-    model = open_model(given.model, given.arch, given.mean, given.std, given.size)
+    model = open_model(given.model, given.arch, given.mean, given.std, given.size, given.trust)
     check_channels(model.channels)
     model = _with_classes(_at_size(model, given.size), given.classes)
     size = given.size or model.input_size

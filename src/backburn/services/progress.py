@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TypeAlias
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
@@ -15,6 +14,7 @@ from ..types import Progress as Told
 from ..types import silent
 from .notebook import NotebookBar, in_notebook
 from .steps import Step, said_of
+from .terminal import screen
 from .track import Track, words_of
 
 WORTH_A_LINE = 2.0
@@ -43,7 +43,7 @@ class ShowProgress:
     """Bars on a terminal, a line for each long step in a log, nothing where `quiet`."""
 
     def __init__(self, quiet: bool = False):
-        self._console = Console(stderr=True, highlight=False)
+        self._console = screen(error=True)
         self._quiet, self._track, self._told = quiet, Track(), set[str]()
         self._bars: Progress | None = None
         self._whole: TaskID | None = None

@@ -85,16 +85,21 @@ class ReadyModel:
 
 
 def given_model(
-    model: Any, arch: str | None = None, normalization: Normalization | None = None
+    model: Any,
+    arch: str | None = None,
+    normalization: Normalization | None = None,
+    trust: bool = False,
 ) -> GivenModel:
     """The model of a path, of a pipeline, or a module.
 
+    Args:
+        trust: open a file that runs code, too.
     Raises:
         InputError: none of these, or a file that cannot be opened.
     """
     if isinstance(model, (str, Path)):
         mean, std = normalization or (None, None)
-        opened = open_model(model, arch, mean, std)
+        opened = open_model(model, arch, mean, std, trust=trust)
         return GivenModel(opened, opened.normalization, opened.input_size, str(model))
     if arch is not None:
         raise InputError("arch names the network of a file: leave it out for a model in memory")

@@ -14,13 +14,15 @@ from ..attacks.folder import is_victim
 from ..burn.base import Unlearning
 from ..catalogue import method_named
 from ..errors import InputError, first_line
-from ..runs import RECORD, read_record
+from ..runs import RECORD, own, read_record
 from .given import Given
 
 CONFIG = "config.toml"
 NETWORKS = ("timm", "torchvision")
 """What stands before a colon in the name of a network that is no code of one's own."""
 
+OWN = ("model", "arch", "cache", "trust")
+"""What is said beside a run; all but the case itself is never taken from it."""
 WATCHED = ("model", "images")
 """What a run remembers the digests of."""
 
@@ -73,7 +75,7 @@ def again(asked: Asked) -> Asked:
             f"{run} looked at a model or images in memory: call backburn.repair there, or give "
             "MODEL and DATA"
         )
-    more = [name for name in asked.given.said() if name not in ("model", "arch", "cache")]
+    more = [name for name in asked.given.said() if name not in OWN]
     if more := [f"--{name.replace('_', '-')}" for name in more]:
         raise InputError(f"{run} says itself what it looked at: leave out {' and '.join(more)}")
     try:
@@ -81,17 +83,19 @@ def again(asked: Asked) -> Asked:
         told = msgspec.convert(_of(_Told, record.arguments), _Told)
     except msgspec.ValidationError as error:
         raise InputError(f"{run / RECORD} cannot be read: {first_line(error)}") from error
-    case = replace(case, arch=asked.given.arch or case.arch, cache=asked.given.cache)
+    given = asked.given
+    case = replace(case, arch=given.arch or case.arch, cache=given.cache, trust=given.trust)
     _check_stranger(run, case, told, asked)
     method = asked.method or told.method
-    own = run / CONFIG if method == told.method and (run / CONFIG).is_file() else None
+    config = own(run, CONFIG)
+    settings = str(config) if method == told.method and config.is_file() else None
     return Asked(
         case,
         record.seed if asked.seed is None else asked.seed,
         asked.test or told.test,
         asked.holdout or told.holdout,
         method,
-        asked.config or (str(own) if own else None),
+        asked.config or settings,
         str(run),
     )
 

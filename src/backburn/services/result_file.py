@@ -8,6 +8,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from ..errors import InputError, first_line
+from ..runs import own
 from ..types import Audit, BoundaryResult, Evidence, Suspects, Unlearned, Verdict
 
 RESULT = "result.safetensors"
@@ -48,7 +49,7 @@ def read_result(run: Path, verdict: Verdict) -> Audit:
     Raises:
         InputError: the run has none, or one that is damaged.
     """
-    file = run / RESULT
+    file = own(run, RESULT)
     if not file.is_file():
         raise InputError(f"{run} has no {RESULT}: it is of an older version, make it again")
     try:
@@ -56,10 +57,10 @@ def read_result(run: Path, verdict: Verdict) -> Audit:
         count = len(held["score"])
         each = {name: _checked(held[name], kind, count) for name, kind in EACH.items()}
         few = len(held["suspects.index"])
-        own = {
+        columns = {
             name: _checked(held[f"suspects.{name}"], kind, few) for name, kind in SUSPECT.items()
         }
-        if few and not 0 <= int(own["index"].min()) <= int(own["index"].max()) < count:
+        if few and not 0 <= int(columns["index"].min()) <= int(columns["index"].max()) < count:
             raise ValueError("suspects that are no images")
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise InputError(
@@ -67,7 +68,7 @@ def read_result(run: Path, verdict: Verdict) -> Audit:
         ) from error
     boundary = BoundaryResult(each["found"], each["distance"], each["crossed_label"])
     evidence = Evidence(each["score"], each["flagged"])
-    return Audit(Suspects(**own), evidence, verdict, boundary)
+    return Audit(Suspects(**columns), evidence, verdict, boundary)
 
 
 def _checked(column: Tensor, kind: torch.dtype, count: int) -> Tensor:

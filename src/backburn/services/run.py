@@ -19,7 +19,7 @@ from ..models.writing import dump_like, dump_weights
 from ..report.checks import measure_checks
 from ..report.gallery import gather, ranked
 from ..report.gallery_files import gallery_files
-from ..runs import RECORD, Record, Stopwatch, new_record, to_json, write_run, write_whole
+from ..runs import RECORD, Record, Stopwatch, new_record, to_json, write_own, write_run
 from ..types import Audit, Progress, Unlearned
 from ..work.contract import HERE, Work
 from .findings import match_truth, suspects_csv, verdict_summary
@@ -131,7 +131,7 @@ def add_pictures(
     """
     record, files = _pictured(record, outcome, progress, work)
     for name, content in {**files, RECORD: to_json(record)}.items():
-        write_whole(path / name, content)
+        write_own(path, name, content)
     return record
 
 

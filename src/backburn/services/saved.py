@@ -11,7 +11,7 @@ from ..data.cells import read_csv
 from ..errors import InputError
 from ..markup import Facts, Shown
 from ..models.loading import load_model
-from ..runs import Record, read_record
+from ..runs import Record, own, read_record
 from ..toolkits.suspects import COLUMNS, SUSPECTS
 from ..types import Audit, Evidence, Suspects, Verdict
 from .export import model_of
@@ -95,7 +95,7 @@ def load_run(folder: str | Path) -> SavedRun:
     if record.command not in COMMANDS:
         raise InputError(f"{path} is a run of {record.command}: give one of audit, repair or demo")
     found = read_result(path, verdict_of(record, path))
-    names = tuple(row["image"] for row in read_csv(path / SUSPECTS, COLUMNS))
+    names = tuple(row["image"] for row in read_csv(own(path, SUSPECTS), COLUMNS))
     if len(names) != len(found.suspects):
         raise InputError(f"{path / SUSPECTS} and {RESULT} do not go together: make the run again")
     return SavedRun(path, record, found, names)
