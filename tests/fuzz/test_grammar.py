@@ -8,7 +8,6 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from backburn.cli.again import Asked, again
 from bounds import FUZZED, one_line_at_most
 from grammar import GALLERY, PICKLES, RECORD, SETTINGS, archived, legacy, mutated, run_of
 from hypothesis import given
@@ -20,6 +19,7 @@ from backburn.models.hub_settings import preprocessing, read_settings
 from backburn.models.opening import open_model
 from backburn.report.kept import run_files
 from backburn.report.rendering import page_of
+from backburn.services.rerun import Asked, again
 from backburn.toolkits.inert import load_inert
 from backburn.toolkits.suspects import read_suspects
 

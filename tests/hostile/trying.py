@@ -180,16 +180,5 @@ def _faults(
 
 def warm() -> None:
     """Import what commands do, so that no fork has to."""
-    import backburn.cli.casework
-    import backburn.cli.exporting
-    import backburn.cli.opening
-
-    import backburn.burn.burn
-    import backburn.cli.attack
-    import backburn.cli.audit
-    import backburn.cli.making
-    import backburn.cli.repair
-    import backburn.report.rendering
-    import backburn.serve.running  # noqa: F401
 
     torch.set_num_threads(1)
