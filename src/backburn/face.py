@@ -84,7 +84,8 @@ def audit(
         InputError: images, labels or a model that do not fit together.
     """
     burn, watch = method or BURN(), Stopwatch()
-    chosen = given_model(model, arch, _both(mean, std), trust).listing(classes)
+    side = size if isinstance(size, int) else None
+    chosen = given_model(model, arch, _both(mean, std), side, trust).listing(classes)
     with shown(progress) as (told, plan), without_trainer(chosen.network):
         known = _both(mean, std)
         given = _images(chosen, data, labels, class_names, known, size, resize, told)
@@ -145,7 +146,8 @@ def repair(
         kind that it was, one of a file as a module on pixels in [0, 1].
     """
     burn, watch = method or BURN(), Stopwatch()
-    chosen = given_model(model, arch, _both(mean, std), trust).listing(classes)
+    side = size if isinstance(size, int) else None
+    chosen = given_model(model, arch, _both(mean, std), side, trust).listing(classes)
     with shown(progress) as (told, plan), without_trainer(chosen.network):
         known = _both(mean, std)
         given = _images(chosen, data, labels, class_names, known, size, resize, told)

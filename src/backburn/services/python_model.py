@@ -88,18 +88,20 @@ def given_model(
     model: Any,
     arch: str | None = None,
     normalization: Normalization | None = None,
+    side: int | None = None,
     trust: bool = False,
 ) -> GivenModel:
     """The model of a path, of a pipeline, or a module.
 
     Args:
+        side: pixels a side of its images, where a caller says them.
         trust: open a file that runs code, too.
     Raises:
         InputError: none of these, or a file that cannot be opened.
     """
     if isinstance(model, (str, Path)):
         mean, std = normalization or (None, None)
-        opened = open_model(model, arch, mean, std, trust=trust)
+        opened = open_model(model, arch, mean, std, side, trust)
         return GivenModel(opened, opened.normalization, opened.input_size, str(model))
     if arch is not None:
         raise InputError("arch names the network of a file: leave it out for a model in memory")
