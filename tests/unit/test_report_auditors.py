@@ -174,7 +174,7 @@ def test_a_clean_model_passes_and_has_no_vulnerability(tmp_path):
     (log,) = json.loads(made["report.sarif"])["runs"]
     assert [(each["kind"], each["level"]) for each in log["results"]] == [("pass", "none")]
     assert "vulnerabilities" not in json.loads(made["mlbom.cdx.json"])
-    assert "**Clean.** No backdoor was found" in made["model-card.md"].decode()
+    assert "**No poison found.** No poison found in these images" in made["model-card.md"].decode()
 
 
 def test_the_bill_names_model_data_and_backdoor(run):
@@ -210,3 +210,14 @@ def test_a_strangers_name_makes_no_markup_in_a_card(tmp_path):
     assert "![" not in text
     rows = [line for line in text.splitlines() if line.startswith("| Suspects |")]
     assert rows == ["| Suspects | 9 |"]
+
+
+def test_a_strangers_name_makes_no_link_in_sarif_nor_in_a_card(tmp_path):
+    names = ("[x](http://e.vil)\x1b[2J", "cat", "dog", "frog")
+    made = files(written(tmp_path / "run", made_gallery(9, classes=names)))
+    (log,) = json.loads(made["report.sarif"])["runs"]
+    texts = [each["message"]["text"] for each in log["results"]]
+    assert any("e.vil" in text for text in texts)
+    for text in (*texts, made["model-card.md"].decode()):
+        assert "[x](" not in text.replace("\\[x\\](", "").replace("\\[x](", "")
+        assert "\x1b" not in text
