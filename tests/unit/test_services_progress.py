@@ -6,13 +6,13 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from rich.console import Console
 
 from backburn.data.digits import digits
 from backburn.models.zoo import build
 from backburn.services import notebook, progress
 from backburn.services.progress import ShowProgress, shown
 from backburn.services.steps import Step, about, brief, demo_steps, planned_steps, said_of
+from backburn.services.terminal import Screen
 from backburn.services.track import WORDS, Track
 from backburn.types import Case, silent
 
@@ -73,8 +73,8 @@ def test_a_track_goes_by_steps_and_never_back():
 
 def terminal(monkeypatch, width: int) -> io.StringIO:
     out = io.StringIO()
-    made = Console(file=out, force_terminal=True, width=width, highlight=False)
-    monkeypatch.setattr(progress, "Console", lambda **_: made)
+    made = Screen(file=out, force_terminal=True, width=width, highlight=False)
+    monkeypatch.setattr(progress, "screen", lambda **_: made)
     return out
 
 

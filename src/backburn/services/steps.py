@@ -45,7 +45,7 @@ class Size:
 
 ASK = Step("ask the model about every image", ("activations", "predict"))
 SEARCH = Step("search its decision boundary", ("boundary",))
-RETRAIN = Step("retrain without suspect images", ("student", "retraining", "fit"))
+RETRAIN = Step("retrain without suspect images", ("student", "retraining"))
 RESTORE = Step("restore the labels of suspects", ("restoration",))
 UNLEARN = Step("unlearn the backdoor in a copy", ("decoupling", "unlearning"))
 REFINE = Step("look at the suspects again", ("refinement", "purification"))

@@ -12,7 +12,6 @@ WORDS = {
     "predict": "asking the model",
     "boundary": "searching the boundary",
     "student": "retraining",
-    "fit": "seeing whether more can be known of the images",
     "restoration": "restoring labels",
     "decoupling": "unlearning",
     "refinement": "looking again",
