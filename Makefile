@@ -11,9 +11,11 @@ export MALLOC_TRIM_THRESHOLD_ = 4294967296
 .PHONY: demo test check docs docs-figures package examples release-check figures ablation \
   false-alarms found bars bench bench-smoke bench-boundary bench-audit bench-triggers bench-any-model \
   bench-memory bench-checkpoints bench-report bench-ray bench-patterns bench-start bench-networks \
-  test-ray report-shots cards fuzz explore torture torture-short soak hashed lock sbom clean
+  test-ray report-shots cards fuzz explore torture torture-short soak hostile oldest newest \
+  hashed lock sbom clean
 
-demo: .venv/ready
+# no more than the demo needs: the core, without what checks, tests and docs are made of
+demo: .venv/core
 	$(BIN)/backburn demo
 
 test: .venv/ready
@@ -34,15 +36,22 @@ docs: .venv/ready
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "the site: build/site/index.html"
 
-# Wheel and sdist, in dist/; then the wheel's demo in an environment of its own, outside of the checkout.
+# Wheel and sdist, in dist/; then the first hour in an environment of its own that has the core alone,
+# outside of the checkout: how long it takes to install, how large it is, and every verb of the main job.
 package: .venv/ready
 	rm -rf dist build/outside
 	$(BIN)/python -m build --outdir dist
 	$(PYTHON) -m venv build/outside
 	build/outside/bin/pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	build/outside/bin/pip install --quiet --disable-pip-version-check -c constraints.txt dist/*.whl
-	cd build/outside && bin/python -m backburn --version && bin/backburn demo --out run && \
-	  bin/backburn report run
+	before=$$(date +%s); \
+	  build/outside/bin/pip install --quiet --disable-pip-version-check -c constraints.txt dist/*.whl && \
+	  echo "installed after torch in $$(($$(date +%s) - before)) seconds"
+	@du -sh build/outside | sed 's/\t.*/ of disk with torch/'
+	cd build/outside && bin/python -m backburn --version && bin/backburn doctor && \
+	  bin/backburn demo --out run && bin/backburn report run --sarif --model-card --mlbom && \
+	  bin/backburn attack badnets digits --out victim && \
+	  { bin/backburn audit victim --out audit; test $$? = 3; } && \
+	  bin/backburn repair audit --out fixed && bin/backburn report fixed && bin/backburn export fixed cleaned
 
 examples: .venv/ready
 	for script in examples/*.py; do echo "== $$script"; $(BIN)/python $$script || exit; done
@@ -174,6 +183,24 @@ EXAMPLES ?= 1000
 fuzz: .venv/ready
 	FUZZ_EXAMPLES=$(EXAMPLES) OMP_NUM_THREADS=1 $(BIN)/pytest tests/fuzz --timeout=0
 
+# Hostile inputs of every kind, and what came of each: studies/hostile/table.md; a quarter of an hour.
+hostile: .venv/ready
+	OMP_NUM_THREADS=1 $(BIN)/python tests/hostile/table.py studies/hostile/table.md
+
+# The tests with the lowest versions of every dependency that pyproject.toml allows, on Python 3.10,
+# and with the highest there are; each in an environment of its own, with torch for the CPU.
+TESTED := tests/unit tests/behaviour tests/fuzz tests/hostile
+oldest newest: .venv/tools
+	.venv/tools/bin/uv venv --quiet --clear --python $($@-python) build/$@
+	.venv/tools/bin/uv pip install --quiet --python build/$@ --torch-backend cpu \
+	  --resolution $($@-versions) -e '.[cleanlab,figures,networks,serve]'
+	.venv/tools/bin/uv pip install --quiet --python build/$@ beartype hypothesis pytest pytest-timeout pytest-xdist
+	OMP_NUM_THREADS=1 build/$@/bin/python -m pytest -n 2 $(TESTED)
+oldest: oldest-python := 3.10
+oldest: oldest-versions := lowest-direct
+newest: newest-python ?= 3.13
+newest: newest-versions := highest
+
 # One reader, led by coverage, for ten minutes: make explore SEED=zipped.pt (any of tests/fuzz/corpus).
 SEED ?= zipped.pt
 explore: .venv/ready
@@ -198,7 +225,7 @@ hashed:
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
-	touch .venv/ready
+	touch .venv/core .venv/ready
 
 # requirements.txt anew, after constraints.txt has changed.
 lock: .venv/tools
@@ -222,9 +249,13 @@ sbom: .venv/ready .venv/tools
 	touch $@
 
 # torch first: what depends on it must not draw in another build
-.venv/ready: pyproject.toml constraints.txt
+.venv/core: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+.venv/ready: .venv/core
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 

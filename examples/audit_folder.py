@@ -34,7 +34,7 @@ def audit(model: Path, photos: Path, arch: str | None = None, shown: int = 10) -
     """The audit; its verdict and the first suspects are printed."""
     images = backburn.load_images(photos)
     network = backburn.load_model(model, arch)
-    found = backburn.audit(network, images.pixels, images.labels, class_names=images.class_names)
+    found = backburn.audit(network, images)
     print(f"{found.verdict.state}, p = {found.verdict.p_value:.2g}")
     print(f"{len(found.suspects)} of {len(images)} images are suspect")
     for row in found.suspects.rows(found.evidence.score)[:shown]:

@@ -99,16 +99,6 @@ if __name__ == "__main__":
     os.chdir(sys.argv[1])
     torch.set_num_threads(1)
     # what a command imports, so that no fork has to
-    import backburn.benchmark.grid
-    import backburn.cli.attack
-    import backburn.cli.audit
-    import backburn.cli.export
-    import backburn.cli.exporting
-    import backburn.cli.making
-    import backburn.cli.mending
-    import backburn.cli.opening
-    import backburn.cli.repair
-    import backburn.cli.report  # noqa: F401
     from backburn.burn import burn
     from backburn.cli import jobs
 

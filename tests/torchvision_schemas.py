@@ -8,6 +8,8 @@ import importlib
 
 import torch
 
+from backburn import rehearsal
+
 COMMAND = "import torchvision_schemas; from backburn.cli.main import main; main()"
 """The command line, for `python -c` where tests/ is on the path."""
 
@@ -17,3 +19,5 @@ except RuntimeError:
     LIBRARY = torch.library.Library("torchvision", "DEF")  # declared as long as it lives
     for name in ("nms", "qnms"):
         LIBRARY.define(f"{name}(Tensor boxes, Tensor scores, float iou_threshold) -> Tensor")
+
+rehearsal.CODE = rehearsal.CODE.replace("; from", "; import torchvision_schemas; from")

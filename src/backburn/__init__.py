@@ -21,20 +21,25 @@ if TYPE_CHECKING:
     from .face import audit, repair
     from .models.loading import load_model
     from .report.show import show
+    from .services.results import AuditResult, RepairResult
+    from .services.saved import SavedRun, load_run
     from .types import Audit, BoundaryResult, Case, Evidence, Repaired, Suspects, Unlearned, Verdict
 
 __version__ = version("backburn")
 __all__ = [
     "BURN",
     "Audit",
+    "AuditResult",
     "BackburnError",
     "BoundaryResult",
     "Case",
     "Evidence",
     "InputError",
     "PaperBURN",
+    "RepairResult",
     "Repaired",
     "Review",
+    "SavedRun",
     "Suspects",
     "Unlearned",
     "Verdict",
@@ -42,6 +47,7 @@ __all__ = [
     "from_dataset",
     "load_images",
     "load_model",
+    "load_run",
     "read_review",
     "repair",
     "show",
@@ -57,6 +63,10 @@ _HOMES = {
     "read_review": "data.reviews",
     "load_model": "models.loading",
     "show": "report.show",
+    "AuditResult": "services.results",
+    "RepairResult": "services.results",
+    "SavedRun": "services.saved",
+    "load_run": "services.saved",
     "BackburnError": "errors",
     "InputError": "errors",
 }
@@ -67,3 +77,8 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'backburn' has no attribute {name!r}")
     return getattr(import_module(f".{_HOMES.get(name, 'types')}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    """The public names, for completion."""
+    return sorted([*__all__, "__version__"])

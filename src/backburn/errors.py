@@ -18,7 +18,10 @@ REMEDIES = {
 
 
 class BackburnError(Exception):
-    """Root of everything that backburn raises on purpose."""
+    """Root of everything that backburn raises on purpose; what it says can be printed anywhere."""
+
+    def __init__(self, message: str = ""):
+        super().__init__(printable(message))
 
 
 class InputError(BackburnError, ValueError):
@@ -31,7 +34,12 @@ def unknown_name(kind: str, name: str, known: Iterable[str], where: str = "") ->
     near = get_close_matches(name, names, n=1, cutoff=0.4)
     place = f" in {where}" if where else ""
     hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names) or 'none'}"
-    return InputError(f"unknown {kind} {name!r}{place}: {hint}")
+    return InputError(f"unknown {kind} {name[:80]!r}{place}: {hint}")
+
+
+def missing_extra(what: str, package: str, extra: str) -> InputError:
+    """The error for what needs a package that is not installed, with the line that installs it."""
+    return InputError(f"{what} needs {package}: pip install 'backburn[{extra}]'")
 
 
 def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:

@@ -8,6 +8,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
+from .errors import missing_extra
 from .models.inference import predict
 from .types import (
     Evidence,
@@ -152,8 +153,10 @@ def stealth(plain: Pixels, triggered: Pixels) -> Stealth:
 
 def _similarity(before: np.ndarray, after: np.ndarray) -> float:
     """SSIM of one image `(c, h, w)`."""
-    from skimage.metrics import structural_similarity
-
+    try:
+        from skimage.metrics import structural_similarity
+    except ImportError as error:
+        raise missing_extra("SSIM", "scikit-image", "benchmark") from error
     edges = ((0, 0), (WINDOW // 2, WINDOW // 2), (WINDOW // 2, WINDOW // 2))
     first, second = (np.pad(image, edges, mode="reflect") for image in (before, after))
     return float(

@@ -3,15 +3,16 @@
 Axes: `n` images, `c` channels, `h` height, `w` width, `k` classes, `d` features.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from enum import IntEnum
-from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Literal, Protocol, TypeAlias, overload, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int8, Int64, UInt8
 from torch import Tensor, nn
 
+from .errors import missing_extra
 from .mapping import evenly, rows_of
 from .markup import Facts, Shown
 
@@ -216,8 +217,21 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class SuspectImage:
+    """One image held to be poison: its row, its label, what it should have been called."""
+
+    index: int
+    given_label: int
+    restored_label: int
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
 class Suspects:
-    """The images held to be poison. `restored_label` is what they should have been called."""
+    """The images held to be poison. `restored_label` is what they should have been called.
+
+    They can be gone through, one `SuspectImage` each, and `suspects[0]` is the first of them.
+    """
 
     index: Index
     given_label: Int64[Tensor, " m"]
@@ -226,6 +240,35 @@ class Suspects:
 
     def __len__(self) -> int:
         return self.index.shape[0]
+
+    def __iter__(self) -> Iterator[SuspectImage]:
+        columns = (getattr(self, each.name).tolist() for each in fields(self))
+        return (SuspectImage(*row) for row in zip(*columns, strict=True))
+
+    @overload
+    def __getitem__(self, place: int) -> SuspectImage: ...
+
+    @overload
+    def __getitem__(self, place: slice | Tensor) -> "Suspects": ...
+
+    def __getitem__(self, place: int | slice | Tensor) -> "SuspectImage | Suspects":
+        """One suspect by its place among them, or those of a slice, of places or of flags."""
+        columns = [getattr(self, each.name)[place] for each in fields(self)]
+        if isinstance(place, int):
+            return SuspectImage(*(column.item() for column in columns))
+        return Suspects(*columns)
+
+    def to_pandas(self) -> Any:
+        """A data frame with a row a suspect.
+
+        Raises:
+            InputError: pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise missing_extra("to_pandas", "pandas", "pandas") from error
+        return pd.DataFrame({each.name: getattr(self, each.name).numpy() for each in fields(self)})
 
     def rows(self, score: PerImage) -> list[dict[str, float]]:
         """A row a suspect, of highest score first."""

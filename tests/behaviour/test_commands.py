@@ -25,7 +25,7 @@ def test_the_victim_has_learned_its_trigger(victim):
 def test_a_run_holds_what_the_manual_says_and_nothing_pickled(victim, audited, repaired):
     case = {"model.safetensors", "train.parquet", "config.toml", "record.json"}
     found = {"config.toml", "record.json", "suspects.csv", "verdict.json"}
-    found |= {"gallery.json", "gallery.safetensors"}
+    found |= {"gallery.json", "gallery.safetensors", "result.safetensors"}
     assert {path.name for path in victim.iterdir()} == case | {*TRUTH, "strip.png"}
     assert {path.name for path in audited.iterdir()} == found
     assert {path.name for path in repaired[0].iterdir()} == found | {"model.safetensors"}
@@ -97,7 +97,7 @@ def test_a_person_is_told_the_verdict_and_where_the_run_is(cli, victim, tmp_path
     run = tmp_path / "a run [bold] of mine"
     done = cli("audit", victim, "--out", run)
     assert "BACKDOORED: target class 0" in done.out
-    assert "0: what sets its suspects apart, put on images of other classes, has " in done.out
+    assert "Adding the pattern shared by the suspects to images of other classes turns" in done.out
     assert f"run: {run}" in done.out.splitlines()
 
 

@@ -124,7 +124,7 @@ def test_what_the_machine_refuses_is_a_line_that_says_what_to_do(
     def fail(*_, **__):
         raise error
 
-    monkeypatch.setattr("backburn.cli.opening.load_images", fail)
+    monkeypatch.setattr("backburn.services.open_case.load_images", fail)
     assert told in last_line(cli("audit", MODEL, PHOTOS))
 
 
@@ -132,7 +132,7 @@ def test_a_fault_of_ours_is_not_taken_for_the_machines(cli, here, monkeypatch):
     def fail(*_, **__):
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
-    monkeypatch.setattr("backburn.cli.opening.load_images", fail)
+    monkeypatch.setattr("backburn.services.open_case.load_images", fail)
     with pytest.raises(RuntimeError, match="mat1 and mat2"):
         cli("audit", MODEL, PHOTOS)
 

@@ -6,7 +6,6 @@ import io
 import json
 import os
 import pickle
-import re
 import struct
 import tarfile
 import zipfile
@@ -19,13 +18,14 @@ from safetensors.torch import save_file
 from torch import nn
 
 import torchvision_schemas
+from backburn import rehearsal
 from backburn.errors import InputError
 from backburn.models.opening import open_model
 from backburn.models.zoo import build
 
 assert torchvision_schemas  # transformers cannot be imported without
 pytestmark = [
-    pytest.mark.timeout(30),
+    pytest.mark.timeout(150),
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning"),
 ]
 ARCH = "small_cnn"
@@ -92,9 +92,9 @@ def proof(tmp_path) -> Path:
 def test_a_pickle_that_would_run_code_is_refused(tmp_path, proof, opcode, suffix):
     path = tmp_path / f"m.{suffix}"
     path.write_bytes(opcodes(proof)[opcode])
-    assert "never run" in refused(path, proof)
+    assert "could run code" in refused(path, proof)
     zipped(opcodes(proof)[opcode], path)
-    assert "never run" in refused(path, proof)
+    assert "could run code" in refused(path, proof)
     refused(path, proof, None)
 
 
@@ -116,7 +116,7 @@ def test_these_pickles_would_run(proof, opcode):
 @pytest.mark.parametrize("new", [True, False])
 def test_a_trap_beside_good_weights_is_refused(tmp_path, proof, hide, new):
     torch.save(hide(Trap(proof)), tmp_path / "m.pth", _use_new_zipfile_serialization=new)
-    assert "never run" in refused(tmp_path / "m.pth", proof)
+    assert "could run code" in refused(tmp_path / "m.pth", proof)
 
 
 def test_a_whole_pickled_model_is_refused(tmp_path, proof):
@@ -223,8 +223,11 @@ def test_a_tensor_that_is_larger_than_its_file_is_refused(tmp_path, proof):
         ({**weights(), "head.bias": torch.full((5,), float("nan"))}, "5 of 5 values"),
         ({**weights(), "head.bias": torch.full((5,), float("-inf"))}, "NaN or infinite"),
         ({**weights(), "head.bias": torch.ones(2, 2)}, "of another shape"),
-        ({**weights(), "head.bias": torch.ones(5).to_sparse()}, "no plain tensor"),
-        ({**weights(), "head.bias": torch.ones(5, device="meta")}, "no plain tensor"),
+        ({**weights(), "head.bias": torch.ones(5).to_sparse()}, "asks for torch."),
+        (
+            {**weights(), "head.bias": torch.ones(5, device="meta")},
+            "asks for torch.",
+        ),
         ({**weights(), "head.bias": torch.ones(5, dtype=torch.complex64)}, "no plain tensor"),
         ({"<script>alert(1)</script>\n" * 9: torch.ones(1)}, "0 weights match"),
     ],
@@ -251,90 +254,6 @@ def test_what_is_no_file_of_weights_is_refused(tmp_path, proof, make):
     refused(path, proof)
 
 
-class Reads(nn.Module):
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x.flatten(1)[:, :4] + torch.from_file("secret", False, 4)
-
-
-class Writes(nn.Module):
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        torch.save(x, "proof")
-        return x.flatten(1)[:, :4]
-
-
-class Spins(nn.Module):
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        while bool(x.sum() > -1e9):
-            x = x + 1
-        return x.flatten(1)[:, :4]
-
-
-class Counts(nn.Module):
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        rounds = 1_000_000_000
-        for _ in range(rounds * rounds):
-            x = x + 1
-        return x.flatten(1)[:, :4]
-
-
-def program(body: str, path: Path) -> None:
-    """A TorchScript archive with another program in it."""
-    script, buffer = torch.jit.script(nn.Sequential(nn.Flatten())), io.BytesIO()
-    torch.jit.save(script, buffer)
-    with zipfile.ZipFile(buffer) as given, zipfile.ZipFile(path, "w") as made:
-        for name in given.namelist():
-            content = given.read(name)
-            if name.endswith(".py") and b"class Sequential" in content:
-                content = re.split(rb"(?<=Tensor:\n)", content)[0] + body.encode()
-                assert b"def forward" in content
-            made.writestr(name, content)
-
-
-@pytest.mark.parametrize("kind", [Reads, Writes, Spins, Counts])
-def test_a_script_that_does_more_than_arithmetic_is_refused(tmp_path, proof, monkeypatch, kind):
-    monkeypatch.chdir(tmp_path)
-    torch.jit.save(torch.jit.script(kind()), tmp_path / "m.pt")
-    assert "TorchScript program that" in refused(tmp_path / "m.pt", proof, None)
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        "    return ops.aten.save(x, 'proof')\n",
-        "    return (input).save('proof')\n",
-        "    f = input.save\n    return f('proof')\n",
-        "    f = torch.save\n    return f(input, 'proof')\n",
-        "    return ops.quantized.relu6(input, False)\n",
-        "    return [input for _ in range(1000000000)]\n",
-        "    n = 1\n    n *= 1000000000\n    for _ in range(n):\n      pass\n    return input\n",
-        "    return getattr(input, 'save')('proof')\n",
-        "    return input\n  def __setstate__(self, state: int) -> None:\n    return None\n",
-        "    return input (((\n",
-    ],
-)
-def test_a_script_that_was_tampered_with_is_refused(tmp_path, proof, monkeypatch, body):
-    monkeypatch.chdir(tmp_path)
-    program(body, tmp_path / "m.pt")
-    refused(tmp_path / "m.pt", proof, None)
-
-
-def test_a_script_with_a_python_pickle_is_refused(tmp_path, proof):
-    torch.jit.save(torch.jit.script(nn.Flatten()), tmp_path / "m.pt")
-    with zipfile.ZipFile(tmp_path / "m.pt", "a") as archive:
-        archive.writestr("m/evil.pkl", opcodes(proof)["GLOBAL"])
-    assert "evil.pkl" in refused(tmp_path / "m.pt", proof, None)
-
-
-def test_an_exported_program_is_refused(tmp_path, proof):
-    with zipfile.ZipFile(tmp_path / "m.pt2", "w") as archive:
-        archive.writestr("m/models/model.json", '{"expr_str": "__import__(\'os\')"}')
-        config = {"config": {"w": {"path_name": "weight_0", "use_pickle": True}}}
-        archive.writestr("m/data/weights/model_weights_config.json", json.dumps(config))
-        archive.writestr("m/data/weights/weight_0", opcodes(proof)["GLOBAL"])
-    assert "runs code" in refused(tmp_path / "m.pt2", proof, None)
-    assert "pickled weights" in refused(tmp_path / "m.pt2", proof)
-
-
 CONFIGS = {
     "own code": ('{"model_type": "evil", "auto_map": {"AutoModel": "evil.Evil"}}', "never run"),
     "HTML": ("<html><body>not found</body></html>", "cannot be read as JSON"),
@@ -342,7 +261,7 @@ CONFIGS = {
     "deep": ("[" * 100_000, "cannot be read as JSON"),
     "no type": ("{}", "model_type None"),
     "another library": ('{"model_type": "timm_wrapper"}', "timm_wrapper"),
-    "too deep a net": ('{"model_type": "vit", "num_hidden_layers": 1000000}', "more than 1000"),
+    "too deep a net": ('{"model_type": "vit", "num_hidden_layers": 100000}', "cannot be built"),
     "too wide a net": ('{"model_type": "vit", "hidden_size": 98304}', "does not make a vit"),
     "wrong types": ('{"model_type": "vit", "hidden_size": "wide"}', "does not make a vit"),
     "other weights": ('{"model_type": "resnet", "depths": [1], "hidden_sizes": [8]}', "resnet"),
@@ -350,7 +269,8 @@ CONFIGS = {
 
 
 @pytest.mark.parametrize("config", CONFIGS)
-def test_a_hostile_folder_is_refused(tmp_path, proof, config):
+def test_a_hostile_folder_is_refused(tmp_path, proof, config, monkeypatch):
+    monkeypatch.setattr(rehearsal, "SECONDS", 3)
     text, told = CONFIGS[config]
     (tmp_path / "config.json").write_text(text)
     (tmp_path / "evil.py").write_text(f"import os\nos.mkdir({str(proof)!r})\nclass Evil: pass\n")

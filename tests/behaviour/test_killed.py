@@ -101,10 +101,14 @@ def test_an_audit_killed_in_every_write_on_its_way_ends_as_one_that_was_not(
     for kill in (("begun.json", 1, "half"), ("record.json", 1, "half"), ("", 0, "before")):
         assert killed(run(*command, kill=kill))
         assert not (folder / "audit").exists()
-    assert killed(run(*command, kill=("", 0, "after")))
-    assert contents(folder / "audit") == whole("audit")
+    # the run is whole, and killed before or while its pictures are drawn
+    for kill in (("", 0, "after"), ("gallery.json", 1, "half"), ("record.json", 1, "half")):
+        assert killed(run(*command, kill=kill))
+        assert (folder / "audit" / "record.json").exists()
+        assert not list((folder / "audit").glob("*.html"))
     ended = run(*command)
     assert (ended["code"], ended["err"]) == (3, "")
+    assert contents(folder / "audit") == whole("audit")
     assert ended["out"] == "This run was finished before it was stopped.\nrun: audit\n"
     assert not list(folder.glob(".*"))
     assert run(*command)["code"] == 2  # as where any other run is
@@ -124,6 +128,16 @@ def test_a_repair_killed_while_it_writes_keeps_what_it_trained(run, folder, vict
     assert "going on with repair, which was begun" in ended["err"]
     assert contents(folder / "repair") == whole("repair")
     assert not list(folder.glob(".*"))
+
+
+def test_the_report_of_a_run_without_its_pictures_draws_them(run, folder, victim, whole):
+    command = ("repair", victim, "--out", "bare")
+    assert killed(run(*command, kill=("gallery.safetensors", 1, "half")))
+    assert not (folder / "bare" / "gallery.safetensors").exists()
+    ended = run("report", "bare", "--out", "bare.html")
+    assert ended["code"] == 0, ended
+    assert contents(folder / "bare") == whole("repair")
+    shutil.rmtree(folder / "bare")
 
 
 def test_an_attack_killed_while_it_trains_makes_the_same_victim(run, folder, victim):
@@ -156,7 +170,7 @@ def test_a_signal_stops_it_within_seconds_and_it_says_how_to_go_on(
     expected, ended = whole("audit"), run("audit", victim, number=number)
     assert (ended["code"], ended["out"]) == (code, "")
     assert ended["seconds"] < 5
-    (line,) = ended["err"].splitlines()
+    line = ended["err"].splitlines()[-1]
     begin, command = line.split("to go on: ")
     assert begin == "backburn: stopped; "
     assert command.startswith(f"backburn audit {victim} --out runs/audit-")

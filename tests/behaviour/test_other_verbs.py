@@ -71,7 +71,8 @@ def runs(tmp_path):
 def test_runs_are_listed_oldest_first_with_their_figures(cli, runs):
     done = cli("ls", runs)
     assert done.code == 0
-    head, first, second = done.out.splitlines()
+    head, first, second, *onward = done.out.splitlines()
+    assert onward[0].startswith("Next: backburn report ")
     assert all(word in head for word in ("run", "command", "verdict", "ACC", "ASR"))
     assert all(word in first for word in ("attack", "90.0 %", "100.0 %"))
     assert all(word in second for word in ("audit", "backdoored", "7"))
@@ -98,7 +99,9 @@ def test_one_run_is_listed_by_itself(cli, runs):
 def test_an_empty_folder_has_no_runs(cli, tmp_path):
     done = cli("ls", tmp_path)
     assert done.code == 0
-    assert done.out.split() == f"no runs in {tmp_path}".split()
+    listed, onward = done.out.split("Next: ")
+    assert listed.split() == f"no runs in {tmp_path}".split()
+    assert onward.startswith("backburn demo")
     assert json.loads(cli("ls", tmp_path, "--json").out) == []
 
 
@@ -120,7 +123,7 @@ def test_a_victim_may_be_a_tree_of_files_like_a_strangers(cli, here):
     model, tree = here / "victim" / "model.safetensors", here / "victim" / "train"
     assert cli("audit", model, tree, "--out", "stranger").code == 5
     done = cli("audit", "victim", "--out", "known")
-    assert (done.code, done.err) == (5, "")
+    assert (done.code, done.err) == (5, "4 steps, a few seconds\n")
 
 
 def test_auxiliary_networks_are_kept_where_they_are_asked_for(cli, here):

@@ -82,3 +82,33 @@ def test_probabilities_are_repaired_as_logits_are(poisoned, twin, end):
     weights, pixels, labels = poisoned
     found = repaired(weights, ENDS[end], pixels, labels)
     assert found == pytest.approx(twin, abs=0.01)
+
+
+@pytest.mark.parametrize("end", ["softmax", "a softmax layer", "a sigmoid layer"])
+def test_python_takes_the_module_as_it_is_and_gives_back_its_kind(poisoned, twin, end):
+    weights, pixels, labels = poisoned
+    net = Net(ENDS[end]).eval()
+    net.load_state_dict(weights)
+    found = backburn.repair(net, pixels, labels, progress=False)
+    assert (found.verdict.state, found.fit.accuracy > 0.9) == ("backdoored", True)
+    assert any("probabilities" in note or "is left out" in note for note in found.notes)
+    assert type(found.model) is Net
+    assert type(found.model.end) is type(ENDS[end])
+    assert net.end is ENDS[end]
+    assert all(torch.equal(net.state_dict()[name], weights[name]) for name in weights)
+    test = digits("test")
+    with torch.no_grad():
+        said = found.model(test.pixels.float() / 255)
+    assert bool(((said >= 0) & (said <= 1)).all())
+    assert (said.argmax(1) == test.labels).float().mean() > twin[0] - 0.01
+
+
+def test_what_python_saves_of_it_has_the_pictures_of_its_logits(poisoned, tmp_path):
+    weights, pixels, labels = poisoned
+    net = Net(ENDS["a softmax layer"]).eval()
+    net.load_state_dict(weights)
+    found = backburn.repair(net, pixels, labels, progress=False)
+    run = backburn.load_run(found.save(tmp_path / "run", progress=False))
+    assert run.record.metrics["fit"]["accuracy"] > 0.9
+    before, after = run.record.metrics["checks"]["reversion"]
+    assert after > before

@@ -18,7 +18,9 @@ def test_a_run_gets_its_page_and_a_new_one_replaces_it(cli, run, repaired, tmp_p
     for _ in range(2):
         done = cli("report", run)
         said = f"report: {run / 'report.html'}\nfigures: {run / 'figures'}\n"
-        assert (done.code, done.out) == (0, said)
+        told, onward = done.out.split("Next: ")
+        assert (done.code, told) == (0, said)
+        assert onward.startswith("python -m webbrowser -t ")
     page = (run / "report.html").read_bytes()
     assert b"Backdoored" in page
     assert len(page) < 1_000_000
@@ -39,14 +41,17 @@ def test_without_matplotlib_there_is_a_page_and_a_note(cli, audited, tmp_path, m
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     run = shutil.copytree(audited, tmp_path / "run")
     done = cli("report", run)
-    assert (done.code, done.out) == (0, f"report: {run / 'report.html'}\n")
+    told, _ = done.out.split("Next: ")
+    assert (done.code, told) == (0, f"report: {run / 'report.html'}\n")
     assert "pip install 'backburn[figures]'" in done.err
     assert not (run / "figures").exists()
 
 
 def test_an_audit_has_a_page_too(cli, audited, tmp_path):
     assert cli("report", audited, "--out", tmp_path / "page.html").code == 0
-    assert "An audit changes nothing" in (tmp_path / "page.html").read_text()
+    page = (tmp_path / "page.html").read_text()
+    assert "To repair the model: <code>backburn repair " in page
+    assert "Before and after" not in page
 
 
 def test_a_repair_shows_every_suspect_and_what_it_did(repaired):

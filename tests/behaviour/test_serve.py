@@ -46,7 +46,8 @@ def test_it_serves_until_it_is_stopped_and_then_says_what_is_kept(run):
         out, err = server.communicate(timeout=20)
     assert (server.returncode, err) == (0, b"")
     assert then == "Ctrl-C ends it.\n"
-    assert out.decode() == f"\nstopped: 0 decided, in {run / 'review.csv'}\n"
+    said = f"\nstopped: 0 decided, in {run / 'review.csv'}\nNext: backburn repair "
+    assert out.decode().startswith(said)
     assert not any(each.name.startswith(".") for each in run.iterdir())
 
 
@@ -56,7 +57,7 @@ def test_what_cannot_be_served_is_refused(refused, here, run):
     (here / ".coming-x1").mkdir()
     assert "coming is still being written" in refused("serve", "coming")
     assert "nowhere is no folder" in refused("serve", run, "--review", "nowhere/review.csv")
-    assert "--arch goes with --draw" in refused("serve", run, "--arch", "mine:net")
+    assert "--arch and --trust go with --draw" in refused("serve", run, "--arch", "mine:net")
     assert "no model file at model.pt" in refused("serve", run, "--draw")  # the run names it
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
@@ -83,7 +84,7 @@ def test_what_it_needs_is_named(refused, run, monkeypatch, missing):
 
 def test_what_a_run_looked_at_is_opened_to_draw_more(audited, tmp_path):
     run = shutil.copytree(audited, tmp_path / "run")
-    easel = easel_of(open_served(run), None, draw=True)
+    easel = easel_of(open_served(run), None, False, draw=True)
     pictured = easel.drawn([0])[0]
     (drawn,) = easel.pencil.draw([0]).values()
     assert drawn.suspect == pictured.suspect

@@ -15,6 +15,7 @@ SHOTS = {
     "light": ("light", 1280, 860, "#suspects"),
     "dark": ("dark", 1280, 860, "header"),
     "390": ("light", 390, 844, "#tiles"),
+    "1920": ("light", 1920, 1080, "header"),
 }
 """Scheme, width, height, and what is scrolled to the top."""
 

@@ -127,16 +127,16 @@ def test_the_snippet_of_the_readme_finds_the_poison(badnets_digits, capsys):
     names = {"model": victim.model, "images": victim.images.pixels, "labels": victim.images.labels}
     clean_model = executed(python_of("README.md"), names)["clean_model"]
     printed = capsys.readouterr().out.splitlines()
-    assert printed[0] == "backdoored (0,)"
+    assert printed[0].startswith("BACKDOORED, target class 0")
     planted = set(victim.truth.poison.nonzero().flatten().tolist())
-    named = {int(line.split()[0]) for line in printed[1:]}
+    named = {int(line.split()[0]) for line in printed[5:]}
     assert len(named & planted) > 0.95 * len(planted)
     assert len(named - planted) < 0.05 * len(planted)
     assert clean_model is not victim.model
 
 
 @pytest.mark.parametrize(
-    "page", ["attacks/README", "howto/images", "howto/model", "report", "toolkits"]
+    "page", ["attacks/README", "howto/images", "howto/model", "howto/python", "report", "toolkits"]
 )
 def test_the_python_of_a_page_runs(page, desk, cli):
     images = backburn.load_images("train.npz")

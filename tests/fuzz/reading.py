@@ -66,7 +66,6 @@ READERS: dict[str, Callable[[Path], object]] = {
     "weights.safetensors": lambda path: open_model(path, "small_cnn"),
     "zipped.pt": lambda path: open_model(path, "small_cnn"),
     "older.pt": load_inert,
-    "script.pt": open_model,
     **dict.fromkeys(("rows.parquet", "rows.npz", "rows.tar"), load_images),
     "record.json": _record,
     "gallery.json": _gallery,

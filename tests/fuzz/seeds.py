@@ -50,19 +50,15 @@ def pictures() -> dict[str, bytes]:
 
 
 def models() -> dict[str, bytes]:
-    """Weights in every container, and a program."""
+    """Weights in every container."""
     model = build("small_cnn-w4", 2, 3, generator=torch.Generator().manual_seed(0))
     weights = {"fc.weight": torch.arange(6.0).view(2, 3), "fc.bias": torch.zeros(2)}
-    pool = torch.nn.AdaptiveAvgPool2d(1)
-    script = torch.jit.script(torch.nn.Sequential(pool, torch.nn.Flatten(), torch.nn.Linear(3, 2)))
     files = {"own.safetensors": dump_model(model), "weights.safetensors": save(weights)}
     for name, zipped in (("zipped.pt", True), ("older.pt", False)):
         buffer = io.BytesIO()
         torch.save({"state_dict": weights}, buffer, _use_new_zipfile_serialization=zipped)
         files[name] = buffer.getvalue()
-    buffer = io.BytesIO()
-    torch.jit.save(script, buffer)
-    return {**files, "script.pt": buffer.getvalue()}
+    return files
 
 
 def sets() -> dict[str, bytes]:

@@ -43,7 +43,6 @@ FOUND = [
     ("study.toml", b"a = " + NESTED),
     ("zipped.pt", SPLIT),
     ("older.pt", SPLIT),
-    ("script.pt", SPLIT),
     ("rows.npz", SPLIT),
     ("rows.npz", NEWER),
     ("review.csv", b"\nimage,label\n"),

@@ -17,9 +17,9 @@ import torch
 
 from backburn import audit
 from backburn.attacks.badnets import BadNets
-from backburn.cli.making import default_recipe
 from backburn.data.digits import digits
 from backburn.runs import commit
+from backburn.services.attack import default_recipe
 
 SLACK = 1.05
 FIRST = 60.0

@@ -6,10 +6,10 @@ import pytest
 import torch
 from PIL import Image
 
-from backburn.cli.opened import Opened
-from backburn.cli.opening import open_case
-from backburn.cli.options import Given
 from backburn.errors import InputError
+from backburn.services.given import Given
+from backburn.services.open_case import open_case
+from backburn.services.opened import Opened
 from backburn.types import silent
 from templates import nearest, templates, write
 

@@ -146,16 +146,6 @@ def test_features_are_what_the_head_turns_into_logits(tmp_path, net, images):
     assert torch.allclose(model.head(model.features(images)), model(images), atol=1e-5)
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
-def test_an_exported_program_is_not_loaded_but_its_weights_are_read(tmp_path, net, images):
-    torch.export.save(torch.export.export(net, (images,)), tmp_path / "m.pt2")
-    with pytest.raises(InputError, match=r"name the network with --arch"):
-        open_model(tmp_path / "m.pt2")
-    opened = open_model(tmp_path / "m.pt2", "cifar_resnet18")
-    assert torch.allclose(opened.network(images), net(images), atol=1e-5)
-    assert dump_like(opened.origin, opened.network).keys() == {"model.safetensors"}
-
-
 def test_a_file_may_not_name_code_to_import(tmp_path, net):
     told = {"backburn": json.dumps({"architecture": "shutil:rmtree"})}
     save_file(net.state_dict(), tmp_path / "m.safetensors", told)

@@ -17,7 +17,7 @@ from typing import TypeAlias
 import torch
 
 from ..errors import BackburnError, InputError
-from ..runs import Record, read_sealed, sealed, to_json, write_whole
+from ..runs import Record, own, read_sealed, sealed, to_json, write_whole
 from ..types import Progress, silent
 from .cell import run_cell
 from .plan import Cell, planned
@@ -63,7 +63,7 @@ def run_study(
     if study.dataset != "digits" and not (data / study.dataset).is_dir():
         raise InputError(f"no data set {study.dataset!r} in {data}: name its folder with --data")
     cells = planned(study)
-    folder = (out / "cells").absolute()
+    folder = own(out, "cells").absolute()
     folder.mkdir(parents=True, exist_ok=True)
     waiting = [cell for cell in cells if not _finished(cell, _record_path(folder, cell))]
     done, failed = len(cells) - len(waiting), []

@@ -2,6 +2,7 @@
 
 import click
 
+from ..services.given import Given
 from . import options
 from .main import EXIT_CODES
 
@@ -15,7 +16,7 @@ from .main import EXIT_CODES
 @options.settings
 @options.as_json
 def command(
-    given: options.Given,
+    given: Given,
     out: str | None,
     device: str,
     cluster: options.Cluster,
@@ -27,7 +28,7 @@ def command(
     """Say whether a model was backdoored by its training images, and by which.
 
     Give MODEL and DATA (the training images), or one folder that attack wrote. MODEL is weights of
-    any kind with --arch, a Hugging Face folder, TorchScript, or another toolkit's record; DATA a
+    any kind with --arch, a Hugging Face folder, or another toolkit's record; DATA a
     folder, a table, parquet, arrays, tar archives or hf:owner/name. Exit code: 0 clean, 3
     backdoored, 4 suspicious, 5 abstained (and it says why).
 
@@ -35,19 +36,22 @@ def command(
     backburn audit model.pt photos/ --arch torchvision:resnet18
     backburn audit victim/
     """
-    import torch
+    from functools import partial
 
     from ..burn.burn import BURN
-    from ..config import configure, to_toml
+    from ..config import configure
     from ..models.inference import best_device
-    from ..runs import Stopwatch, new_record, to_json, write_run
-    from .again import WATCHED
-    from .casework import case_digests, exhibit, match_truth, verdict_summary
+    from ..runs import Stopwatch
+    from ..services.cases import audit_case
+    from ..services.findings import case_digests
+    from ..services.open_case import open_case
+    from ..services.progress import ShowProgress
+    from ..services.rerun import WATCHED
+    from ..services.run import add_pictures, write_outcome
+    from ..services.steps import planned_steps
     from .clusters import on_cluster, work_on
     from .jobs import job
-    from .opening import open_case
-    from .progress import ShowProgress
-    from .screen import found_line, print_json, print_verdict
+    from .mending import tell, tell_end
 
     burn, where = configure(BURN(), config, settings), best_device(device)
     planned, watch = job("audit", out), Stopwatch()
@@ -56,27 +60,14 @@ def command(
             opened = open_case(given, None, seed, where, progress, burn.fit)
         progress.say(opened.notes)
         made_of = case_digests(opened, burn)
+        progress.plan(planned_steps("audit", opened.case))
+        said = {**opened.said(given), "made_of": {name: made_of[name] for name in WATCHED}}
         with planned.going(made_of) as kept:
             work = work_on(cluster, kept)
-            with watch("boundary"):
-                generator = torch.Generator().manual_seed(seed)
-                result = burn.audit(opened.case, generator, progress, work, opened.fit)
-            with watch("gallery"):
-                result, shown = exhibit(opened, result, burn.search_budget, progress, work)
-            found, verdict = match_truth(opened, result), verdict_summary(opened, result)
-            notes = (*opened.notes, *work.notes)
-            metrics = {"fit": opened.fit, "verdict": verdict, "suspects": found, "notes": notes}
-            watched = {name: made_of[name] for name in WATCHED}
-            said = {**opened.said(given), "made_of": watched}
-            record = new_record("audit", said, seed, watch.seconds, metrics, str(where))
-            listed = {"config.toml": to_toml(burn), "verdict.json": to_json(verdict)}
-            write_run(planned.path, record, {**listed, **shown})
+            outcome = audit_case(opened, said, burn, seed, watch, progress, work)
+            record = write_outcome(planned.path, outcome)
+            progress.finish(partial(tell, outcome))
+            record = add_pictures(planned.path, record, outcome, progress, work)
         progress.say(work.notes)
-    if as_json:
-        summary = {**record.metrics, "seconds": watch.seconds}
-        print_json({**summary, "run": str(planned.path)})
-    else:
-        print_verdict(opened.case.images, verdict)
-        click.echo(found_line(found) if found and found.tpr == found.tpr else "", nl=bool(found))
-        click.echo(f"run: {planned.path}")
-    return EXIT_CODES[result.verdict.state]
+    tell_end(record, planned.path, as_json)
+    return EXIT_CODES[outcome.result.verdict.state]

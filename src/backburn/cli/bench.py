@@ -26,6 +26,7 @@ def draw(study: "Study", cells: "Sequence[tuple[Cell, Record]]", folder: "Path")
     from ..report.comparison import comparison_files
     from ..report.repairs import repair_files
     from ..runs import write_whole
+    from ..services.terminal import say
 
     compared = compares(study)
     try:
@@ -33,7 +34,7 @@ def draw(study: "Study", cells: "Sequence[tuple[Cell, Record]]", folder: "Path")
             comparison_files(defense_rows(cells)) if compared else repair_files(summary_rows(cells))
         )
     except InputError as missing:
-        click.echo(f"No plots: {missing}", err=True)
+        say(f"No plots: {missing}", error=True)
         return
     for name, content in files.items():
         write_whole(folder / name, content)
@@ -52,11 +53,12 @@ def running(study: "Study", out: "Path", cluster: options.Cluster) -> "Iterator[
             yield None
             return
         from ..scaleout.cells import Tasks, memory_of
+        from ..services.terminal import say
 
         tasks = Tasks(memory_of(study, out), cluster.gpus)
         yield tasks
         for line in tasks.told:
-            click.echo(line, err=True)
+            say(line, error=True)
 
 
 @click.command("bench", short_help="Run a study and tabulate it.")
@@ -95,8 +97,8 @@ def command(
     from ..errors import BackburnError
     from ..runs import claimed, write_whole
     from ..runs.places import missing, remove_empty
+    from ..services.terminal import print_json, say
     from .live import LiveStudy
-    from .screen import print_json
     from .stopping import StoppedError
 
     if ray is not None and workers:
@@ -127,7 +129,7 @@ def command(
         print_json({cell.name: next(iter(record.metrics.values())) for cell, record in cells})
     else:
         shown = (tables[name] for name in ("summary.md", "detectors.md") if name in tables)
-        click.echo("\n".join(shown))
+        say("\n".join(shown))
     if failed:
         raise BackburnError(f"{len(failed)} cells failed ({'; '.join(failed)}): see {folder}/cells")
     return 0

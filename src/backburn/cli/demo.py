@@ -23,6 +23,8 @@ def command(
 
     --config and --set change the repair, as in `backburn repair`.
     """
+    from functools import partial
+
     import torch
 
     from ..attacks.badnets import BadNets
@@ -31,12 +33,15 @@ def command(
     from ..data.digest import digest
     from ..data.digits import digits
     from ..models.inference import best_device
-    from ..runs import Stopwatch, write_run
+    from ..runs import Stopwatch
+    from ..services.attack import Plan, default_recipe, make
+    from ..services.cases import repair_case
+    from ..services.opened import Opened
+    from ..services.progress import ShowProgress
+    from ..services.run import write_with_pictures
+    from ..services.steps import demo_steps
     from .jobs import job
-    from .making import Plan, default_recipe, make
-    from .mending import mend, tell
-    from .opened import Opened
-    from .progress import ShowProgress
+    from .mending import tell, tell_end
 
     # on 8x8 images threads wait for each other longer than they work
     torch.set_num_threads(1)
@@ -44,6 +49,7 @@ def command(
     planned, watch = job("demo", out), Stopwatch()
     made_of = {"settings": digest(to_toml(burn))}
     with ShowProgress(quiet=as_json) as progress, planned.going(made_of) as work:
+        progress.plan(demo_steps())
         with watch("read"):
             images, test = digits("train"), digits("test")
         plan = Plan(BadNets(poisoning_rate=0.05), default_recipe(images))
@@ -52,7 +58,8 @@ def command(
         fit = burn.fit.measure(victim.model, victim.images)
         opened = Opened(victim.case(), len(victim.images), victim.truth, made.exam, fit=fit)
         given = {"attack": "badnets", "data": "digits", "rate": 0.05}
-        mended = mend("demo", opened, given, burn, seed, watch, progress, work)
-        write_run(planned.path, mended.record, mended.files)
-    tell(mended, planned.path, as_json)
+        outcome = repair_case("demo", opened, given, burn, seed, watch, progress, work)
+        progress.finish(partial(tell, outcome))
+        record = write_with_pictures(planned.path, outcome, progress, work)
+    tell_end(record, planned.path, as_json)
     return 0

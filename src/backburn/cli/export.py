@@ -39,10 +39,12 @@ def command(run: str, dest: str, data: str | None, layout: str, cure: str, as_js
     """
     from pathlib import Path
 
+    from ..report.next_steps import next_steps
     from ..runs import read_record
-    from .exporting import export_images, export_model
+    from ..services.export import export_images, export_model
+    from ..services.terminal import print_json, say
     from .jobs import job
-    from .screen import print_json
+    from .screen import print_next
 
     planned, record = job("export", dest, "DEST"), read_record(Path(run))
     with planned.going():
@@ -53,6 +55,7 @@ def command(run: str, dest: str, data: str | None, layout: str, cure: str, as_js
     if as_json:
         print_json({**written, "folder": str(planned.path)})
     else:
-        click.echo(", ".join(f"{key} {value}" for key, value in written.items()))
-        click.echo(f"folder: {planned.path}")
+        say(", ".join(f"{key} {value}" for key, value in written.items()))
+        say(f"folder: {planned.path}")
+        print_next(*next_steps(read_record(planned.path), str(planned.path)))
     return 0

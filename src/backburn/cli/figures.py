@@ -2,6 +2,7 @@
 
 import click
 
+from ..services.given import Given
 from . import options
 
 
@@ -20,7 +21,7 @@ from . import options
 @options.settings
 @options.as_json
 def command(
-    given: options.Given,
+    given: Given,
     out: str | None,
     each: int,
     device: str,
@@ -44,13 +45,15 @@ def command(
     from ..config import configure, to_toml
     from ..models.inference import best_device
     from ..report.figures import figure_files
+    from ..report.next_steps import next_steps
     from ..report.portrait import portray
     from ..runs import Stopwatch, new_record, write_run
-    from .casework import case_digests
+    from ..services.findings import case_digests
+    from ..services.open_case import open_case
+    from ..services.progress import ShowProgress
+    from ..services.terminal import print_json, say
     from .jobs import job
-    from .opening import open_case
-    from .progress import ShowProgress
-    from .screen import print_json
+    from .screen import print_next
 
     burn, where = configure(BURN(), config, settings), best_device(device)
     planned, watch = job("figures", out), Stopwatch()
@@ -74,6 +77,7 @@ def command(
     if as_json:
         print_json({**measured, "run": str(planned.path)})
     else:
-        click.echo("\n".join(sorted(name for name in drawn if name.endswith(".png"))))
-        click.echo(f"run: {planned.path}")
+        say("\n".join(sorted(name for name in drawn if name.endswith(".png"))))
+        say(f"run: {planned.path}")
+        print_next(*next_steps(record, str(planned.path)))
     return 0

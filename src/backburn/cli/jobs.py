@@ -11,6 +11,7 @@ import click
 from ..errors import InputError
 from ..runs import claimed, plan_run, work_of
 from ..runs.locks import held, is_claimed
+from ..runs.own import check_plain
 from ..runs.places import clear, drop, is_run, missing, remove_empty
 from ..runs.unfinished import (
     Begun,
@@ -48,6 +49,7 @@ class Job:
         """
         path, work = self.path, work_of(self.path)
         new = missing(path)
+        check_plain(work)
         try:
             with claimed(lock_of(path), str(path)):
                 try:

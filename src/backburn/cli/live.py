@@ -15,6 +15,7 @@ from ..benchmark.grid import read_cell
 from ..benchmark.plan import Cell, planned
 from ..benchmark.study import Study
 from ..runs import Record
+from ..services.terminal import screen
 
 WAITING, FAILED = "\u00b7", "failed"
 
@@ -28,7 +29,7 @@ class LiveStudy:
 
     def __init__(self, study: Study, out: Path, quiet: bool):
         self._out, self._quiet = out, quiet
-        self._console = Console(stderr=True, highlight=False)
+        self._console = screen(error=True)
         self._cells = planned(study)
         self._figures: defaultdict[tuple[str, str], list[float | None]] = defaultdict(list)
         for cell in self._cells:

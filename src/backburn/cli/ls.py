@@ -15,16 +15,17 @@ def command(folder: str, as_json: bool) -> int:
     """List the runs in FOLDER (default: runs), oldest first; unfinished ones with what goes on."""
     from pathlib import Path
 
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    from ..errors import InputError, printable
+    from ..errors import InputError
+    from ..report.next_steps import command_line, next_steps
     from ..report.words import per_cent
-    from ..runs import RECORD, read_record
+    from ..runs import RECORD, read_record, table_in
     from ..runs.locks import is_claimed
     from ..runs.unfinished import lock_of, unfinished
-    from .screen import print_json
+    from ..services.terminal import print_json, screen
+    from .screen import print_next
 
     root = Path(folder)
     if not root.is_dir():
@@ -43,23 +44,28 @@ def command(folder: str, as_json: bool) -> int:
         return 0
     table = Table("run", "command", "created", "verdict", "suspects", "ACC", "ASR", box=None)
     for record, path in records:
-        verdict = record.metrics.get("verdict") or {}
-        scores = record.metrics.get("after") or record.metrics
+        verdict = table_in(record.metrics, "verdict")
+        scores = table_in(record.metrics, "after") or record.metrics
         cells = (scores.get(key) for key in ("acc", "asr"))
         table.add_row(
             escape(str(path)),
-            record.command,
-            record.created,
-            str(verdict.get("state", "-")),
-            str(verdict.get("suspects", "-")),
+            escape(record.command),
+            escape(record.created),
+            escape(str(verdict.get("state", "-"))),
+            escape(str(verdict.get("suspects", "-"))),
             *(per_cent(value) if isinstance(value, float) else "-" for value in cells),
         )
-    console = Console(highlight=False)
+    console = screen()
     if not console.is_terminal or console.width < NARROW:
         console.width = 1000  # a path that is cut off is of no use
     console.print(table if records else escape(f"no runs in {root}"))
     for path, each in begun:
         state = "under way" if is_claimed(lock_of(path)) else f"to go on: {each.shown()}"
         line = f"{path}: not finished, begun {each.created}; {state}"
-        console.print(printable(line), markup=False, soft_wrap=True)
+        console.print(line, markup=False, soft_wrap=True)
+    if records:
+        record, path = records[-1]
+        print_next(*next_steps(record, str(path)))
+    elif not begun:
+        print_next(("the whole chain on handwritten digits", command_line("demo")))
     return 0

@@ -9,8 +9,13 @@ import warnings
 
 import click
 
-VERBS = ("demo", "attack", "audit", "repair", "export", "figures", "report", "serve", "ls", "bench")
+VERBS = (
+    "demo", "attack", "audit", "repair", "export", "figures", "report", "serve", "ls", "bench",
+    "doctor",
+)  # fmt: skip
 BAD_INPUT = 2
+LEAST = 5 * 2**28
+"""Bytes of addresses without which torch does not start, or its libraries wait for ever."""
 EXIT_CODES = {"clean": 0, "backdoored": 3, "suspicious": 4, "abstained": 5}
 
 
@@ -54,6 +59,15 @@ def cli() -> None:
     Exit codes: 0 clean or repaired, 3 backdoored (audit), 4 suspicious, 5 abstained,
     2 bad input.
     """
+    import resource
+
+    from ..errors import BackburnError
+
+    most, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if 0 <= most < LEAST:  # torch would end the process without a word that can be understood
+        raise BackburnError(
+            f"a process may have {most >> 20} MiB here: give it {LEAST >> 20} or more (ulimit -v)"
+        )
 
 
 def main() -> None:
@@ -90,12 +104,13 @@ def main() -> None:
     except OSError as error:
         _drop_output()
         _fail(system_line(error))
-    except (MemoryError, RuntimeError) as error:
+    except (MemoryError, RuntimeError, ImportError) as error:
         if not is_out_of_memory(error):
             raise
         _fail("memory does not suffice: take fewer or smaller images (--max-images, --size)")
     except StoppedError as stopped:
-        _say(f"stopped; {stopped.advice}" if stopped.advice else "stopped")
+        with contextlib.suppress(OSError):  # a terminal that has gone cannot be written to
+            _say(f"stopped; {stopped.advice}" if stopped.advice else "stopped")
         sys.exit(stopped.code)
 
 

@@ -2,13 +2,13 @@
 
 import functools
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, TypeAlias, TypeVar
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
 
 import click
 
-Resize: TypeAlias = Literal["crop", "squash", "letterbox", "zoom"]
-RESIZES: tuple[Resize, ...] = ("crop", "squash", "letterbox", "zoom")  # data.ways, without torch
+from ..services.given import RESIZES, Given
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -102,26 +102,11 @@ def numbers(text: str) -> tuple[float, ...]:
         ) from None
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
-    """What a command line says of a case; `case` says what each of it means."""
-
-    model: str
-    data: str | None = None
-    arch: str | None = None
-    mean: tuple[float, ...] | None = None
-    std: tuple[float, ...] | None = None
-    size: int | None = None
-    resize: Resize | None = None
-    classes: str | None = None
-    cache: str | None = None
-    max_images: int | None = None
-
-    def said(self) -> dict[str, Any]:
-        """What was given, by name."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
-
-
+TRUST = click.option(
+    "--trust",
+    is_flag=True,
+    help="Open a MODEL that runs code, too (TorchScript, pickled modules): only if it is yours.",
+)
 CASE = (
     click.argument("model", metavar="MODEL|VICTIM"),
     click.argument("data", required=False),
@@ -150,6 +135,7 @@ CASE = (
         type=click.IntRange(1),
         help="Look at so many images only, of every class its share.",
     ),
+    TRUST,
 )
 
 

@@ -2,6 +2,7 @@
 
 import click
 
+from ..services.given import Given
 from . import options
 from .main import EXIT_CODES
 
@@ -26,7 +27,7 @@ from .main import EXIT_CODES
 @options.settings
 @options.as_json
 def command(
-    given: options.Given,
+    given: Given,
     out: str | None,
     holdout: str | None,
     method: str | None,
@@ -51,18 +52,23 @@ def command(
     backburn repair victim/
     backburn repair runs/audit-20261125-101500 --review review.csv
     """
+    from functools import partial
+
     from ..catalogue import method_named
     from ..config import configure
     from ..models.inference import best_device
-    from ..runs import Stopwatch, write_run
-    from .again import WATCHED, Asked, again, changed_since
-    from .casework import case_digests
+    from ..runs import Stopwatch
+    from ..services.cases import fit_check_of, repair_case
+    from ..services.findings import case_digests
+    from ..services.open_case import open_case
+    from ..services.progress import ShowProgress
+    from ..services.rerun import WATCHED, Asked, again, changed_since
+    from ..services.review import open_review
+    from ..services.run import add_pictures, write_outcome
+    from ..services.steps import planned_steps
     from .clusters import on_cluster, work_on
     from .jobs import job
-    from .mending import fit_check_of, mend, tell
-    from .opening import open_case
-    from .progress import ShowProgress
-    from .reviewing import open_review
+    from .mending import tell, tell_end
 
     asked = again(Asked(given, seed, test, holdout, method, config))
     given, seed, method = asked.given, asked.seed or 0, asked.method or "default"
@@ -76,6 +82,8 @@ def command(
         made_of = case_digests(opened, burn, reviewed.sha256 if reviewed else None)
         opened = opened.noting(changed_since(asked.run, made_of))
         progress.say(opened.notes)
+        tested = len(opened.exam.clean) if opened.exam else 0
+        progress.plan(planned_steps("repair", opened.case, tested))
         said = {
             **opened.said(given),
             "made_of": {name: made_of[name] for name in WATCHED},
@@ -87,11 +95,15 @@ def command(
         }
         with planned.going(made_of) as kept:
             work = work_on(cluster, kept)
-            mended = mend("repair", opened, said, burn, seed, watch, progress, work, reviewed)
-            write_run(planned.path, mended.record, mended.files)
+            doing = (opened, said, burn, seed, watch, progress, work, reviewed)
+            outcome = repair_case("repair", *doing)
+            record = write_outcome(planned.path, outcome)
+            progress.finish(partial(tell, outcome))
+            record = add_pictures(planned.path, record, outcome, progress, work)
         progress.say(work.notes)
-    tell(mended, planned.path, as_json)
-    if review and mended.summary["verdict"]["suspects"]:
+    tell_end(record, planned.path, as_json)
+    verdict = record.metrics["verdict"]
+    if review and verdict["suspects"]:
         return 0  # a person has decided where the evidence did not
-    state = mended.summary["verdict"]["state"]
+    state = verdict["state"]
     return EXIT_CODES[state] if state in ("suspicious", "abstained") else 0

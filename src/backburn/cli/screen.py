@@ -1,41 +1,43 @@
 """Results on stdout."""
 
-import sys
 from collections.abc import Mapping
 from math import ceil, isnan
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ..metrics import Found, Scores
+from ..report.next_steps import command_line, next_lines
 from ..report.words import ELSEWHERE, NO_POISON, per_cent, why_accused
-from ..runs import to_json
-from ..types import LabeledImages
+from ..services.terminal import screen
+
+if TYPE_CHECKING:  # a list of runs is shown without torch
+    from ..metrics import Found, Scores
+    from ..types import LabeledImages
 
 
-def print_json(value: Any) -> None:
-    """One JSON object on stdout."""
-    sys.stdout.write(to_json(value).decode())
-
-
-def print_made(scores: Scores, images: LabeledImages, test: LabeledImages, path: Path) -> None:
+def print_made(
+    scores: "Scores", images: "LabeledImages", test: "LabeledImages", path: Path
+) -> None:
     """What `attack` made."""
-    console = Console(highlight=False)
+    console = screen()
     console.print(scores_table({"victim": scores}))
     console.print(
         f"{len(images)} training images, {len(test)} test images{_skipped(images)}", markup=False
     )
-    console.print(
-        f"\nThe victim is in {path}\nNext: backburn audit {path}", soft_wrap=True, markup=False
-    )
+    console.print(f"\nThe victim is in {path}", soft_wrap=True, markup=False)
+    print_next(("is it backdoored?", command_line("audit", str(path))))
 
 
-def print_verdict(images: LabeledImages, verdict: Mapping[str, Any]) -> None:
+def print_next(*steps: tuple[str, str]) -> None:
+    """What to do next: a line each, with a command to paste."""
+    screen().print(next_lines(steps), soft_wrap=True, markup=False)
+
+
+def print_verdict(images: "LabeledImages", verdict: Mapping[str, Any]) -> None:
     """The verdict in one sentence."""
-    console = Console(highlight=False)
+    console = screen()
     colors = {"clean": "green", "suspicious": "yellow", "backdoored": "red", "abstained": "yellow"}
     color = colors[verdict["state"]]
     # the method as published has no p-value
@@ -53,7 +55,8 @@ def print_verdict(images: LabeledImages, verdict: Mapping[str, Any]) -> None:
         console.print(f"{begin}: {verdict['reason']}", markup=False, soft_wrap=True)
     for tried in verdict["classes"]:
         if tried["label"] in verdict["target_labels"]:
-            console.print(why_accused(tried, verdict["suspects"] > 0), markup=False, soft_wrap=True)
+            why = why_accused(tried, verdict["suspects"] > 0)
+            console.print(f"{why}.", markup=False, soft_wrap=True)
     if verdict["state"] == "suspicious" and not verdict["reason"]:
         console.print(_what_to_do(verdict["p_value"]), markup=False, soft_wrap=True)
     console.print(
@@ -74,7 +77,7 @@ def _what_to_do(p_value: float) -> str:
     )
 
 
-def scores_table(rows: Mapping[str, Scores | None]) -> Table:
+def scores_table(rows: "Mapping[str, Scores | None]") -> Table:
     """ACC, ASR and RA in per cent, a row a model."""
     table = Table("", *(name for name in ("ACC", "ASR", "RA")), box=None, pad_edge=False)
     for column in table.columns[1:]:
@@ -85,7 +88,7 @@ def scores_table(rows: Mapping[str, Scores | None]) -> Table:
     return table
 
 
-def found_line(found: Found) -> str:
+def found_line(found: "Found") -> str:
     """TPR, FPR and the share of right labels, in words."""
     return (
         f"suspects: TPR {per_cent(found.tpr)}, FPR {per_cent(found.fpr)}, "
@@ -109,7 +112,7 @@ def _of_all(verdict: Mapping[str, Any]) -> str:
     )
 
 
-def _skipped(images: LabeledImages) -> str:
+def _skipped(images: "LabeledImages") -> str:
     if not images.skipped:
         return ""
     named = "; ".join(images.skipped[:3]) + ("; ..." if len(images.skipped) > 3 else "")

@@ -2,6 +2,8 @@
 
 import click
 
+from . import options
+
 
 @click.command("serve", short_help="Review a run of any size in the browser.")
 @click.argument("run", metavar="RUN")
@@ -17,8 +19,15 @@ import click
     "--draw", is_flag=True, help="Open what RUN looked at, to draw suspects beyond the first 1,000."
 )
 @click.option("--arch", help="With --draw: the network, where it is code of your own.")
+@options.TRUST
 def command(
-    run: str, port: int, no_browser: bool, review: str | None, draw: bool, arch: str | None
+    run: str,
+    port: int,
+    no_browser: bool,
+    review: str | None,
+    draw: bool,
+    arch: str | None,
+    trust: bool,
 ) -> int:
     """Show RUN in a browser, and write each decision to RUN/review.csv at once.
 
@@ -32,6 +41,10 @@ def command(
     from pathlib import Path
 
     from ..errors import InputError
+    from ..report.next_steps import command_line
+    from ..runs import own
+    from ..services.terminal import say
+    from .screen import print_next
     from .serving import easel_of, open_served
     from .stopping import StoppedError
 
@@ -46,16 +59,20 @@ def command(
             "serve needs starlette and uvicorn: pip install 'backburn[serve]'"
         ) from error
     finished = open_served(Path(run))
-    path = Path(review) if review is not None else Path(run) / "review.csv"
+    path = Path(review) if review is not None else own(Path(run), "review.csv")
     with held(path):
         book = Book(path, finished.gallery)
-        easel = easel_of(finished, arch, draw)
+        easel = easel_of(finished, arch, trust, draw)
         try:
             serve(Desk(finished, book, easel), port, _said, not no_browser)
         except StoppedError:
-            click.echo(f"\nstopped: {len(book.decided)} decided, in {path}")
+            say(f"\nstopped: {len(book.decided)} decided, in {path}")
+            line = command_line("repair", run, "--review", str(path))
+            print_next(("repair as you decided", line))
     return 0
 
 
 def _said(address: str) -> None:
-    click.echo(f"review: {address}\nCtrl-C ends it.")
+    from ..services.terminal import say
+
+    say(f"review: {address}\nCtrl-C ends it.")

@@ -9,11 +9,11 @@ from ..models.inference import best_device
 from ..report.finished import Finished, open_finished
 from ..runs import RECORD
 from ..serve.drawing import Easel, Pencil
-from .again import Asked, again
-from .mending import fit_check_of
-from .opening import open_case
-from .options import Given
-from .progress import ShowProgress
+from ..services.cases import fit_check_of
+from ..services.given import Given
+from ..services.open_case import open_case
+from ..services.progress import ShowProgress
+from ..services.rerun import Asked, again
 
 
 def open_served(run: Path) -> Finished:
@@ -33,17 +33,17 @@ def open_served(run: Path) -> Finished:
     return open_finished(run)
 
 
-def easel_of(finished: Finished, arch: str | None, draw: bool) -> Easel:
+def easel_of(finished: Finished, arch: str | None, trust: bool, draw: bool) -> Easel:
     """What the run has pictures of, and with `draw` a pencil for what it has none of.
 
     Raises:
         InputError: what the run looked at cannot be opened, or is not what it was.
     """
     if not draw:
-        if arch is not None:
-            raise InputError("--arch goes with --draw: add it, or leave both out")
+        if arch is not None or trust:
+            raise InputError("--arch and --trust go with --draw: add it, or leave them out")
         return Easel(finished.gallery)
-    asked = again(Asked(Given(str(finished.run), arch=arch)))
+    asked = again(Asked(Given(str(finished.run), arch=arch, trust=trust)))
     method = configure(method_named(asked.method or "default")(), asked.config, ())
     with ShowProgress(quiet=False) as progress:
         opened = open_case(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ..errors import InputError, first_line
+from ..errors import InputError, first_line, missing_extra
 from .rows import Rows
 from .tables import arrow_rows, unreadable
 
@@ -23,8 +23,7 @@ def hub(source: str, split: str) -> Rows:
     Raises:
         InputError: no such data set, split or revision, no network, other columns.
     """
-    import datasets
-
+    datasets = _library()
     name, revision = _parsed(source)
     try:
         with _no_bars():
@@ -38,8 +37,7 @@ def hub(source: str, split: str) -> Rows:
 
 def hub_has_split(source: str, split: str) -> bool:
     """Whether a data set of the Hub has such a split."""
-    import datasets
-
+    datasets = _library()
     name, revision = _parsed(source)
     try:
         return split in datasets.get_dataset_split_names(name, revision=revision)
@@ -71,8 +69,7 @@ def saved(path: Path) -> Rows:
     Raises:
         InputError: damaged files, files outside of the folder, other columns.
     """
-    import datasets
-
+    datasets = _library()
     try:
         _refuse_files_elsewhere(path)
         data = datasets.Dataset.load_from_disk(str(path))
@@ -82,6 +79,15 @@ def saved(path: Path) -> Rows:
     except Exception as error:  # the library raises its own, pyarrow's and OS errors
         raise unreadable(str(path), error) from None
     return _rows(data, str(path), None)
+
+
+def _library() -> Any:
+    """The library `datasets`, which nothing else needs."""
+    try:
+        import datasets
+    except ImportError as error:
+        raise missing_extra("a saved data set, or one of the Hub,", "datasets", "hub") from error
+    return datasets
 
 
 def _rows(data: Any, where: str, root: Path | None) -> Rows:
@@ -113,8 +119,7 @@ def _parsed(source: str) -> tuple[str, str | None]:
 
 @contextmanager
 def _no_bars() -> Iterator[None]:
-    import datasets
-
+    datasets = _library()
     shown = datasets.is_progress_bar_enabled()
     datasets.disable_progress_bars()
     try:

@@ -9,9 +9,10 @@ from PIL import Image
 
 from ..errors import InputError
 from ..types import LabeledImages, Progress, silent
+from .class_names import LABELS
 from .gathering import gather
 from .rows import Picture, Row, Rows
-from .tables import IMAGES, LABELS
+from .tables import IMAGES
 
 
 def from_dataset(

@@ -17,6 +17,8 @@ IMAGES = ("images", "x", "data", "arr_0")
 LABELS = ("labels", "y", "targets", "arr_1")
 MAX_UNPACKED = 2**33
 """The most bytes of an array in an .npz file, which must be unpacked to memory."""
+UNPACKED, TIMES = 2**28, 50
+"""Bytes that any array may unpack to, and how many for each that it has in the file."""
 HEADER = 2**16
 
 
@@ -106,6 +108,11 @@ def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
         raise ValueError(
             f"{info.filename!r} unpacks to {info.file_size} bytes, more than {MAX_UNPACKED}: "
             "save images.npy and labels.npy"
+        )
+    if info.file_size > UNPACKED + TIMES * info.compress_size:
+        raise ValueError(
+            f"{info.filename!r} unpacks to {info.file_size} bytes from {info.compress_size}: "
+            "images hardly shrink"
         )
     with archive.open(info) as file:
         version = np.lib.format.read_magic(file)

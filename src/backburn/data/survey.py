@@ -17,6 +17,8 @@ from .decoding import header_of, plain_file, shape_of
 from .labels import class_number
 from .rows import Picture, Rows
 
+LOOKED_AT, TIMES = 10_000, 10
+"""Rows after which their images are counted, and again after twice as many, and rows for each."""
 MACHINE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 """What the system says when the fault is not the image's."""
 
@@ -63,7 +65,7 @@ def survey(rows: Rows, progress: Progress, *, content: bool = False) -> Survey:
     """Go through rows once; images are opened, not decoded.
 
     Raises:
-        InputError: a label out of range, or no image at all.
+        InputError: a label out of range, no image at all, or hardly any among many rows.
     """
     names: list[str] = []
     labels: list[int] = []
@@ -71,7 +73,7 @@ def survey(rows: Rows, progress: Progress, *, content: bool = False) -> Survey:
     shapes: Counter[tuple[int, int, int]] = Counter()
     marks = array("q")
     turned = clear = False
-    found = hashlib.sha256()
+    found, counted = hashlib.sha256(), LOOKED_AT
     for number, (name, picture, label) in enumerate(rows.read()):
         names.append(name)
         labels.append(class_number(label, rows.class_names, name, rows.where))
@@ -86,6 +88,9 @@ def survey(rows: Rows, progress: Progress, *, content: bool = False) -> Survey:
         except Exception as error:  # Pillow raises whatever a broken file leads it to
             bad[number] = why(error)
         progress("look at images", number + 1, 0)
+        if number + 1 == counted:
+            _check_repeats(marks, len(bad), rows.where)
+            counted *= 2
     if not shapes:
         raise nothing_left(rows.where, bad)
     sizes: Counter[tuple[int, int]] = Counter()
@@ -96,6 +101,17 @@ def survey(rows: Rows, progress: Progress, *, content: bool = False) -> Survey:
     size = sizes.most_common(1)[0][0]
     seen = (tuple(sizes), turned, clear)
     return Survey(tuple(names), tuple(labels), bad, channels, size, marks, digest, *seen)
+
+
+def _check_repeats(marks: Sequence[int], bad: int, where: str) -> None:
+    """A few bytes can say a million times that there is no image, or which one it is."""
+    nameless = marks.count(0) - bad  # images that are open already have no mark
+    different = len({*marks} - {0}) + nameless
+    if different * TIMES < len(marks):
+        raise InputError(
+            f"{where}: of its first {len(marks)} rows {bad} have no image, and the others only "
+            f"{different} different ones: give every image once"
+        )
 
 
 def known(picture: Picture | str) -> Picture:

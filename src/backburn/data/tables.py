@@ -9,16 +9,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import InputError, first_line
+from .class_names import LABELS, class_names
 from .labels import from_values
 from .rows import Picture, Row, Rows
 from .trees import inside
 
 IMAGES = ("image", "img", "picture", "image_bytes")
-LABELS = ("label", "labels", "fine_label", "class", "target", "class_name", "category")
 VIEWS = (pa.binary_view(),)
 CHUNK = 100
 """Rows that are held undecoded at a time."""
 BUFFER = 2**20
+FEW, LEAST = 10_000, 10
+"""Rows that any file may have, and how many bytes make one more: no image has fewer."""
+UNPACKED, TIMES = 2**26, 20
+"""Bytes that any file may unpack to, and how many for each of its own."""
 
 Batches = Callable[[list[str]], Iterator[pa.RecordBatch | pa.Table]]
 
@@ -29,7 +33,7 @@ def parquet(files: Sequence[Path], where: str) -> Rows:
     Raises:
         InputError: no parquet, other columns, shards that name classes in different order.
     """
-    schemas = [_reading(partial(pq.read_schema, file), str(file)) for file in files]
+    schemas = [_reading(partial(_schema, file), str(file)) for file in files]
     names = {class_names(schema, where) for schema in schemas}
     if len(names) > 1:
         raise InputError(f"{where}: its files name their classes differently: give them one by one")
@@ -41,6 +45,18 @@ def parquet(files: Sequence[Path], where: str) -> Rows:
                 yield from table.iter_batches(CHUNK, columns=columns)
 
     return arrow_rows(schemas[0], batches, where)
+
+
+def _schema(file: Path) -> pa.Schema:
+    """Of a file that says that it unpacks to what a person would have packed."""
+    with pq.ParquetFile(file) as table:
+        about, size = table.metadata, file.stat().st_size
+        if about.num_rows > FEW + size // LEAST:
+            raise ValueError(f"it says that it has {about.num_rows} rows, in {size} bytes")
+        unpacked = sum(about.row_group(k).total_byte_size for k in range(about.num_row_groups))
+        if unpacked > UNPACKED + TIMES * size:
+            raise ValueError(f"it unpacks to {unpacked} bytes from {size}: images hardly shrink")
+        return table.schema_arrow
 
 
 def arrow_rows(schema: pa.Schema, batches: Batches, where: str, root: Path | None = None) -> Rows:
@@ -65,18 +81,6 @@ def arrow_rows(schema: pa.Schema, batches: Batches, where: str, root: Path | Non
             yield Row(f"row {number}", _picture(picture, root), said)
 
     return Rows(where, read, names)
-
-
-def class_names(schema: pa.Schema, where: str) -> tuple[str, ...]:
-    """The names in the schema's own metadata, where its label column has some."""
-    import datasets
-
-    try:
-        features = datasets.Features.from_arrow_schema(schema)
-    except Exception as error:  # metadata may say anything, and the library raises anything
-        raise unreadable(where, error) from None
-    label = next((features[name] for name in LABELS if name in features), None)
-    return tuple(getattr(label, "names", None) or ())
 
 
 def _reading(ask: Callable[[], Any], where: str) -> Any:

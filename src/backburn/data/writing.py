@@ -49,10 +49,9 @@ def dump_parquet(images: LabeledImages, progress: Progress = silent) -> bytes:
 
 def parquet_schema(class_names: Sequence[str]) -> Any:
     """The Hugging Face layout: `image` (bytes and path) and `label`, with the classes' names."""
-    import datasets
+    from .class_names import named_schema
 
-    label = datasets.ClassLabel(names=list(class_names)) if class_names else datasets.Value("int64")
-    return datasets.Features({"image": datasets.Image(), "label": label}).arrow_schema
+    return named_schema(class_names)
 
 
 def dump_tree(images: LabeledImages, root: str, progress: Progress = silent) -> dict[str, bytes]:

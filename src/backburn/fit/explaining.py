@@ -52,9 +52,7 @@ class Trier:
 
     def wrapped(self, reading: Reading) -> nn.Module:
         """The model on pixels in [0, 1]."""
-        if reading.normalization is None:
-            return self.model.network
-        return self.model.normalized(reading.normalization, reading.bgr)
+        return as_read(self.model, reading)
 
     def images(self, reading: Reading) -> LabeledImages | None:
         """The sample's pixels; None where other files could be read than before."""
@@ -78,6 +76,13 @@ class Trier:
         if said is None:
             return None
         return said == (labels if reading.order is None else torch.tensor(reading.order)[labels])
+
+
+def as_read(model: OpenedModel, reading: Reading) -> nn.Module:
+    """The model on pixels in [0, 1], as this reading has it."""
+    if reading.normalization is None:
+        return model.network
+    return model.normalized(reading.normalization, reading.bgr)
 
 
 def explain(

@@ -37,14 +37,13 @@ def members(path: Path) -> dict[str, int] | None:
     return {_rootless(info.filename): info.file_size for info in infos}
 
 
-def is_torchscript(names: dict[str, int] | None) -> bool:
-    """Whether these are the members of what `torch.jit.save` writes."""
-    return names is not None and "constants.pkl" in names
-
-
-def is_exported(names: dict[str, int] | None) -> bool:
-    """Whether these are the members of what `torch.export.save` writes."""
-    return names is not None and any(name.startswith("models/") for name in names)
+def program_in(names: dict[str, int] | None) -> str | None:
+    """What kind of program an archive is, by its members; None where it may be plain weights."""
+    if names is None:
+        return None
+    if "constants.pkl" in names:
+        return "TorchScript"
+    return "torch.export" if any(name.startswith("models/") for name in names) else None
 
 
 def _rootless(name: str) -> str:

@@ -12,15 +12,21 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ..errors import InputError, first_line
-from .archives import is_exported, is_torchscript, members
+from .archives import members, program_in
 from .class_lists import class_list
-from .exported import exported_weights
 from .file_kinds import refuse_other_kinds, what_it_is
-from .nesting import Table, tables_in
-from .pickles import check_pickles
+from .nesting import Table, plainly, tables_in
+from .pickles import ObjectsError, check_pickles
 
 Container: TypeAlias = Literal["safetensors", "torch"]
 
+TRUST_OR = (
+    "save its weights with torch.save(model.state_dict(), 'weights.pt') and name the network with "
+    "--arch; if you made the file yourself, --trust opens it as it is"
+)
+"""What to do with a file that is opened on trust only."""
+SHARED = 8
+"""The tensors of a file may together be so many times its size, where some share their numbers."""
 PLAIN = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
 PLAIN |= {torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.bool}
 """Types of numbers that weights and counters come in."""
@@ -53,17 +59,31 @@ class Checkpoint:
         return replace(self, weights=other.weights, keys=other.keys, beside=beside, others=rest)
 
 
+class ProgramError(InputError):
+    """A file that would have to be run, or is no plain weights: it can be opened on trust only."""
+
+
 def read_checkpoint(path: Path) -> Checkpoint:
     """The weights in a .safetensors file, or in whatever `torch.save` wrote; nothing is executed.
 
     Raises:
-        InputError: no such file, one that is broken or holds more than tensors, a pickle that asks
-            for code, NaN or infinite weights, tensors that are larger than their file.
+        ProgramError: a program, or a pickle that asks for more than tensors.
+        InputError: no such file, one that is broken or holds other things, NaN or infinite
+            weights, tensors that are larger than their file.
     """
     if not path.is_file():
         raise InputError(f"no model file at {path}: give a .safetensors or .pt file")
     refuse_other_kinds(path)
     found = _safetensors(path) if path.suffix == ".safetensors" else _torch(path)
+    return checked(found, path)
+
+
+def checked(found: Checkpoint, path: Path) -> Checkpoint:
+    """The same weights, which are plain, finite, and no more than their file can hold.
+
+    Raises:
+        InputError: other ones.
+    """
     _check_all(found.weights, path)
     return found
 
@@ -87,18 +107,37 @@ def _safetensors(path: Path) -> Checkpoint:
 
 def _torch(path: Path) -> Checkpoint:
     names = members(path)
-    if is_exported(names):
-        return Checkpoint(exported_weights(path), "safetensors")
-    if is_torchscript(names):
-        raise InputError(f"{path} is a TorchScript archive: give it without --arch")
+    if kind := program_in(names):
+        raise ProgramError(f"{path} is a {kind} program, and opening it would run it: {TRUST_OR}")
     try:
         check_pickles(path, zipped=names is not None)
         held = torch.load(path, map_location="cpu", weights_only=True, mmap=names is not None)
+    except ObjectsError as error:
+        raise ProgramError(
+            f"{path} holds more than weights, and opening it could run code: {error}; {TRUST_OR}"
+        ) from error
     except Exception as error:  # torch.load fails in many ways on a foreign file
         raise InputError(
-            f"{path} does not open as plain weights (tensors only; code in a checkpoint is never "
-            f"run): {what_it_is(path, _reason(error))}; save its state_dict as .safetensors"
+            f"{path} does not open as plain weights (tensors only): "
+            f"{what_it_is(path, _reason(error))}; save its state_dict as .safetensors"
         ) from error
+    return weights_in(held, path)
+
+
+def _reason(error: Exception) -> str:
+    """What was wrong, out of torch's page of advice, which includes how to run the code."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    what = text.rpartition("WeightsUnpickler error: ")[2]
+    return re.split(r"\. |, which| Check the documentation", what)[0][:120].rstrip(".: ")
+
+
+def weights_in(held: Any, path: Path) -> Checkpoint:
+    """The likeliest state_dict in what a file holds, and all else in it.
+
+    Raises:
+        InputError: there is none.
+    """
+    held = plainly(held)
     first, *others = _tables(held, path)
     beside = tuple(shown(key) for key in held if key not in first.keys) if first.keys else ()
     return Checkpoint(
@@ -112,16 +151,6 @@ def _torch(path: Path) -> Checkpoint:
     )
 
 
-def _reason(error: Exception) -> str:
-    """What was wrong, out of torch's page of advice, which includes how to run the code."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    asked = re.search(r"GLOBAL ([\w.]+)", text)
-    if asked:
-        return f"it asks for {asked[1][:80]}"
-    what = text.rpartition("WeightsUnpickler error: ")[2]
-    return re.split(r"\. |, which| Check the documentation", what)[0][:120].rstrip(".: ")
-
-
 def _tables(held: Any, path: Path) -> list[Table]:
     """What in it could be a state_dict, the likeliest first."""
     if found := tables_in(held):
@@ -133,17 +162,25 @@ def _tables(held: Any, path: Path) -> list[Table]:
 def _check_all(weights: Mapping[str, Tensor], path: Path) -> None:
     size = path.stat().st_size
     for name, tensor in weights.items():
-        _check(name, tensor, size, path)
+        _check_plain(name, tensor, size, path)
+    together = sum(each.numel() * each.element_size() for each in weights.values())
+    if together > SHARED * size:
+        raise InputError(f"{path}: its tensors have {together} bytes together, it has {size}")
+    for name, tensor in weights.items():
+        _check_finite(name, tensor, path)
 
 
-def _check(name: str, tensor: Tensor, size: int, path: Path) -> None:
-    """A plain tensor that its file can hold, of finite numbers."""
+def _check_plain(name: str, tensor: Tensor, size: int, path: Path) -> None:
+    """A plain tensor that its file can hold."""
     if tensor.layout != torch.strided or tensor.device.type != "cpu" or tensor.dtype not in PLAIN:
         raise InputError(f"{path}: {shown(name)} is no plain tensor: save dense fp32 weights")
     if tensor.numel() * tensor.element_size() > size:
         raise InputError(
             f"{path}: {shown(name)} of shape {tuple(tensor.shape)} is larger than its file"
         )
+
+
+def _check_finite(name: str, tensor: Tensor, path: Path) -> None:
     bad = int((~tensor.isfinite()).sum()) if tensor.is_floating_point() else 0
     if bad:
         raise InputError(

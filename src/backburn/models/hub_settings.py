@@ -11,8 +11,6 @@ from .networks import Normalization
 CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
 LARGEST = 4 * 2**20
 """Bytes of a configuration; that of ImageNet-21k has less than two million."""
-DEEPEST = 1000
-"""Layers that a configuration may ask for."""
 FOREIGN = ("implementation", "auto_map", "quantization", "kernel", "pipeline", "pretrained")
 """Parts of the names of settings that fetch or run what is not in the folder; left out."""
 
@@ -39,14 +37,6 @@ def _local(settings: Any) -> Any:
     return {key: _local(value) for key, value in kept.items() if "backbone" not in key}
 
 
-def check_depth(settings: dict[str, Any], folder: Path) -> None:
-    for key, value in settings.items():
-        counts = value if isinstance(value, list) else [value]
-        deep = any(word in key for word in ("layers", "depths", "blocks"))
-        if deep and any(isinstance(count, int) and count > DEEPEST for count in counts):
-            raise InputError(f"{folder / CONFIG} asks for more than {DEEPEST} layers: {key}")
-
-
 def preprocessing(folder: Path) -> tuple[tuple[int, int] | None, Normalization | None]:
     """Size and normalization of a folder's images; None for what it does not say."""
     if not (folder / PREPROCESSOR).is_file():
@@ -55,7 +45,8 @@ def preprocessing(folder: Path) -> tuple[tuple[int, int] | None, Normalization |
     size = _size(told.get("crop_size") if told.get("do_center_crop") else None) or _size(
         told.get("size")
     )
-    plain = abs(float(told.get("rescale_factor", 1 / 255)) - 1 / 255) < 1e-6
+    factor = told.get("rescale_factor", 1 / 255)
+    plain = _numbers([factor]) and abs(factor - 1 / 255) < 1e-6
     mean: Any = told.get("image_mean")
     std: Any = told.get("image_std")
     if told.get("do_normalize") is False and plain:
@@ -71,7 +62,10 @@ def named_classes(folder: Path) -> tuple[str, ...]:
 
 
 def _numbers(values: Any) -> bool:
-    return isinstance(values, list) and all(isinstance(value, int | float) for value in values)
+    """Whether these are numbers that may be converted to floats."""
+    return isinstance(values, list) and all(
+        isinstance(value, int | float) and abs(value) < 2**53 for value in values
+    )
 
 
 def _size(told: Any) -> tuple[int, int] | None:

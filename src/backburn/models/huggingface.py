@@ -11,10 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError, first_line
+from ..rehearsal import rehearse
 from .checkpoint import read_checkpoint, shown
-from .hub_settings import CONFIG, PREPROCESSOR, check_depth, read_settings
+from .hub_settings import CONFIG, PREPROCESSOR, preprocessing, read_settings
 from .matching import first_few
 from .networks import library
+from .wrapping import examined
 
 WEIGHTS = "model.safetensors"
 FILES = (CONFIG, PREPROCESSOR, WEIGHTS)
@@ -47,31 +49,54 @@ def fetched(name: str) -> Path:
 def load_folder(folder: Path) -> tuple[nn.Module, tuple[str, ...]]:
     """The network that a folder's config.json describes, with the weights beside it.
 
-    Names of weights are translated as transformers does it.
+    Names of weights are translated as transformers does it. The configuration may ask for anything,
+    so that another process tries first, within limits.
     Returns:
         The network in evaluation mode, and lines for people.
     Raises:
         InputError: a configuration that cannot be read, or of a network that transformers does
-            not have itself; weights that do not fit it.
+            not have itself; weights that do not fit it; a network that takes too long or too much.
     """
     if not (folder / WEIGHTS).is_file():
         raise InputError(
             f"{folder} has no {WEIGHTS}: save the model with save_pretrained, in one shard"
         )
-    settings, found = read_settings(folder / CONFIG), read_checkpoint(folder / WEIGHTS)
-    check_depth(settings, folder)
-    transformers = _transformers()
-    auto, kind = transformers.models.auto, settings.get("model_type")
+    read_checkpoint(folder / WEIGHTS)
+    _known(read_settings(folder / CONFIG), folder)
+    rehearse(__name__, folder, (folder / WEIGHTS).stat().st_size)
+    return _load(folder)
+
+
+def prepared() -> None:
+    """Have what `tried` needs, which takes seconds."""
+    _ = _transformers().AutoModelForImageClassification
+
+
+def tried(folder: Path) -> None:
+    """What `load_folder` and whoever asks the network then will do."""
+    network, _ = _load(folder)
+    examined(network, size=preprocessing(folder)[0])
+
+
+def _known(settings: dict[str, Any], folder: Path) -> str:
+    """The model's type, which transformers has itself."""
+    auto, kind = _transformers().models.auto, settings.get("model_type")
     known = auto.modeling_auto.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES
     if not isinstance(kind, str) or kind not in known or kind.startswith("timm"):
         raise InputError(
             f"{folder / CONFIG} is of model_type {shown(kind)}, which transformers cannot build "
             "as an image classifier; code that comes with a model is never run"
         )
+    return kind
+
+
+def _load(folder: Path) -> tuple[nn.Module, tuple[str, ...]]:
+    settings, found = read_settings(folder / CONFIG), read_checkpoint(folder / WEIGHTS)
+    transformers, kind = _transformers(), _known(settings, folder)
     try:
         with _quiet(transformers):
-            config = auto.configuration_auto.CONFIG_MAPPING[kind].from_dict(settings)
-            network, info = _loaded(transformers, config, found.weights)
+            config = transformers.models.auto.configuration_auto.CONFIG_MAPPING[kind]
+            network, info = _loaded(transformers, config.from_dict(settings), found.weights)
     except Exception as error:  # whatever a wrong setting leads to
         raise InputError(f"{folder} does not make a {kind}: {first_line(error)}") from error
     _check_info(info, folder, kind)

@@ -23,15 +23,16 @@ def load_model(
     architecture: str | None = None,
     mean: tuple[float, ...] | None = None,
     std: tuple[float, ...] | None = None,
+    trust: bool = False,
 ) -> nn.Module:
     """A model on pixels in [0, 1], in evaluation mode, out of any file that can be opened safely.
 
-    Arguments are those of `opening.open_model`.
+    Arguments are those of `opening.open_model`: with `trust`, programs and pickles are opened, too.
 
     Raises:
         InputError: as there, or a model whose normalization is neither known nor given.
     """
-    opened = open_model(path, architecture, mean, std)
+    opened = open_model(path, architecture, mean, std, trust=trust)
     if opened.settled:
         return opened.network
     if opened.normalization is None:

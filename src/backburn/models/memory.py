@@ -8,7 +8,19 @@ from typing import TypeVar
 from ..errors import BackburnError
 
 T = TypeVar("T")
-SIGNS = ("out of memory", "allocate memory", "not enough memory", "ALLOC_FAILED")
+SIGNS = (
+    "out of memory",
+    "allocate memory",
+    "not enough memory",
+    "ALLOC_FAILED",
+    "bad_alloc",
+    "could not create a primitive",
+    "could not create a memory",
+    "can't start new thread",
+    "annot allocate memory",
+    "failed to map segment",
+)
+"""What torch, oneDNN, C++, Python and the system say; oneDNN has no other word for it."""
 
 
 @dataclass(slots=True)

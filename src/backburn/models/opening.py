@@ -4,18 +4,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import InputError
-from .archives import is_exported, is_torchscript, members
 from .assembling import assembled, for_channels
-from .checkpoint import Checkpoint, read_checkpoint
+from .checkpoint import Checkpoint, ProgramError, checked, read_checkpoint, weights_in
 from .guessing import likely, recipe_for
 from .hub_settings import CONFIG, PREPROCESSOR, named_classes, preprocessing
 from .huggingface import WEIGHTS, fetched, is_folder, load_folder
 from .networks import Normalization, recipe_named
-from .records import OpenedModel, Origin, described
-from .scripts import load_script
+from .outputs import open_end
+from .records import Container, OpenedModel, Origin, described
+from .trusted import Exported, module_in, open_trusted
 from .wrapping import examined
 
 LARGEST_MEAN, LARGEST_STD = 1.5, 10.0
@@ -30,21 +30,24 @@ def open_model(
     mean: tuple[float, ...] | None = None,
     std: tuple[float, ...] | None = None,
     side: int | None = None,
+    trust: bool = False,
 ) -> OpenedModel:
-    """A network with the weights of a file, in evaluation mode; nothing in the file is executed.
+    """A network with the weights of a file, in evaluation mode.
 
     Args:
-        source: weights (.safetensors, or what `torch.save` wrote), a TorchScript archive, a
-            Hugging Face folder, or `hf:OWNER/NAME`, which is downloaded.
-        architecture: `networks.KNOWN`; not needed for archives, folders and files of our own.
+        source: weights (.safetensors, or what `torch.save` wrote), a Hugging Face folder, or
+            `hf:OWNER/NAME`, which is downloaded.
+        architecture: `networks.KNOWN`; not needed for folders and files of our own.
         mean, std: of each channel in [0, 1] units, where the model came without them.
         side: pixels a side of its images; some networks are made for one size.
+        trust: open programs and pickled objects, too, which may run code: of a file that you made
+            yourself. It is warned of each time. Without it nothing in a file is ever executed.
     Raises:
         InputError: a source that cannot be opened safely, weights that do not fit the network, or
             one of mean and std without the other.
     """
     given = _both(mean, std)
-    opened = _opened(source, architecture, given, side)
+    opened = _opened(source, architecture, given, side, trust)
     if given is None:
         return opened
     said = (mean, std) != given
@@ -53,21 +56,21 @@ def open_model(
 
 
 def _opened(
-    source: str | Path, architecture: str | None, given: Normalization | None, side: int | None
+    source: str | Path,
+    architecture: str | None,
+    given: Normalization | None,
+    side: int | None,
+    trust: bool,
 ) -> OpenedModel:
     path = fetched(str(source)[3:]) if str(source).startswith("hf:") else Path(source)
     if is_folder(path):
         return _open_folder(path, given)
-    if path.is_file() and architecture is None and path.suffix != ".safetensors":
-        names = members(path)
-        if is_torchscript(names):
-            return _open_script(path, given)
-        if is_exported(names):
-            raise InputError(
-                f"{path} is a torch.export archive, which runs code when it is loaded: name the "
-                "network with --arch, and its weights are read without that"
-            )
-    return _open_weights(path, architecture, given, side)
+    try:
+        return _open_weights(path, architecture, given, side)
+    except ProgramError:
+        if not trust:
+            raise
+    return _open_trusted(path, architecture, given, side)
 
 
 def open_weights(
@@ -92,13 +95,35 @@ def _both(mean: tuple[float, ...] | None, std: tuple[float, ...] | None) -> Norm
     return mean, std
 
 
-def _open_script(path: Path, given: Normalization | None) -> OpenedModel:
-    network = load_script(path)
-    nature = examined(network)
-    report = (f"{path.name}: TorchScript, read through and found to do arithmetic only",)
-    return described(
-        OpenedModel(network, nature, None, given, report, Origin("torchscript", path.name))
-    )
+def _open_trusted(
+    path: Path, architecture: str | None, given: Normalization | None, side: int | None
+) -> OpenedModel:
+    """A module as it is, or its weights where the network is named.
+
+    What becomes of it is written as a state_dict, and as TorchScript where it was that.
+    """
+    held = module_in(open_trusted(path))
+    if not isinstance(held, nn.Module) or architecture is not None:
+        held = held.program if isinstance(held, Exported) else held
+        weights = held.state_dict() if isinstance(held, nn.Module) else held
+        found = checked(weights_in(weights, path), path)
+        return _with_weights(found, path, architecture, given, side)
+    network = held.eval()
+    own = checked(Checkpoint(dict(network.state_dict()), "torch"), path).weights
+    exported = isinstance(network, Exported)
+    prefix, file = (Exported.OWN, "model.safetensors") if exported else ("", path.name)
+    names = {name: name.removeprefix(prefix) for name in own}
+    types = {name: weight.dtype for name, weight in own.items()}
+    kind: Container = "safetensors" if exported else "torch"
+    if isinstance(network, torch.jit.ScriptModule):
+        kind = "torchscript"
+    origin = Origin(kind, file, (), names, types)
+    report: tuple[str, ...] = (f"{path.name}: a {type(network).__name__}, opened with trust",)
+    size = None if side is None else (side, side)
+    nature = examined(network, size=size)
+    if line := open_end(network, torch.rand(2, nature.channels, *nature.size)):
+        nature, report = examined(network, size=size), (*report, line)
+    return described(OpenedModel(network, nature, size, given, report, origin))
 
 
 def _open_folder(path: Path, given: Normalization | None) -> OpenedModel:
@@ -117,7 +142,16 @@ def _open_folder(path: Path, given: Normalization | None) -> OpenedModel:
 def _open_weights(
     path: Path, architecture: str | None, given: Normalization | None, side: int | None
 ) -> OpenedModel:
-    found = read_checkpoint(path)
+    return _with_weights(read_checkpoint(path), path, architecture, given, side)
+
+
+def _with_weights(
+    found: Checkpoint,
+    path: Path,
+    architecture: str | None,
+    given: Normalization | None,
+    side: int | None,
+) -> OpenedModel:
     name = architecture or _own(found.architecture)
     if name is None:
         raise InputError(

@@ -41,9 +41,15 @@ def dump_like(origin: Origin, model: nn.Module) -> dict[str, bytes]:
     return {_file(origin): _saved(held)}
 
 
+def dump_weights(model: nn.Module) -> bytes:
+    """The weights of any module as safetensors, by its own names, each in memory of its own."""
+    weights = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
+    return save({name: tensor.contiguous().clone() for name, tensor in weights.items()})
+
+
 def _file(origin: Origin) -> str:
     suffix = origin.file.rpartition(".")[2] if "." in origin.file else "pt"
-    return f"model.{'safetensors' if suffix == 'pt2' else suffix}"
+    return f"model.{suffix}"
 
 
 def _weights(origin: Origin, names: Mapping[str, str], network: nn.Module) -> dict[str, Tensor]:

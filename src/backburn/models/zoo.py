@@ -29,7 +29,7 @@ def parse_architecture(name: str) -> tuple[BuiltIn, int | None]:
     Raises:
         InputError: no such network, or a width below 1.
     """
-    match = re.fullmatch(r"(?P<base>.+?)(?:-w(?P<width>\d+))?", name)
+    match = re.fullmatch(r"(?P<base>.+?)(?:-w(?P<width>[0-9]{1,5}))?", name)
     base, width = (match["base"], match["width"]) if match else (name, None)
     if base not in ARCHITECTURES:
         raise unknown_name("architecture", base, ARCHITECTURES)

@@ -8,7 +8,7 @@ import msgspec
 
 from ..config import read_toml
 from ..errors import InputError, first_line
-from ..runs import RECORD, Record, read_record
+from ..runs import RECORD, Record, own, read_record
 from .gallery import Gallery
 from .gallery_files import read_gallery
 from .sections import Told
@@ -59,7 +59,7 @@ def open_finished(run: Path) -> Finished:
 
 
 def _configuration(run: Path) -> tuple[str, float | None]:
-    values = read_toml(run / CONFIG)
+    values = read_toml(own(run, CONFIG))
     detector = values.get("detector")
     level = detector.get("false_alarm") if isinstance(detector, dict) else None
     text = (run / CONFIG).read_text(encoding="utf-8")

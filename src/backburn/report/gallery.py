@@ -34,7 +34,7 @@ DRAWN = 1000
 """Distances of a group, at the most."""
 
 
-Result = TypeVar("Result", Audit, Unlearned)
+Result = TypeVar("Result", bound=Audit | Unlearned)
 
 
 class Suspect(NamedTuple):

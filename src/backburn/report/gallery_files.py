@@ -12,6 +12,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from ..errors import InputError, first_line
+from ..runs import own
 from .gallery import PICTURED, Gallery, Suspect
 from .thumbnails import SIDE
 
@@ -64,7 +65,7 @@ def read_gallery(run: Path) -> Gallery:
         InputError: the run has none, or one that is damaged.
     """
     for name in (LISTED, PICTURES):
-        if not (run / name).is_file():
+        if not own(run, name).is_file():
             raise InputError(
                 f"{run} has no {name}: give a run of audit, repair or demo, made by this version"
             )

@@ -7,7 +7,7 @@ import msgspec
 
 from ..data.cells import read_csv
 from ..errors import InputError, first_line
-from ..runs import RECORD, Record, read_record
+from ..runs import RECORD, Record, own, read_record
 from ..types import Phase
 from .figures import DRAWINGS, drawn_files
 from .gallery_files import read_gallery
@@ -30,7 +30,7 @@ def run_files(run: Path) -> dict[str, bytes]:
     """
     record = read_record(run)
     if record.command == "figures":
-        tables = {name: _read(run / f"{name}.csv", name) for name in DRAWINGS}
+        tables = {name: _read(own(run, f"{name}.csv"), name) for name in DRAWINGS}
     else:
         tables = _gallery_tables(run, record)
     return drawn_files(tables)

@@ -15,12 +15,21 @@ from markupsafe import Markup
 from ..types import Phase
 from . import charts
 from .finished import Finished, open_finished
+from .next_steps import on_page
+from .outcomes import outcomes_of
 from .scatter import embedding_chart
 from .sections import checked, cost, scored
 from .tables import round_rows
 from .thumbnails import data_uri
-from .told import sheets_in_page, told_in_page
-from .words import STATES, per_cent, verdict_sentence, why_accused
+from .told import sheets_in_page, told_in_page, told_regions
+from .words import (
+    STATES,
+    meaning_of,
+    per_cent,
+    plain_sentence,
+    verdict_sentence,
+    why_accused,
+)
 
 LIMIT = 8_000_000
 """Bytes of a page, for pages that are mailed and kept."""
@@ -62,12 +71,18 @@ def rendered(
     """
     record, gallery, metrics = finished.record, finished.gallery, finished.record.metrics
     verdict = metrics["verdict"]
+    regions = told_regions(gallery)
     page = _template().render(
         run=finished.name,
         record=record,
         verdict=verdict,
         gallery=gallery,
-        data=data,
+        data={**data, "regions": regions},
+        regions=regions,
+        plain=plain_sentence(isolated(verdict)),
+        meaning=meaning_of(verdict),
+        steps=on_page(record, str(finished.run)),
+        outcomes=outcomes_of(finished.run),
         kept=kept,
         drawing=charts,
         config=finished.config,

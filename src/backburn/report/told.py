@@ -7,6 +7,7 @@ from typing import Any
 
 from .finished import Finished
 from .gallery import PICTURED, Gallery, Suspect
+from .regions import region_of
 from .thumbnails import COLUMNS, ROWS, sheets_within
 
 KINDS = ("image", "perturbation", "perturbed")
@@ -32,6 +33,15 @@ def told_always(gallery: Gallery, shown: Iterable[Suspect]) -> dict[str, Any]:
         for name in ("given", "restored")
     }
     return {"classes": list(gallery.classes), "count": len(shown), "options": options}
+
+
+def told_regions(gallery: Gallery) -> dict[int, list[float]]:
+    """Where the suspects of each class have something in common, if that is one small place.
+
+    Left, top, width and height as shares of the picture.
+    """
+    found = {label: region_of(part) for label, part in gallery.shared.items()}
+    return {label: list(region) for label, region in found.items() if region is not None}
 
 
 def suspect_cells(suspect: Suspect, found: bool) -> list[Any]:

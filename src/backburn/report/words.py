@@ -15,6 +15,16 @@ NO_POISON = "no poison found in these images"
 ELSEWHERE = (
     "A model that was trained on other images, too, is not cleared: poison among those is not seen."
 )
+MEANINGS = {
+    "clean": "No class holds images that behave as planted ones do. That is evidence, and no "
+    f"proof: what few images plant may not be found. {ELSEWHERE}",
+    "suspicious": "Look at the class before the model is used. More images, or a model that "
+    "calls more of them by their label, make the evidence stronger.",
+    "backdoored": "Whoever planted these images can make the model call any image so, by adding "
+    "what they have in common. On ordinary images it works as it should, which is why tests do "
+    "not show it.",
+    "abstained": "Nothing is said about a backdoor, neither for nor against.",
+}
 
 
 def per_cent(value: float | None) -> str:
@@ -29,16 +39,36 @@ def why_accused(tried: Mapping[str, Any], flagged: bool = True) -> str:
         tried: one of the verdict's `classes`, with its name.
         flagged: whether the class has suspects; some of a suspicious one are just set apart.
     """
-    them = "its suspects" if flagged else "some of its images"
+    them = "the suspects" if flagged else "some of its images"
+    name = f"class {tried['name']}"
     if tried["transfer"] >= tried["reversion"]:
         return (
-            f"{tried['name']}: what sets {them} apart, put on images of other classes, has "
-            f"{per_cent(tried['transfer'])} more of them called {tried['name']}"
+            f"Adding the pattern shared by {them} to images of other classes turns "
+            f"{per_cent(tried['transfer'])} of them into {name}"
         )
     return (
-        f"{tried['name']}: a student that never saw {them} takes them for images of other "
-        f"classes (reversion {tried['reversion']:.2f})"
+        f"A model retrained without {them} takes them for images of other classes than {name} "
+        f"(reversion {tried['reversion']:.2f})"
     )
+
+
+def plain_sentence(verdict: Mapping[str, Any]) -> str:
+    """The verdict in one sentence that needs no statistics; `verdict` as in `verdict.json`."""
+    names = ", ".join(map(str, verdict["target_names"]))
+    classes = f"class{'es' * (len(verdict['target_names']) > 1)} {names}"
+    if verdict["state"] == "backdoored":
+        images = f"{verdict['suspects']:,} of its {verdict['images']:,} training images"
+        return f"This model was backdoored: {images} teach it to take others for {classes}."
+    if verdict["state"] == "suspicious":
+        return f"This model may be backdoored: {classes} behaves oddly, but nothing proves it."
+    if verdict["state"] == "abstained":
+        return f"It cannot be told whether this model was backdoored: {verdict['reason']}."
+    return f"{NO_POISON.capitalize()}."
+
+
+def meaning_of(verdict: Mapping[str, Any]) -> str:
+    """What that means for whoever uses the model."""
+    return MEANINGS[verdict["state"]]
 
 
 def verdict_sentence(verdict: Mapping[str, Any], false_alarm: float | None) -> str:

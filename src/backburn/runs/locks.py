@@ -14,7 +14,8 @@ from pathlib import Path
 
 from filelock import SoftFileLock, Timeout
 
-from ..errors import InputError
+from ..errors import InputError, printable
+from .own import is_plain
 from .processes import alive
 
 NAMELESS = 2.0
@@ -32,6 +33,8 @@ def claimed(file: Path, what: str, wait: bool = False) -> Iterator[None]:
         InputError: somebody holds it, and since when; or it cannot be written.
     """
     lock = SoftFileLock(file, thread_local=False)
+    if not is_plain(file) or not is_plain(file.parent):
+        raise InputError(f"{file} is a link or no plain file: delete it")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         told = False
@@ -39,7 +42,7 @@ def claimed(file: Path, what: str, wait: bool = False) -> Iterator[None]:
             if not wait and not _nameless(file):
                 raise InputError(held(file, what))
             if not told and _host(file) not in ("", socket.gethostname()):
-                warnings.warn(held(file, what), stacklevel=3)
+                warnings.warn(printable(held(file, what)), stacklevel=3)
                 told = True
             time.sleep(POLL)
     except OSError as error:
@@ -65,6 +68,8 @@ def held(file: Path, what: str) -> str:
 
 def is_claimed(file: Path) -> bool:
     """Whether a lock is held by a process that lives, as far as can be told without trying it."""
+    if not is_plain(file):  # a pipe would be read for ever
+        return False
     pid, host = SoftFileLock(file).pid, _host(file)
     return pid is not None and (host != socket.gethostname() or alive(pid))
 

@@ -8,10 +8,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ..errors import InputError
 from ..markup import Facts, Shown
+from .own import own
 from .plain import from_json
 
 RECORD = "record.json"
@@ -56,6 +55,8 @@ def new_record(
     device: str,
 ) -> Record:
     """A record of this machine and moment."""
+    import torch  # a list of runs is shown without it
+
     created = datetime.now(timezone.utc).isoformat(timespec="seconds")
     return Record(
         command,
@@ -102,13 +103,19 @@ def _git(folder: Path, *arguments: str) -> str | None:
     return done.stdout.strip()
 
 
+def table_in(metrics: dict[str, Any], name: str) -> dict[str, Any]:
+    """What a record has under a name, where that is a table; of a stranger's it may be anything."""
+    found = metrics.get(name)
+    return found if isinstance(found, dict) else {}
+
+
 def read_record(path: Path) -> Record:
     """The record of a finished run.
 
     Raises:
         InputError: no run there, or a record that cannot be read.
     """
-    file = path / RECORD
+    file = own(path, RECORD)
     if not file.is_file():
         raise InputError(f"no run at {path}: it has no {RECORD}")
     try:

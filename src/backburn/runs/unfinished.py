@@ -7,9 +7,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ..errors import InputError
+from .own import own
 from .places import BEGUN, LOCK, work_of
 from .plain import from_json, to_json
 from .records import versions
@@ -35,12 +34,14 @@ class Begun:
     created: str
 
     def shown(self) -> str:
-        """The command line, as a shell takes it."""
-        return shlex.join(self.line)
+        """The command line, as a shell takes it; a stranger's could be any command."""
+        return shlex.join(self.line) if self.line[:1] == ("backburn",) else "no command of ours"
 
 
 def begin(command: str, line: tuple[str, ...], arguments: Mapping[str, Any]) -> Begun:
     """A run that begins now, of the arguments that are said; plain values."""
+    import torch  # a list of runs is shown without it
+
     said = {name: value for name, value in arguments.items() if not _unsaid(value)}
     plain = from_json(to_json(said), dict)
     now = datetime.now(timezone.utc).isoformat(timespec="seconds")
@@ -59,8 +60,9 @@ def lock_of(path: Path) -> Path:
 def read_begun(path: Path) -> Begun | None:
     """What the run that will be at `path` was begun with; None where that is not known."""
     try:
-        return from_json((work_of(path) / BEGUN).read_bytes(), Begun)
-    except (OSError, ValueError):
+        work = work_of(path)
+        return from_json(own(work.parent, f"{work.name}/{BEGUN}").read_bytes(), Begun)
+    except (OSError, ValueError):  # of which an InputError is one
         return None
 
 

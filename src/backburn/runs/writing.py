@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import InputError
+from .own import own
 from .plain import to_json
 from .processes import alive
 from .records import RECORD, Record
@@ -24,10 +25,9 @@ def whole_folder(path: Path) -> Iterator[Path]:
     final = path.resolve()  # a link or "." cannot be renamed onto
     final.parent.mkdir(parents=True, exist_ok=True)
     hidden = _hidden(final)
-    hidden.mkdir(mode=0o700)
+    hidden.mkdir()  # who may look into it is said by the umask
     try:
         yield hidden
-        hidden.chmod(0o755)
         hidden.rename(final)
         _sync(final.parent)
     except BaseException:
@@ -53,6 +53,18 @@ def write_whole(path: Path, content: bytes) -> None:
         raise InputError(f"{path} cannot be written: {error.strerror}") from error
 
 
+def write_own(run: Path, name: str, content: bytes) -> Path:
+    """Write a file into a run; it is whole or as it was.
+
+    Raises:
+        InputError: see `own`, or it cannot be written.
+    """
+    path = own(run, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, content)
+    return path
+
+
 def write_run(path: Path, record: Record, files: Mapping[str, bytes]) -> Path:
     """Write all files and the record, and only then give the folder its name.
 
@@ -67,7 +79,8 @@ def write_run(path: Path, record: Record, files: Mapping[str, bytes]) -> Path:
 
 
 def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
+    with os.fdopen(handle, "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

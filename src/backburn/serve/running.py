@@ -12,6 +12,7 @@ import uvicorn
 from ..errors import InputError
 from .app import app_of
 from .desk import Desk
+from .prompt import Prompt
 
 HOST = "127.0.0.1"
 PATIENCE = 2
@@ -58,7 +59,7 @@ def prepare(desk: Desk, port: int = 0) -> Served:
     settings = uvicorn.Config(
         app_of(desk, token, port),
         loop="asyncio",
-        http="h11",
+        http=Prompt,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from ..errors import InputError, first_line
+from ..models.pickles import check_pickles
 
 NUMBERS = frozenset({"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"})
 
@@ -101,6 +102,7 @@ def load_inert(path: Path) -> Any:
         zipped = zipfile.is_zipfile(path)
         if zipped:
             _refuse_bomb(path)
+        check_pickles(path, zipped, [name for _, name in STAND_INS])
         with torch.serialization.safe_globals(STAND_INS):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     except InputError:

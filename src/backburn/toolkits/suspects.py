@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 from ..data.cells import read_csv
 from ..data.encoded import EncodedRow
 from ..errors import InputError
+from ..runs import own
 
 SUSPECTS = "suspects.csv"
 COLUMNS = ("image", "given_label", "restored_label", "confidence", "score", "distance")
@@ -36,7 +37,7 @@ def read_suspects(run: Path) -> dict[str, SuspectRow]:
     Raises:
         InputError: no audit or repair there, or a table that is damaged.
     """
-    if not (run / SUSPECTS).is_file():
+    if not own(run, SUSPECTS).is_file():
         raise InputError(f"{run} has no {SUSPECTS}: give a run of audit or repair")
     rows = read_csv(run / SUSPECTS, COLUMNS)
     try:

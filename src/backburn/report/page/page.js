@@ -48,8 +48,19 @@
     canvas.width = sheets.width;
     canvas.height = sheets.height;
     const caption = make("span");
-    box.append(canvas, caption);
-    return { box, canvas, caption };
+    const holder = make("div", "holder");
+    const region = make("div", "region");
+    region.hidden = true;
+    holder.append(canvas, region);
+    box.append(holder, caption);
+    return { box, canvas, caption, region };
+  };
+  // where the suspects of a class have something in common: left, top, width, height as shares
+  const frame = ({ region }, place) => {
+    region.hidden = !place;
+    if (!place) return;
+    const names = ["left", "top", "width", "height"];
+    names.forEach((name, k) => { region.style[name] = `${100 * place[k]}%`; });
   };
 
   // ---- tiles: made once, and filled with whichever suspects are shown
@@ -87,6 +98,7 @@
     const pictures = make("div", "pictures");
     pictures.setAttribute("aria-hidden", "true");
     const [image, change, beyond] = [picture(), picture(), picture()];
+    image.box.classList.add("large");
     pictures.append(image.box, change.box, beyond.box);
     const name = make("bdi", "one name");
     const labels = make("div", "change");
@@ -113,6 +125,7 @@
     for (const [kind, canvas] of Object.entries(canvases)) {
       if (shown[kind]) draw(canvas, kind, suspect.index).catch(() => clear(canvas)); else clear(canvas);
     }
+    frame(tile.image, suspect.pictured ? told.regions[suspect.given] : null);
     tile.image.caption.textContent = suspect.pictured ? "image" : "no picture";
     tile.change.caption.textContent = crossed ? "change" : suspect.pictured ? "none found" : "-";
     tile.beyond.caption.textContent = crossed ? "beyond" : "-";
@@ -204,11 +217,29 @@
     say(`${suspect.image}: ${status(suspect)}. ${tally()}`);
     await go(view.indexOf(suspect.index) + 1);
   };
+  // all that are shown on this page and undecided; one undo takes them back
+  const acceptAll = async () => {
+    const open = rows.filter((suspect) => !source.decided(suspect.index));
+    if (!open.length) { say("All that are shown are decided."); return; }
+    const done = [];
+    past.push({ done });
+    for (const suspect of open) {
+      const after = { decision: "accept", label: suspect.restored };
+      await keep(suspect, after, undefined);
+      done.push({ suspect, after });
+    }
+    say(`${done.length} accepted. ${tally()}`);
+  };
   const choose = (suspect, label) => decide(
     suspect, label === suspect.restored ? "accept" : label === suspect.given ? "reject" : "relabel", label);
   const undo = async () => {
     if (!past.length) { say("Nothing to undo."); return; }
-    const { suspect, before, after } = past.pop();
+    const { suspect, before, after, done } = past.pop();
+    if (done) {
+      for (const each of done) await keep(each.suspect, undefined, each.after);
+      say(`Undone: ${done.length} are undecided. ${tally()}`);
+      return;
+    }
     await keep(suspect, before, after);
     tally();
     say(`Undone: ${suspect.image} is ${status(suspect)}.`);
@@ -308,6 +339,7 @@
   at("search").addEventListener("input", refresh);
   at("back").addEventListener("click", () => then(() => turn(page - 1)));
   at("next").addEventListener("click", () => then(() => turn(page + 1)));
+  at("accept-all").addEventListener("click", () => then(acceptAll));
   at("undo").addEventListener("click", () => then(undo));
   at("export").addEventListener("click", () => then(() => {
     source.save();

@@ -1,0 +1,1 @@
+"""What the command line and Python share: open a case, audit, repair, export, write a run."""

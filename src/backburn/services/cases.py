@@ -1,0 +1,67 @@
+"""Auditing and repairing an opened case, timed."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from ..burn.base import Unlearning
+from ..burn.burn import BURN
+from ..fit import FitCheck
+from ..runs import Stopwatch
+from ..types import Progress
+from ..work.contract import HERE, Work
+from .findings import judge_both
+from .opened import Opened
+from .review import Reviewed
+from .run import Outcome
+
+
+def fit_check_of(method: Unlearning) -> FitCheck:
+    """What a method asks of a model on its images; the method as published asks nothing itself."""
+    return method.fit if isinstance(method, BURN) else FitCheck()
+
+
+def audit_case(
+    opened: Opened,
+    arguments: Mapping[str, Any],
+    method: BURN,
+    seed: int,
+    watch: Stopwatch,
+    progress: Progress,
+    work: Work = HERE,
+) -> Outcome:
+    """Audit a case; `arguments` is what repeats it."""
+    with watch("boundary"):
+        generator = torch.Generator().manual_seed(seed)
+        result = method.audit(opened.case, generator, progress, work, opened.fit)
+    outcome = Outcome("audit", opened, method, seed, arguments, result, dict(watch.seconds))
+    return replace(outcome, notes=(*opened.notes, *work.notes)).ranked()
+
+
+def repair_case(
+    command: str,
+    opened: Opened,
+    arguments: Mapping[str, Any],
+    method: Unlearning,
+    seed: int,
+    watch: Stopwatch,
+    progress: Progress,
+    work: Work = HERE,
+    reviewed: Reviewed | None = None,
+) -> Outcome:
+    """Repair a case, and judge it where it can be judged."""
+    generator, review = torch.Generator().manual_seed(seed), reviewed.review if reviewed else None
+    with watch("repair"):
+        known = {"fit": opened.fit} if isinstance(method, BURN) else {}
+        repaired = method.repair(opened.case, generator, progress, work, review, **known)
+    spent = watch.seconds.pop("repair")
+    for phase in repaired.history:
+        watch.seconds[phase.name] = watch.seconds.get(phase.name, 0.0) + phase.seconds
+    watch.seconds["repair"] = spent
+    with watch("test"):
+        scores = judge_both(opened, repaired, progress)
+    outcome = Outcome(command, opened, method, seed, arguments, repaired, dict(watch.seconds))
+    notes = (*opened.notes, *work.notes)
+    return replace(outcome, scores=scores, reviewed=reviewed, notes=notes).ranked()

@@ -1,0 +1,103 @@
+"""What was found in a case, as plain values and tables."""
+
+from dataclasses import asdict
+from typing import Any
+
+from scipy.stats import binomtest
+
+from ..config import to_toml
+from ..data.cells import csv_bytes
+from ..data.digest import digest
+from ..metrics import Found, Scores, judge, match
+from ..report.words import NO_POISON, STATES
+from ..toolkits.suspects import COLUMNS
+from ..types import Audit, LabeledImages, Progress, Unlearned
+from ..work.digests import digest_of_images, digest_of_model
+from .opened import Opened
+
+
+def case_digests(opened: Opened, method: object, review: str | None = None) -> dict[str, str]:
+    """What comes of a case depends on these, and the command line does not say them.
+
+    Args:
+        review: digest of a person's decisions.
+    """
+    case = opened.case
+    made_of = {
+        "model": digest_of_model(case.model),
+        "images": digest_of_images(case.images),
+        "settings": digest(to_toml(method)),
+    }
+    if case.holdout is not None:
+        made_of["holdout"] = digest_of_images(case.holdout)
+    if opened.exam is not None:
+        made_of["test images"] = digest_of_images(opened.exam.clean)
+    if review is not None:
+        made_of["review"] = review
+    return made_of
+
+
+def judge_both(
+    opened: Opened, repaired: Unlearned, progress: Progress
+) -> tuple[Scores | None, Scores | None]:
+    """How the model did before and after, where there are images to judge it by."""
+    if opened.exam is None:
+        return None, None
+    before = judge(opened.case.model, opened.exam, progress)
+    after = judge(repaired.model, opened.exam, progress)
+    return before, after
+
+
+def match_truth(opened: Opened, result: Audit | Unlearned) -> Found | None:
+    """The suspects against the truth, where it is known."""
+    if opened.truth is None:
+        return None
+    return match(result.evidence, result.suspects, opened.truth)
+
+
+def suspects_csv(images: LabeledImages, result: Audit | Unlearned) -> bytes:
+    """One line a suspect: image, given and restored label, confidence, score, distance."""
+    suspects = result.suspects
+    rows = [
+        {
+            "image": images.name_of(row),
+            "given_label": class_name(images, int(suspects.given_label[place])),
+            "restored_label": class_name(images, int(suspects.restored_label[place])),
+            "confidence": f"{suspects.confidence[place]:.4f}",
+            "score": f"{result.evidence.score[row]:.4f}",
+            "distance": f"{result.boundary.distance[row]:.5f}",
+        }
+        for place, row in enumerate(suspects.index.tolist())
+    ]
+    return csv_bytes(COLUMNS, rows)
+
+
+def class_name(images: LabeledImages, label: int) -> str:
+    """The class's name, or its number where it has none."""
+    return images.class_names[label] if images.class_names else str(label)
+
+
+def verdict_summary(opened: Opened, result: Audit | Unlearned) -> dict[str, Any]:
+    """The verdict as plain values, with the target classes' names.
+
+    `suspect_share` is a 95 % confidence interval (Clopper and Pearson) for the share of suspects
+    among all the images of which these are a sample.
+    """
+    verdict, images = result.verdict, opened.case.images
+    interval = binomtest(len(result.suspects), len(images)).proportion_ci(0.95, "exact")
+    return {
+        "state": verdict.state,
+        "says": NO_POISON if verdict.state == "clean" else STATES[verdict.state].lower(),
+        "target_labels": list(verdict.target_labels),
+        "target_names": [class_name(images, label) for label in verdict.target_labels],
+        "p_value": verdict.p_value,
+        "reason": verdict.reason,
+        "classes": [
+            {"name": class_name(images, tried.label), **asdict(tried)} for tried in verdict.classes
+        ],
+        "suspects": len(result.suspects),
+        "suspect_share": [float(interval.low), float(interval.high)],
+        "images": len(images),
+        "images_in_all": opened.in_all,
+        "skipped": list(images.skipped),
+    }

@@ -1,0 +1,52 @@
+"""How a command looks while it runs: `python tests/benchmark/terminal_shots.py FOLDER`.
+
+Writes progress-80.svg, progress-120.svg and notebook.html, to be looked at.
+"""
+
+import io
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from backburn.services import progress
+from backburn.services.notebook import NotebookBar
+from backburn.services.steps import Step, demo_steps, said_of
+from backburn.services.track import Track
+
+STEPS = tuple(Step(step.words, step.phases, 40.0) for step in demo_steps()[1:])
+
+
+def terminal(width: int) -> str:
+    """The screen in the middle of a repair, as SVG."""
+    looks = {"force_terminal": True, "width": width, "highlight": False}
+    screen = Console(record=True, file=io.StringIO(), **looks)
+    screen.print(f"$ backburn repair audit --out fixed\n{said_of(STEPS)}")
+    progress.Console = lambda **_: Console(file=io.StringIO(), **looks)
+    bars = progress.ShowProgress()
+    bars.plan(STEPS)
+    bars._track.planned -= 200
+    for done in (0, 12_345):
+        bars("decoupling", done, 40_000)
+    screen.print(bars._bars.get_renderable())
+    return screen.export_svg(title="backburn")
+
+
+def notebook() -> str:
+    """A cell's output in the middle of an audit."""
+    bar = NotebookBar()
+    bar._track, bar._said = Track(STEPS[:4]), said_of(STEPS[:4])
+    bar._track.note("boundary", 512, 1500)
+    return f"<!doctype html><body style='font-family: sans-serif'>{bar.html(512, 1500)}"
+
+
+def main(folder: str) -> None:
+    out = Path(folder)
+    out.mkdir(parents=True, exist_ok=True)
+    for width in (80, 120):
+        (out / f"progress-{width}.svg").write_text(terminal(width))
+    (out / "notebook.html").write_text(notebook())
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

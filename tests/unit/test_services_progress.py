@@ -1,0 +1,168 @@
+"""Progress: steps with a time, one bar for the whole, in a terminal, a log and a notebook."""
+
+import io
+import sys
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from backburn.data.digits import digits
+from backburn.models.zoo import build
+from backburn.services import notebook, progress
+from backburn.services.progress import ShowProgress, shown
+from backburn.services.steps import Step, about, brief, demo_steps, planned_steps, said_of
+from backburn.services.terminal import Screen
+from backburn.services.track import WORDS, Track
+from backburn.types import Case, silent
+
+STEPS = (Step("read it", ("read",), 1.0), Step("train on it", ("fit", "test"), 9.0))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "long", "short"),
+    [
+        (0.3, "a few seconds", "seconds"),
+        (44, "about 40 seconds", "40 s"),
+        (8.4, "about 8.5 seconds", "8.5 s"),
+        (240, "about 4 minutes", "4 min"),
+        (3000, "about 50 minutes", "50 min"),
+        (8000, "about 2 hours", "2 h"),
+    ],
+)
+def test_durations_are_said_as_people_say_them(seconds, long, short):
+    assert (about(seconds), brief(seconds)) == (long, short)
+
+
+def test_steps_are_counted_and_their_seconds_added():
+    assert said_of(STEPS) == "2 steps, about 10 seconds"
+    assert said_of(demo_steps()).startswith("8 steps, about ")
+
+
+def test_every_phase_of_a_step_has_words_or_a_name_that_says_it():
+    phases = {phase for step in demo_steps() for phase in step.phases}
+    assert {"activations", "boundary", "student", "decoupling", "purification"} <= phases
+    assert phases - WORDS.keys() <= {"train the victim", "retraining", "unlearning"}
+
+
+def test_a_slower_model_is_given_more_time_and_so_are_more_images(generator):
+    images = digits("train")
+    small, large = (
+        planned_steps("repair", Case(build(name, 10, 1, generator=generator), images), tested=9)
+        for name in ("small_cnn-w4", "preact_resnet18-w32")
+    )
+    assert [step.words for step in small] == [step.words for step in large]
+    assert len(small) == 7
+    total = [sum(step.seconds for step in steps) for steps in (small, large)]
+    assert 0 < total[0] < total[1]
+
+
+def test_a_track_goes_by_steps_and_never_back():
+    track = Track(STEPS)
+    assert track.note("read", 5, 10)
+    assert (track.place, track.share) == (0, 0.05)
+    assert track.note("fit", 0, 4)
+    assert track.headline() == "step 2 of 2: train on it"
+    assert not track.note("fit", 2, 4)
+    assert track.share == pytest.approx(0.55)
+    track.note("read", 0, 10)
+    track.note("whatever", 1, 1)
+    assert (track.place, track.share) == (1, pytest.approx(0.55))
+    assert track.note("fit", 1, 4)
+
+
+def terminal(monkeypatch, width: int) -> io.StringIO:
+    out = io.StringIO()
+    made = Screen(file=out, force_terminal=True, width=width, highlight=False)
+    monkeypatch.setattr(progress, "screen", lambda **_: made)
+    return out
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_terminal_shows_the_whole_and_the_step_in_its_width(monkeypatch, width):
+    out = terminal(monkeypatch, width)
+    with ShowProgress() as bars:
+        bars.plan(planned_like())
+        for phase in ("activations", "boundary", "student", "decoupling", "purification", "test"):
+            bars("" or phase, 10_000, 20_000)
+            bars._bars.refresh()
+        bars.finish(lambda: None)
+    shown = out.getvalue()
+    assert "7 steps, about 40 seconds" in shown
+    assert "step 5 of 7: unlearn the backdoor in a copy" in shown
+    assert "10,000/20,000" in shown
+    # a line that is too long would be wrapped, and end in the middle of a word
+    assert "left" in shown.splitlines()[3] or "left" in shown
+
+
+def planned_like() -> tuple[Step, ...]:
+    return tuple(Step(step.words, step.phases, 5.0) for step in demo_steps()[1:])
+
+
+def test_a_log_has_a_line_for_each_long_step(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "WORTH_A_LINE", -1.0)
+    with ShowProgress() as log:
+        log.plan(STEPS)
+        for done in range(3):
+            log("read", done, 3)
+        log("fit", 1, 2)
+        log.finish(lambda: sys.stderr.write("told\n"))
+        log("gallery", 1, 2)
+    assert capsys.readouterr().err.splitlines() == [
+        "2 steps, about 10 seconds",
+        "step 1 of 2: read it ...",
+        "step 2 of 2: train on it ...",
+        "told",
+        "drawing suspects ...",
+    ]
+
+
+def test_what_is_quiet_says_nothing(capsys):
+    with ShowProgress(quiet=True) as log:
+        log.plan(STEPS)
+        log("read", 1, 2)
+        log.finish(lambda: sys.stdout.write("never"))
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_caller_chooses_what_is_shown(monkeypatch):
+    told = []
+    with shown(lambda *given: told.append(given)) as (own, plan):
+        own("read", 1, 2)
+        plan(STEPS)
+    assert told == [("read", 1, 2)]
+    for choice in (False, None):
+        with shown(choice) as (given, _):
+            assert given is silent
+    with shown(True) as (given, _):
+        assert isinstance(given, ShowProgress)
+
+
+def test_a_notebook_shows_a_bar_of_plain_html_that_is_gone_at_the_end(monkeypatch):
+    drawn: list[str] = []
+    display = SimpleNamespace(
+        HTML=str, display=lambda first, display_id: SimpleNamespace(update=drawn.append)
+    )
+    kernel = SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel=1), display=display)
+    monkeypatch.setitem(sys.modules, "IPython", kernel)
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
+    assert notebook.in_notebook()
+    with shown(None) as (told, plan):
+        plan((Step("read <it>", ("read",), 4.0), *STEPS[1:]))
+        told("read", 1, 2)
+        told("fit", 3, 4)
+    assert "step 1 of 2: read &lt;it&gt;" in drawn[0]
+    assert 'max="1"' in drawn[1]
+    assert "fit: 3 of 4" in drawn[1]
+    assert drawn[-1] == ""
+
+
+def test_the_gradient_of_an_image_leaves_the_model_as_it_was(generator):
+    from backburn.services.steps import seconds_an_image
+
+    model = build("small_cnn-w4", 10, 1, generator=generator).train()
+    before = {name: each.clone() for name, each in model.state_dict().items()}
+    assert seconds_an_image(Case(model, digits("test"))) > 0
+    assert all(torch.equal(before[name], each) for name, each in model.state_dict().items())
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert model.training
