@@ -31,6 +31,7 @@ from .measuring import Measuring
 from .null import combined, holm, needed, p_value
 from .records import Finding, Findings, Measured
 from .retraining import Retraining
+from .samples import of_each, some
 
 GROUPS = 3
 """Splits of a class that are tested: its own, and those of either of its sides."""
@@ -61,7 +62,8 @@ class PoisonDetector(Detector):
             What is smaller and significant all the same is no backdoor that anybody could use.
         retraining: how models are retrained without a group.
         budget: effort of the boundary search of suspects: `screen`, `fast`, `default` or `exact`.
-        probes: images of each class whose boundary is searched beside those of the suspects.
+        probes: images of each class whose boundary is searched beside those of the suspects; of
+            more than ten classes fewer, ten of each at the least.
         batch_size: images at a time in that search.
     Source: ours (docs/method.md). Groups in activations: Spectral signatures (Tran et al., NeurIPS
     2018), FLARE (Hou et al., arXiv 2411.19479).
@@ -146,7 +148,7 @@ class PoisonDetector(Detector):
             case.images,
             rows,
             kind,
-            varying[torch.randperm(len(varying), generator=generator)[:VARYING]],
+            some(varying, VARYING, generator),
             interventions(),
             self.asked,
             unseen,
@@ -158,7 +160,7 @@ class PoisonDetector(Detector):
         verdict = tests.verdict(found, doubt or _too_few(rows, labels))
         evidence = _evidence(found, len(labels), verdict)
         shown = evidence.flagged if every_suspect else torch.zeros_like(agreed)
-        probed = _probes(rows, self.probes, len(labels), generator)
+        probed = _probes(rows, of_each(self.probes, len(rows)), len(labels), generator)
         boundary = self._boundary(case, (shown | probed) & agreed, progress, work)
         convicted = tuple(each for each in found if each.label in verdict.convicted)
         log = tuple(tests.log)
@@ -359,8 +361,8 @@ def _evidence(found: Sequence[Finding], count: int, verdict: Verdict) -> Evidenc
 def _probes(rows: Mapping[int, Tensor], each: int, count: int, generator: torch.Generator) -> Flags:
     """At most so many images of each class."""
     chosen = torch.zeros(count, dtype=torch.bool)
-    for some in rows.values():
-        chosen[some[torch.randperm(len(some), generator=generator)[:each]]] = True
+    for of_class in rows.values():
+        chosen[some(of_class, each, generator)] = True
     return chosen
 
 

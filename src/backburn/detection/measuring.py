@@ -14,6 +14,7 @@ from .interventions.base import Change, Estimate, Intervention, natural_directio
 from .interventions.transplant import TransplantChange
 from .records import Candidate, Measured
 from .retraining import CrossFitted
+from .samples import some
 
 BATCH = 512
 DIRECTIONS, NUMBERS, VARYING = 16, 96, 100
@@ -111,10 +112,8 @@ class Measuring:
         Within the groups, because what sets them apart may be the trigger.
         """
         numbers = self.images.pixels[0].numel()
-        own = [
-            some[torch.randperm(len(some), generator=generator)[:VARYING]]
-            for some in (candidate.group, candidate.rest)
-        ]
+        sides = candidate.group, candidate.rest
+        own = [some(side, VARYING, generator) for side in sides]
         rows = torch.cat([*own, self.varying])
         kind = torch.cat(
             [
@@ -130,9 +129,9 @@ class Measuring:
         """Images of other classes, as many of each as there can be."""
         rows = [rows for other, rows in self.others.items() if other != label]
         each = -(-self.asked // max(1, len(rows)))
-        drawn = [some[torch.randperm(len(some), generator=generator)[:each]] for some in rows]
+        drawn = [some(of_class, each, generator) for of_class in rows]
         chosen = torch.cat(drawn) if drawn else torch.zeros(0, dtype=torch.long)
-        return chosen[torch.randperm(len(chosen), generator=generator)[: self.asked]]
+        return some(chosen, self.asked, generator)
 
     def _lost(self, change: Change, rows: Index, label: int) -> float:
         """The share of the group that loses its lead without the change."""
