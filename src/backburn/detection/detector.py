@@ -29,7 +29,7 @@ from .candidates import Split, Splitter, kinds, rows_by_class
 from .interventions.base import interventions
 from .measuring import Measuring
 from .null import combined, holm, needed, p_value
-from .records import Finding, Findings, Measured
+from .records import Candidate, Finding, Findings, Measured
 from .retraining import Retraining
 from .samples import of_each, some
 
@@ -37,10 +37,12 @@ GROUPS = 3
 """Splits of a class that are tested: its own, and those of either of its sides."""
 PLACEBOS, LINES = 24, 5
 """Placebo groups that are aimed at, and lines that one set of images is split along at the most."""
+STAYS = 0.8
+"""Share of its strength that a group keeps once images are added that its split had left out."""
 VARYING = 200
 """Images of all classes that natural variation is taken from."""
-ROUNDS = 8
-"""Backdoors of one class at the most."""
+ROUNDS, MOST = 8, 64
+"""Backdoors of one class, and classes that may be targets, at the most."""
 
 
 @dataclass(frozen=True)
@@ -191,7 +193,7 @@ class Tests:
         self.settings, self.measuring, self.splitter = settings, measuring, splitter
         self.classes = classes
         self.measured: dict[int, list[Measured]] = {}
-        self.convicted: set[int] = set()
+        self.set_aside: frozenset[int] = frozenset()
         self.log: list[dict[str, float | int | str]] = []
         self._best: dict[int, tuple[float, Measured]] = {}
 
@@ -202,6 +204,7 @@ class Tests:
         for number, (label, top) in enumerate(first.items(), 1):
             self.measured[label] = self._groups(label, top, lines)
             progress("tests", number, len(first))
+        self.set_aside = self._outstanding()
         for label, groups in self.measured.items():
             scored = [(self.p_value(each), each) for each in groups]
             self._best[label] = min(scored, key=lambda pair: (pair[0], -pair[1].strength))
@@ -218,13 +221,41 @@ class Tests:
         both = [self.measuring.measure(each, first) for each in split]
         return max(both, key=lambda each: each.strength)
 
-    def p_value(self, measured: Measured) -> float:
-        """Of one group, by the groups of all other classes that are not convicted."""
+    def _outstanding(self) -> frozenset[int]:
+        """The classes that are no placebos: as many of the strongest as are significant together.
+
+        One target would hide another if each were compared with the other. So the strongest `j`
+        classes are compared with the rest only, and the largest `j` counts of which all are
+        significant.
+        """
+        strongest = sorted(
+            self.measured, key=lambda k: -max(each.strength for each in self.measured[k])
+        )
+        out: frozenset[int] = frozenset()
+        for count in range(1, min(MOST, len(strongest)) + 1):
+            together = frozenset(strongest[:count])
+            least = [
+                min(self.p_value(each, together) for each in self.measured[label])
+                for label in strongest[:count]
+            ]
+            if max(least) * GROUPS * self.classes < self.settings.false_alarm:
+                out = together
+        return out
+
+    def p_value(self, measured: Measured, set_aside: frozenset[int] | None = None) -> float:
+        """Of one group, by the groups of all other classes that are not set aside.
+
+        Where more than half of the classes are, by the splits of sides of all other classes: within
+        a side there is no trigger, or nothing but the trigger.
+        """
+        aside = self.set_aside if set_aside is None else set_aside
+        within = 2 * len(aside) > len(self.measured)
         placebos = [
             each
             for label, groups in self.measured.items()
-            if label != measured.candidate.label and label not in self.convicted
+            if label != measured.candidate.label and (within or label not in aside)
             for each in groups
+            if not within or each.candidate.level == 2
         ]
         resolution = self.settings.resolution
         transfers = [
@@ -255,7 +286,7 @@ class Tests:
             if p * GROUPS * self.classes >= level or not self._usable(best):
                 break
             free = everything[~torch.isin(everything, rows[~torch.isin(rows, left)])]
-            member = self.splitter.spread(best.candidate, free, agreed)
+            member = self._spread(best, free, agreed, not found)
             found.append(_finding(best, free, member, p))
             left = left[~torch.isin(left, found[-1].flagged)]
             again = self.splitter.split(label, left)
@@ -264,6 +295,22 @@ class Tests:
             groups = self._groups(label, again[0], 1, first=False)
             self.log += [self._row(each, self.p_value(each)) for each in groups]
         return found
+
+    def _spread(self, best: Measured, rows: Tensor, agreed: Flags, first: bool) -> Tensor:
+        """Membership of all images of the class, if the group stays what it was with those added.
+
+        Args:
+            rows: of the class that are not set aside yet.
+        """
+        member = self.splitter.spread(best.candidate, rows, agreed)
+        inside = rows[(member > 0.5) & agreed[rows]]
+        rest = rows[(member <= 0.5) & agreed[rows]]
+        if min(len(inside), len(rest)) >= self.settings.smallest:
+            label = best.candidate.label
+            again = self.measuring.measure(Candidate(label, inside, rest), first)
+            if again.strength >= STAYS * best.strength:
+                return member
+        return torch.isin(rows, best.candidate.group).float()
 
     def _usable(self, measured: Measured) -> bool:
         """Whether anybody could use such a backdoor."""
