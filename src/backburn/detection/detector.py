@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -29,7 +29,7 @@ from .candidates import Split, Splitter, kinds, rows_by_class
 from .interventions.base import interventions
 from .measuring import Measuring
 from .null import combined, holm, needed, p_value
-from .records import Candidate, Finding, Findings, Measured
+from .records import Finding, Findings, Measured
 from .retraining import Retraining
 from .samples import of_each, some
 
@@ -37,12 +37,17 @@ GROUPS = 3
 """Splits of a class that are tested: its own, and those of either of its sides."""
 PLACEBOS, LINES = 24, 5
 """Placebo groups that are aimed at, and lines that one set of images is split along at the most."""
-STAYS = 0.8
-"""Share of its strength that a group keeps once images are added that its split had left out."""
+ALIKE = 0.5
+"""Images join a group that its split had left out if they are half as dependent on its change."""
 VARYING = 200
 """Images of all classes that natural variation is taken from."""
 ROUNDS, MOST = 8, 64
 """Backdoors of one class, and classes that may be targets, at the most."""
+
+UNTOLD = (
+    "the class holds two kinds of images that differ as poisoned and clean ones do, but which of "
+    "them was poisoned cannot be told. Give more of the training images"
+)
 
 
 @dataclass(frozen=True)
@@ -60,8 +65,8 @@ class PoisonDetector(Detector):
             With `asked` images a share is not known better.
         resolution_retraining: the same of the retraining test. What 40 clean models had of it was
             .04 at most (docs/method.md).
-        least: a group is flagged only if its transfer or its retraining statistic is as large.
-            What is smaller and significant all the same is no backdoor that anybody could use.
+        least: share of images; a group is flagged only if its transfer or its retraining statistic
+            is as large, and it leads the other group of its split by as much.
         retraining: how models are retrained without a group.
         budget: effort of the boundary search of suspects: `screen`, `fast`, `default` or `exact`.
         probes: images of each class whose boundary is searched beside those of the suspects; of
@@ -218,8 +223,10 @@ class Tests:
 
     def _stronger(self, split: Split, first: bool) -> Measured:
         """The group of a split that more speaks for."""
-        both = [self.measuring.measure(each, first) for each in split]
-        return max(both, key=lambda each: each.strength)
+        weaker, stronger = sorted(
+            (self.measuring.measure(each, first) for each in split), key=lambda each: each.strength
+        )
+        return replace(stronger, lead=stronger.strength - weaker.strength)
 
     def _outstanding(self) -> frozenset[int]:
         """The classes that are no placebos: as many of the strongest as are significant together.
@@ -257,9 +264,13 @@ class Tests:
             for each in groups
             if not within or each.candidate.level == 2
         ]
-        resolution = self.settings.resolution
+        kinds_of = self.measuring.interventions
         transfers = [
-            p_value(value, [each.transfer[name] for each in placebos], resolution)
+            p_value(
+                value,
+                [each.transfer[name] for each in placebos],
+                max(self.settings.resolution, kinds_of[name].resolution),
+            )
             for name, value in measured.transfer.items()
         ]
         transfer = min(1.0, len(transfers) * min(transfers))
@@ -286,7 +297,7 @@ class Tests:
             if p * GROUPS * self.classes >= level or not self._usable(best):
                 break
             free = everything[~torch.isin(everything, rows[~torch.isin(rows, left)])]
-            member = self._spread(best, free, agreed, not found)
+            member = self._spread(best, free, agreed, first=not found)
             found.append(_finding(best, free, member, p))
             left = left[~torch.isin(left, found[-1].flagged)]
             again = self.splitter.split(label, left)
@@ -297,27 +308,25 @@ class Tests:
         return found
 
     def _spread(self, best: Measured, rows: Tensor, agreed: Flags, first: bool) -> Tensor:
-        """Membership of all images of the class, if the group stays what it was with those added.
+        """Membership of all images of the class, if those added are like the group's own.
 
         Args:
             rows: of the class that are not set aside yet.
         """
+        group = best.candidate.group
         member = self.splitter.spread(best.candidate, rows, agreed)
-        inside = rows[(member > 0.5) & agreed[rows]]
-        rest = rows[(member <= 0.5) & agreed[rows]]
-        if min(len(inside), len(rest)) >= self.settings.smallest:
-            label = best.candidate.label
-            again = self.measuring.measure(Candidate(label, inside, rest), first)
-            if again.strength >= STAYS * best.strength:
-                return member
-        return torch.isin(rows, best.candidate.group).float()
+        added = rows[(member > 0.5) & agreed[rows] & ~torch.isin(rows, group)]
+        if not len(added) or self.measuring.alike(best, added, first) >= ALIKE:
+            return member
+        own = torch.isin(rows, group) | ~agreed[rows]
+        return torch.where(own, member.maximum(torch.isin(rows, group).float()), 0.0)
 
     def _usable(self, measured: Measured) -> bool:
-        """Whether anybody could use such a backdoor."""
+        """Whether anybody could use such a backdoor, and it is clear which group carries it."""
         largest = max(measured.transfer.values())
         if math.isfinite(measured.retraining):
             largest = max(largest, measured.retraining)
-        return largest >= self.settings.least
+        return min(largest, measured.lead) >= self.settings.least
 
     def verdict(self, found: Sequence[Finding], doubt: str) -> Verdict:
         """What the findings say of the whole case."""
@@ -335,9 +344,10 @@ class Tests:
         targets = tuple(k for k in sorted(named) if paid[k] < self.settings.false_alarm)
         if targets:
             return Verdict("backdoored", targets, least, classes)
-        doubtful = tuple(k for k in sorted(named) if paid[k] < self.settings.suspicion)
+        doubtful = tuple(k for k in sorted(labels) if paid[k] < self.settings.suspicion)
         if doubtful:
-            return Verdict("suspicious", doubtful, least, classes)
+            reason = "" if named & set(doubtful) else UNTOLD
+            return Verdict("suspicious", doubtful, least, classes, reason)
         doubt = doubt or self._powerless()
         return Verdict("abstained" if doubt else "clean", (), least, classes, doubt)
 
