@@ -11,7 +11,7 @@ WORDS = {
     "activations": "asking the model",
     "predict": "asking the model",
     "boundary": "searching the boundary",
-    "student": "retraining",
+    "tests": "testing groups",
     "restoration": "restoring labels",
     "decoupling": "unlearning",
     "refinement": "looking again",
