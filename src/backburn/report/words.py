@@ -41,14 +41,15 @@ def why_accused(tried: Mapping[str, Any], flagged: bool = True) -> str:
     """
     them = "the suspects" if flagged else "some of its images"
     name = f"class {tried['name']}"
-    if tried["transfer"] >= tried["reversion"]:
+    retraining = tried["retraining"]  # none where no model was retrained
+    if retraining is None or not retraining > tried["transfer"]:
         return (
             f"Adding the pattern shared by {them} to images of other classes turns "
             f"{per_cent(tried['transfer'])} of them into {name}"
         )
     return (
         f"A model retrained without {them} takes them for images of other classes than {name} "
-        f"(reversion {tried['reversion']:.2f})"
+        f"(retraining {retraining:.2f})"
     )
 
 

@@ -45,13 +45,13 @@ class Size:
 
 ASK = Step("ask the model about every image", ("activations", "predict"))
 SEARCH = Step("search its decision boundary", ("boundary",))
-RETRAIN = Step("retrain without suspect images", ("student", "retraining"))
+RETRAIN = Step("retrain without suspect images", ("retraining", "tests"))
 RESTORE = Step("restore the labels of suspects", ("restoration",))
 UNLEARN = Step("unlearn the backdoor in a copy", ("decoupling", "unlearning"))
 REFINE = Step("look at the suspects again", ("refinement", "purification"))
 TEST = Step("measure before and after", ("test",))
 
-AUDIT = (ASK, SEARCH, RETRAIN, RESTORE)
+AUDIT = (ASK, RETRAIN, SEARCH, RESTORE)
 REPAIR = (*AUDIT, UNLEARN, REFINE)
 COSTS: dict[Step, Callable[[Size], float]] = {
     ASK: lambda size: 0.6 * size.images,
