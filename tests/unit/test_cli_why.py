@@ -11,9 +11,10 @@ from backburn.report.words import why_accused
         (
             0.97,
             0.1,
-            "cat: what sets its suspects apart, put on images of other classes, has 97.0 %",
+            "Adding the pattern shared by the suspects to images of other classes turns 97.0 %",
         ),
-        (0.1, 0.86, "cat: a student that never saw its suspects takes them for"),
+        (0.1, 0.86, "A model retrained without the suspects takes them for images of other"),
+        (0.97, None, "Adding the pattern"),
     ],
 )
 def test_the_stronger_trial_is_told(transfer, retraining, told):

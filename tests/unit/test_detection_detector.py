@@ -168,7 +168,7 @@ def test_the_boundary_is_searched_for_the_suspects_and_a_sample_of_every_class(b
     found = study(backdoored.case, settings=settings, retrain=False)
     searched, labels = found.boundary.found, backdoored.case.images.labels
     assert bool(searched[backdoored.poison].all())
-    assert all(5 <= int(searched[labels == label].sum()) for label in range(8))
+    assert all(int(searched[labels == label].sum()) >= 5 for label in range(8))
     assert int(searched.sum()) <= 8 * 5 + int(backdoored.poison.sum())
     few = study(backdoored.case, settings=settings, retrain=False, every_suspect=False)
     assert int(few.boundary.found.sum()) == 8 * 5
@@ -192,7 +192,7 @@ class TwoLit(nn.Module):
 @pytest.mark.parametrize("second", [0, 3], ids=["two triggers of a class", "two targets"])
 def test_two_backdoors_in_one_model_are_both_found(second, backdoored):
     images, model = backdoored.case.images, TwoLit(backdoored.case.model, second)
-    again = [row for row in range(80 * 4, 80 * 8, 16)]  # 20 images of four other classes
+    again = list(range(80 * 4, 80 * 8, 16))  # 20 images of four other classes
     pixels = torch.cat([images.pixels, images.pixels[again]])
     pixels[-20:, 0, -1, -1] = 255
     labels = torch.cat([images.labels, torch.full((20,), second)])

@@ -41,7 +41,7 @@ def images(generator: torch.Generator) -> LabeledImages:
 
 @pytest.fixture
 def measuring(generator) -> Measuring:
-    others = {k: (LABELS == k).nonzero().flatten() for k in range(CLASSES)}
+    others = {k: (k == LABELS).nonzero().flatten() for k in range(CLASSES)}
     kinds = LABELS + CLASSES * torch.isin(torch.arange(len(TRUE)), PLANTED_ROWS).long()
     varying = torch.arange(0, CLASSES * EACH, 3)
     return Measuring(
