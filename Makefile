@@ -8,7 +8,7 @@ export OMP_WAIT_POLICY = PASSIVE
 export MALLOC_MMAP_THRESHOLD_ = 4294967296
 export MALLOC_TRIM_THRESHOLD_ = 4294967296
 
-.PHONY: demo test check docs docs-figures package examples release-check figures ablation \
+.PHONY: demo test check docs docs-figures package examples release-check figures \
   false-alarms found bars bench bench-smoke bench-boundary bench-audit bench-triggers bench-any-model \
   bench-memory bench-checkpoints bench-report bench-ray bench-patterns bench-start bench-networks \
   test-ray report-shots cards fuzz explore torture torture-short soak hostile oldest newest \
@@ -89,10 +89,6 @@ figures: .venv/ready
 	  [ -d $$out ] || $(BIN)/backburn figures $$victim --out $$out --set refinement.rounds=3 || exit; \
 	done
 	$(BIN)/python tests/benchmark/evidence.py runs/figures/*/ --out runs/figures
-
-# What each look of the detector would have said alone, of the same victims: runs/ablation/looks.md
-ablation: .venv/ready
-	$(BIN)/python tests/benchmark/ablation.py $(wildcard $(VICTIMS)/*/) --out runs/ablation
 
 # Every clean model of the published studies, counted: studies/false-alarms.md
 false-alarms: .venv/ready

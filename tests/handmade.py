@@ -51,8 +51,8 @@ def written(path: Path, gallery: Gallery | None = None, **given) -> Path:
     gallery = gallery or made_gallery(**given)
     name = gallery.classes[0]
     tried = {
-        "name": name, "label": 0, "gain": 1.5, "separation": 4.0, "transfer": 0.9,
-        "reversion": 0.1, "p_value": 1e-9,
+        "name": name, "label": 0, "images": 90, "transfer": 0.9,
+        "necessity": 0.8, "retraining": 0.1, "p_value": 1e-9,
     }  # fmt: skip
     verdict = {
         "state": "backdoored" if len(gallery.suspects) else "clean",

@@ -29,7 +29,7 @@ from backburn.baselines.detectors.spectre import SPECTRE
 from backburn.baselines.detectors.strip import STRIP
 from backburn.burn.burn import BURN
 from backburn.burn.paper import PaperBURN
-from backburn.detection.boundary_detector import BoundaryDetector
+from backburn.detection.detector import PoisonDetector
 
 
 def brief(method):
@@ -56,7 +56,7 @@ DEFENSES = {
     "sau": brief(SAU(steps=1)),
 }
 DETECTORS = {
-    "boundary": BoundaryDetector(),
+    "boundary": PoisonDetector(),
     "ac": ActivationClustering(),
     "agpd": AGPD(),
     "beatrix": Beatrix(orders=2),

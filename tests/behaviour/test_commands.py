@@ -73,7 +73,7 @@ def test_a_repair_measures_before_and_after(repaired):
     metrics = json.loads((run / "record.json").read_text())["metrics"]
     assert metrics["after"] == summary["after"]
     assert [phase["name"] for phase in metrics["history"]][:3] == [
-        "boundary", "restoration", "decoupling",
+        "detection", "restoration", "decoupling",
     ]  # fmt: skip
 
 

@@ -24,7 +24,7 @@ import torch
 from torch import nn
 
 from backburn.boundary.distances import Search
-from backburn.detection.groups import by_activations
+from backburn.detection.candidates import Splitter
 from backburn.mapping import mapped
 from backburn.models.zoo import build
 from backburn.scaleout.session import connected
@@ -304,8 +304,9 @@ def peak(images: int) -> None:
         with connected(cluster.address):
             work, net = OnCluster(Path(place), 2), network("small_cnn-w4")
             rows, said = work.activations(net, pixels)
+            splitter = Splitter(rows, 10, 0)
             for label in said.unique():
-                by_activations(rows, (said == label).nonzero().flatten(), 0)
+                splitter.split(int(label), (said == label).nonzero().flatten())
             found = work.boundary(net, pixels, Search(budget="screen"), predictions=said)
         seconds = time.perf_counter() - began
         if len(found) != images:

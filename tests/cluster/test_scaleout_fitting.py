@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
+from backburn.burn.stamping import StampTrigger
 from backburn.burn.trigger import EstimatedTrigger
-from backburn.detection.stamping import StampTrigger
 from backburn.models.zoo import build
 from backburn.scaleout.work import OnCluster
 from backburn.training import Lesson, Training
@@ -31,7 +31,7 @@ def taught(work, given, model=None):
     """The model, its losses, and the next draw of the generator."""
     model, generator = copy.deepcopy(model or given[0]), torch.Generator().manual_seed(3)
     whole, none = torch.ones(1, 8, 8), torch.zeros(1, 8, 8)
-    stamp = StampTrigger(EstimatedTrigger(whole, none, none), 0.5, generator)
+    stamp = StampTrigger((EstimatedTrigger(whole, none, none),), 0.5, generator)
     losses = work.fit(model, replace(given[1], batch_transform=stamp), generator)
     return model, losses, torch.rand(3, generator=generator)
 

@@ -24,7 +24,7 @@ def test_the_summary_has_all_its_keys(demo):
         assert {"acc", "asr", "ra"} <= summary[side].keys()
     assert {"tpr", "fpr", "count"} <= summary["suspects"].keys()
     assert summary["run"] == str(run)
-    phases = {"read", "victim", "boundary", "restoration", "decoupling", "refinement", "test"}
+    phases = {"read", "victim", "detection", "restoration", "decoupling", "refinement", "test"}
     assert phases <= summary["seconds"].keys()
     assert all(spent >= 0 for spent in summary["seconds"].values())
 

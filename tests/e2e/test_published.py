@@ -119,12 +119,3 @@ def test_the_picture_of_the_main_table_is_drawn_from_its_rows(monkeypatch):
     folder = ROOT / "studies" / "burn"
     rows = read_numbers(folder / "summary.csv")
     assert csv_of(repair_rows(rows)) == (folder / "repairs.csv").read_bytes()
-
-
-def test_the_table_of_looks_is_made_from_its_rows(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "tests" / "benchmark"))
-    monkeypatch.delitem(sys.modules, "table", raising=False)
-    from ablation import read, table
-
-    folder = ROOT / "studies" / "ablation"
-    assert table(read(folder / "looks.csv")) == (folder / "looks.md").read_text()

@@ -9,8 +9,7 @@ from backburn.burn.restoration import Restored
 from backburn.burn.trigger import EstimatedTrigger
 from backburn.burn.workbench import Workbench
 from backburn.data.augmentation import Augmentation
-from backburn.detection.boundary_detector import Findings
-from backburn.detection.tried import Tried
+from backburn.detection.records import Finding, Findings
 from backburn.errors import InputError
 from backburn.training import Training
 from backburn.types import (
@@ -44,6 +43,7 @@ def refined(
     found: list[bool] | None = None,
     targets: tuple[int, ...] = (0,),
     restored: Restored | None = None,
+    findings: tuple[Finding, ...] = (),
     **settings,
 ) -> Suspects:
     count = len(labels)
@@ -54,25 +54,24 @@ def refined(
     nothing = torch.full((count,), -1)
     verdict = Verdict("backdoored", targets, 0.001)
     boundary = BoundaryResult(seen, distance, nothing)
-    findings = Findings(boundary, evidence, verdict, seen, Tried({}, {}))
+    known = Findings(boundary, evidence, verdict, seen, findings)
     images = LabeledImages(pixels, torch.tensor(labels))
     generator = torch.Generator().manual_seed(0)
     bench = Workbench(images, None, Training(augmentation=STILL), ~seen, generator, silent)
     nobody = torch.zeros(0, dtype=torch.int64)
     before = restored or Restored(Suspects(nobody, nobody, nobody, torch.zeros(0)))
     case = Case(nn.Identity(), images)
-    refinement = Refinement(**settings)
-    return refine(refinement, case, findings, Says(says), before, 0.5, bench).suspects
+    return refine(Refinement(**settings), case, known, Says(says), before, bench).suspects
 
 
 POISON, CLEAN = [0.05, 0.8, 0.15], [0.95, 0.03, 0.02]
 
 
-def test_two_witnesses_that_agree_make_a_suspect_with_the_likeliest_other_label():
+def test_two_witnesses_that_agree_make_a_suspect_with_the_likeliest_label():
     found = refined([0, 0], [0.99, 0.01], [POISON, CLEAN])
     assert found.index.tolist() == [0]
     assert (found.given_label.tolist(), found.restored_label.tolist()) == ([0], [1])
-    assert found.confidence.tolist() == pytest.approx([0.8 / 0.95], abs=1e-4)
+    assert found.confidence.tolist() == pytest.approx([0.8], abs=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +86,6 @@ def test_two_witnesses_that_agree_make_a_suspect_with_the_likeliest_other_label(
     ],
 )
 def test_the_odds_of_both_witnesses_are_multiplied(score, doubt, suspect):
-    # the second image keeps the class from being taken for clean-label
     found = refined([0, 0], [score, 1.0], [[1 - doubt, doubt * 0.7, doubt * 0.3], POISON])
     assert (0 in found.index.tolist()) == suspect
     assert 1 in found.index.tolist()
@@ -112,43 +110,61 @@ def test_images_that_the_first_model_disagreed_on_need_evidence_like_any_other()
     assert found.index.tolist() == [0, 1]
 
 
-def test_clean_label_poison_keeps_its_label():
-    keeps = [[0.9, 0.06, 0.04]] * 3
-    found = refined([0] * 4, [1.0] * 4, [*keeps, POISON])
+def finding(label: int, rows: list[int]) -> Finding:
+    return Finding(label, torch.tensor(rows), torch.ones(len(rows)), 1.0, 1.0, 0.5, 1e-9)
+
+
+def nobody_yet(triggers: tuple[EstimatedTrigger | None, ...], kept: tuple[bool, ...]) -> Restored:
+    nobody = torch.zeros(0, dtype=torch.int64)
+    return Restored(Suspects(nobody, nobody, nobody, torch.zeros(0)), triggers, kept)
+
+
+def test_the_given_label_of_a_single_image_may_stand():
+    found = refined([0] * 4, [1.0] * 4, [[0.9, 0.06, 0.04], POISON, POISON, POISON])
     assert found.index.tolist() == [0, 1, 2, 3]
-    assert found.restored_label.tolist() == [0, 0, 0, 0]
-    assert found.confidence.tolist() == pytest.approx([0.9, 0.9, 0.9, 0.05], abs=1e-4)
+    assert found.restored_label.tolist() == [0, 1, 1, 1]
+    assert found.confidence.tolist() == pytest.approx([0.9, 0.8, 0.8, 0.8], abs=1e-4)
 
 
-def test_half_of_a_class_is_not_yet_clean_label():
-    keeps = [[0.9, 0.06, 0.04]] * 2
-    found = refined([0] * 4, [1.0] * 4, [*keeps, POISON, POISON])
-    assert found.restored_label.tolist() == [1, 1, 1, 1]
+def test_of_a_clean_label_finding_all_labels_stand_of_another_one_they_do_not():
+    known = finding(0, [0, 1]), finding(0, [2, 3])
+    before = nobody_yet((None, None), (True, False))
+    found = refined([0] * 4, [1.0] * 4, [POISON] * 4, restored=before, findings=known)
+    assert found.restored_label.tolist() == [0, 0, 1, 1]
+    assert found.confidence.tolist() == pytest.approx([0.05, 0.05, 0.8, 0.8], abs=1e-4)
 
 
-def test_each_target_class_is_clean_label_by_itself():
-    says = [[0.9, 0.06, 0.04], [0.8, 0.15, 0.05]]
-    found = refined([0, 1], [1.0, 1.0], says, targets=(0, 1))
-    assert found.restored_label.tolist() == [0, 0]
+def test_an_image_that_joins_is_of_the_first_finding_of_its_class():
+    known = finding(1, [3]), finding(0, [0]), finding(0, [1])
+    before = nobody_yet((None, None, None), (False, True, False))
+    found = refined(
+        [0, 0, 0, 1], [1.0, 1.0, 0.4, 1.0], [POISON] * 3 + [[0.8, 0.05, 0.15]],
+        targets=(0, 1), restored=before, findings=known,
+    )  # fmt: skip
+    assert found.index.tolist() == [0, 1, 2, 3]
+    assert found.restored_label.tolist() == [0, 1, 0, 0]
 
 
 def test_nobody_may_be_left():
     assert len(refined([0, 0], [0.01, 0.01], [CLEAN, CLEAN])) == 0
 
 
-def test_where_the_trigger_is_known_so_is_what_it_was_planted_in_and_both_views_count():
-    nobody = torch.zeros(0, dtype=torch.int64)
-    nothing = Suspects(nobody, nobody, nobody, torch.zeros(0))
-    # undone, image 2 is image 0: both are asked, and the mean of both counts
+def test_where_a_trigger_is_known_the_images_of_its_finding_are_asked_about_without_it():
+    # without it, image 2 is image 0: both are asked, and the mean of both counts
     one = torch.ones(1, 2, 2)
     trigger = EstimatedTrigger(one, 2 * one, one)
     shown = [[0.02, 0.08, 0.9], CLEAN, POISON]
-    before = Restored(nothing, trigger)
-    found = refined([1, 1, 0], [0.0, 0.0, 1.0], shown, restored=before)
+    known, score = (finding(0, [2]),), [0.0, 0.0, 1.0]
+    before = nobody_yet((trigger,), (False,))
+    found = refined([1, 1, 0], score, shown, restored=before, findings=known)
     assert found.index.tolist() == [2]
     assert found.restored_label.tolist() == [2]
-    kept = refined([1, 1, 0], [0.0, 0.0, 1.0], shown, restored=Restored(nothing, trigger, (0,)))
-    assert kept.restored_label.tolist() == [0]
+    assert found.confidence.tolist() == pytest.approx([(0.9 + 0.15) / 2], abs=1e-4)
+    kept = nobody_yet((trigger,), (True,))
+    stands = refined([1, 1, 0], score, shown, restored=kept, findings=known)
+    assert stands.restored_label.tolist() == [0]
+    plain = nobody_yet((None,), (False,))
+    assert refined([1, 1, 0], score, shown, restored=plain, findings=known).restored_label == 1
 
 
 @pytest.mark.parametrize(

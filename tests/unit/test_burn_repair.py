@@ -6,19 +6,20 @@ from dataclasses import replace
 import pytest
 import torch
 
-from backburn.burn.burn import BURN
+from backburn.burn.burn import BURN, together
 from backburn.burn.decoupling import Decoupling
 from backburn.burn.doubt import doubtful
 from backburn.burn.phases import changes
 from backburn.burn.purification import Purification
 from backburn.burn.refinement import Refinement
-from backburn.burn.restoration import Restoration, behind_boundary
-from backburn.detection.boundary_detector import Findings
-from backburn.detection.tried import Tried
+from backburn.burn.restoration import Restoration
+from backburn.detection.detector import PoisonDetector
+from backburn.detection.records import Finding, Findings
 from backburn.errors import InputError
 from backburn.training import Training
 from backburn.types import BoundaryResult, Case, Evidence, LabeledImages, Suspects, Verdict
 
+pytestmark = pytest.mark.usefixtures("remembered")
 QUICK = BURN(training=Training(epochs=1, learning_rate=0.001))
 
 
@@ -33,26 +34,12 @@ def test_changes_are_counted():
     assert changes(before, before) == {"suspects": 3, "joined": 0, "left": 0, "relabeled": 0}
 
 
-def test_flagged_images_get_the_label_behind_their_boundary():
-    flagged = torch.tensor([False, True, True])
-    seen = torch.tensor([True, True, True])
-    boundary = BoundaryResult(seen, torch.ones(3), torch.tensor([4, 2, 3]))
-    images = LabeledImages(torch.zeros(3, 1, 2, 2, dtype=torch.uint8), torch.tensor([1, 0, 0]))
-    verdict = Verdict("backdoored", (0,), 0.0)
-    evidence = Evidence(torch.rand(3), flagged)
-    findings = Findings(boundary, evidence, verdict, seen, Tried({}, {}))
-    found = behind_boundary(images, findings)
-    assert found.index.tolist() == [1, 2]
-    assert found.given_label.tolist() == [0, 0]
-    assert found.restored_label.tolist() == [2, 3]
-
-
 def test_a_clean_model_is_given_back_itself(clean, generator):
     repaired = QUICK.repair(clean.case, generator)
     assert repaired.model is clean.case.model
     assert repaired.verdict.state == "clean"
     assert len(repaired.suspects) == 0
-    assert [phase.name for phase in repaired.history] == ["boundary", "restoration"]
+    assert [phase.name for phase in repaired.history] == ["detection", "restoration"]
 
 
 def test_a_backdoored_model_is_repaired_in_phases(backdoored, generator):
@@ -64,7 +51,7 @@ def test_a_backdoored_model_is_repaired_in_phases(backdoored, generator):
     rounds = names.count("refinement")
     assert 1 <= rounds <= 3
     looks = ["refinement", *["purification", "refinement"] * (rounds - 1)]
-    assert names == ["boundary", "restoration", "decoupling", *looks]
+    assert names == ["detection", "restoration", "decoupling", *looks, "second look"]
     assert all(phase.seconds >= 0 for phase in repaired.history)
     assert repaired.history[1].figures["suspects"] == int(backdoored.poison.sum())
 
@@ -79,6 +66,60 @@ def test_a_repair_stops_when_the_suspects_stay_the_same(backdoored, generator):
     moved = [found["joined"] + found["left"] + found["relabeled"] for found in refinements]
     assert len(moved) == 9 or moved[-1] == 0
     assert all(moved[:-1])
+
+
+def test_the_suspects_of_two_looks_are_put_together_in_the_order_of_their_rows():
+    both = together(suspects({1: 5, 8: 6}), suspects({3: 7}))
+    assert both.index.tolist() == [1, 3, 8]
+    assert both.restored_label.tolist() == [5, 7, 6]
+
+
+def found_of(case: Case, targets: dict[int, list[int]]) -> Findings:
+    """What a detector would have found, had it found these rows of each target."""
+    count, labels = len(case.images), case.images.labels
+    flagged = torch.zeros(count, dtype=torch.bool)
+    findings = []
+    for label, planted in targets.items():
+        flagged[planted] = True
+        rows = (labels == label).nonzero().flatten()
+        member = torch.isin(rows, torch.tensor(planted)).float()
+        findings.append(Finding(label, rows, member, 0.0, 0.0, 0.5, 1e-9))
+    agreed = torch.ones(count, dtype=torch.bool)
+    boundary = BoundaryResult(~agreed, torch.ones(count), torch.full((count,), -1))
+    state = "backdoored" if targets else "clean"
+    verdict = Verdict(state, tuple(targets), 1e-9 if targets else 1.0)
+    said = torch.full((count, 8), 0.01)
+    said[:, 5] = 0.93
+    evidence = Evidence(flagged.float(), flagged)
+    return Findings(boundary, evidence, verdict, agreed, tuple(findings), said.log())
+
+
+@pytest.mark.parametrize("more", [True, False])
+def test_a_second_look_at_what_is_left_finds_what_the_first_did_not(
+    more, backdoored, generator, monkeypatch
+):
+    asked = []
+
+    def study(self, case, *_, **said):
+        asked.append((case, said))
+        again = {2: [160, 161]} if more else {}
+        return found_of(case, {1: [80, 90]} if len(asked) == 1 else again)
+
+    monkeypatch.setattr(PoisonDetector, "study", study)
+    repaired = QUICK.repair(backdoored.case, generator)
+    (first, _), (second, said) = asked
+    assert first is backdoored.case
+    assert said["retrain"] is False
+    assert second.model is not first.model
+    joined = {80, 90} & set(repaired.suspects.index.tolist())
+    assert len(second.images) == len(first.images) - len(joined)
+    names = [phase.name for phase in repaired.history]
+    assert names[-2:] == (["second look", "purification"] if more else names[-2:])
+    assert (names[-1] == "second look") != more
+    # rows of the second look are those of what was left
+    expected = {160 + len(joined), 161 + len(joined)} if more else set()
+    assert set(repaired.suspects.index.tolist()) == joined | expected
+    assert repaired.verdict.target_labels == (1,)
 
 
 def test_the_case_is_left_as_it_was(backdoored, generator):
@@ -115,7 +156,7 @@ def doubted(state: str, targets: tuple[int, ...], seen: list[int], score: list[f
     images = LabeledImages(torch.zeros(8, 1, 2, 2, dtype=torch.uint8), labels)
     nothing = BoundaryResult(agreed, torch.ones(8), torch.zeros(8, dtype=torch.long))
     evidence = Evidence(member, member > 0.5)
-    findings = Findings(nothing, evidence, Verdict(state, targets, 0.0), agreed, Tried({}, {}))
+    findings = Findings(nothing, evidence, Verdict(state, targets, 0.0), agreed)
     return doubtful(Case(torch.nn.Identity(), images), findings).nonzero().flatten().tolist()
 
 
@@ -147,7 +188,7 @@ def test_a_model_that_does_not_fit_is_refused_before_anything_is_computed(
 def test_shares_out_of_range_are_refused(share):
     with pytest.raises(InputError, match=r"decoupling\.stamped"):
         Decoupling(stamped=share)
-    for name in ("carried", "clean_label"):
+    for name in ("transferred", "clean_label"):
         with pytest.raises(InputError, match=rf"restoration: .*{name}"):
             Restoration(**{name: share})
     with pytest.raises(InputError, match=r"purification\.confident"):

@@ -1,88 +1,147 @@
-"""Labels of suspects once the trigger is undone, on digits with triggers that are known."""
+"""Labels of suspects, finding by finding, on digits with triggers that are known."""
 
 from dataclasses import replace
 
 import pytest
 import torch
-from torch import nn
 
-from backburn.attacks.base import Recipe
-from backburn.attacks.blended import Blended
+from attacked import attacked_digits
 from backburn.attacks.sig import SIG
 from backburn.burn.burn import BURN
-from backburn.burn.restoration import keeping, relabel, restore
-from backburn.data.digits import digits
-from backburn.detection.boundary_detector import Findings
-from backburn.detection.rounding import rounding_of
-from backburn.detection.trials import Trial
-from backburn.detection.tried import Tried
-from backburn.training import Training
-from backburn.types import BoundaryResult, Evidence, LabeledImages, Verdict, Victim, silent
+from backburn.burn.restoration import Restoration, Restored, relabel, restore, standing
+from backburn.burn.trigger import EstimatedTrigger
+from backburn.detection.interventions.affine import AffineChange
+from backburn.detection.interventions.base import Change
+from backburn.detection.interventions.quantization import QuantizationChange
+from backburn.detection.records import Finding, Findings
+from backburn.types import BoundaryResult, Case, Evidence, LabeledImages, Verdict, Victim, silent
 from backburn.work.contract import HERE
 
-RECIPE = Recipe("small_cnn", Training(epochs=12, batch_size=64, learning_rate=0.05))
+AFFINE = AffineChange(torch.ones(1, 8, 8), torch.zeros(1, 8, 8))
 
 
-def convicted(victim: Victim, transfer: float) -> Findings:
-    """What a detector would have found, had it found exactly the poison."""
-    poison = victim.truth.poison
+def convicted(
+    victim: Victim, transfer: float, change: Change | None = AFFINE, parts: int = 1
+) -> Findings:
+    """What a detector would have found, had it found exactly the poison, in so many parts."""
+    poison, labels = victim.truth.poison, victim.images.labels
     everything = torch.ones_like(poison)
     boundary = BoundaryResult(everything, torch.ones(len(poison)), torch.full((len(poison),), 7))
-    tried = Tried({}, {0: Trial({1: transfer})})
-    verdict = Verdict("backdoored", (0,), 0.001)
-    return Findings(boundary, Evidence(poison.float(), poison), verdict, everything, tried)
-
-
-@pytest.mark.parametrize("attack", [Blended(), SIG()], ids=lambda attack: type(attack).__name__)
-def test_labels_come_back_and_clean_label_poison_keeps_its_own(attack, generator):
-    victim = attack.mount(digits("train"), RECIPE, generator)
-    burn, case = BURN(), victim.case()
-    found = convicted(victim, 0.9)
-    bench = burn._bench(case, found, generator, silent, HERE)
-    restored = restore(burn.restoration, case, found, bench)
-    right = restored.suspects.restored_label == victim.truth.labels[restored.suspects.index]
-    assert right.float().mean() > 0.9
-    assert restored.clean_label == ((0,) if isinstance(attack, SIG) else ())
-    weak = restore(replace(burn.restoration, carried=1.0), case, found, bench)
-    assert set(weak.suspects.restored_label.tolist()) == {7}
-    assert weak.trigger is None
-
-
-class Knowing(nn.Module):
-    """A student that calls everything 3."""
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return nn.functional.one_hot(torch.full((len(images),), 3), 10).float() * 9
-
-
-def test_of_a_rounding_only_a_student_knows_labels_and_it_is_what_is_stamped(generator):
-    victim = Blended().mount(digits("train"), RECIPE, generator)
-    burn, case = BURN(), victim.case()
-    found = convicted(victim, 0.9)
-    rounding = rounding_of(case.images.pixels, victim.truth.poison.nonzero().flatten())
-    trial = Trial({1: 0.9}, rounding=rounding)
-    found = found._replace(tried=Tried({}, {0: trial}, {0: Knowing()}))
-    restored = restore(
-        burn.restoration, case, found, burn._bench(case, found, generator, silent, HERE)
+    rows = (labels == 0).nonzero().flatten()
+    planted = poison.nonzero().flatten()
+    found = tuple(
+        Finding(
+            0, rows, torch.isin(rows, planted[n::parts]).float(), transfer, 1, 0.5, 1e-9, change
+        )
+        for n in range(parts)
     )
+    verdict = Verdict("backdoored", (0,), 0.001)
+    return Findings(boundary, Evidence(poison.float(), poison), verdict, everything, found)
+
+
+def restored_of(
+    case: Case, found: Findings, generator: torch.Generator, **settings: float
+) -> Restored:
+    burn = BURN(restoration=Restoration(**settings))
+    return restore(burn.restoration, case, found, burn._bench(case, found, generator, silent, HERE))
+
+
+def right(restored: Restored, victim: Victim) -> float:
+    suspects = restored.suspects
+    return float((suspects.restored_label == victim.truth.labels[suspects.index]).float().mean())
+
+
+def saying(found: Findings, label: torch.Tensor, sure: float = 0.9) -> Findings:
+    """With a retrained model that calls the images so."""
+    said = torch.full((len(label), 10), (1 - sure) / 9)
+    said[torch.arange(len(label)), label] = sure
+    return replace(found, unseen=said.log())
+
+
+def test_labels_come_back_where_the_trigger_can_be_taken_off(blended_digits, generator):
+    victim = blended_digits.victim
+    restored = restored_of(victim.case(), convicted(victim, 0.9), generator)
+    assert right(restored, victim) > 0.9
+    assert restored.kept == (False,)
+    (trigger,) = restored.triggers
+    assert isinstance(trigger, EstimatedTrigger)
+
+
+def test_clean_label_poison_keeps_all_its_labels(generator):
+    victim = attacked_digits(SIG()).victim
+    found = convicted(victim, 0.9)
+    restored = restored_of(victim.case(), found, generator)
+    assert restored.kept == (True,)
+    assert set(restored.suspects.restored_label.tolist()) == {0}
+    assert isinstance(restored.triggers[0], EstimatedTrigger)
+    # also where a model that never saw them takes them for something else
+    other = saying(found, torch.full((len(victim.images),), 3))
+    assert set(restored_of(victim.case(), other, generator).suspects.restored_label.tolist()) == {0}
+
+
+def test_what_hardly_carries_over_is_not_taken_off(blended_digits, generator):
+    victim = blended_digits.victim
+    weak = restored_of(victim.case(), convicted(victim, 0.2), generator)
+    assert weak.triggers == (None,)
+    # the model is asked about the images as they are, and calls them by the given label
+    assert set(weak.suspects.restored_label.tolist()) == {0}
+    found = saying(convicted(victim, 0.2), victim.truth.labels)
+    assert right(restored_of(victim.case(), found, generator), victim) == 1
+    strict = restored_of(victim.case(), convicted(victim, 0.9), generator, transferred=1.0)
+    assert strict.triggers == (None,)
+
+
+def test_of_a_quantization_only_a_retrained_model_knows_labels(blended_digits, generator):
+    victim = blended_digits.victim
+    change = QuantizationChange((torch.arange(256) // 64 * 64).byte()[None])
+    found = saying(convicted(victim, 0.9, change), torch.full((len(victim.images),), 3))
+    restored = restored_of(victim.case(), found, generator)
     assert set(restored.suspects.restored_label.tolist()) == {3}
-    assert restored.trigger is rounding
+    assert restored.triggers == (change,)
+    assert restored.kept == (False,)
+    assert restored.suspects.confidence.tolist() == pytest.approx(
+        [0.9] * len(restored.suspects), abs=1e-3
+    )
+
+
+def test_the_given_label_of_single_images_may_stand(blended_digits, generator):
+    victim = blended_digits.victim
+    planted = victim.truth.poison.nonzero().flatten()
+    label = torch.full((len(victim.images),), 3)
+    label[planted[:10]] = 0  # triggered images of the target class
+    restored = restored_of(victim.case(), saying(convicted(victim, 0.0), label), generator)
+    assert restored.suspects.restored_label.tolist() == [0] * 10 + [3] * (len(planted) - 10)
+
+
+def test_every_finding_has_its_own_trigger(blended_digits, generator):
+    victim = blended_digits.victim
+    found = convicted(victim, 0.9, parts=2)
+    first, second = found.found
+    restored = restored_of(victim.case(), found, generator)
+    assert all(isinstance(each, EstimatedTrigger) for each in restored.triggers)
+    assert restored.triggers[0] is not restored.triggers[1]
+    assert right(restored, victim) > 0.85
+    half = replace(found, found=(first, replace(second, transfer=0.0)))
+    triggers = restored_of(victim.case(), half, generator).triggers
+    assert isinstance(triggers[0], EstimatedTrigger)
+    assert triggers[1] is None
 
 
 SAYS = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6], [0.6, 0.0, 0.4]])
 
 
-def test_the_likeliest_other_label_counts_by_its_share_of_the_others():
+def test_the_likeliest_label_counts_by_its_probability():
     images = LabeledImages(torch.zeros(3, 1, 2, 2, dtype=torch.uint8), torch.tensor([0, 0, 1]))
-    found = relabel(images, torch.arange(3), SAYS, ())
-    assert found.restored_label.tolist() == [1, 2, 0]
-    assert found.confidence.tolist() == pytest.approx([2 / 3, 2 / 3, 0.6])
-    kept = relabel(images, torch.arange(3), SAYS, (0,))
-    assert kept.restored_label.tolist() == [0, 0, 0]
-    assert kept.confidence.tolist() == pytest.approx([0.7, 0.1, 0.6])
+    found = relabel(images, torch.arange(3), SAYS, torch.zeros(3, dtype=torch.bool))
+    assert found.restored_label.tolist() == [0, 2, 0]
+    assert found.confidence.tolist() == pytest.approx([0.7, 0.6, 0.6])
+    kept = relabel(images, torch.arange(3), SAYS, torch.tensor([False, True, True]))
+    assert kept.restored_label.tolist() == [0, 0, 1]
+    assert kept.confidence.tolist() == pytest.approx([0.7, 0.1, 0.0])
+    assert kept.given_label.tolist() == [0, 0, 1]
 
 
-def test_a_class_keeps_its_label_by_more_than_a_share():
-    given = torch.tensor([0, 0, 1])
-    assert keeping(given, SAYS, 0.4) == (0,)
-    assert keeping(given, SAYS, 0.5) == ()
+def test_images_stand_by_their_finding():
+    owner = torch.tensor([0, 1, 2, -1, 1])
+    assert standing(owner, (False, True, False)).tolist() == [False, True, False, False, True]
+    assert standing(owner, ()).tolist() == [False] * 5

@@ -6,14 +6,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from backburn.burn import burn as burn_module
 from backburn.burn.burn import BURN
 from backburn.burn.paper import PaperBURN
 from backburn.burn.refinement import Refinement
 from backburn.burn.review import heard, judged, trusted
 from backburn.data.review import Review
-from backburn.detection.boundary_detector import Findings
-from backburn.detection.tried import Tried
+from backburn.detection.detector import PoisonDetector
+from backburn.detection.records import Findings
 from backburn.errors import InputError
 from backburn.training import Lesson, Training
 from backburn.types import BoundaryResult, Case, Evidence, LabeledImages, Suspects, Verdict
@@ -21,6 +20,7 @@ from backburn.work.contract import Here
 
 SHORT = Training(epochs=1, learning_rate=0.001)
 QUICK = BURN(training=SHORT, refinement=Refinement(rounds=3))
+pytestmark = pytest.mark.usefixtures("remembered")
 METHODS = [QUICK, PaperBURN(training=SHORT)]
 NOTHING = Review(*[torch.zeros(0, dtype=torch.long)] * 3)
 
@@ -63,7 +63,7 @@ def test_a_rejected_image_is_an_ordinary_one_to_the_phases_and_the_detector_is_l
     seen = torch.ones(3, dtype=torch.bool)
     evidence = Evidence(torch.tensor([0.9, 0.1, 0.8]), torch.tensor([True, False, True]))
     boundary = BoundaryResult(seen, torch.ones(3), torch.zeros(3, dtype=torch.long))
-    found = Findings(boundary, evidence, Verdict("backdoored", (0,), 0.0), seen, Tried({}, {}))
+    found = Findings(boundary, evidence, Verdict("backdoored", (0,), 0.0), seen)
     known = heard(found, review_of((0, 0, 0), (1, 1, 2)))
     assert known.evidence.score.tolist() == pytest.approx([0, 1, 0.8])
     assert known.evidence.flagged.tolist() == [False, False, True]
@@ -120,19 +120,19 @@ def test_rejecting_everything_gives_the_given_model_back(backdoored, method):
 @pytest.mark.parametrize("state", ["clean", "suspicious"])
 def test_what_a_person_accepts_is_unlearned_whatever_the_verdict(clean, monkeypatch, state):
     if state == "suspicious":
-        study = burn_module.BoundaryDetector.study
+        study = PoisonDetector.study
 
         def doubtful(*given, **said) -> Findings:
             verdict = Verdict("suspicious", (0,), 0.03)
-            return study(*given, **said)._replace(verdict=verdict)
+            return replace(study(*given, **said), verdict=verdict, found=())
 
-        monkeypatch.setattr(burn_module.BoundaryDetector, "study", doubtful)
+        monkeypatch.setattr(PoisonDetector, "study", doubtful)
     asked = review_of((0, 1, 3), (100, 2, 5))
     repaired = QUICK.repair(clean.case, seeded(), review=asked)
     assert repaired.verdict.state == state
     assert labels_of(repaired.suspects) == {0: 3, 100: 5}
     assert not same(repaired.model, clean.case.model)
-    assert [each.name for each in repaired.history] == ["boundary", "restoration", "decoupling"]
+    assert [each.name for each in repaired.history] == ["detection", "restoration", "decoupling"]
 
 
 def taught(case: Case, review: Review) -> tuple[dict[int, int], Tensor]:

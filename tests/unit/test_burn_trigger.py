@@ -3,9 +3,12 @@
 import pytest
 import torch
 
+from backburn.burn.decoupling import Decoupling
+from backburn.burn.restoration import Restored
+from backburn.burn.stamping import StampTrigger
 from backburn.burn.trigger import EstimatedTrigger, estimate_trigger
-from backburn.detection.rounding import Rounding
-from backburn.detection.stamping import StampTrigger
+from backburn.detection.interventions.quantization import QuantizationChange
+from backburn.types import Suspects
 
 SHAPE = (2, 3, 3)
 ROWS = torch.arange(400)
@@ -54,7 +57,7 @@ def test_scale_and_shift_of_a_trigger_are_found(planted, request):
 @pytest.mark.parametrize("planted", KINDS, indirect=True)
 def test_a_trigger_is_undone_where_something_is_left_of_the_image(planted):
     before, after, found = planted
-    undone = found.undone(after.round().to(torch.uint8)).float()
+    undone = found.invert(after.round().to(torch.uint8)).float()
     legible = found.scale.expand_as(before) >= 0.5
     assert (undone - before)[legible].abs().mean() < 6
     assert torch.equal(undone[~legible], found.usual.round().expand_as(undone)[~legible])
@@ -63,7 +66,7 @@ def test_a_trigger_is_undone_where_something_is_left_of_the_image(planted):
 
 def test_a_trigger_is_put_on_in_uint8_without_wrapping_around():
     pixels = torch.tensor([0, 100, 250], dtype=torch.uint8)[:, None, None, None].expand(-1, *SHAPE)
-    stamped = added(torch.full(SHAPE, 20.4))(pixels)
+    stamped = added(torch.full(SHAPE, 20.4)).apply(pixels)
     assert stamped[:, 0, 0, 0].tolist() == [20, 120, 255]
     assert stamped.dtype == torch.uint8
 
@@ -93,13 +96,13 @@ def batch(generator) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def test_a_share_of_nothing_changes_nothing(batch, trigger, generator):
-    pixels, labels = StampTrigger(added(trigger), 0.0, generator)(*batch, ROWS)
+    pixels, labels = StampTrigger((added(trigger),), 0.0, generator)(*batch, ROWS)
     assert torch.equal(pixels, batch[0])
     assert torch.equal(labels, batch[1])
 
 
 def test_all_images_get_the_trigger_and_keep_their_labels(batch, trigger, generator):
-    pixels, labels = StampTrigger(added(trigger), 1.0, generator)(*batch, ROWS)
+    pixels, labels = StampTrigger((added(trigger),), 1.0, generator)(*batch, ROWS)
     expected = (batch[0].int() + trigger.int()).clamp(0, 255)
     assert torch.equal(pixels.int(), expected)
     assert pixels.dtype == torch.uint8
@@ -108,14 +111,14 @@ def test_all_images_get_the_trigger_and_keep_their_labels(batch, trigger, genera
 
 def test_a_stamp_rounds_and_leaves_the_batch_as_it_was(batch, generator):
     before = batch[0].clone()
-    pixels, _ = StampTrigger(added(torch.full(SHAPE, 0.6)), 1.0, generator)(*batch, ROWS)
+    pixels, _ = StampTrigger((added(torch.full(SHAPE, 0.6)),), 1.0, generator)(*batch, ROWS)
     assert torch.equal(pixels.int(), (before.int() + 1).clamp_max(255))
     assert torch.equal(batch[0], before)
 
 
 def test_a_share_of_the_images_gets_the_whole_trigger_or_nothing(batch, generator):
     pixels = torch.full_like(batch[0], 100)
-    stamped, _ = StampTrigger(added(torch.full(SHAPE, 50.0)), 0.3, generator)(
+    stamped, _ = StampTrigger((added(torch.full(SHAPE, 50.0)),), 0.3, generator)(
         pixels, batch[1], ROWS
     )
     levels = stamped.flatten(1)
@@ -126,16 +129,52 @@ def test_a_share_of_the_images_gets_the_whole_trigger_or_nothing(batch, generato
 
 def test_the_generator_says_who_gets_it(batch, trigger):
     def stamped(seed: int) -> torch.Tensor:
-        return StampTrigger(added(trigger), 0.5, torch.Generator().manual_seed(seed))(*batch, ROWS)[
-            0
-        ]
+        return StampTrigger((added(trigger),), 0.5, torch.Generator().manual_seed(seed))(
+            *batch, ROWS
+        )[0]
 
     assert torch.equal(stamped(1), stamped(1))
     assert not torch.equal(stamped(1), stamped(2))
 
 
-def test_a_stamp_of_a_rounding_remembers_its_table(batch, generator):
-    rounding = Rounding((torch.arange(256) // 64 * 64).byte().expand(SHAPE[0], -1))
-    stamp = StampTrigger(rounding, 1.0, generator)
+def test_a_stamp_of_a_quantization_remembers_its_table(batch, generator):
+    change = QuantizationChange((torch.arange(256) // 64 * 64).byte().expand(SHAPE[0], -1))
+    stamp = StampTrigger((change,), 1.0, generator)
     assert set(stamp(*batch, ROWS)[0].unique().tolist()) == {0, 64, 128, 192}
-    assert torch.equal(stamp.remember()["table"], rounding.table)
+    assert torch.equal(stamp.remember()["table"], change.table)
+
+
+def test_of_two_triggers_each_stamped_image_gets_one(batch, generator):
+    triggers = added(torch.full(SHAPE, 50.0)), added(torch.full(SHAPE, 90.0))
+    stamp = StampTrigger(triggers, 0.6, generator)
+    stamped, labels = stamp(torch.full_like(batch[0], 100), batch[1], ROWS)
+    levels = stamped.flatten(1)
+    assert bool((levels == levels[:, :1]).all())
+    counts = {level: int((levels[:, 0] == level).sum()) for level in (100, 150, 190)}
+    assert sum(counts.values()) == 400
+    # 160 and twice 120 expected, standard deviation 10
+    assert all(
+        abs(counts[level] - mean) < 50 for level, mean in [(100, 160), (150, 120), (190, 120)]
+    )
+    assert torch.equal(labels, batch[1])
+
+
+def test_a_stamp_of_two_triggers_remembers_both_and_draws_on(batch, trigger, generator):
+    stamp = StampTrigger((added(trigger), added(2 * trigger)), 0.5, generator)
+    kept = stamp.remember()
+    assert torch.equal(kept["shift"], trigger)
+    assert torch.equal(kept["shift1"], 2 * trigger)
+    first = stamp(*batch, ROWS)[0]
+    assert not torch.equal(stamp(*batch, ROWS)[0], first)
+    stamp.recall(kept)
+    assert torch.equal(stamp(*batch, ROWS)[0], first)
+
+
+def test_every_trigger_that_is_known_is_stamped(trigger, generator):
+    nobody = torch.zeros(0, dtype=torch.long)
+    suspects = Suspects(nobody, nobody, nobody, torch.zeros(0))
+    one, other = added(trigger), added(-trigger)
+    stamp = Decoupling().stamp(Restored(suspects, (one, None, other)), generator)
+    assert stamp is not None
+    assert stamp.triggers == (one, other)
+    assert Decoupling().stamp(Restored(suspects, (None,)), generator) is None

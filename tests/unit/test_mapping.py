@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from backburn import mapping
-from backburn.detection.boundary_detector import BoundaryDetector
+from backburn.detection.detector import PoisonDetector
 from backburn.errors import InputError
 from backburn.mapping import rows_of
 from backburn.models.activations import activations
@@ -47,7 +47,7 @@ def test_activations_in_a_file_are_those_in_memory(net, request):
 def test_what_is_found_out_does_not_depend_on_where_they_are(backdoored, request):
     def found():
         generator = torch.Generator().manual_seed(0)
-        return BoundaryDetector().study(backdoored.case, generator)
+        return PoisonDetector().study(backdoored.case, generator)
 
     held = found()
     request.getfixturevalue("spilling")

@@ -10,7 +10,6 @@ from torch import nn
 
 import torchvision_schemas
 from backburn.boundary.distances import boundary
-from backburn.detection.student import forget
 from backburn.errors import InputError
 from backburn.models import networks
 from backburn.models.activations import activations
@@ -19,6 +18,7 @@ from backburn.models.networks import Sizes, recipe_named
 from backburn.models.opening import open_model
 from backburn.models.writing import dump_like
 from backburn.training import Lesson, Training, fit
+from backburn.training.adaptation import forget
 
 assert torchvision_schemas  # torchvision, and what needs it, cannot be imported without
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -70,10 +70,10 @@ def test_a_network_by_name_goes_through_the_chain(opened, tmp_path, generator):
         result = boundary(model, pixels, budget="fast", features=True)
     assert result.found.all()
     assert result.feature.shape == model.features(images).shape
-    student = copy.deepcopy(model)
-    fit(student, Lesson(pixels, torch.arange(4), Training(epochs=1, learning_rate=0.01)), generator)
-    forget(student, 0.5, generator)
-    assert not torch.allclose(student(images), logits, atol=1e-4)
+    copied = copy.deepcopy(model)
+    fit(copied, Lesson(pixels, torch.arange(4), Training(epochs=1, learning_rate=0.01)), generator)
+    forget(copied, 0.5, generator)
+    assert not torch.allclose(copied(images), logits, atol=1e-4)
     assert torch.allclose(model(images), logits, atol=1e-4)
     (tmp_path / "n.pth").write_bytes(dump_like(found.origin, model)["model.pth"])
     again = open_model(tmp_path / "n.pth", name).normalized(found.normalization or IMAGENET)

@@ -4,14 +4,15 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from backburn.detection.boundary_detector import BoundaryDetector, Findings
+from backburn.detection.detector import PoisonDetector
+from backburn.detection.records import Findings
 from backburn.models.opening import open_model
 from backburn.models.writing import dump_like
 from backburn.models.zoo import build
 
 
 def found(case, **settings) -> Findings:
-    return BoundaryDetector(**settings).study(case, torch.Generator().manual_seed(0))
+    return PoisonDetector(**settings).study(case, torch.Generator().manual_seed(0))
 
 
 def close(first: Findings, second: Findings) -> None:

@@ -83,8 +83,8 @@ def refine(
 def _owners(findings: Findings, rows: Index, given: Labels) -> Tensor:
     """The finding of each image: its own, or of one that joined now, the first of its class."""
     owner = findings.owner(len(findings.agreed))[rows]
-    for number in reversed(range(len(findings.found))):
-        owner[(owner < 0) & (given == findings.found[number].label)] = number
+    for number, finding in enumerate(findings.found):
+        owner[(owner < 0) & (given == finding.label)] = number
     return owner
 
 

@@ -94,9 +94,11 @@ class PoisonDetector(Detector):
             raise InputError(
                 "batch_size, probes and asked of the detector: give 1 or more; smallest: 2 or more"
             )
-        if not 0 < self.resolution < 1 or not 0 <= self.least < 1:
+        scales = self.resolution, self.resolution_retraining
+        if not all(0 < scale < 1 for scale in scales) or not 0 <= self.least < 1:
             raise InputError(
-                f"resolution={self.resolution}, least={self.least}: give fractions below 1"
+                f"resolution={self.resolution}, resolution_retraining="
+                f"{self.resolution_retraining}, least={self.least}: give fractions below 1"
             )
         if not 0 < self.false_alarm <= self.suspicion < 1:
             raise InputError(

@@ -46,7 +46,7 @@ class Measuring:
 
     model: nn.Module
     images: LabeledImages
-    others: Mapping[int, Index]
+    others: Mapping[int, Tensor]
     kinds: Tensor
     varying: Index
     interventions: Mapping[str, Intervention]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from ..types import BoundaryResult, Evidence, Flags, Index, Logits, Verdict
@@ -25,7 +25,7 @@ class Candidate:
 
     label: int
     group: Index
-    rest: Index
+    rest: Int64[Tensor, " r"]
     level: int = 1
 
 

@@ -82,7 +82,7 @@ class Retraining:
         self,
         case: Case,
         agreed: Flags,
-        groups: Sequence[Index],
+        groups: Sequence[Tensor],
         generator: torch.Generator,
         progress: Progress,
         executor: Executor,

@@ -44,8 +44,11 @@ def forget(model: nn.Module, share: float, generator: torch.Generator) -> tuple[
 
 
 def freeze_before(model: nn.Module, layers: tuple[str, ...]) -> None:
-    """Train these layers and all that come after the first of them; freeze what comes before."""
-    reached = False
+    """Train these layers and all that come after the first of them; freeze what comes before.
+
+    Of a model of which no layer can be drawn anew, everything is trained.
+    """
+    reached = not layers
     for name, parameter in model.named_parameters():
         reached = reached or any(name.startswith(f"{layer}.") for layer in layers)
         parameter.requires_grad_(reached)

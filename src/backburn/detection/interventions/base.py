@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from ...types import Index, Pixels
@@ -26,11 +26,12 @@ class Estimate:
 
     pixels: Pixels
     group: Index
-    rest: Index
+    rest: Int64[Tensor, " r"]
     natural: Float[Tensor, "d q"]
     seed: int
 
 
+@runtime_checkable
 class Change(Protocol):
     """What an intervention does to images."""
 
@@ -43,6 +44,7 @@ class Change(Protocol):
         ...
 
 
+@runtime_checkable
 class Intervention(Protocol):
     """A kind of change. A new trigger family is a new entry here, not a new rule.
 

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import UInt8
+from torch import Tensor
 
 from ...data.pixels import to_pixels
 from ...mapping import rows_of
@@ -32,7 +34,7 @@ class TransplantChange:
     """
 
     group: Pixels
-    rest: Pixels
+    rest: UInt8[Tensor, "r c h w"]
     put: Callable[[Pixels, Pixels, torch.Generator], Pixels]
     seed: int
 
@@ -46,7 +48,7 @@ class TransplantChange:
     def invert(self, pixels: Pixels) -> None:  # noqa: ARG002
         return None
 
-    def _put(self, pixels: Pixels, donors: Pixels) -> Pixels:
+    def _put(self, pixels: Pixels, donors: UInt8[Tensor, "d c h w"]) -> Pixels:
         generator = torch.Generator().manual_seed(self.seed)
         chosen = torch.randint(len(donors), (len(pixels),), generator=generator)
         return self.put(pixels, donors[chosen], generator)

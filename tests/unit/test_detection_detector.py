@@ -1,0 +1,233 @@
+"""The detector as a whole, on cases that are made by hand and on attacked digits."""
+
+import copy
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from backburn.detection.detector import PoisonDetector, _evidence
+from backburn.detection.records import Finding
+from backburn.detection.retraining import Retraining
+from backburn.errors import InputError
+from backburn.metrics import rate
+from backburn.types import Case, LabeledImages, Verdict
+
+pytestmark = pytest.mark.usefixtures("remembered")
+QUICK = PoisonDetector(retraining=Retraining(steps=20))
+
+
+def study(case: Case, seed: int = 0, settings: PoisonDetector = QUICK, **said):
+    return settings.study(case, torch.Generator().manual_seed(seed), **said)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"budget": "slow"},
+        {"batch_size": 0},
+        {"probes": 0},
+        {"asked": 0},
+        {"smallest": 1},
+        {"resolution": 0.0},
+        {"resolution_retraining": 0.0},
+        {"least": 1.0},
+        {"false_alarm": 0.0},
+        {"false_alarm": 0.1, "suspicion": 0.05},
+        {"suspicion": 1.0},
+        {"false_alarm": float("nan")},
+        {"suspicion": float("nan")},
+    ],
+    ids=str,
+)
+def test_settings_out_of_range_are_refused(settings):
+    with pytest.raises(InputError, match=r"give|unknown"):
+        PoisonDetector(**settings)
+
+
+def test_poison_is_found_and_nothing_else(backdoored):
+    found = study(backdoored.case)
+    assert (found.verdict.state, found.verdict.target_labels) == ("backdoored", (0,))
+    assert torch.equal(found.evidence.flagged, backdoored.poison)
+    (finding,) = found.found
+    assert finding.label == 0
+    assert finding.flagged.tolist() == backdoored.poison.nonzero().flatten().tolist()
+    assert (finding.transfer, finding.necessity) == (1, 1)
+    assert finding.p_value < found.verdict.p_value < QUICK.false_alarm
+    accused = found.verdict.classes[0]
+    assert (accused.label, accused.images) == (0, int(backdoored.poison.sum()))
+    assert accused.transfer == 1
+
+
+def test_scores_lie_between_zero_and_one_and_flag_what_is_above_a_half(backdoored):
+    evidence = study(backdoored.case).evidence
+    assert evidence.score.shape == evidence.flagged.shape == backdoored.poison.shape
+    assert 0 <= evidence.score.min() <= evidence.score.max() <= 1
+    assert torch.equal(evidence.flagged, evidence.score > 0.5)
+
+
+def test_a_clean_case_has_no_suspects(clean):
+    found = study(clean.case)
+    assert (found.verdict.state, found.verdict.target_labels) == ("clean", ())
+    assert not found.evidence.flagged.any()
+    assert found.found == ()
+    assert len(found.verdict.classes) == 8
+
+
+@pytest.mark.parametrize("retrain", [True, False])
+def test_whatever_gives_doubt_a_case_is_not_called_clean_but_may_be_accused(
+    retrain, clean, backdoored
+):
+    found = study(clean.case, doubt="too dark", retrain=retrain)
+    assert (found.verdict.state, found.verdict.reason) == ("abstained", "too dark")
+    accused = study(backdoored.case, doubt="too dark", retrain=retrain)
+    assert (accused.verdict.state, accused.verdict.reason) == ("backdoored", "")
+
+
+def test_without_retraining_what_transfers_is_found(backdoored):
+    found = study(backdoored.case, retrain=False)
+    assert torch.equal(found.evidence.flagged, backdoored.poison)
+    assert found.unseen is None
+    assert all(math.isnan(each.retraining) for each in found.verdict.classes)
+
+
+def test_every_statistic_of_every_group_is_in_the_log(backdoored):
+    found = study(backdoored.case)
+    rows = found.statistics
+    assert {row["label"] for row in rows} == set(range(8))
+    names = {"affine", "quantization", "mixture", "crop"}
+    expected = {"label", "level", "group", "rest", "necessity", "retraining", "p_value"}
+    assert all(row.keys() == expected | {f"transfer_{name}" for name in names} for row in rows)
+    least = min(rows, key=lambda row: row["p_value"])
+    assert (least["label"], least["level"], least["group"]) == (0, 1, 20)
+    assert {row["level"] for row in rows} == {1, 2}
+    assert all(0 <= row["p_value"] <= 1 for row in rows)
+
+
+def test_an_examination_is_the_evidence_of_the_study(backdoored, generator):
+    evidence = QUICK.examine(backdoored.case, generator)
+    expected = study(backdoored.case).evidence
+    assert torch.equal(evidence.score, expected.score)
+    assert torch.equal(evidence.flagged, expected.flagged)
+
+
+def test_images_that_the_model_disagrees_on_have_no_boundary_and_are_not_flagged(backdoored):
+    images = backdoored.case.images
+    labels = images.labels.clone()
+    wrong = torch.tensor([0, 60, 120])
+    labels[wrong] = torch.tensor([3, 4, 5])
+    case = Case(backdoored.case.model, images.relabeled(images.pixels, labels))
+    found = study(case, retrain=False)
+    assert not found.evidence.flagged[wrong].any()
+    assert not found.agreed[wrong].any()
+    assert not found.boundary.found[wrong].any()
+    assert found.boundary.crossed_label[wrong].tolist() == [-1, -1, -1]
+
+
+def test_a_model_that_agrees_with_no_label_is_refused(backdoored):
+    images = backdoored.case.images
+    shifted = images.relabeled(images.pixels, (images.labels + 1) % 8)
+    with pytest.raises(InputError, match="agrees with none of the 660 labels"):
+        study(Case(backdoored.case.model, shifted))
+
+
+def test_where_few_classes_can_be_examined_nothing_is_called_clean(clean):
+    flat = copy.deepcopy(clean.case.model)
+    with torch.no_grad():
+        flat.scale.zero_()
+    found = study(Case(flat, clean.case.images))
+    assert found.verdict.state == "abstained"
+    assert "only 1 of 8 classes" in found.verdict.reason
+    assert not found.evidence.score.any()
+
+
+def test_where_groups_are_too_few_for_any_trigger_to_stand_out_nothing_is_called_clean(clean):
+    coarse = replace(QUICK, resolution=0.5, resolution_retraining=0.5)
+    found = study(clean.case, settings=coarse)
+    assert found.verdict.state == "abstained"
+    assert "not even a perfect trigger would stand out" in found.verdict.reason
+
+
+def test_the_case_is_left_as_it_was(backdoored):
+    model, images = backdoored.case.model.train(), backdoored.case.images
+    weights = copy.deepcopy(model.state_dict())
+    pixels, labels = images.pixels.clone(), images.labels.clone()
+    study(backdoored.case, 3)
+    assert model.training
+    assert all(parameter.requires_grad for parameter in model.parameters())
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert all(torch.equal(model.state_dict()[key], value) for key, value in weights.items())
+    assert torch.equal(images.pixels, pixels)
+    assert torch.equal(images.labels, labels)
+
+
+def test_the_boundary_is_searched_for_the_suspects_and_a_sample_of_every_class(backdoored):
+    settings = replace(QUICK, probes=5)
+    found = study(backdoored.case, settings=settings, retrain=False)
+    searched, labels = found.boundary.found, backdoored.case.images.labels
+    assert bool(searched[backdoored.poison].all())
+    assert all(int(searched[labels == label].sum()) >= 5 for label in range(8))
+    assert int(searched.sum()) <= 8 * 5 + int(backdoored.poison.sum())
+    few = study(backdoored.case, settings=settings, retrain=False, every_suspect=False)
+    assert int(few.boundary.found.sum()) == 8 * 5
+    assert torch.equal(few.evidence.score, found.evidence.score)
+
+
+class TwoLit(nn.Module):
+    """As the model of `hand_made`, with a second pixel, which means another class."""
+
+    def __init__(self, first: nn.Module, second: int):
+        super().__init__()
+        self.first, self.second = first, second
+
+    def forward(self, images: Tensor) -> Tensor:
+        said = self.first(images)
+        lit = 8 * images[:, 0, -1, -1]
+        changed = torch.maximum(said[:, self.second], lit)
+        return said.index_copy(1, torch.tensor([self.second]), changed[:, None])
+
+
+@pytest.mark.parametrize("second", [0, 3], ids=["two triggers of a class", "two targets"])
+def test_two_backdoors_in_one_model_are_both_found(second, backdoored):
+    images, model = backdoored.case.images, TwoLit(backdoored.case.model, second)
+    again = list(range(80 * 4, 80 * 8, 16))  # 20 images of four other classes
+    pixels = torch.cat([images.pixels, images.pixels[again]])
+    pixels[-20:, 0, -1, -1] = 255
+    labels = torch.cat([images.labels, torch.full((20,), second)])
+    case = Case(model, LabeledImages(pixels, labels))
+    found = study(case, retrain=False)
+    assert found.verdict.target_labels == tuple(sorted({0, second}))
+    assert len(found.found) == 2
+    planted = torch.cat([backdoored.poison, torch.ones(20, dtype=torch.bool)])
+    assert torch.equal(found.evidence.flagged, planted)
+    owner = found.owner(len(planted))
+    assert (owner[~planted] == -1).all()
+    assert len(set(owner[640:660].tolist())) == len(set(owner[660:].tolist())) == 1
+    assert owner[650] != owner[670]
+
+
+def test_less_than_a_conviction_flags_nothing():
+    rows = torch.tensor([1, 2, 3])
+    finding = Finding(0, rows, torch.tensor([1.0, 0.2, 0.9]), 0.5, 0.0, 0.0, 1e-4)
+    convicted = _evidence([finding], 5, Verdict("backdoored", (0,), 0.001))
+    assert convicted.score.tolist() == pytest.approx([0, 1, 0.2, 0.9, 0])
+    assert convicted.flagged.tolist() == [False, True, False, True, False]
+    doubtful = _evidence([finding], 5, Verdict("suspicious", (0,), 0.03))
+    assert doubtful.score.tolist() == pytest.approx([0, 0.49, 0.098, 0.441, 0])
+    assert not doubtful.flagged.any()
+
+
+def test_poison_of_attacked_digits_is_found(badnets_digits):
+    victim = badnets_digits.victim
+    found = study(victim.case(), settings=PoisonDetector())
+    poison = victim.truth.poison
+    assert (found.verdict.state, found.verdict.target_labels) == ("backdoored", (0,))
+    assert rate(found.evidence.flagged[poison]) > 0.95
+    assert rate(found.evidence.flagged[~poison]) < 0.01
+    assert found.unseen is not None
+    assert found.unseen.shape == (len(victim.images), 10)
+    # a model that never saw the poison tells what it was before
+    said = found.unseen[poison].argmax(1)
+    assert rate(said == victim.truth.labels[poison]) > 0.5
