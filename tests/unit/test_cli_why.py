@@ -11,10 +11,10 @@ from backburn.report.words import why_accused
         (
             0.97,
             0.1,
-            "Adding the pattern shared by the suspects to images of other classes turns 97.0 %",
+            "Adding what sets the suspects apart to images of other classes turns 97.0 %",
         ),
-        (0.1, 0.86, "A model retrained without the suspects takes them for images of other"),
-        (0.97, None, "Adding the pattern"),
+        (0.05, 0.86, "A model retrained without the suspects is sure that they show other"),
+        (0.97, None, "Adding what sets the suspects apart"),
     ],
 )
 def test_the_stronger_trial_is_told(transfer, retraining, told):
