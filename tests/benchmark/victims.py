@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from backburn.attacks.folder import read_victim
-from backburn.benchmark.cell import make_victim
+from backburn.benchmark.victims import make_victim
 from backburn.benchmark.plan import planned
 from backburn.benchmark.study import load_study
 from backburn.models.inference import best_device
