@@ -109,7 +109,8 @@ def _of_all(part: Audit, rows: Index, count: int) -> Audit:
     score[rows], flagged[rows] = part.evidence.score, part.evidence.flagged
     suspects = replace(part.suspects, index=rows[part.suspects.index])
     boundary = part.boundary.scattered(rows, count)
-    return Audit(suspects, Evidence(score, flagged), part.verdict, boundary)
+    evidence = Evidence(score, flagged)
+    return replace(part, suspects=suspects, evidence=evidence, boundary=boundary)
 
 
 def repair(

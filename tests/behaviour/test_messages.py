@@ -111,7 +111,7 @@ def test_items_of_other_columns_are_told():
 
 def test_normalized_pixels_are_told_from_others():
     pixels = torch.randn(4, 3, 8, 8)
-    with pytest.raises(InputError, match="they are normalized"):
+    with pytest.raises(InputError, match="are normalized already"):
         backburn.audit(torch.nn.Flatten(), pixels, [0, 1, 0, 1])
 
 

@@ -194,13 +194,14 @@ def test_a_sample_too_small_to_tell_is_no_verdict(cli, victim):
     assert "No verdict: only 0 of 10 classes have 20 images" in done.out
 
 
-def test_a_holdout_is_taken_and_one_of_another_shape_refused(cli, victim, here):
+def test_a_holdout_is_taken_and_one_of_other_classes_refused(cli, victim, here):
     done = cli("repair", victim, "--holdout", victim / "test.parquet", "--json")
     assert done.code == 0
     assert json.loads(done.out)["after"]["asr"] <= 0.02
     wrong = cli("repair", victim, "--holdout", here / "photos")
     assert wrong.code == 2
-    assert "give a holdout like them" in wrong.err
+    assert "2 of 2 classes in" in wrong.err
+    assert "are not among the 10 known ones" in wrong.err
 
 
 def test_the_method_as_published_is_at_hand(cli, victim):

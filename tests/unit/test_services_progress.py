@@ -41,14 +41,7 @@ def test_steps_are_counted_and_their_seconds_added():
 
 def test_every_phase_of_a_step_has_words_or_a_name_that_says_it():
     phases = {phase for step in demo_steps() for phase in step.phases}
-    assert {
-        "activations",
-        "retraining",
-        "tests",
-        "boundary",
-        "decoupling",
-        "purification",
-    } <= phases
+    assert {"activations", "retraining", "tests", "boundary", "decoupling"} <= phases
     assert phases - WORDS.keys() <= {"train the victim", "retraining", "unlearning"}
 
 
@@ -90,14 +83,7 @@ def test_a_terminal_shows_the_whole_and_the_step_in_its_width(monkeypatch, width
     out = terminal(monkeypatch, width)
     with ShowProgress() as bars:
         bars.plan(planned_like())
-        for phase in (
-            "activations",
-            "retraining",
-            "boundary",
-            "decoupling",
-            "purification",
-            "test",
-        ):
+        for phase in ("activations", "retraining", "tests", "boundary", "decoupling", "test"):
             bars("" or phase, 10_000, 20_000)
             bars._bars.refresh()
         bars.finish(lambda: None)

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..report.next_steps import command_line, next_lines
-from ..report.words import ELSEWHERE, NO_POISON, per_cent, why_accused
+from ..report.words import ELSEWHERE, NO_POISON, p_words, per_cent, why_accused
 from ..services.terminal import screen
 
 if TYPE_CHECKING:  # a list of runs is shown without torch
@@ -41,7 +41,7 @@ def print_verdict(images: "LabeledImages", verdict: Mapping[str, Any]) -> None:
     colors = {"clean": "green", "suspicious": "yellow", "backdoored": "red", "abstained": "yellow"}
     color = colors[verdict["state"]]
     # the method as published has no p-value
-    chance = "" if isnan(verdict["p_value"]) else f" (p = {verdict['p_value']:.2g})"
+    chance = "" if isnan(verdict["p_value"]) else f" (p {p_words(verdict['p_value'])})"
     sentence = f"[bold {color}]{verdict['state'].upper()}[/]"
     if verdict["state"] == "clean":
         sentence += f": {NO_POISON}"

@@ -3,7 +3,6 @@
 The cards are in docs/evidence.md.
 """
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -77,18 +76,6 @@ def class_centers(features: Features, labels: Labels, wanted: Index) -> Float[Te
         rows = (labels == label).nonzero().flatten()
         out[wanted == label] = moments(features, rows).mean
     return out
-
-
-def evenness(shares: Float[Tensor, " k"]) -> float:
-    """Entropy of shares relative to that of an even spread, in [0, 1]; 0 of less than two classes.
-
-    Source: the second observation of BURN (Su et al., arXiv 2507.10491): labels of poison go back
-    to all the classes that it was made of. Entropy as in Shannon 1948.
-    """
-    if len(shares) < 2 or float(shares.sum()) <= 0:
-        return 0.0
-    part = (shares / shares.sum()).clamp_min(1e-12).double()
-    return float(-(part * part.log()).sum() / np.log(len(part)))
 
 
 def _unit(directions: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:

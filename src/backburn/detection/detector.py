@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -31,15 +31,23 @@ from .measuring import Measuring
 from .null import combined, holm, needed, p_value
 from .records import Finding, Findings, Measured
 from .retraining import Retraining
+from .samples import of_each, some
 
 GROUPS = 3
 """Splits of a class that are tested: its own, and those of either of its sides."""
 PLACEBOS, LINES = 24, 5
 """Placebo groups that are aimed at, and lines that one set of images is split along at the most."""
+ALIKE = 0.5
+"""Images join a group that its split had left out if they are half as dependent on its change."""
 VARYING = 200
 """Images of all classes that natural variation is taken from."""
-ROUNDS = 8
-"""Backdoors of one class at the most."""
+ROUNDS, MOST = 8, 64
+"""Backdoors of one class, and classes that may be targets, at the most."""
+
+UNTOLD = (
+    "the class holds two kinds of images that differ as poisoned and clean ones do, but which of "
+    "them was poisoned cannot be told. Give more of the training images"
+)
 
 
 @dataclass(frozen=True)
@@ -57,11 +65,12 @@ class PoisonDetector(Detector):
             With `asked` images a share is not known better.
         resolution_retraining: the same of the retraining test. What 40 clean models had of it was
             .04 at most (docs/method.md).
-        least: a group is flagged only if its transfer or its retraining statistic is as large.
-            What is smaller and significant all the same is no backdoor that anybody could use.
+        least: share of images; a group is flagged only if its transfer or its retraining statistic
+            is as large, and it leads the other group of its split by as much.
         retraining: how models are retrained without a group.
         budget: effort of the boundary search of suspects: `screen`, `fast`, `default` or `exact`.
-        probes: images of each class whose boundary is searched beside those of the suspects.
+        probes: images of each class whose boundary is searched beside those of the suspects; of
+            more than ten classes fewer, ten of each at the least.
         batch_size: images at a time in that search.
     Source: ours (docs/method.md). Groups in activations: Spectral signatures (Tran et al., NeurIPS
     2018), FLARE (Hou et al., arXiv 2411.19479).
@@ -148,7 +157,7 @@ class PoisonDetector(Detector):
             case.images,
             rows,
             kind,
-            varying[torch.randperm(len(varying), generator=generator)[:VARYING]],
+            some(varying, VARYING, generator),
             interventions(),
             self.asked,
             unseen,
@@ -160,7 +169,7 @@ class PoisonDetector(Detector):
         verdict = tests.verdict(found, doubt or _too_few(rows, labels))
         evidence = _evidence(found, len(labels), verdict)
         shown = evidence.flagged if every_suspect else torch.zeros_like(agreed)
-        probed = _probes(rows, self.probes, len(labels), generator)
+        probed = _probes(rows, of_each(self.probes, len(rows)), len(labels), generator)
         boundary = self._boundary(case, (shown | probed) & agreed, progress, work)
         convicted = tuple(each for each in found if each.label in verdict.convicted)
         log = tuple(tests.log)
@@ -191,7 +200,7 @@ class Tests:
         self.settings, self.measuring, self.splitter = settings, measuring, splitter
         self.classes = classes
         self.measured: dict[int, list[Measured]] = {}
-        self.convicted: set[int] = set()
+        self.set_aside: frozenset[int] = frozenset()
         self.log: list[dict[str, float | int | str]] = []
         self._best: dict[int, tuple[float, Measured]] = {}
 
@@ -202,6 +211,7 @@ class Tests:
         for number, (label, top) in enumerate(first.items(), 1):
             self.measured[label] = self._groups(label, top, lines)
             progress("tests", number, len(first))
+        self.set_aside = self._outstanding()
         for label, groups in self.measured.items():
             scored = [(self.p_value(each), each) for each in groups]
             self._best[label] = min(scored, key=lambda pair: (pair[0], -pair[1].strength))
@@ -215,20 +225,54 @@ class Tests:
 
     def _stronger(self, split: Split, first: bool) -> Measured:
         """The group of a split that more speaks for."""
-        both = [self.measuring.measure(each, first) for each in split]
-        return max(both, key=lambda each: each.strength)
+        weaker, stronger = sorted(
+            (self.measuring.measure(each, first) for each in split), key=lambda each: each.strength
+        )
+        return replace(stronger, lead=stronger.strength - weaker.strength)
 
-    def p_value(self, measured: Measured) -> float:
-        """Of one group, by the groups of all other classes that are not convicted."""
+    def _outstanding(self) -> frozenset[int]:
+        """The classes that are no placebos: as many of the strongest as are significant together.
+
+        One target would hide another if each were compared with the other. So the strongest `j`
+        classes are compared with the rest only, and the largest `j` counts of which all are
+        significant.
+        """
+        strongest = sorted(
+            self.measured, key=lambda k: -max(each.strength for each in self.measured[k])
+        )
+        out: frozenset[int] = frozenset()
+        for count in range(1, min(MOST, len(strongest)) + 1):
+            together = frozenset(strongest[:count])
+            least = [
+                min(self.p_value(each, together) for each in self.measured[label])
+                for label in strongest[:count]
+            ]
+            if max(least) * GROUPS * self.classes < self.settings.false_alarm:
+                out = together
+        return out
+
+    def p_value(self, measured: Measured, set_aside: frozenset[int] | None = None) -> float:
+        """Of one group, by the groups of all other classes that are not set aside.
+
+        Where more than half of the classes are, by the splits of sides of all other classes: within
+        a side there is no trigger, or nothing but the trigger.
+        """
+        aside = self.set_aside if set_aside is None else set_aside
+        within = 2 * len(aside) > len(self.measured)
         placebos = [
             each
             for label, groups in self.measured.items()
-            if label != measured.candidate.label and label not in self.convicted
+            if label != measured.candidate.label and (within or label not in aside)
             for each in groups
+            if not within or each.candidate.level == 2
         ]
-        resolution = self.settings.resolution
+        kinds_of = self.measuring.interventions
         transfers = [
-            p_value(value, [each.transfer[name] for each in placebos], resolution)
+            p_value(
+                value,
+                [each.transfer[name] for each in placebos],
+                max(self.settings.resolution, kinds_of[name].resolution),
+            )
             for name, value in measured.transfer.items()
         ]
         transfer = min(1.0, len(transfers) * min(transfers))
@@ -255,7 +299,7 @@ class Tests:
             if p * GROUPS * self.classes >= level or not self._usable(best):
                 break
             free = everything[~torch.isin(everything, rows[~torch.isin(rows, left)])]
-            member = self.splitter.spread(best.candidate, free, agreed)
+            member = self._spread(best, free, agreed, first=not found)
             found.append(_finding(best, free, member, p))
             left = left[~torch.isin(left, found[-1].flagged)]
             again = self.splitter.split(label, left)
@@ -265,12 +309,26 @@ class Tests:
             self.log += [self._row(each, self.p_value(each)) for each in groups]
         return found
 
+    def _spread(self, best: Measured, rows: Tensor, agreed: Flags, first: bool) -> Tensor:
+        """Membership of all images of the class, if those added are like the group's own.
+
+        Args:
+            rows: of the class that are not set aside yet.
+        """
+        group = best.candidate.group
+        member = self.splitter.spread(best.candidate, rows, agreed)
+        added = rows[(member > 0.5) & agreed[rows] & ~torch.isin(rows, group)]
+        if not len(added) or self.measuring.alike(best, added, first) >= ALIKE:
+            return member
+        own = torch.isin(rows, group) | ~agreed[rows]
+        return torch.where(own, member.maximum(torch.isin(rows, group).float()), 0.0)
+
     def _usable(self, measured: Measured) -> bool:
-        """Whether anybody could use such a backdoor."""
+        """Whether anybody could use such a backdoor, and it is clear which group carries it."""
         largest = max(measured.transfer.values())
         if math.isfinite(measured.retraining):
             largest = max(largest, measured.retraining)
-        return largest >= self.settings.least
+        return min(largest, measured.lead) >= self.settings.least
 
     def verdict(self, found: Sequence[Finding], doubt: str) -> Verdict:
         """What the findings say of the whole case."""
@@ -288,9 +346,10 @@ class Tests:
         targets = tuple(k for k in sorted(named) if paid[k] < self.settings.false_alarm)
         if targets:
             return Verdict("backdoored", targets, least, classes)
-        doubtful = tuple(k for k in sorted(named) if paid[k] < self.settings.suspicion)
+        doubtful = tuple(k for k in sorted(labels) if paid[k] < self.settings.suspicion)
         if doubtful:
-            return Verdict("suspicious", doubtful, least, classes)
+            reason = "" if named & set(doubtful) else UNTOLD
+            return Verdict("suspicious", doubtful, least, classes, reason)
         doubt = doubt or self._powerless()
         return Verdict("abstained" if doubt else "clean", (), least, classes, doubt)
 
@@ -361,8 +420,8 @@ def _evidence(found: Sequence[Finding], count: int, verdict: Verdict) -> Evidenc
 def _probes(rows: Mapping[int, Tensor], each: int, count: int, generator: torch.Generator) -> Flags:
     """At most so many images of each class."""
     chosen = torch.zeros(count, dtype=torch.bool)
-    for some in rows.values():
-        chosen[some[torch.randperm(len(some), generator=generator)[:each]]] = True
+    for of_class in rows.values():
+        chosen[some(of_class, each, generator)] = True
     return chosen
 
 

@@ -14,6 +14,7 @@ from .interventions.base import Change, Estimate, Intervention, natural_directio
 from .interventions.transplant import TransplantChange
 from .records import Candidate, Measured
 from .retraining import CrossFitted
+from .samples import some
 
 BATCH = 512
 DIRECTIONS, NUMBERS, VARYING = 16, 96, 100
@@ -21,6 +22,8 @@ DIRECTIONS, NUMBERS, VARYING = 16, 96, 100
 they are taken from."""
 FOREIGN = 0.3
 """Share of a group that must be foreign to its class for a transplant to mean anything."""
+NEEDED = 0.3
+"""Necessity from which on it tells members of a group from others."""
 LEAD_LOST = 0.5
 """An image loses its label where less than this share of its lead is left: what a network has
 learnt by heart keeps its label without the trigger, by less."""
@@ -79,6 +82,25 @@ class Measuring:
             moved = unseen.share(group, label) * spread
         return Measured(candidate, transfer, lost, moved, changes)
 
+    def alike(self, measured: Measured, rows: Index, first: bool = True) -> float:
+        """How dependent other images of the class are on a group's change, beside the group's own.
+
+        Where the group needs its change, by who else loses the label without it; where it doesn't
+        (warps, for one), by whom a retrained model that never saw them calls otherwise.
+
+        Returns:
+            1: as much as the group; 0: not at all, or nothing is known.
+        """
+        label, group = measured.candidate.label, measured.candidate.group
+        if measured.necessity >= NEEDED:
+            drawn = evenly(rows, self.asked)
+            return self._lost(measured.changes[measured.best], drawn, label) / measured.necessity
+        if self.unseen is None or not first:
+            return 0.0
+        called = self.unseen.log_probabilities.argmax(1)
+        own = float((called[group] != label).float().mean())
+        return float((called[rows] != label).float().mean()) / max(own, 1e-6)
+
     def _spread(self, destinations: Tensor, label: int, change: Change) -> float:
         """Whether a group moves back to many classes, or to one from which its change transfers.
 
@@ -111,10 +133,8 @@ class Measuring:
         Within the groups, because what sets them apart may be the trigger.
         """
         numbers = self.images.pixels[0].numel()
-        own = [
-            some[torch.randperm(len(some), generator=generator)[:VARYING]]
-            for some in (candidate.group, candidate.rest)
-        ]
+        sides = candidate.group, candidate.rest
+        own = [some(side, VARYING, generator) for side in sides]
         rows = torch.cat([*own, self.varying])
         kind = torch.cat(
             [
@@ -130,9 +150,9 @@ class Measuring:
         """Images of other classes, as many of each as there can be."""
         rows = [rows for other, rows in self.others.items() if other != label]
         each = -(-self.asked // max(1, len(rows)))
-        drawn = [some[torch.randperm(len(some), generator=generator)[:each]] for some in rows]
+        drawn = [some(of_class, each, generator) for of_class in rows]
         chosen = torch.cat(drawn) if drawn else torch.zeros(0, dtype=torch.long)
-        return chosen[torch.randperm(len(chosen), generator=generator)[: self.asked]]
+        return some(chosen, self.asked, generator)
 
     def _lost(self, change: Change, rows: Index, label: int) -> float:
         """The share of the group that loses its lead without the change."""

@@ -40,6 +40,7 @@ class Measured:
         retraining: share of the group that a model which never saw it confidently calls by another
             class, less the same share of held-out images of the class, in [-1, 1].
         changes: the change of each intervention.
+        lead: by how much more speaks for this group than for the other one of its split.
     """
 
     candidate: Candidate
@@ -47,6 +48,7 @@ class Measured:
     necessity: float
     retraining: float
     changes: Mapping[str, Change]
+    lead: float = math.inf
 
     @property
     def best(self) -> str:

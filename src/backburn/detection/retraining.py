@@ -17,6 +17,7 @@ from ..training.adaptation import forget, freeze_before, lasting, suited
 from ..types import Case, Flags, Index, Logits, Progress
 from ..work.contract import Work as Executor
 from .records import Candidate
+from .samples import some
 
 HELD_OUT, FEWEST = 0.1, 10
 KIND = 30
@@ -213,5 +214,5 @@ def _held_out(labels: Tensor, free: Flags, generator: torch.Generator) -> Flags:
     for label in sorted(set(labels.tolist())):
         rest = ((labels == label) & free).nonzero().flatten()
         count = min(max(FEWEST, round(HELD_OUT * len(rest))), (len(rest) + 1) // 2)
-        chosen[rest[torch.randperm(len(rest), generator=generator)[:count]]] = True
+        chosen[some(rest, count, generator)] = True
     return chosen

@@ -13,15 +13,16 @@ Share = float | None
 
 
 class ToldClass(msgspec.Struct):
-    """What a record says of a class that was tried."""
+    """What a record says of a class that was tested; `reversion` is of records of version 0.1."""
 
     name: str
     label: int
-    gain: Share
-    separation: Share
-    transfer: float
-    reversion: float
+    transfer: Share
     p_value: Share
+    images: int | None = None
+    necessity: Share = None
+    retraining: Share = None
+    reversion: Share = None
 
 
 class ToldVerdict(msgspec.Struct):

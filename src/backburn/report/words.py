@@ -27,13 +27,25 @@ MEANINGS = {
 }
 
 
+LEAST = 1e-6
+"""P-values below this are said to be below it: they are extrapolated from the case's own groups,
+and nobody knows a tail so far out."""
+PLAIN = 0.1
+"""Transfer from which on it says more than what a retrained model says."""
+
+
 def per_cent(value: float | None) -> str:
     """A fraction in per cent, or a dash where there is none."""
     return "-" if value is None or isnan(value) else f"{100 * value:.1f} %"
 
 
+def p_words(value: float) -> str:
+    """A p-value as far as anybody can know it: `= 0.0024`, or `< 1e-06`."""
+    return f"< {LEAST:.0e}" if value < LEAST else f"= {value:.2g}"
+
+
 def why_accused(tried: Mapping[str, Any], flagged: bool = True) -> str:
-    """What the stronger trial of a class showed, as a sentence.
+    """What the tests of a class showed, as a sentence.
 
     Args:
         tried: one of the verdict's `classes`, with its name.
@@ -41,15 +53,14 @@ def why_accused(tried: Mapping[str, Any], flagged: bool = True) -> str:
     """
     them = "the suspects" if flagged else "some of its images"
     name = f"class {tried['name']}"
-    retraining = tried["retraining"]  # none where no model was retrained
-    if retraining is None or not retraining > tried["transfer"]:
+    if tried["transfer"] >= PLAIN:
         return (
-            f"Adding the pattern shared by {them} to images of other classes turns "
+            f"Adding what sets {them} apart to images of other classes turns "
             f"{per_cent(tried['transfer'])} of them into {name}"
         )
     return (
-        f"A model retrained without {them} takes them for images of other classes than {name} "
-        f"(retraining {retraining:.2f})"
+        f"A model retrained without {them} is sure that they show other classes than {name}, and "
+        "not those that its images are usually taken for"
     )
 
 
@@ -90,7 +101,8 @@ def verdict_sentence(verdict: Mapping[str, Any], false_alarm: float | None) -> s
             "as published has no verdict, so nothing is known of its false alarms."
         )
     rule = "" if false_alarm is None else f"; the alarm is raised below {false_alarm:g}"
-    rate = f"a clean model gives such evidence with probability {chance:.2g}{rule}"
+    known = f"{chance:.2g}" if chance >= LEAST else f"below {LEAST:.0e} (extrapolated)"
+    rate = f"a clean model gives such evidence with probability {known}{rule}"
     if verdict["state"] == "backdoored":
         classes = "class" if len(verdict["target_names"]) == 1 else "classes"
         return f"This model was backdoored, target {classes} {names}: {said}, and {rate}."

@@ -33,7 +33,7 @@ def audit_case(
     work: Work = HERE,
 ) -> Outcome:
     """Audit a case; `arguments` is what repeats it."""
-    with watch("boundary"):
+    with watch("detection"):
         generator = torch.Generator().manual_seed(seed)
         result = method.audit(opened.case, generator, progress, work, opened.fit)
     outcome = Outcome("audit", opened, method, seed, arguments, result, dict(watch.seconds))

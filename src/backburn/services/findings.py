@@ -1,8 +1,11 @@
 """What was found in a case, as plain values and tables."""
 
+import io
 from dataclasses import asdict
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from scipy.stats import binomtest
 
 from ..config import to_toml
@@ -70,6 +73,31 @@ def suspects_csv(images: LabeledImages, result: Audit | Unlearned) -> bytes:
         for place, row in enumerate(suspects.index.tolist())
     ]
     return csv_bytes(COLUMNS, rows)
+
+
+MEASURES = ("necessity", "retraining")
+
+
+def evidence_parquet(result: Audit | Unlearned) -> bytes:
+    """One row a test statistic of a candidate group, from which every p-value can be had again.
+
+    Columns: `label` (class number), `level` (1: a group of the whole class, 2: of a side of its
+    split), `group` and `rest` (images), `statistic` (name), `value`, and `p_value` (of the group,
+    before it is paid for by looks at others). The null distribution of a statistic is its values
+    in all other classes that were not convicted.
+    """
+    columns: dict[str, list[Any]] = {
+        name: [] for name in ("label", "level", "group", "rest", "statistic", "value", "p_value")
+    }
+    for row in result.statistics:
+        for name, value in row.items():
+            if name in MEASURES or name.startswith("transfer_"):
+                told = {**row, "statistic": name, "value": float(value)}
+                for column, values in columns.items():
+                    values.append(told[column])
+    buffer = io.BytesIO()
+    pq.write_table(pa.table(columns), buffer)
+    return buffer.getvalue()
 
 
 def class_name(images: LabeledImages, label: int) -> str:

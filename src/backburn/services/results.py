@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 
 from ..fit import Fit
-from ..report.words import NO_POISON, per_cent
+from ..report.words import NO_POISON, p_words, per_cent
 from ..runs import plan_run
 from ..types import Audit, Progress, Unlearned
 from .clean import Cleansed, cleansed_like
@@ -17,6 +17,7 @@ from .progress import shown
 from .python_data import GivenImages
 from .run import Outcome, add_pictures, write_outcome
 
+SHARED = ("suspects", "evidence", "verdict", "boundary", "statistics")
 SHOWN_CLASSES = 5
 """Target classes that are named; of more it is said how many."""
 
@@ -73,7 +74,7 @@ class _Result:
         return "\n".join(summary_lines(self._outcome))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuditResult(_Result, Audit):
     """What `backburn.audit` finds: verdict, suspects, evidence, boundary."""
 
@@ -97,7 +98,7 @@ def summary_lines(outcome: Outcome) -> tuple[str, ...]:
     more = f" and {len(targets) - SHOWN_CLASSES} more" if len(targets) > SHOWN_CLASSES else ""
     target = f", target {'class' if len(targets) == 1 else 'classes'} {few}{more}" * bool(targets)
     chance = verdict.p_value
-    p_value = "" if chance != chance else f" (p = {chance:.2g})"  # noqa: PLR0124  NaN
+    p_value = "" if chance != chance else f" (p {p_words(chance)})"  # noqa: PLR0124  NaN
     suspects, count = outcome.result.suspects, len(images)
     changed = int((suspects.restored_label != suspects.given_label).sum())
     share = per_cent(len(suspects) / count)
@@ -151,9 +152,8 @@ def _kept(given: GivenImages, suspects: Any, relabel: bool) -> tuple[torch.Tenso
 
 def of_result(result: Any, outcome: Outcome, given: GivenImages) -> Any:
     """A result with what it was made of: an `AuditResult` or a `RepairResult`."""
-    parts = {name: getattr(result, name) for name in ("suspects", "evidence", "verdict")}
+    parts = {name: getattr(result, name) for name in SHARED}
     if isinstance(result, Unlearned):
         more: Mapping[str, Any] = {"model": result.model, "history": result.history}
-        kept = {**parts, **more, "boundary": result.boundary}
-        return RepairResult(**kept, _outcome=outcome, _given=given)
-    return AuditResult(**parts, boundary=result.boundary, _outcome=outcome, _given=given)
+        return RepairResult(**parts, **more, _outcome=outcome, _given=given)
+    return AuditResult(**parts, _outcome=outcome, _given=given)

@@ -22,7 +22,7 @@ from ..report.gallery_files import gallery_files
 from ..runs import RECORD, Record, Stopwatch, new_record, to_json, write_own, write_run
 from ..types import Audit, Progress, Unlearned
 from ..work.contract import HERE, Work
-from .findings import match_truth, suspects_csv, verdict_summary
+from .findings import evidence_parquet, match_truth, suspects_csv, verdict_summary
 from .opened import Opened
 from .result_file import RESULT, dump_result
 from .review import REVIEW, Reviewed, counts_of, review_csv
@@ -86,6 +86,8 @@ class Outcome:
             "suspects.csv": suspects_csv(images, result),
             RESULT: dump_result(result),
         }
+        if result.statistics:
+            files["evidence.parquet"] = evidence_parquet(result)
         if not isinstance(result, Unlearned):
             return files
         if self.reviewed is not None:

@@ -16,8 +16,10 @@ from ..types import Case
 
 TRAINING = 1.5
 """A training step takes so many times as long as the gradient of an image alone."""
-SEARCHED, PASSES = 1500, 12
-"""Images whose boundary is searched, at the most, and passes for each, transfer tests included."""
+SEARCHED, PASSES = 20, 4
+"""Images of each class whose boundary is searched, and gradients for each."""
+TESTED = 500
+"""Gradients that the tests of a class cost: 1,500 images are changed and asked about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class Size:
     images: int
     epochs: int = 2
     tested: int = 0
+    classes: int = 10
 
     def trained(self, epochs: int, least: int) -> float:
         """Images that a training sees: whole epochs, or `least` steps of few images."""
@@ -44,22 +47,24 @@ class Size:
 
 
 ASK = Step("ask the model about every image", ("activations", "predict"))
+RETRAIN = Step("retrain two models, each without half of every class", ("retraining",))
+COMPARE = Step("test the groups of every class", ("tests",))
 SEARCH = Step("search its decision boundary", ("boundary",))
-RETRAIN = Step("retrain without suspect images", ("retraining", "tests"))
 RESTORE = Step("restore the labels of suspects", ("restoration",))
 UNLEARN = Step("unlearn the backdoor in a copy", ("decoupling", "unlearning"))
-REFINE = Step("look at the suspects again", ("refinement", "purification"))
+REFINE = Step("audit the repaired model", ("refinement", "purification"))
 TEST = Step("measure before and after", ("test",))
 
-AUDIT = (ASK, RETRAIN, SEARCH, RESTORE)
+AUDIT = (ASK, RETRAIN, COMPARE, SEARCH, RESTORE)
 REPAIR = (*AUDIT, UNLEARN, REFINE)
 COSTS: dict[Step, Callable[[Size], float]] = {
     ASK: lambda size: 0.6 * size.images,
-    SEARCH: lambda size: PASSES * min(SEARCHED, size.images),
-    RETRAIN: lambda size: 0.7 * TRAINING * size.trained(1, 120),
+    RETRAIN: lambda size: 0.6 * TRAINING * size.trained(1, 240),
+    COMPARE: lambda size: TESTED * size.classes,
+    SEARCH: lambda size: PASSES * min(SEARCHED * size.classes, size.images),
     RESTORE: lambda size: 0.05 * size.images,
     UNLEARN: lambda size: TRAINING * size.trained(size.epochs, 300),
-    REFINE: lambda size: 0.3 * TRAINING * size.trained(size.epochs, 300),
+    REFINE: lambda size: 0.6 * size.images + TESTED * size.classes,
     TEST: lambda size: 0.7 * size.tested,
 }
 """How often each step asks for the gradient of an image, by what there is of them."""
@@ -74,14 +79,15 @@ def planned_steps(command: str, case: Case, tested: int = 0) -> tuple[Step, ...]
     steps = AUDIT if command == "audit" else REPAIR
     if tested:
         steps = (*steps, TEST)
-    each, size = seconds_an_image(case), Size(len(case.images), tested=tested)
+    count = case.images.class_count
+    each, size = seconds_an_image(case), Size(len(case.images), tested=tested, classes=count)
     return tuple(Step(step.words, step.phases, each * COSTS[step](size)) for step in steps)
 
 
 def demo_steps() -> tuple[Step, ...]:
     """Those of the demo, with the seconds that they take on one slow core."""
     train = Step("train a model on poisoned digits", ("train the victim", "test"), 6.0)
-    seconds = (0.2, 1.6, 0.2, 0.2, 2.0, 0.2, 0.2)
+    seconds = (0.2, 1.5, 3.0, 0.5, 0.2, 2.0, 3.0, 0.2)
     steps = (*REPAIR, TEST)
     known = (Step(s.words, s.phases, t) for s, t in zip(steps, seconds, strict=True))
     return (train, *known)

@@ -11,7 +11,7 @@ WORDS = {
     "activations": "asking the model",
     "predict": "asking the model",
     "boundary": "searching the boundary",
-    "tests": "comparing groups of images",
+    "tests": "testing groups",
     "restoration": "restoring labels",
     "decoupling": "unlearning",
     "refinement": "looking again",

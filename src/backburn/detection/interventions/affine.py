@@ -43,9 +43,11 @@ class Affine:
     Args:
         errors: a pixel is changed where the difference is more than so many standard errors. What
             a few images differ by in the mean is these images themselves.
+        resolution: see `Intervention`.
     """
 
     errors: float = 2.0
+    resolution: float = 0.0
 
     def fit(self, estimate: Estimate) -> AffineChange:
         group = moments(estimate.pixels, estimate.group)

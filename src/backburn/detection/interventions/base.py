@@ -46,7 +46,16 @@ class Change(Protocol):
 
 @runtime_checkable
 class Intervention(Protocol):
-    """A kind of change. A new trigger family is a new entry here, not a new rule."""
+    """A kind of change. A new trigger family is a new entry here, not a new rule.
+
+    `resolution` is the finest scale, as a share of images, that its null distribution's tail may
+    have: what it does by nature in clean models.
+    """
+
+    @property
+    def resolution(self) -> float:
+        """See above."""
+        ...
 
     def fit(self, estimate: Estimate) -> Change:
         """The change that sets a group apart from the rest of its class."""

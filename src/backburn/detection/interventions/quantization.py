@@ -50,6 +50,8 @@ class Quantization:
     smoothed histogram. Images of a smooth histogram are left nearly as they are by their own.
     """
 
+    resolution: float = 0.0
+
     def fit(self, estimate: Estimate) -> QuantizationChange:
         rows = evenly(estimate.group, SAMPLE)
         channels = rows_of(estimate.pixels, rows).transpose(0, 1).flatten(1)

@@ -16,6 +16,9 @@ from ...mapping import rows_of
 from ...types import Pixels
 from .base import Estimate
 
+CONTENT = 0.06
+"""What moves with natural content: of eleven clean models groups had up to .3 more of it than their
+siblings."""
 DONORS = 64
 """Images of either side that parts are taken from, at the most."""
 
@@ -58,6 +61,8 @@ class Mixture:
     Source: superposition as in STRIP (Gao et al., ACSAC 2019), read as a test of a group.
     """
 
+    resolution: float = CONTENT
+
     def fit(self, estimate: Estimate) -> TransplantChange:
         return _transplant(estimate, _mixed)
 
@@ -65,6 +70,8 @@ class Mixture:
 @dataclass(frozen=True)
 class Crop:
     """A window of half the image's sides, at the same place."""
+
+    resolution: float = CONTENT
 
     def fit(self, estimate: Estimate) -> TransplantChange:
         return _transplant(estimate, _cropped)
