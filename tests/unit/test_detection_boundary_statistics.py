@@ -9,7 +9,6 @@ from backburn.detection.boundary_statistics import (
     agreement,
     along_mean,
     class_centers,
-    evenness,
     log_distance,
     logit_margin,
     restoration,
@@ -30,15 +29,6 @@ def test_opposite_ways_do_not_agree_and_nothing_does_not():
     assert agreement(torch.tensor([[1.0, 0], [-2, 0]])) == pytest.approx(0)
     assert agreement(torch.zeros(0, 3)) == 0
     assert agreement(torch.zeros(4, 3)) == 0
-
-
-@pytest.mark.parametrize(
-    ("shares", "expected"),
-    [([1, 1, 1], 1), ([5, 0, 0], 0), ([0, 0], 0), ([3], 0), ([1, 1, 0, 0], 0.5)],
-    ids=str,
-)
-def test_evenness_is_relative_entropy(shares, expected):
-    assert evenness(torch.tensor(shares).float()) == pytest.approx(expected, abs=1e-6)
 
 
 def test_the_margin_is_the_label_above_the_largest_other():

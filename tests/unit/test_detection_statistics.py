@@ -7,85 +7,8 @@ from torch import Tensor
 from backburn.detection import samples, statistics
 from backburn.detection.statistics import (
     activation_projections,
-    cluster_projection,
     discriminated,
-    dominant_projection,
 )
-
-
-@pytest.fixture
-def directions(generator) -> Tensor:
-    """60 unit directions; the first 20 have much of the first axis."""
-    rows = torch.randn(60, 40, generator=generator)
-    rows[:20] *= 0.3
-    rows[:20, 0] += 6
-    return rows / rows.norm(dim=1, keepdim=True)
-
-
-def test_the_direction_that_a_part_of_a_class_shares_is_found(directions):
-    projection = dominant_projection(directions)
-    assert projection[:20].min() > 0.9
-    assert projection[20:].abs().max() < 0.6
-    assert torch.allclose(projection[:20], directions[:20, 0], atol=0.05)
-
-
-def test_the_projection_is_the_first_singular_one(directions):
-    left, sizes, _ = torch.linalg.svd(directions)
-    expected = left[:, 0] * sizes[0]
-    assert torch.allclose(dominant_projection(directions).abs(), expected.abs(), atol=1e-4)
-
-
-def test_the_projection_is_oriented_by_its_mean(directions):
-    projection = dominant_projection(directions)
-    assert projection.mean() > 0
-    assert torch.allclose(dominant_projection(-directions), projection, atol=1e-5)
-
-
-def test_the_projection_of_unit_directions_lies_within_one(directions):
-    assert dominant_projection(directions).abs().max() <= 1 + 1e-5
-
-
-def test_the_projection_follows_the_order_of_the_images(directions):
-    turned = dominant_projection(directions.flip(0))
-    assert torch.allclose(turned, dominant_projection(directions).flip(0), atol=1e-4)
-
-
-def test_directions_may_be_in_half_precision(directions):
-    half, full = dominant_projection(directions.half()), dominant_projection(directions)
-    assert torch.allclose(half, full, atol=2e-3)
-
-
-def test_three_directions_are_enough():
-    rows = torch.tensor([[1.0, 0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]])
-    assert torch.allclose(dominant_projection(rows), torch.tensor([1.0, 1.0, 0.0]), atol=1e-5)
-
-
-@pytest.fixture
-def two_ways():
-    """Sixty ways near one that a class shares, thirty near another that agree more closely."""
-    generator = torch.Generator().manual_seed(3)
-    common, planted = torch.eye(40)[0], torch.eye(40)[1]
-    loose = common + 0.1 * torch.randn(60, 40, generator=generator)
-    tight = planted + 0.02 * torch.randn(30, 40, generator=generator)
-    rows = torch.cat([loose, tight])
-    return rows / rows.norm(dim=1, keepdim=True)
-
-
-def test_two_clusters_lie_apart_on_the_line_between_them(two_ways):
-    projection = cluster_projection(two_ways)
-    assert projection[60:].min() > projection[:60].max() + 0.5
-
-
-def test_the_line_points_to_the_cluster_whose_ways_agree_more(two_ways):
-    assert cluster_projection(two_ways)[60:].mean() > 0 > cluster_projection(two_ways)[:60].mean()
-
-
-def test_the_dominant_way_alone_would_not_single_the_smaller_cluster_out(two_ways):
-    assert dominant_projection(two_ways)[60:].max() < dominant_projection(two_ways)[:60].mean()
-
-
-def test_the_same_ways_give_the_same_clusters(two_ways):
-    assert torch.equal(cluster_projection(two_ways), cluster_projection(two_ways))
 
 
 def test_one_of_the_lines_tells_the_planted_population(generator):
