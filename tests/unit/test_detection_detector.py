@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from backburn.detection.detector import PoisonDetector, Tests, _evidence
+from backburn.detection import detector as module
+from backburn.detection.detector import PoisonDetector, _evidence
 from backburn.detection.interventions.base import interventions
 from backburn.detection.records import Candidate, Finding, Measured
 from backburn.detection.retraining import Retraining
@@ -216,9 +217,9 @@ class Told:
     interventions = interventions()
 
 
-def told(transfers: dict[int, list[float]], **settings: float) -> Tests:
+def told(transfers: dict[int, list[float]], **settings: float) -> module.Tests:
     """The tests of one case, of each of whose classes these groups were measured."""
-    made = Tests(PoisonDetector(**settings), Told(), None, len(transfers))
+    made = module.Tests(PoisonDetector(**settings), Told(), None, len(transfers))
     rows = torch.arange(10)
     for label, values in transfers.items():
         made.measured[label] = [
@@ -242,7 +243,7 @@ NOBODY = [0.02, 0.0, 0.03]
 
 
 def test_classes_that_stand_out_together_are_no_placebos_of_one_another():
-    clean = {k: NOBODY for k in range(8)}
+    clean = dict.fromkeys(range(8), NOBODY)
     assert set_aside(clean) == set()
     assert set_aside({**clean, 2: [0.9, 0.0, 0.0]}) == {2}
     assert set_aside({**clean, 2: [0.9, 0.0, 0.0], 5: [0.7, 0.0, 0.0]}) == {2, 5}
