@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from backburn.attacks.folder import read_victim
-from backburn.benchmark.cell import make_victim
 from backburn.benchmark.plan import planned
 from backburn.benchmark.study import load_study
+from backburn.benchmark.victims import make_victim
 from backburn.models.inference import best_device
 from backburn.types import Case, Truth, silent
 

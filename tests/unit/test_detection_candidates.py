@@ -12,10 +12,10 @@ PLANTED_ROWS = torch.arange(PLANTED)
 
 
 def features(generator: torch.Generator) -> torch.Tensor:
-    """The first 30 images lie apart along one channel, every other image along another one."""
+    """The first 30 images lie apart along some channels, every other image along others."""
     found = torch.randn(2 * COUNT, 12, generator=generator)
-    found[:PLANTED, 3] += 12
-    found[1:COUNT:2, 7] += 8
+    found[:PLANTED, :4] += 6
+    found[1:COUNT:2, 7:10] += 5
     return found
 
 
@@ -29,7 +29,7 @@ def sides(split: tuple[Candidate, Candidate]) -> set[frozenset[int]]:
 
 def test_two_clusters_are_split_exactly(generator):
     values = torch.randn(COUNT, 12, generator=generator)
-    values[:PLANTED, 3] += 12
+    values[:PLANTED, :5] += 6
     (found,) = Splitter(values, 10, 0).split(4, ROWS)
     assert sides(found) == {frozenset(range(30)), frozenset(range(30, COUNT))}
     first, second = found

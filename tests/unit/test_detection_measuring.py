@@ -121,8 +121,8 @@ def test_what_moves_to_one_class_counts_if_its_change_turns_that_class(
 
 def test_a_transplant_counts_by_more_than_the_same_of_the_rest(measuring):
     found = replace(measuring, unseen=unseen(TRUE, PLANTED_ROWS.tolist())).measure(PLANT)
-    # the pixel is in a quarter of all windows, and halved it is still enough
-    assert found.transfer["mixture"] > 0.3
+    # halved, the pixel is still enough; row 0 of the rest is, too, for half of the images
+    assert found.transfer["mixture"] > 0.2
     assert 0.02 < found.transfer["crop"] < found.transfer["mixture"]
 
 
