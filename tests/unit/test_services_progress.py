@@ -89,7 +89,7 @@ def test_a_terminal_shows_the_whole_and_the_step_in_its_width(monkeypatch, width
         bars.finish(lambda: None)
     shown = out.getvalue()
     assert "8 steps, about 40 seconds" in shown
-    assert "step 5 of 8: unlearn the backdoor in a copy" in shown
+    assert "step 6 of 8: unlearn the backdoor in a copy" in shown
     assert "10,000/20,000" in shown
     # a line that is too long would be wrapped, and end in the middle of a word
     assert "left" in shown.splitlines()[3] or "left" in shown
