@@ -9,8 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from backburn.detection import detector as module
+from backburn.detection.candidates import Splitter
 from backburn.detection.detector import PoisonDetector, _evidence
 from backburn.detection.interventions.base import interventions
+from backburn.detection.measuring import Measuring
 from backburn.detection.records import Candidate, Finding, Measured
 from backburn.detection.retraining import Retraining
 from backburn.errors import InputError
@@ -211,16 +213,13 @@ def test_two_backdoors_in_one_model_are_both_found(second, backdoored):
     )
 
 
-class Told:
-    """A splitter and the measuring of groups whose statistics are given."""
-
-    interventions = interventions()
-
-
 def told(transfers: dict[int, list[float]], **settings: float) -> module.Tests:
     """The tests of one case, of each of whose classes these groups were measured."""
-    made = module.Tests(PoisonDetector(**settings), Told(), None, len(transfers))
     rows = torch.arange(10)
+    images = LabeledImages(torch.zeros(10, 1, 2, 2, dtype=torch.uint8), rows)
+    measuring = Measuring(nn.Identity(), images, {}, rows, rows, interventions(), 10, None, 0)
+    splitter = Splitter(torch.zeros(10, 2), 10, 0)
+    made = module.Tests(PoisonDetector(**settings), measuring, splitter, len(transfers))
     for label, values in transfers.items():
         made.measured[label] = [
             Measured(
