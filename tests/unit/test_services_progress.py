@@ -36,7 +36,7 @@ def test_durations_are_said_as_people_say_them(seconds, long, short):
 
 def test_steps_are_counted_and_their_seconds_added():
     assert said_of(STEPS) == "2 steps, about 10 seconds"
-    assert said_of(demo_steps()).startswith("8 steps, about ")
+    assert said_of(demo_steps()).startswith("9 steps, about ")
 
 
 def test_every_phase_of_a_step_has_words_or_a_name_that_says_it():
@@ -52,7 +52,7 @@ def test_a_slower_model_is_given_more_time_and_so_are_more_images(generator):
         for name in ("small_cnn-w4", "preact_resnet18-w32")
     )
     assert [step.words for step in small] == [step.words for step in large]
-    assert len(small) == 7
+    assert len(small) == 8
     total = [sum(step.seconds for step in steps) for steps in (small, large)]
     assert 0 < total[0] < total[1]
 
@@ -88,8 +88,8 @@ def test_a_terminal_shows_the_whole_and_the_step_in_its_width(monkeypatch, width
             bars._bars.refresh()
         bars.finish(lambda: None)
     shown = out.getvalue()
-    assert "7 steps, about 40 seconds" in shown
-    assert "step 5 of 7: unlearn the backdoor in a copy" in shown
+    assert "8 steps, about 40 seconds" in shown
+    assert "step 6 of 8: unlearn the backdoor in a copy" in shown
     assert "10,000/20,000" in shown
     # a line that is too long would be wrapped, and end in the middle of a word
     assert "left" in shown.splitlines()[3] or "left" in shown
