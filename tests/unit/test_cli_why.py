@@ -10,11 +10,11 @@ from backburn.report.words import why_accused
     [
         (
             0.97,
-            0.1,
+            0.05,
             "Adding what sets the suspects apart to images of other classes turns 97.0 % of them",
         ),
         (
-            0.1,
+            0.05,
             0.86,
             "A model retrained without the suspects is sure that they show other classes than",
         ),
