@@ -25,7 +25,7 @@ def test_the_victim_has_learned_its_trigger(victim):
 def test_a_run_holds_what_the_manual_says_and_nothing_pickled(victim, audited, repaired):
     case = {"model.safetensors", "train.parquet", "config.toml", "record.json"}
     found = {"config.toml", "record.json", "suspects.csv", "verdict.json"}
-    found |= {"gallery.json", "gallery.safetensors", "result.safetensors"}
+    found |= {"evidence.parquet", "gallery.json", "gallery.safetensors", "result.safetensors"}
     assert {path.name for path in victim.iterdir()} == case | {*TRUTH, "strip.png"}
     assert {path.name for path in audited.iterdir()} == found
     assert {path.name for path in repaired[0].iterdir()} == found | {"model.safetensors"}

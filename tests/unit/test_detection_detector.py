@@ -215,11 +215,12 @@ def test_two_backdoors_in_one_model_are_both_found(second, backdoored):
 
 def told(transfers: dict[int, list[float]], **settings: float) -> module.Tests:
     """The tests of one case, of each of whose classes these groups were measured."""
-    rows = torch.arange(10)
-    images = LabeledImages(torch.zeros(10, 1, 2, 2, dtype=torch.uint8), rows)
-    measuring = Measuring(nn.Identity(), images, {}, rows, rows, interventions(), 10, None, 0)
-    splitter = Splitter(torch.zeros(10, 2), 10, 0)
+    none = torch.zeros(0, dtype=torch.long)
+    images = LabeledImages(torch.zeros(0, 1, 8, 8, dtype=torch.uint8), none)
+    measuring = Measuring(nn.Identity(), images, {}, none, none, interventions(), 60, None, 0)
+    splitter = Splitter(torch.zeros(0, 1), 10, 0)
     made = module.Tests(PoisonDetector(**settings), measuring, splitter, len(transfers))
+    rows = torch.arange(10)
     for label, values in transfers.items():
         made.measured[label] = [
             Measured(

@@ -123,6 +123,7 @@ def test_a_transplant_counts_by_more_than_the_same_of_the_rest(measuring):
     found = replace(measuring, unseen=unseen(TRUE, PLANTED_ROWS.tolist())).measure(PLANT)
     # halved, the pixel is still enough; row 0 of the rest is, too, for half of the images
     assert found.transfer["mixture"] > 0.2
+    assert found.transfer["crop"] < found.transfer["mixture"]
 
 
 def test_a_group_is_measured_the_same_again(measuring):

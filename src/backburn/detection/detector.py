@@ -33,8 +33,6 @@ from .records import Finding, Findings, Measured
 from .retraining import Retraining
 from .samples import of_each, some
 
-GROUPS = 3
-"""Splits of a class that are tested: its own, and those of either of its sides."""
 PLACEBOS, LINES = 24, 5
 """Placebo groups that are aimed at, and lines that one set of images is split along at the most."""
 ALIKE = 0.5
@@ -63,8 +61,8 @@ class PoisonDetector(Detector):
         asked: images of other classes that each intervention is tried on.
         resolution: share of images; the finest scale of the tail of transfer's null distribution.
             With `asked` images a share is not known better.
-        resolution_retraining: the same of the retraining test. What 40 clean models had of it was
-            .04 at most (docs/method.md).
+        resolution_retraining: the same of the retraining test. Clean models had .04 of
+            it at most (docs/protocol.md).
         least: share of images; a group is flagged only if its transfer or its retraining statistic
             is as large, and it leads the other group of its split by as much.
         retraining: how models are retrained without a group.
@@ -247,9 +245,14 @@ class Tests:
                 min(self.p_value(each, together) for each in self.measured[label])
                 for label in strongest[:count]
             ]
-            if max(least) * GROUPS * self.classes < self.settings.false_alarm:
+            if max(least) * self.splits * self.classes < self.settings.false_alarm:
                 out = together
         return out
+
+    @property
+    def splits(self) -> int:
+        """Splits of a class that were looked at: its own, and those of both of its sides."""
+        return max((len(groups) for groups in self.measured.values()), default=1)
 
     def p_value(self, measured: Measured, set_aside: frozenset[int] | None = None) -> float:
         """Of one group, by the groups of all other classes that are not set aside.
@@ -296,7 +299,7 @@ class Tests:
                 key=lambda pair: (pair[0], -pair[1].strength),
             )
             level = self.settings.false_alarm if found else self.settings.suspicion
-            if p * GROUPS * self.classes >= level or not self._usable(best):
+            if p * self.splits * self.classes >= level or not self._usable(best):
                 break
             free = everything[~torch.isin(everything, rows[~torch.isin(rows, left)])]
             member = self._spread(best, free, agreed, first=not found)
@@ -336,7 +339,7 @@ class Tests:
         paid = dict(
             zip(
                 labels,
-                holm([min(1.0, self._best[k][0] * GROUPS) for k in labels], self.classes),
+                holm([min(1.0, self._best[k][0] * self.splits) for k in labels], self.classes),
                 strict=True,
             )
         )
@@ -368,7 +371,7 @@ class Tests:
     def _powerless(self) -> str:
         """Why not even a perfect trigger would have been found; empty if it would have been."""
         everything = [each for groups in self.measured.values() for each in groups]
-        level = self.settings.false_alarm / (GROUPS * max(1, self.classes))
+        level = self.settings.false_alarm / (self.splits * max(1, self.classes))
         values = [
             [max(each.transfer.values()) for each in everything],
             [each.retraining for each in everything],

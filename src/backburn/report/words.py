@@ -55,7 +55,7 @@ def why_accused(tried: Mapping[str, Any], flagged: bool = True) -> str:
     name = f"class {tried['name']}"
     if tried["transfer"] >= PLAIN:
         return (
-            f"Adding what sets {them} apart to images of other classes turns "
+            f"Adding the pattern shared by {them} to images of other classes turns "
             f"{per_cent(tried['transfer'])} of them into {name}"
         )
     return (

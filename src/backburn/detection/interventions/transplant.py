@@ -17,7 +17,7 @@ from ...types import Pixels
 from .base import Estimate
 
 CONTENT = 0.06
-"""What moves with natural content: of eleven clean models groups had up to .3 more of it than their
+"""What moves with natural content: groups of clean models had up to .3 more of it than their
 siblings."""
 DONORS = 64
 """Images of either side that parts are taken from, at the most."""
