@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..types import BoundaryResult, Evidence, Flags, Index, Logits, Verdict
 from .interventions.base import Change
+from .interventions.transplant import TransplantChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +58,18 @@ class Measured:
 
     @property
     def strength(self) -> float:
-        """What speaks for this group rather than for its sibling: the sum of the three shares."""
+        """What speaks for this group rather than for its sibling: the sum of the three shares.
+
+        Transplants are left out: what a clean group shows is its class, so that its parts move
+        other images to the class by nature.
+        """
         retraining = self.retraining if math.isfinite(self.retraining) else 0.0
-        return max(self.transfer.values()) + self.necessity + retraining
+        mapped = [
+            value
+            for name, value in self.transfer.items()
+            if not isinstance(self.changes.get(name), TransplantChange)
+        ]
+        return max(mapped, default=0.0) + self.necessity + retraining
 
 
 @dataclass(frozen=True, slots=True)
