@@ -97,7 +97,7 @@ def test_an_audit_killed_in_every_write_on_its_way_ends_as_one_that_was_not(
     while (found := len(list((folder / ".audit-work").glob("*/*.safetensors")))) > kept:
         kept, times = found, times + 1
         assert killed(run(*command, kill=("", 3, "half")))
-    assert times > 3
+    assert times > 1
     for kill in (("begun.json", 1, "half"), ("record.json", 1, "half"), ("", 0, "before")):
         assert killed(run(*command, kill=kill))
         assert not (folder / "audit").exists()

@@ -81,7 +81,7 @@ def test_02_the_doctor_says_what_is_there(hour):
 def test_03_the_demo_says_how_long_it_takes_and_what_comes_next(hour):
     done = hour.cli("demo", "--out", "runs/demo")
     assert done.code == 0
-    assert re.match(r"8 steps, about \d+ seconds\n", done.err)
+    assert re.match(r"9 steps, about \d+ seconds\n", done.err)
     assert pasted(hour, done.out) == [("backburn", "report", "runs/demo")]
 
 
@@ -118,7 +118,7 @@ def test_06_a_victim_is_made_to_try_it_on(hour):
 def test_07_an_audit_of_a_file_and_a_folder_finds_the_backdoor(hour):
     done = hour.cli("audit", "victim/model.safetensors", "victim/train", "--out", "audit")
     assert done.code == 3
-    assert re.search(r"^4 steps, (a few seconds|about )", done.err, re.MULTILINE)
+    assert re.search(r"^5 steps, (a few seconds|about )", done.err, re.MULTILINE)
     assert done.out.lstrip().startswith("BACKDOORED: target class 0")
     assert [words[1] for words in pasted(hour, done.out)] == ["report", "repair"]
 
@@ -133,7 +133,7 @@ def test_08_its_report_has_files_for_auditors(hour):
 def test_09_a_repair_goes_by_the_audit(hour):
     done = hour.cli("repair", "audit", "--test", "victim/test.parquet", "--out", "fixed")
     assert done.code == 0
-    assert re.search(r"^7 steps, ", done.err, re.MULTILINE)
+    assert re.search(r"^8 steps, ", done.err, re.MULTILINE)
     assert pasted(hour, done.out)[1] == ("backburn", "export", "fixed", "cleaned")
 
 
@@ -442,7 +442,7 @@ def test_28_progress_is_shown_where_somebody_looks(hour, monkeypatch, capsys):
     backburn.audit(hour.model, hour.images)
     assert capsys.readouterr().err == ""  # no terminal, no notebook
     backburn.audit(hour.model, hour.images, progress=True)
-    assert capsys.readouterr().err.startswith("4 steps, ")
+    assert capsys.readouterr().err.startswith("5 steps, ")
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     backburn.audit(hour.model, hour.images, progress=False)
     assert capsys.readouterr().err == ""
