@@ -19,7 +19,7 @@ demo: .venv/core
 	$(BIN)/backburn demo
 
 test: .venv/ready
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 
 # On a Ray cluster of two nodes on this machine: the shapes of what its workers do are not checked.
 test-ray: .venv/ready
