@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from backburn.detection.boundary_statistics import (
-    agreement,
     along_mean,
     class_centers,
     log_distance,
@@ -18,17 +17,6 @@ from backburn.detection.boundary_statistics import (
 def test_the_logarithm_of_a_distance_is_natural_and_finite_at_zero():
     expected = [math.log(1e-6), 0.0, 1.0]
     assert log_distance(torch.tensor([0.0, 1.0, math.e])).tolist() == pytest.approx(expected)
-
-
-def test_ways_that_are_the_same_agree_whatever_their_length(generator):
-    one = torch.randn(1, 9, generator=generator)
-    assert agreement(one * torch.tensor([[1.0], [3.0], [0.2]])) == pytest.approx(1)
-
-
-def test_opposite_ways_do_not_agree_and_nothing_does_not():
-    assert agreement(torch.tensor([[1.0, 0], [-2, 0]])) == pytest.approx(0)
-    assert agreement(torch.zeros(0, 3)) == 0
-    assert agreement(torch.zeros(4, 3)) == 0
 
 
 def test_the_margin_is_the_label_above_the_largest_other():

@@ -29,18 +29,6 @@ def logit_margin(logits: Logits, labels: Labels) -> PerImage:
     return logits.gather(1, labels[:, None])[:, 0] - others.amax(1)
 
 
-def agreement(directions: Float[Tensor, "n d"]) -> float:
-    """How much ways agree: the length of their mean unit direction, in [0, 1].
-
-    Ways to the boundary may be taken in pixels or in features (what the perturbation does to the
-    penultimate layer). Poison samples leave by one door, clean images by many.
-
-    Source: what BURN's third observation (Su et al., arXiv 2507.10491) says of each image, read
-    over a group of images.
-    """
-    return float(moments(_unit(directions)).mean.norm()) if len(directions) else 0.0
-
-
 def along_mean(directions: Float[Tensor, "n d"]) -> PerImage:
     """How far each unit way goes along the mean of all, in [-1, 1]; 0 for ways of no length.
 

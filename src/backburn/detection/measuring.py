@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ..mapping import evenly, rows_of
 from ..models.inference import as_images, asked, at_once, device_of, quick
 from ..types import Index, LabeledImages, Pixels
+from .boundary_statistics import logit_margin
 from .interventions.base import Change, Estimate, Intervention, natural_directions
 from .interventions.transplant import TransplantChange
 from .records import Candidate, Measured
@@ -160,7 +161,8 @@ class Measuring:
         without = change.invert(pixels)
         if without is None or not len(rows):
             return 0.0
-        before, after = (_lead(self._say(each), label) for each in (pixels, without))
+        labels = torch.full((len(rows),), label)
+        before, after = (logit_margin(self._say(each), labels) for each in (pixels, without))
         return float((after < LEAD_LOST * before).float().mean())
 
     def _called(self, pixels: Pixels, label: int) -> float:
@@ -175,14 +177,7 @@ class Measuring:
             return torch.cat([part.float().cpu() for part in said])
 
 
-def _lead(logits: Tensor, label: int) -> Tensor:
-    """By how much the label's logit exceeds the largest other one."""
-    others = logits.clone()
-    others[:, label] = -torch.inf
-    return logits[:, label] - others.amax(1)
-
-
 def _halves(rows: Index, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Two random halves: one to estimate with, one to test on."""
-    drawn = rows[torch.randperm(len(rows), generator=generator)]
+    drawn = some(rows, len(rows), generator)
     return drawn[: (len(drawn) + 1) // 2], drawn[(len(drawn) + 1) // 2 :]

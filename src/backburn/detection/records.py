@@ -57,6 +57,11 @@ class Measured:
         return max(self.transfer, key=lambda name: self.transfer[name])
 
     @property
+    def largest(self) -> float:
+        """The transfer of that one."""
+        return self.transfer[self.best]
+
+    @property
     def strength(self) -> float:
         """What speaks for this group rather than for its sibling: the sum of the three shares.
 

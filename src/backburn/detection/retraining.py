@@ -11,11 +11,10 @@ from torch import Tensor, nn
 from ..errors import InputError
 from ..mapping import rows_of
 from ..models.inference import predict
-from ..training import Lesson as TrainingTask
-from ..training import Training
+from ..training import Lesson, Training
 from ..training.adaptation import forget, freeze_before, lasting, suited
 from ..types import Case, Flags, Index, Logits, Progress
-from ..work.contract import Work as Executor
+from ..work.contract import Work
 from .records import Candidate
 from .samples import some
 
@@ -61,7 +60,7 @@ class Retraining:
         splits: Sequence[tuple[Candidate, Candidate]],
         generator: torch.Generator,
         progress: Progress,
-        executor: Executor,
+        work: Work,
     ) -> "CrossFitted":
         """What two models say, each of which saw only one side of every split.
 
@@ -70,9 +69,16 @@ class Retraining:
                 neither, since poison that was not learnt would teach its trigger again.
             splits: one of each class. The first model sees no first group, the second no second.
         """
+        training = suited(self.training, case)
         first, second = (
             self._without(
-                case, agreed, [each[side].group for each in splits], generator, progress, executor
+                case,
+                agreed,
+                [each[side].group for each in splits],
+                training,
+                generator,
+                progress,
+                work,
             )
             for side in (0, 1)
         )
@@ -83,9 +89,10 @@ class Retraining:
         case: Case,
         agreed: Flags,
         groups: Sequence[Tensor],
+        training: Training,
         generator: torch.Generator,
         progress: Progress,
-        executor: Executor,
+        work: Work,
     ) -> "Unseen":
         """What a model says that saw none of these groups."""
         hidden, labels = torch.zeros_like(agreed), case.images.labels
@@ -93,7 +100,7 @@ class Retraining:
             hidden[rows] = True
         held_out = _held_out(labels, agreed & ~hidden, generator)
         shown = (agreed & ~hidden & ~held_out).nonzero().flatten()
-        model = self._retrained(case, shown, generator, progress, executor)
+        model = self._retrained(case, shown, training, generator, progress, work)
         asked = (hidden | held_out | ~agreed).nonzero().flatten()
         pixels = rows_of(case.images.pixels, asked)
         answers = predict(model, pixels, phase="retraining", progress=progress).log_softmax(1)
@@ -106,16 +113,16 @@ class Retraining:
         self,
         case: Case,
         rows: Index,
+        training: Training,
         generator: torch.Generator,
         progress: Progress,
-        executor: Executor,
+        work: Work,
     ) -> nn.Module:
         model = copy.deepcopy(case.model).requires_grad_(True)
         freeze_before(model, forget(model, self.reset, generator))
-        training = lasting(suited(self.training, case), len(rows), self.steps)
-        images = case.images
-        task = TrainingTask(images.pixels, images.labels, training, rows, phase="retraining")
-        executor.fit(model, task, generator, progress=progress)
+        enough, images = lasting(training, len(rows), self.steps), case.images
+        lesson = Lesson(images.pixels, images.labels, enough, rows, phase="retraining")
+        work.fit(model, lesson, generator, progress=progress)
         return model
 
 

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from ...mapping import rows_of
 from ...types import Index, Pixels
 
 
@@ -87,7 +88,7 @@ def natural_directions(
             a trigger that several classes share is not taken for natural variation.
         count: directions at the most.
     """
-    flat = pixels[rows].float().flatten(1)
+    flat = rows_of(pixels, rows).float().flatten(1)
     for kind in set(kinds.tolist()):
         flat[kinds == kind] -= flat[kinds == kind].mean(0)
     scale, axes = torch.linalg.eigh(flat @ flat.T)

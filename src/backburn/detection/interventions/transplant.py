@@ -14,6 +14,7 @@ from torch import Tensor
 from ...data.pixels import to_pixels
 from ...mapping import rows_of
 from ...types import Pixels
+from ..samples import some
 from .base import Estimate
 
 CONTENT = 0.06
@@ -82,7 +83,7 @@ def _transplant(
 ) -> TransplantChange:
     generator = torch.Generator().manual_seed(estimate.seed)
     group, rest = (
-        rows_of(estimate.pixels, rows[torch.randperm(len(rows), generator=generator)[:DONORS]])
+        rows_of(estimate.pixels, some(rows, DONORS, generator))
         for rows in (estimate.group, estimate.rest)
     )
     return TransplantChange(group, rest, put, estimate.seed)
