@@ -26,7 +26,7 @@ def test_the_verdict_and_all_sections_are_there(opened):
     assert page.inner_text("h1") == "Backdoored"
     assert "This model was backdoored: 90 of its 1,000" in page.inner_text(".sentence")
     page.click("summary:has(#h-numbers)")
-    assert "probability 1e-09" in page.inner_text("section:has(#h-numbers)")
+    assert "probability below 1e-06" in page.inner_text("section:has(#h-numbers)")
     heads = ["Suspects", "Why", "Before and after", "Numbers", "Figures", "What made this"]
     assert page.locator("h2").all_inner_texts() == heads
     assert page.locator("figure.chart svg[role=img]").count() == 3

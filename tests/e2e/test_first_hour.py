@@ -380,7 +380,7 @@ def result(hour):
 def test_23_a_result_is_printed_in_five_lines(result):
     lines = str(result).splitlines()
     assert len(lines) == 5
-    assert lines[0].startswith("BACKDOORED, target class 0 (p = ")
+    assert lines[0] == "BACKDOORED, target class 0 (p < 1e-06)"
     assert [line.split(":")[0] for line in lines[1:]] == ["why", "suspects", "model", "next"]
 
 

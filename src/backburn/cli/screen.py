@@ -1,7 +1,7 @@
 """Results on stdout."""
 
 from collections.abc import Mapping
-from math import ceil, isnan
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +41,7 @@ def print_verdict(images: "LabeledImages", verdict: Mapping[str, Any]) -> None:
     colors = {"clean": "green", "suspicious": "yellow", "backdoored": "red", "abstained": "yellow"}
     color = colors[verdict["state"]]
     # the method as published has no p-value
-    chance = "" if isnan(verdict["p_value"]) else f" (p {p_words(verdict['p_value'])})"
+    chance = p_words(verdict["p_value"])
     sentence = f"[bold {color}]{verdict['state'].upper()}[/]"
     if verdict["state"] == "clean":
         sentence += f": {NO_POISON}"

@@ -12,6 +12,7 @@ from ..errors import InputError
 from ..mapping import rows_of
 from ..methods import Detector
 from ..models.checking import check_fit
+from ..training.adaptation import forgettable
 from ..types import (
     BoundaryResult,
     Case,
@@ -114,7 +115,8 @@ class PoisonDetector(Detector):
             doubt: why the case must not be called clean, whatever is found; empty if there is no
                 reason.
             retrain: also test what retrained models say. Without it an audit takes one pass over
-                the images and little more, and sees only what transfers.
+                the images and little more, and sees only what transfers. So it is with a model of
+                which no layer can be drawn anew.
             every_suspect: search the boundary of every suspect, not only of the probes.
         Raises:
             InputError: a model that agrees with no label at all.
@@ -131,7 +133,7 @@ class PoisonDetector(Detector):
         splitter = Splitter(features, self.smallest, seed)
         first = {k: top[0] for k, r in rows.items() if (top := splitter.split(k, r))}
         unseen = None
-        if retrain and first:
+        if retrain and first and forgettable(case.model):
             known = (case, agreed, list(first.values()), generator, progress, work)
             unseen = self.retraining.run(*known)
         kind = kinds(len(labels), first)

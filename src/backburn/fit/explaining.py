@@ -49,6 +49,7 @@ class Trier:
     read: Read | None
     start: Way
     samples: dict[tuple[Way, bool], LabeledImages] = field(default_factory=dict)
+    answers: dict[Reading, Labels | None] = field(default_factory=dict)
 
     def wrapped(self, reading: Reading) -> nn.Module:
         """The model on pixels in [0, 1]."""
@@ -66,16 +67,24 @@ class Trier:
         return found if found.names == self.sample.names else None
 
     def said(self, reading: Reading) -> Labels | None:
-        """What the model calls the sample's images."""
-        images = self.images(reading)
-        return None if images is None else predict(self.wrapped(reading), images.pixels).argmax(1)
+        """What the model calls the sample's images; it is asked once about each reading."""
+        key = replace(reading, order=None)  # which has to do with labels only
+        if key not in self.answers:
+            images = self.images(key)
+            self.answers[key] = (
+                None if images is None else predict(self.wrapped(key), images.pixels).argmax(1)
+            )
+        return self.answers[key]
+
+    def labels(self, reading: Reading) -> Labels:
+        """The sample's labels, as the model numbers them."""
+        labels = self.sample.labels.cpu()
+        return labels if reading.order is None else torch.tensor(reading.order)[labels]
 
     def right(self, reading: Reading) -> Tensor | None:
         """Whether it calls each of them by its label."""
-        said, labels = self.said(reading), self.sample.labels.cpu()
-        if said is None:
-            return None
-        return said == (labels if reading.order is None else torch.tensor(reading.order)[labels])
+        said = self.said(reading)
+        return None if said is None else said == self.labels(reading)
 
 
 def as_read(model: OpenedModel, reading: Reading) -> nn.Module:
@@ -127,7 +136,7 @@ def explain(
         fit = replace(fit, explanation=f"{fit.as_read:.1%} as read, {fit.accuracy:.1%} {words}")
         notes += (f"{fit.explanation}: used",)
     elif best != first:
-        share = float((said == _labels(trier, best)).double().mean())
+        share = _share(said == trier.labels(best))
         told = f"{fit.accuracy:.1%} as given, {share:.1%} {words}"
         line = f"the model calls {told}: give that, or leave --mean and --std out"
         fit = replace(fit, reason=line, low=False)
@@ -226,11 +235,6 @@ def _fit(
         sample = renumbered(sample, kept.order)
     fit = check.judged(_certain(trier.said(kept)), sample, options)
     return replace(fit, as_read=_share(before))
-
-
-def _labels(trier: Trier, reading: Reading) -> Labels:
-    labels = trier.sample.labels.cpu()
-    return labels if reading.order is None else torch.tensor(reading.order)[labels]
 
 
 def _certain(found: Tensor | None) -> Tensor:

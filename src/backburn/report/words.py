@@ -40,8 +40,14 @@ def per_cent(value: float | None) -> str:
 
 
 def p_words(value: float) -> str:
-    """A p-value as far as anybody can know it: `= 0.0024`, or `< 1e-06`."""
-    return f"< {LEAST:.0e}" if value < LEAST else f"= {value:.2g}"
+    """A p-value behind a verdict, as far as anybody can know it; empty where there is none.
+
+    >>> p_words(0.0024), p_words(1e-9)
+    (' (p = 0.0024)', ' (p < 1e-06)')
+    """
+    if isnan(value):
+        return ""
+    return f" (p < {LEAST:.0e})" if value < LEAST else f" (p = {value:.2g})"
 
 
 def why_accused(tried: Mapping[str, Any], flagged: bool = True) -> str:

@@ -97,13 +97,11 @@ def summary_lines(outcome: Outcome) -> tuple[str, ...]:
     few = ", ".join(targets[:SHOWN_CLASSES])
     more = f" and {len(targets) - SHOWN_CLASSES} more" if len(targets) > SHOWN_CLASSES else ""
     target = f", target {'class' if len(targets) == 1 else 'classes'} {few}{more}" * bool(targets)
-    chance = verdict.p_value
-    p_value = "" if chance != chance else f" (p {p_words(chance)})"  # noqa: PLR0124  NaN
     suspects, count = outcome.result.suspects, len(images)
     changed = int((suspects.restored_label != suspects.given_label).sum())
     share = per_cent(len(suspects) / count)
     return (
-        f"{verdict.state.upper()}{target}{p_value}",
+        f"{verdict.state.upper()}{target}{p_words(verdict.p_value)}",
         f"why:      {_why(outcome)}",
         f"suspects: {len(suspects)} of {count} images ({share}), {changed} with another label",
         f"model:    {_model_line(outcome)}",

@@ -11,6 +11,7 @@ from ..data.cells import read_csv
 from ..errors import InputError
 from ..markup import Facts, Shown
 from ..models.loading import load_model
+from ..report.words import p_words
 from ..runs import Record, own, read_record
 from ..toolkits.suspects import COLUMNS, SUSPECTS
 from ..types import Audit, Evidence, Suspects, Verdict
@@ -72,7 +73,7 @@ class SavedRun(Shown):
         verdict = self.verdict
         told = self.record.metrics["verdict"].get("target_names") or verdict.target_labels
         targets = ", ".join(map(str, told))
-        chance = "" if verdict.p_value != verdict.p_value else f" (p = {verdict.p_value:.2g})"
+        chance = p_words(verdict.p_value)
         return "\n".join(
             (
                 f"{verdict.state.upper()}{f', target {targets}' * bool(targets)}{chance}",

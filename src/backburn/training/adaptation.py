@@ -17,6 +17,11 @@ BATCHES, FEWEST = 20, 16
 """Of an epoch, and images in each, at the least: of few images, batches are smaller."""
 
 
+def forgettable(model: nn.Module) -> bool:
+    """Whether any layer can be drawn anew: compiled programs, for one, have none that can."""
+    return any(callable(getattr(layer, "reset_parameters", 0)) for layer in model.modules())
+
+
 def forget(model: nn.Module, share: float, generator: torch.Generator) -> tuple[str, ...]:
     """Draw the last layers anew, until they hold this share of the weights.
 
