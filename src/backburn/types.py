@@ -288,8 +288,10 @@ class ClassEvidence:
         transfer: by how much more of the images of other classes are called by the label once they
             have what sets the group apart, in [-1, 1].
         necessity: share of the group that loses its lead without it, in [0, 1].
+        probe: share of the group that a linear classifier which never saw it calls by other
+            classes, less that of random images, times how widely these are spread; in [0, 1].
         retraining: share of the group that a model which never saw it confidently calls by another
-            class, less that of held-out images, in [-1, 1]; NaN where no model was retrained.
+            class, in [0, 1]; NaN where no model was retrained.
         p_value: chance of such a group in a class that nobody poisoned, paid for by looks at all
             groups and classes.
     """
@@ -298,6 +300,7 @@ class ClassEvidence:
     images: int
     transfer: float
     necessity: float
+    probe: float
     retraining: float
     p_value: float
 

@@ -6,19 +6,23 @@ from backburn.report.words import why_accused
 
 
 @pytest.mark.parametrize(
-    ("transfer", "retraining", "told"),
+    ("transfer", "probe", "told"),
     [
         (
             0.97,
             0.1,
             "Adding the pattern shared by the suspects to images of other classes turns 97.0 %",
         ),
-        (0.05, 0.2, "A model retrained without the suspects is sure that they show other classes"),
+        (
+            0.05,
+            0.2,
+            "A classifier that was fitted without the suspects takes them for other",
+        ),
         (0.97, None, "Adding the pattern"),
     ],
 )
-def test_what_speaks_for_a_backdoor_is_told(transfer, retraining, told):
-    tried = {"name": "cat", "transfer": transfer, "retraining": retraining}
+def test_what_speaks_for_a_backdoor_is_told(transfer, probe, told):
+    tried = {"name": "cat", "transfer": transfer, "probe": probe}
     assert why_accused(tried).startswith(told)
 
 

@@ -13,7 +13,7 @@ from backburn.detection.candidates import Splitter
 from backburn.detection.detector import PoisonDetector, _evidence
 from backburn.detection.interventions.base import interventions
 from backburn.detection.measuring import Measuring
-from backburn.detection.records import Candidate, Finding, Measured
+from backburn.detection.records import Candidate, Finding, Measured, MeasuredSplit
 from backburn.detection.retraining import Retraining
 from backburn.errors import InputError
 from backburn.metrics import rate
@@ -36,7 +36,7 @@ def study(case: Case, seed: int = 0, settings: PoisonDetector = QUICK, **said):
         {"asked": 0},
         {"smallest": 1},
         {"resolution": 0.0},
-        {"resolution_retraining": 0.0},
+        {"resolution_probe": 0.0},
         {"least": 1.0},
         {"false_alarm": 0.0},
         {"false_alarm": 0.1, "suspicion": 0.05},
@@ -102,7 +102,7 @@ def test_every_statistic_of_every_group_is_in_the_log(backdoored):
     rows = found.statistics
     assert {row["label"] for row in rows} == set(range(8))
     names = {"affine", "quantization", "mixture", "crop"}
-    expected = {"label", "level", "group", "rest", "necessity", "retraining", "p_value"}
+    expected = {"label", "level", "group", "rest", "necessity", "probe_activations", "p_value"}
     assert all(row.keys() == expected | {f"transfer_{name}" for name in names} for row in rows)
     least = min(rows, key=lambda row: row["p_value"])
     assert (least["label"], least["level"], least["group"]) == (0, 1, 20)
@@ -148,7 +148,7 @@ def test_where_few_classes_can_be_examined_nothing_is_called_clean(clean):
 
 
 def test_where_groups_are_too_few_for_any_trigger_to_stand_out_nothing_is_called_clean(clean):
-    coarse = replace(QUICK, resolution=0.5, resolution_retraining=0.5)
+    coarse = replace(QUICK, resolution=0.5, resolution_probe=0.5)
     found = study(clean.case, settings=coarse)
     assert found.verdict.state == "abstained"
     assert "not even a perfect trigger would stand out" in found.verdict.reason
@@ -217,22 +217,22 @@ def told(transfers: dict[int, list[float]], **settings: float) -> module.Tests:
     """The tests of one case, of each of whose classes these groups were measured."""
     none = torch.zeros(0, dtype=torch.long)
     images = LabeledImages(torch.zeros(0, 1, 8, 8, dtype=torch.uint8), none)
-    measuring = Measuring(nn.Identity(), images, {}, none, none, interventions(), 60, None, 0)
+    kinds_of = interventions()
+    measuring = Measuring(nn.Identity(), images, {}, none, none, kinds_of, {}, None, 60, 0.05, 0)
     splitter = Splitter(torch.zeros(0, 1), 10, 0)
     made = module.Tests(PoisonDetector(**settings), measuring, splitter, len(transfers))
-    rows = torch.arange(10)
     for label, values in transfers.items():
         made.measured[label] = [
-            Measured(
-                Candidate(label, rows, rows, 1 + bool(number)),
-                {"affine": value, "mixture": 0.0},
-                0.0,
-                math.nan,
-                {},
-            )
+            MeasuredSplit.of(measured(label, 0.0, number), measured(label, value, number))
             for number, value in enumerate(values)
         ]
     return made
+
+
+def measured(label: int, transfer: float, number: int = 0) -> Measured:
+    rows = torch.arange(970)
+    candidate = Candidate(label, rows, rows, 1 + bool(number))
+    return Measured(candidate, {"affine": transfer, "mixture": 0.0}, 0.0, {}, 0.0, {})
 
 
 def set_aside(transfers: dict[int, list[float]]) -> set[int]:
@@ -263,14 +263,21 @@ def test_a_group_is_compared_with_those_of_other_classes_only():
 def test_a_group_is_of_use_if_it_is_large_enough_and_leads_the_other_of_its_split():
     tests = told({0: [0.3, 0.04], 1: NOBODY})
     large, small = tests.measured[0]
-    assert tests._usable(replace(large, lead=0.05))
-    assert not tests._usable(replace(large, lead=0.04))
+    assert tests._usable(large)
+    assert not tests._usable(MeasuredSplit.of(measured(0, 0.3), measured(0, 0.27)))
     assert not tests._usable(small)
+
+
+def test_groups_of_a_few_images_count_less():
+    large, few = measured(0, 0.5), torch.arange(30)
+    small = replace(large, candidate=Candidate(0, few, torch.arange(300)))
+    assert large.weighted("affine") == pytest.approx(0.485)
+    assert small.weighted("affine") == 0.25
 
 
 def test_less_than_a_conviction_flags_nothing():
     rows = torch.tensor([1, 2, 3])
-    finding = Finding(0, rows, torch.tensor([1.0, 0.2, 0.9]), 0.5, 0.0, 0.0, 1e-4)
+    finding = Finding(0, rows, torch.tensor([1.0, 0.2, 0.9]), 0.5, 0.0, 0.0, 0.0, 1e-4)
     convicted = _evidence([finding], 5, Verdict("backdoored", (0,), 0.001))
     assert convicted.score.tolist() == pytest.approx([0, 1, 0.2, 0.9, 0])
     assert convicted.flagged.tolist() == [False, True, False, True, False]

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from backburn.detection.interventions.base import interventions
 from backburn.detection.measuring import Measuring
+from backburn.detection.probe import Asked, fit_probe
 from backburn.detection.records import Candidate
 from backburn.detection.retraining import CrossFitted, Unseen
 from backburn.types import LabeledImages
@@ -45,8 +46,11 @@ def measuring(generator) -> Measuring:
     kinds = LABELS + CLASSES * torch.isin(torch.arange(len(TRUE)), PLANTED_ROWS).long()
     varying = torch.arange(0, CLASSES * EACH, 3)
     return Measuring(
-        linear(), images(generator), others, kinds, varying, interventions(), 45, None, 0
+        linear(), images(generator), others, kinds, varying, interventions(), {}, None, 45, 0.05, 0
     )
+
+
+AMONG = (LABELS == 0).nonzero().flatten()
 
 
 PLANT = Candidate(0, PLANTED_ROWS, torch.arange(EACH))
@@ -58,7 +62,7 @@ def half_of(label: int, generator: torch.Generator) -> Candidate:
 
 
 def test_the_planted_pixel_carries_over_and_is_needed(measuring):
-    found = measuring.measure(PLANT)
+    found = measuring.measure(PLANT, AMONG)
     assert found.best == "affine"
     assert found.transfer["affine"] == 1
     assert found.necessity == 1
@@ -68,14 +72,22 @@ def test_the_planted_pixel_carries_over_and_is_needed(measuring):
 
 @pytest.mark.parametrize("label", [0, 1, 3])
 def test_of_a_random_half_nothing_does(label, measuring, generator):
-    found = measuring.measure(half_of(label, generator))
+    found = measuring.measure(half_of(label, generator), (label == LABELS).nonzero().flatten())
     assert max(found.transfer.values()) == 0
     assert found.necessity == 0
 
 
-def test_without_a_retrained_model_no_transplant_is_heard(measuring):
-    found = measuring.measure(PLANT)
+def test_without_a_probe_no_transplant_is_heard(measuring):
+    found = measuring.measure(PLANT, AMONG)
     assert found.transfer["mixture"] == found.transfer["crop"] == 0
+    assert found.probes == {}
+
+
+def probed(measuring: Measuring) -> Measuring:
+    """With a probe of the pixels themselves, of which the last is left out."""
+    pixels = measuring.images.pixels.flatten(1)[:, :-1].half()
+    probe = fit_probe(pixels, measuring.others, 0)
+    return replace(measuring, probes={"pixels": probe})
 
 
 def unseen(called: Tensor, hidden: list[int]) -> CrossFitted:
@@ -94,40 +106,51 @@ def unseen(called: Tensor, hidden: list[int]) -> CrossFitted:
     return CrossFitted(of(called, flags), of(LABELS, none))
 
 
-def test_images_that_move_back_to_many_classes_count_as_they_are(measuring):
-    knows = replace(measuring, unseen=unseen(TRUE, PLANTED_ROWS.tolist()))
-    found = knows.measure(PLANT)
-    # of 36 images, to three of four classes that are each a quarter of the errors
-    assert found.retraining == pytest.approx(36 / 66 * 0.25, abs=1e-3)
-    assert math.isnan(knows.measure(PLANT, first=False).retraining)
+def test_a_group_that_its_class_does_not_support_counts_by_how_widely_it_spreads(measuring):
+    found = probed(measuring).measure(PLANT, AMONG)
+    # a third of random images of the class, which are as many, are planted ones
+    assert found.probes["pixels"] == pytest.approx(36 / 66 * 2 / 3, abs=0.05)
+    assert found.strength == 2 + found.probes["pixels"]
 
 
-@pytest.mark.parametrize(
-    ("carries", "expected"), [(True, 36 / 66 * 0.75), (False, 36 / 66 * 0.75 / 3)]
-)
-def test_what_moves_to_one_class_counts_if_its_change_turns_that_class(
-    carries, expected, measuring
-):
-    called = TRUE.clone()
-    called[PLANTED_ROWS] = 2
-    knows = replace(measuring, unseen=unseen(called, PLANTED_ROWS.tolist()))
+@pytest.mark.parametrize("label", [0, 1, 3])
+def test_a_random_half_is_supported_by_the_other(label, measuring, generator):
+    among = (label == LABELS).nonzero().flatten()
+    assert probed(measuring).measure(half_of(label, generator), among).probes["pixels"] == 0
+
+
+@pytest.mark.parametrize("carries", [True, False])
+def test_what_goes_to_one_class_counts_if_its_change_turns_that_class(carries, measuring):
+    knows = probed(measuring)
     if not carries:
         deaf = linear()
         with torch.no_grad():
             deaf[1].weight[0] = 0
         knows = replace(knows, model=deaf)
-    assert knows.measure(PLANT).retraining == pytest.approx(expected, abs=0.01)
+    asked = Asked(1.0, torch.tensor([0.0, 0.0, 1.0, 0.0]))
+    changes = knows.measure(PLANT, AMONG).changes
+    expected = 36 / 66 * (1 if carries else 1 / 3)
+    assert knows.probed(asked, PLANT, changes) == pytest.approx(expected, abs=0.01)
+    assert knows.probed(Asked(0.04, asked.destinations), PLANT, changes) == 0
+
+
+def test_retrained_models_are_heard_where_there_are_any(measuring):
+    found = measuring.measure(PLANT, AMONG)
+    assert math.isnan(measuring.retrained(found).retraining)
+    knows = replace(measuring, unseen=unseen(TRUE, PLANTED_ROWS.tolist()))
+    # of 36 images, to three of four classes that are each a quarter of the errors
+    assert knows.retrained(found).retraining == pytest.approx(36 / 66 * 0.25, abs=1e-3)
 
 
 def test_a_transplant_counts_by_more_than_the_same_of_the_rest(measuring):
-    found = replace(measuring, unseen=unseen(TRUE, PLANTED_ROWS.tolist())).measure(PLANT)
+    found = probed(measuring).measure(PLANT, AMONG)
     # halved, the pixel is still enough; row 0 of the rest is, too, for half of the images
     assert found.transfer["mixture"] > 0.2
     assert found.transfer["crop"] < found.transfer["mixture"]
 
 
 def test_a_group_is_measured_the_same_again(measuring):
-    first, second = measuring.measure(PLANT), measuring.measure(PLANT)
+    first, second = measuring.measure(PLANT, AMONG), measuring.measure(PLANT, AMONG)
     assert first.transfer == second.transfer
     assert first.necessity == second.necessity
 
@@ -140,4 +163,4 @@ def test_only_images_of_other_classes_are_asked_as_many_of_each(measuring, gener
 
 def test_where_there_is_no_other_class_nothing_carries_over(measuring):
     alone = replace(measuring, others={0: measuring.others[0]})
-    assert max(alone.measure(PLANT).transfer.values()) == 0
+    assert max(alone.measure(PLANT, AMONG).transfer.values()) == 0

@@ -107,10 +107,18 @@ def _says(
     if isinstance(trigger, EstimatedTrigger):
         said.append(bench.ask(case.model, trigger.invert(case.images.pixels[rows])))
     if findings.unseen is not None:
-        said.append(findings.unseen[rows].exp())
+        said.append(_retrained(case, findings.unseen[rows].exp(), rows, bench))
     if not said:
         said.append(bench.ask(case.model, case.images.pixels[rows]))
     return torch.stack(said).mean(0)
+
+
+def _retrained(case: Case, says: Logits, rows: Index, bench: Workbench) -> Logits:
+    """What retrained models say; the model itself of images that these were trained on."""
+    seen = says.isnan().any(1)
+    if bool(seen.any()):
+        says[seen] = bench.ask(case.model, case.images.pixels[rows[seen]])
+    return says
 
 
 def _trigger(

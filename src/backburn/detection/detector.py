@@ -27,6 +27,7 @@ from .candidates import Splitter, kinds, rows_by_class
 from .group_tests import Tests
 from .interventions.base import interventions
 from .measuring import Measuring
+from .probe import fit_probe
 from .records import Finding, Findings
 from .retraining import Retraining
 from .samples import of_each, some
@@ -48,11 +49,10 @@ class PoisonDetector(Detector):
         asked: images of other classes that each intervention is tried on.
         resolution: share of images; the finest scale of the tail of transfer's null distribution.
             With `asked` images a share is not known better.
-        resolution_retraining: the same of the retraining test. Clean models had .04 of
-            it at most (docs/protocol.md).
-        least: share of images; a group is flagged only if its transfer or its retraining statistic
-            is as large, and it leads the other group of its split by as much.
-        retraining: how models are retrained without a group.
+        resolution_probe: the same of the probe test.
+        least: share of images; a group is flagged only if its transfer or its probe statistic is as
+            large, and it leads the other group of its split by as much.
+        retraining: how models are retrained without the groups of suspicious classes.
         budget: effort of the boundary search of suspects: `screen`, `fast`, `default` or `exact`.
         probes: images of each class whose boundary is searched beside those of the suspects; of
             more than ten classes fewer, ten of each at the least.
@@ -66,7 +66,7 @@ class PoisonDetector(Detector):
     smallest: int = 10
     asked: int = 60
     resolution: float = 0.02
-    resolution_retraining: float = 0.01
+    resolution_probe: float = 0.02
     least: float = 0.05
     retraining: Retraining = field(default_factory=Retraining)
     budget: str = "fast"
@@ -79,11 +79,11 @@ class PoisonDetector(Detector):
             raise InputError(
                 "batch_size, probes and asked of the detector: give 1 or more; smallest: 2 or more"
             )
-        scales = self.resolution, self.resolution_retraining
+        scales = self.resolution, self.resolution_probe
         if not all(0 < scale < 1 for scale in scales) or not 0 <= self.least < 1:
             raise InputError(
-                f"resolution={self.resolution}, resolution_retraining="
-                f"{self.resolution_retraining}, least={self.least}: give fractions below 1"
+                f"resolution={self.resolution}, resolution_probe={self.resolution_probe}, "
+                f"least={self.least}: give fractions below 1"
             )
         if not 0 < self.false_alarm <= self.suspicion < 1:
             raise InputError(
@@ -114,9 +114,8 @@ class PoisonDetector(Detector):
             work: who searches and trains, and keeps what is done of it.
             doubt: why the case must not be called clean, whatever is found; empty if there is no
                 reason.
-            retrain: also test what retrained models say. Without it an audit takes one pass over
-                the images and little more, and sees only what transfers. So it is with a model of
-                which no layer can be drawn anew.
+            retrain: also ask models that were retrained without either group of a suspicious class
+                which of them was poisoned. Models of which no layer can be drawn anew are not.
             every_suspect: search the boundary of every suspect, not only of the probes.
         Raises:
             InputError: a model that agrees with no label at all.
@@ -132,10 +131,6 @@ class PoisonDetector(Detector):
         rows = rows_by_class(labels, agreed)
         splitter = Splitter(features, self.smallest, seed)
         first = {k: top[0] for k, r in rows.items() if (top := splitter.split(k, r))}
-        unseen = None
-        if retrain and first and forgettable(case.model):
-            known = (case, agreed, list(first.values()), generator, progress, work)
-            unseen = self.retraining.run(*known)
         kind = kinds(len(labels), first)
         varying = (kind >= 0).nonzero().flatten()
         measuring = Measuring(
@@ -145,12 +140,19 @@ class PoisonDetector(Detector):
             kind,
             some(varying, VARYING, generator),
             interventions(),
+            {"activations": fit_probe(features, rows, seed)} if first else {},
+            fit_probe(features[:, : max(1, features.shape[1] // 2)], rows, seed) if first else None,
             self.asked,
-            unseen,
+            self.least,
             seed,
         )
         tests = Tests(self, measuring, splitter, len(rows))
         tests.measure_all(first, progress)
+        unseen = None
+        if retrain and tests.suspicious and forgettable(case.model):
+            splits = [first[label] for label in tests.suspicious]
+            unseen = self.retraining.run(case, agreed, splits, generator, progress, work)
+            tests.retrained(unseen)
         found = [each for label in first for each in tests.findings(label, rows[label], agreed)]
         verdict = tests.verdict(found, doubt or _too_few(rows, labels))
         evidence = _evidence(found, len(labels), verdict)

@@ -12,7 +12,8 @@ from ..types import ClassEvidence, Flags, Progress, Verdict
 from .candidates import Split, Splitter
 from .measuring import Measuring
 from .null import combined, holm, needed, p_value
-from .records import Finding, Measured
+from .records import Finding, Measured, MeasuredSplit
+from .retraining import CrossFitted
 
 PLACEBOS, LINES = 24, 5
 """Placebo groups that are aimed at, and lines that one set of images is split along at the most."""
@@ -41,7 +42,7 @@ class Levels(Protocol):
     def resolution(self) -> float: ...
 
     @property
-    def resolution_retraining(self) -> float: ...
+    def resolution_probe(self) -> float: ...
 
     @property
     def least(self) -> float: ...
@@ -55,39 +56,50 @@ class Tests:
     ) -> None:
         self.settings, self.measuring, self.splitter = settings, measuring, splitter
         self.classes = classes
-        self.measured: dict[int, list[Measured]] = {}
+        self.measured: dict[int, list[MeasuredSplit]] = {}
         self.set_aside: frozenset[int] = frozenset()
         self.log: list[dict[str, float | int | str]] = []
-        self._best: dict[int, tuple[float, Measured]] = {}
+        self._best: dict[int, tuple[float, MeasuredSplit]] = {}
 
     def measure_all(self, first: Mapping[int, Split], progress: Progress) -> None:
         """The splits of each class, and of both of its sides."""
         others = max(1, len(first) - 1)
         lines = min(LINES, max(1, math.ceil(PLACEBOS / (2 * others))))
         for number, (label, top) in enumerate(first.items(), 1):
-            self.measured[label] = self._groups(label, top, lines)
+            rows = torch.cat([side.group for side in top])
+            self.measured[label] = self._measure(label, top, lines, rows)
             progress("tests", number, len(first))
         self.set_aside = self._outstanding()
-        self._best = {label: self._strongest(groups) for label, groups in self.measured.items()}
+        self._best = {label: self._strongest(splits) for label, splits in self.measured.items()}
 
-    def _strongest(self, groups: Sequence[Measured]) -> tuple[float, Measured]:
-        """The group with the least p-value, and that; all of them go to the log."""
-        scored = [(self.p_value(each), each) for each in groups]
-        self.log += [self._row(each, p) for p, each in scored]
-        return min(scored, key=lambda pair: (pair[0], -pair[1].strength))
+    @property
+    def suspicious(self) -> list[int]:
+        """Classes whose least p-value, paid for by all looks, is below `suspicion`."""
+        paid = self.splits * self.classes
+        return [k for k, (p, _) in self._best.items() if p * paid < self.settings.suspicion]
 
-    def _groups(self, label: int, top: Split, lines: int, first: bool = True) -> list[Measured]:
+    def retrained(self, unseen: CrossFitted) -> None:
+        """Hear retrained models on which group of a suspicious class was poisoned."""
+        self.measuring = replace(self.measuring, unseen=unseen)
+        for label in self.suspicious:
+            p, best = self._best[label]
+            sides = [self.measuring.retrained(side) for side in best.sides]
+            self._best[label] = p, MeasuredSplit.of(*sides)
+
+    def _strongest(self, splits: Sequence[MeasuredSplit]) -> tuple[float, MeasuredSplit]:
+        """The split with the least p-value, and that; all of them go to the log."""
+        scored = [(self.p_value(each), each) for each in splits]
+        self.log += [_row(each, p) for p, each in scored]
+        return min(scored, key=lambda pair: (pair[0], -pair[1].stronger.strength))
+
+    def _measure(self, label: int, top: Split, lines: int, among: Tensor) -> list[MeasuredSplit]:
         splits = [top]
         for side in top:
             splits += self.splitter.split(label, side.group, 2, lines)
-        return [self._stronger(each, first) for each in splits]
-
-    def _stronger(self, split: Split, first: bool) -> Measured:
-        """The group of a split that more speaks for."""
-        weaker, stronger = sorted(
-            (self.measuring.measure(each, first) for each in split), key=lambda each: each.strength
-        )
-        return replace(stronger, lead=stronger.strength - weaker.strength)
+        return [
+            MeasuredSplit.of(*(self.measuring.measure(side, among) for side in each))
+            for each in splits
+        ]
 
     def _outstanding(self) -> frozenset[int]:
         """The classes that are no placebos: as many of the strongest as are significant together.
@@ -97,7 +109,7 @@ class Tests:
         significant.
         """
         strongest = sorted(
-            self.measured, key=lambda k: -max(each.strength for each in self.measured[k])
+            self.measured, key=lambda k: -max(each.stronger.strength for each in self.measured[k])
         )
         out: frozenset[int] = frozenset()
         for count in range(1, min(MOST, len(strongest)) + 1):
@@ -113,10 +125,10 @@ class Tests:
     @property
     def splits(self) -> int:
         """Splits of a class that were looked at: its own, and those of both of its sides."""
-        return max((len(groups) for groups in self.measured.values()), default=1)
+        return max((len(splits) for splits in self.measured.values()), default=1)
 
-    def p_value(self, measured: Measured, set_aside: frozenset[int] | None = None) -> float:
-        """Of one group, by the groups of all other classes that are not set aside.
+    def p_value(self, split: MeasuredSplit, set_aside: frozenset[int] | None = None) -> float:
+        """Of one split, by the splits of all other classes that are not set aside.
 
         Where more than half of the classes are, by the splits of sides of all other classes: within
         a side there is no trigger, or nothing but the trigger.
@@ -125,26 +137,32 @@ class Tests:
         within = 2 * len(aside) > len(self.measured)
         placebos = [
             each
-            for label, groups in self.measured.items()
-            if label != measured.candidate.label and (within or label not in aside)
-            for each in groups
-            if not within or each.candidate.level == 2
+            for label, splits in self.measured.items()
+            if label != split.stronger.candidate.label and (within or label not in aside)
+            for each in splits
+            if not within or each.stronger.candidate.level == 2
         ]
-        kinds_of = self.measuring.interventions
+        settings, side = self.settings, split.stronger
         transfers = [
             p_value(
-                value,
-                [each.transfer[name] for each in placebos],
-                max(self.settings.resolution, kinds_of[name].resolution),
+                side.weighted(name),
+                [each.stronger.weighted(name) for each in placebos],
+                max(settings.resolution, self.measuring.interventions[name].resolution),
             )
-            for name, value in measured.transfer.items()
+            for name in side.transfer
+        ]
+        probes = [
+            p_value(
+                split.probed(name),
+                [each.probed(name) for each in placebos],
+                settings.resolution_probe,
+            )
+            for name in side.probes
         ]
         transfer = min(1.0, len(transfers) * min(transfers))
-        if not math.isfinite(measured.retraining):
+        if not probes:
             return transfer
-        known = [each.retraining for each in placebos]
-        moved = p_value(measured.retraining, known, self.settings.resolution_retraining)
-        return combined(transfer, moved)
+        return combined(transfer, min(1.0, len(probes) * min(probes)))
 
     def findings(self, label: int, rows: Tensor, agreed: Flags) -> list[Finding]:
         """The backdoors of a class: the strongest group is set aside, then what is left is split.
@@ -159,16 +177,17 @@ class Tests:
             if p * self.splits * self.classes >= level or not self._usable(best):
                 break
             free = everything[~torch.isin(everything, rows[~torch.isin(rows, left)])]
-            member = self._spread(best, free, agreed, first=not found)
+            member = self._spread(best.stronger, free, agreed)
             found.append(_finding(best, free, member, p))
             left = left[~torch.isin(left, found[-1].flagged)]
             again = self.splitter.split(label, left)
             if not again:
                 break
-            p, best = self._strongest(self._groups(label, again[0], 1, first=False))
+            p, best = self._strongest(self._measure(label, again[0], 1, left))
+            best = MeasuredSplit.of(*map(self.measuring.retrained, best.sides))
         return found
 
-    def _spread(self, best: Measured, rows: Tensor, agreed: Flags, first: bool) -> Tensor:
+    def _spread(self, best: Measured, rows: Tensor, agreed: Flags) -> Tensor:
         """Membership of all images of the class, if those added are like the group's own.
 
         Args:
@@ -177,17 +196,15 @@ class Tests:
         group = best.candidate.group
         member = self.splitter.spread(best.candidate, rows, agreed)
         added = rows[(member > 0.5) & agreed[rows] & ~torch.isin(rows, group)]
-        if not len(added) or self.measuring.alike(best, added, first) >= ALIKE:
+        if not len(added) or self.measuring.alike(best, added) >= ALIKE:
             return member
         own = torch.isin(rows, group) | ~agreed[rows]
         return torch.where(own, member.maximum(torch.isin(rows, group).float()), 0.0)
 
-    def _usable(self, measured: Measured) -> bool:
+    def _usable(self, split: MeasuredSplit) -> bool:
         """Whether anybody could use such a backdoor, and it is clear which group carries it."""
-        largest = measured.largest
-        if math.isfinite(measured.retraining):
-            largest = max(largest, measured.retraining)
-        return min(largest, measured.lead) >= self.settings.least
+        largest = max(split.stronger.largest, split.unsupported)
+        return min(largest, split.lead) >= self.settings.least
 
     def verdict(self, found: Sequence[Finding], doubt: str) -> Verdict:
         """What the findings say of the whole case."""
@@ -213,26 +230,33 @@ class Tests:
         return Verdict("abstained" if doubt else "clean", (), least, classes, doubt)
 
     def _class_evidence(self, label: int, paid: float, found: Sequence[Finding]) -> ClassEvidence:
-        best = self._best[label][1]
+        split = self._best[label][1]
+        best = split.stronger
         images = sum(len(each.flagged) for each in found if each.label == label)
         return ClassEvidence(
             label,
             images or len(best.candidate.group),
             best.largest,
             best.necessity,
+            split.unsupported,
             best.retraining,
             paid,
         )
 
     def _powerless(self) -> str:
         """Why not even a perfect trigger would have been found; empty if it would have been."""
-        everything = [each for groups in self.measured.values() for each in groups]
+        everything = [each for splits in self.measured.values() for each in splits]
         level = self.settings.false_alarm / (self.splits * max(1, self.classes))
-        values = [[each.largest for each in everything], [each.retraining for each in everything]]
-        names = len(everything[0].transfer) if everything else 1
+        names = max((len(each.stronger.transfer) for each in everything), default=1)
         limits = [
-            needed(values[0], self.settings.resolution, level / names),
-            needed(values[1], self.settings.resolution_retraining, level),
+            needed(
+                [each.stronger.largest for each in everything],
+                self.settings.resolution,
+                level / names,
+            ),
+            needed(
+                [each.unsupported for each in everything], self.settings.resolution_probe, level
+            ),
         ]
         if min(limits) < math.inf:
             return ""
@@ -241,23 +265,23 @@ class Tests:
             "nature that not even a perfect trigger would stand out: give more images or classes"
         )
 
-    def _row(self, measured: Measured, p: float) -> dict[str, float | int | str]:
-        """A group's statistics, for the log of the run."""
-        candidate = measured.candidate
-        sizes = {"group": len(candidate.group), "rest": len(candidate.rest)}
-        transfer = {f"transfer_{name}": value for name, value in measured.transfer.items()}
-        return {
-            "label": candidate.label,
-            "level": candidate.level,
-            **sizes,
-            **transfer,
-            "necessity": measured.necessity,
-            "retraining": measured.retraining,
-            "p_value": p,
-        }
+
+def _row(split: MeasuredSplit, p: float) -> dict[str, float | int | str]:
+    """A split's statistics, for the log of the run."""
+    measured, candidate = split.stronger, split.stronger.candidate
+    return {
+        "label": candidate.label,
+        "level": candidate.level,
+        "group": len(candidate.group),
+        "rest": len(candidate.rest),
+        **{f"transfer_{name}": value for name, value in measured.transfer.items()},
+        "necessity": measured.necessity,
+        **{f"probe_{name}": split.probed(name) for name in measured.probes},
+        "p_value": p,
+    }
 
 
-def _finding(measured: Measured, rows: Tensor, member: Tensor, p: float) -> Finding:
-    change = measured.changes[measured.best]
-    shares = measured.largest, measured.necessity, measured.retraining
-    return Finding(measured.candidate.label, rows, member, *shares, p, change)
+def _finding(split: MeasuredSplit, rows: Tensor, member: Tensor, p: float) -> Finding:
+    best = split.stronger
+    shares = best.largest, best.necessity, split.unsupported, best.retraining
+    return Finding(best.candidate.label, rows, member, *shares, p, best.changes[best.best])

@@ -1,8 +1,7 @@
 """Test statistics of candidate groups, each an intervention on images."""
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -13,9 +12,10 @@ from ..types import Index, LabeledImages, Pixels
 from .boundary_statistics import logit_margin
 from .interventions.base import Change, Estimate, Intervention, natural_directions
 from .interventions.transplant import TransplantChange
+from .probe import Asked, Probe
 from .records import Candidate, Measured
 from .retraining import CrossFitted
-from .samples import some
+from .samples import shrunk, some
 
 BATCH = 512
 DIRECTIONS, NUMBERS, VARYING = 16, 96, 100
@@ -23,6 +23,8 @@ DIRECTIONS, NUMBERS, VARYING = 16, 96, 100
 they are taken from."""
 FOREIGN = 0.3
 """Share of a group that must be foreign to its class for a transplant to mean anything."""
+TRIED_FIRST = 20
+"""Images that a change is tried on before it is tried on the others: most change nothing."""
 NEEDED = 0.3
 """Necessity from which on it tells members of a group from others."""
 LEAD_LOST = 0.5
@@ -40,9 +42,12 @@ class Measuring:
         kinds: `(n,)` the kind of each image: its class and side of its class's first split.
         varying: rows of all classes that natural variation is estimated from.
         interventions: by name.
+        probes: by name.
+        early: a probe of the first layers, which see what is in an image rather than its label.
         asked: images of other classes that are changed for each candidate and intervention.
-        unseen: what retrained models say; None where none were retrained.
+        least: share of images; what is less does not count, and is not looked into.
         seed: of all draws.
+        unseen: what retrained models say; None where none were retrained.
     """
 
     model: nn.Module
@@ -51,16 +56,18 @@ class Measuring:
     kinds: Tensor
     varying: Index
     interventions: Mapping[str, Intervention]
+    probes: Mapping[str, Probe]
+    early: Probe | None
     asked: int
-    unseen: CrossFitted | None
+    least: float
     seed: int
+    unseen: CrossFitted | None = None
 
-    def measure(self, candidate: Candidate, first: bool = True) -> Measured:
+    def measure(self, candidate: Candidate, among: Index) -> Measured:
         """All statistics of a group, each on images that its estimate did not use.
 
         Args:
-            first: nothing of the class was set aside yet. Later on no retrained model knows the
-                class without what was set aside, and none is asked.
+            among: images of the class that are not set aside as poison.
         """
         generator = torch.Generator().manual_seed(self.seed)
         group, tested = _halves(candidate.group, generator)
@@ -69,21 +76,43 @@ class Measuring:
         estimate = Estimate(self.images.pixels, group, rest, natural, self.seed)
         changes = {name: each.fit(estimate) for name, each in self.interventions.items()}
         pixels = rows_of(self.images.pixels, self._other_classes(candidate.label, generator))
-        unseen = self.unseen.of(candidate.group) if self.unseen and first else None
-        label, group = candidate.label, candidate.group
-        foreign = unseen.foreign(group, label) if unseen else 0.0
+        called = {name: each.ask(candidate, among) for name, each in self.probes.items()}
+        foreign = max((each.excess for each in called.values()), default=0.0)
         transfer = {
-            name: self._transfer(change, pixels, label, foreign) for name, change in changes.items()
+            name: self._transfer(change, pixels, candidate.label, foreign)
+            for name, change in changes.items()
         }
         best = max(transfer, key=lambda name: transfer[name])
-        lost = self._lost(changes[best], tested[: self.asked], label)
-        moved = math.nan
-        if unseen:
-            spread = self._spread(unseen.destinations(group), label, changes["affine"])
-            moved = unseen.share(group, label) * spread
-        return Measured(candidate, transfer, lost, moved, changes)
+        necessity = 0.0
+        if transfer[best] >= self.least:
+            necessity = self._lost(changes[best], tested[: self.asked], candidate.label)
+        probes = {name: self.probed(each, candidate, changes) for name, each in called.items()}
+        diversity = self.early.diversity(candidate) if self.early else 0.0
+        return Measured(candidate, transfer, necessity, probes, diversity, changes)
 
-    def alike(self, measured: Measured, rows: Index, first: bool = True) -> float:
+    def probed(self, asked: Asked, candidate: Candidate, changes: Mapping[str, Change]) -> float:
+        """How little the rest of the class supports a group's label, in [0, 1].
+
+        Returns:
+            The excess of the group that a probe without it calls by other classes, `shrunk`, times
+            how widely it is spread over these. A natural kind that stands alone goes to the one
+            class that looks like it.
+        """
+        share = max(0.0, asked.excess) * shrunk(len(candidate.group))
+        if share < self.least:
+            return 0.0
+        return share * self._spread(asked.destinations, candidate.label, changes["affine"])
+
+    def retrained(self, measured: Measured) -> Measured:
+        """The same with what the retrained models say of the group."""
+        if self.unseen is None:
+            return measured
+        candidate = measured.candidate
+        unseen = self.unseen.of(candidate.group)
+        moved = unseen.share(candidate.group, candidate.label)
+        return replace(measured, retraining=moved)
+
+    def alike(self, measured: Measured, rows: Index) -> float:
         """How dependent other images of the class are on a group's change, beside the group's own.
 
         Where the group needs its change, by who else loses the label without it; where it doesn't
@@ -96,7 +125,7 @@ class Measuring:
         if measured.necessity >= NEEDED:
             drawn = evenly(rows, self.asked)
             return self._lost(measured.changes[measured.best], drawn, label) / measured.necessity
-        if self.unseen is None or not first:
+        if self.unseen is None:
             return 0.0
         called = self.unseen.log_probabilities.argmax(1)
         own = float((called[group] != label).float().mean())
@@ -117,16 +146,23 @@ class Measuring:
         if source == label or source not in self.others:
             return even
         pixels = rows_of(self.images.pixels, evenly(self.others[source], self.asked // 2))
-        return max(even, self._called(change.apply(pixels), label))
+        return max(even, self._turned(change, pixels, label))
 
     def _transfer(self, change: Change, pixels: Pixels, label: int, foreign: float) -> float:
         """By how much more of these images, none of which is called so, are called by the label."""
         if not isinstance(change, TransplantChange):
-            return self._called(change.apply(pixels), label)
+            return self._turned(change, pixels, label)
         if foreign < FOREIGN:
             return 0.0
         changed, reference = change.apply(pixels), change.reference(pixels)
         return foreign * (self._called(changed, label) - self._called(reference, label))
+
+    def _turned(self, change: Change, pixels: Pixels, label: int) -> float:
+        """The share of these images that a change turns into the label."""
+        changed = change.apply(pixels)
+        if torch.equal(changed, pixels) or not self._called(changed[:TRIED_FIRST], label):
+            return 0.0
+        return self._called(changed, label)
 
     def _natural(self, candidate: Candidate, generator: torch.Generator) -> Tensor:
         """Directions of natural variation: of other classes, and of the class within both groups.

@@ -11,6 +11,7 @@ from torch import Tensor
 from ..types import BoundaryResult, Evidence, Flags, Index, Logits, Verdict
 from .interventions.base import Change
 from .interventions.transplant import TransplantChange
+from .samples import shrunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +39,22 @@ class Measured:
         transfer: for each intervention, by how much more of the images of other classes are called
             by the label once they have what sets the group apart, in [-1, 1].
         necessity: share of the group that loses at least half of its lead without that change.
-        retraining: share of the group that a model which never saw it confidently calls by another
-            class, less the same share of held-out images of the class, in [-1, 1].
+        probes: for each probe (of the model's own activations, of an encoder's features), what
+            `Measuring.probed` says, in [0, 1].
+        diversity: `Probe.diversity`; it tells which of two groups shows other classes, and nothing
+            else.
         changes: the change of each intervention.
-        lead: by how much more speaks for this group than for the other one of its split.
+        retraining: share of the group that a model which never saw it confidently calls by another
+            class, in [0, 1]; NaN where no model was retrained.
     """
 
     candidate: Candidate
     transfer: Mapping[str, float]
     necessity: float
-    retraining: float
+    probes: Mapping[str, float]
+    diversity: float
     changes: Mapping[str, Change]
-    lead: float = math.inf
+    retraining: float = math.nan
 
     @property
     def best(self) -> str:
@@ -61,9 +66,14 @@ class Measured:
         """The transfer of that one."""
         return self.transfer[self.best]
 
+    def weighted(self, name: str) -> float:
+        """The transfer of an intervention, as much as groups of this size are worth (`shrunk`)."""
+        sizes = len(self.candidate.group), len(self.candidate.rest)
+        return self.transfer[name] * shrunk(min(sizes))
+
     @property
     def strength(self) -> float:
-        """What speaks for this group rather than for its sibling: the sum of the three shares.
+        """What speaks for this group rather than for its sibling: the sum of its five shares.
 
         Transplants are left out: what a clean group shows is its class, so that its parts move
         other images to the class by nature.
@@ -74,7 +84,44 @@ class Measured:
             for name, value in self.transfer.items()
             if not isinstance(self.changes.get(name), TransplantChange)
         ]
-        return max(mapped, default=0.0) + self.necessity + retraining
+        probed = max(self.probes.values(), default=0.0)
+        return max(mapped, default=0.0) + self.necessity + probed + self.diversity + retraining
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredSplit:
+    """Both groups of a split. Which of them was poisoned is another question than whether one was.
+
+    Args:
+        sides: the group that less speaks for, and the one that more speaks for.
+    """
+
+    sides: tuple[Measured, Measured]
+
+    @classmethod
+    def of(cls, first: Measured, second: Measured) -> "MeasuredSplit":
+        """The two in order of strength."""
+        weaker, stronger = sorted((first, second), key=lambda each: each.strength)
+        return cls((weaker, stronger))
+
+    @property
+    def stronger(self) -> Measured:
+        """The candidate for the poisoned group."""
+        return self.sides[1]
+
+    @property
+    def lead(self) -> float:
+        """By how much more speaks for it than for its sibling."""
+        return self.sides[1].strength - self.sides[0].strength
+
+    def probed(self, name: str) -> float:
+        """The larger of what a probe says of both: how little one group supports the other."""
+        return max(side.probes[name] for side in self.sides)
+
+    @property
+    def unsupported(self) -> float:
+        """The largest of what all probes say; 0 without one."""
+        return max((self.probed(name) for name in self.stronger.probes), default=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +140,7 @@ class Finding:
     member: Float[Tensor, " m"]
     transfer: float
     necessity: float
+    probe: float
     retraining: float
     p_value: float
     change: Change | None = None
@@ -110,8 +158,8 @@ class Findings:
     Args:
         agreed: images that the model calls by their label.
         found: one finding a backdoor; several may have the same target class.
-        unseen: class log-probabilities of each image by a model that was not trained on it; None
-            where no model was retrained.
+        unseen: class log-probabilities of each image of the suspicious classes by a model that was
+            not trained on it; None where no model was retrained.
         statistics: a row for each statistic of each candidate group, for the run's evidence.
     """
 

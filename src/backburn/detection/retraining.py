@@ -16,18 +16,18 @@ from ..training.adaptation import forget, freeze_before, lasting, suited
 from ..types import Case, Flags, Index, Logits, Progress
 from ..work.contract import Work
 from .records import Candidate
-from .samples import some
+from .samples import shrunk, some
 
 HELD_OUT, FEWEST = 0.1, 10
-KIND = 30
-"""Images of a natural kind, such as frames of one object: a group as small counts half."""
 SMOOTHING = 0.1
 """Images' worth of even errors that a class is taken to have beside those that were seen."""
 
 
 @dataclass(frozen=True)
 class Retraining:
-    """Two models, each retrained without one group of every class.
+    """Two models, each retrained without one group of every suspicious class.
+
+    They tell which of both groups was poisoned, and what its images show.
 
     The last layers forget and learn again; what the early ones see of a trigger means nothing to
     later ones that never met it.
@@ -67,7 +67,8 @@ class Retraining:
         Args:
             agreed: images that the model calls by their label; the others are trained on by
                 neither, since poison that was not learnt would teach its trigger again.
-            splits: one of each class. The first model sees no first group, the second no second.
+            splits: one of each suspicious class. The first model sees no first group, the second no
+                second.
         """
         training = suited(self.training, case)
         first, second = (
@@ -104,9 +105,8 @@ class Retraining:
         asked = (hidden | held_out | ~agreed).nonzero().flatten()
         pixels = rows_of(case.images.pixels, asked)
         answers = predict(model, pixels, phase="retraining", progress=progress).log_softmax(1)
-        said = torch.full((len(labels), answers.shape[1]), -torch.inf)
+        said = torch.full((len(labels), answers.shape[1]), torch.nan)
         said[asked] = answers
-        said[said.isneginf().all(1), 0] = 0.0  # not asked: it was trained on these
         return _unseen(said, labels, held_out, hidden)
 
     def _retrained(
@@ -131,7 +131,7 @@ class Unseen:
     """What models say of images that they were not trained on.
 
     Args:
-        log_probabilities: `(n, k)`.
+        log_probabilities: `(n, k)`; NaN for images that it was trained on.
         hidden: images that the model in question did not see, and was to say something of.
         moved: images that are called by another class than their label, and as confidently as the
             median held-out image that is called by its own.
@@ -168,12 +168,6 @@ class Unseen:
         foreign = (self.destinations(rows) - self.usual[label]).clamp_min(0).sum()
         return share * float(foreign * self.known[label])
 
-    def foreign(self, rows: Index, label: int) -> float:
-        """Share of a group that is called by another class (`shrunk`), if it knows the class."""
-        called = self.log_probabilities[rows].argmax(1)
-        share = float((called != label).float().mean()) * shrunk(len(rows))
-        return share * float(self.known[label])
-
 
 @dataclass(frozen=True, slots=True)
 class CrossFitted:
@@ -193,11 +187,6 @@ class CrossFitted:
         """The model that saw fewer of these images."""
         hidden = [int(each.hidden[rows].sum()) for each in (self.first, self.second)]
         return self.first if hidden[0] >= hidden[1] else self.second
-
-
-def shrunk(count: int) -> float:
-    """What a share of so few images counts: a few images that are alike say less than many."""
-    return count / (count + KIND)
 
 
 def _unseen(said: Logits, labels: Tensor, held_out: Flags, hidden: Flags) -> Unseen:

@@ -8,6 +8,9 @@ from ..types import Index
 FITTED = 8192
 """Images of a class that anything is fitted to, at the most, and that are placed at a time."""
 
+KIND = 30
+"""Images of a natural kind, such as frames of one object: a group as small counts half."""
+
 FEW, CLASSES = 10, 10
 """Images of each class at the least, and classes up to which as many of each as are asked for."""
 
@@ -19,6 +22,11 @@ def of_each(count: int, classes: int) -> int:
     others would take the square of their number otherwise.
     """
     return max(min(count, FEW), count * CLASSES // max(CLASSES, classes))
+
+
+def shrunk(count: int) -> float:
+    """What a share of so few images counts: a few images that are alike say less than many."""
+    return count / (count + KIND)
 
 
 def some(rows: Index, count: int, generator: torch.Generator) -> Tensor:

@@ -21,6 +21,7 @@ class ToldClass(msgspec.Struct):
     p_value: Share
     images: int | None = None
     necessity: Share = None
+    probe: Share = None
     retraining: Share = None
     reversion: Share = None
 

@@ -31,7 +31,7 @@ LEAST = 1e-6
 """P-values below this are said to be below it: they are extrapolated from the case's own groups,
 and nobody knows a tail so far out."""
 PLAIN = 0.1
-"""Transfer from which on it says more than what a retrained model says."""
+"""Transfer from which on it says more than what a probe says."""
 
 
 def per_cent(value: float | None) -> str:
@@ -65,8 +65,8 @@ def why_accused(tried: Mapping[str, Any], flagged: bool = True) -> str:
             f"{per_cent(tried['transfer'])} of them into {name}"
         )
     return (
-        f"A model retrained without {them} is sure that they show other classes than {name}, and "
-        "not those that its images are usually taken for"
+        f"A classifier that was fitted without {them} takes them for other classes than {name}, "
+        "although it knows the rest of the class"
     )
 
 

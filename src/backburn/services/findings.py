@@ -75,9 +75,6 @@ def suspects_csv(images: LabeledImages, result: Audit | Unlearned) -> bytes:
     return csv_bytes(COLUMNS, rows)
 
 
-MEASURES = ("necessity", "retraining")
-
-
 def evidence_parquet(result: Audit | Unlearned) -> bytes:
     """One row a test statistic of a candidate group, from which every p-value can be had again.
 
@@ -91,7 +88,7 @@ def evidence_parquet(result: Audit | Unlearned) -> bytes:
     }
     for row in result.statistics:
         for name, value in row.items():
-            if name in MEASURES or name.startswith("transfer_"):
+            if name == "necessity" or name.startswith(("transfer_", "probe_")):
                 told = {**row, "statistic": name, "value": float(value)}
                 for column, values in columns.items():
                     values.append(told[column])
