@@ -49,7 +49,8 @@ class PoisonDetector(Detector):
         asked: images of other classes that each intervention is tried on.
         resolution: share of images; the finest scale of the tail of transfer's null distribution.
             With `asked` images a share is not known better.
-        resolution_probe: the same of the probe test.
+        resolution_probe: the same of the probe test: 29 clean development cases had p-values as
+            uniform as they should be with .02 to .03 (docs/protocol.md).
         least: share of images; a group is flagged only if its transfer or its probe statistic is as
             large, and it leads the other group of its split by as much.
         retraining: how models are retrained without the groups of suspicious classes.
@@ -66,7 +67,7 @@ class PoisonDetector(Detector):
     smallest: int = 10
     asked: int = 60
     resolution: float = 0.02
-    resolution_probe: float = 0.02
+    resolution_probe: float = 0.03
     least: float = 0.05
     retraining: Retraining = field(default_factory=Retraining)
     budget: str = "fast"

@@ -70,7 +70,10 @@ class Tests:
             self.measured[label] = self._measure(label, top, lines, rows)
             progress("tests", number, len(first))
         self.set_aside = self._outstanding()
-        self._best = {label: self._strongest(splits) for label, splits in self.measured.items()}
+        level = self.settings.suspicion
+        self._best = {
+            label: self._strongest(splits, level) for label, splits in self.measured.items()
+        }
 
     @property
     def suspicious(self) -> list[int]:
@@ -86,10 +89,24 @@ class Tests:
             sides = [self.measuring.retrained(side) for side in best.sides]
             self._best[label] = p, MeasuredSplit.of(*sides)
 
-    def _strongest(self, splits: Sequence[MeasuredSplit]) -> tuple[float, MeasuredSplit]:
-        """The split with the least p-value, and that; all of them go to the log."""
-        scored = [(self.p_value(each), each) for each in splits]
+    def _strongest(
+        self, splits: Sequence[MeasuredSplit], level: float, left: bool = False
+    ) -> tuple[float, MeasuredSplit]:
+        """Of the significant splits the one with the strongest group, and its p-value.
+
+        A group may hold another trigger beside clean images, which its own split then parts. Where
+        nothing is significant, it is the split with the least p-value. All of them go to the log.
+
+        Args:
+            level: of significance, paid for by all looks.
+            left: whether something of the class was set aside. What is left of it is known less
+                well than other classes are, so that the probe does not count.
+        """
+        scored = [(self.p_value(each, transfer_only=left), each) for each in splits]
         self.log += [_row(each, p) for p, each in scored]
+        significant = [pair for pair in scored if pair[0] * self.splits * self.classes < level]
+        if significant:
+            return max(significant, key=lambda pair: pair[1].stronger.strength)
         return min(scored, key=lambda pair: (pair[0], -pair[1].stronger.strength))
 
     def _measure(self, label: int, top: Split, lines: int, among: Tensor) -> list[MeasuredSplit]:
@@ -127,7 +144,12 @@ class Tests:
         """Splits of a class that were looked at: its own, and those of both of its sides."""
         return max((len(splits) for splits in self.measured.values()), default=1)
 
-    def p_value(self, split: MeasuredSplit, set_aside: frozenset[int] | None = None) -> float:
+    def p_value(
+        self,
+        split: MeasuredSplit,
+        set_aside: frozenset[int] | None = None,
+        transfer_only: bool = False,
+    ) -> float:
         """Of one split, by the splits of all other classes that are not set aside.
 
         Where more than half of the classes are, by the splits of sides of all other classes: within
@@ -160,7 +182,7 @@ class Tests:
             for name in side.probes
         ]
         transfer = min(1.0, len(transfers) * min(transfers))
-        if not probes:
+        if transfer_only or not probes:
             return transfer
         return combined(transfer, min(1.0, len(probes) * min(probes)))
 
@@ -183,7 +205,8 @@ class Tests:
             again = self.splitter.split(label, left)
             if not again:
                 break
-            p, best = self._strongest(self._measure(label, again[0], 1, left))
+            splits = self._measure(label, again[0], 1, left)
+            p, best = self._strongest(splits, self.settings.false_alarm, left=True)
             best = MeasuredSplit.of(*map(self.measuring.retrained, best.sides))
         return found
 
