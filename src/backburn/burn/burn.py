@@ -15,7 +15,7 @@ from ..training import Training
 from ..training.adaptation import lasting, suited
 from ..types import Audit, Case, Flags, Index, Labels, Phase, Progress, Suspects, Unlearned, silent
 from ..work.contract import HERE, Work
-from ..work.noted import Noted
+from ..work.predictions import KeepsPredictions
 from .base import Unlearning
 from .decoupling import Decoupling
 from .doubt import doubtful
@@ -81,7 +81,7 @@ class BURN(Unlearning):
         Raises:
             InputError: a model that does not fit the images.
         """
-        noted = Noted(work)
+        noted = KeepsPredictions(work)
         found = self._found(case, fit, generator, progress, noted, every_suspect)
         bench = self._bench(case, found, generator, progress, noted)
         restored = restore(self.restoration, case, found, bench)
@@ -111,7 +111,7 @@ class BURN(Unlearning):
         if review is not None:
             check_review(review, case.images)
         diary: list[Phase] = []
-        noted = Noted(work)
+        noted = KeepsPredictions(work)
         with timed("detection", diary) as figures:
             found = self._found(case, fit, generator, progress, noted, every_suspect=False)
             figures.update(p_value=found.verdict.p_value)
@@ -199,7 +199,7 @@ class BURN(Unlearning):
             Also what the model that is returned calls each image, -1 of the suspects; None where
             it was not asked.
         """
-        detector, noted = replace(self.detector, probes=FEWEST_PROBES), Noted(bench.work)
+        detector, noted = replace(self.detector, probes=FEWEST_PROBES), KeepsPredictions(bench.work)
         with timed("second look", diary) as figures:
             left = torch.ones(len(case.images), dtype=torch.bool)
             left[suspects.index] = False
@@ -225,7 +225,7 @@ class BURN(Unlearning):
         found: Findings,
         generator: torch.Generator,
         progress: Progress,
-        work: Noted,
+        work: KeepsPredictions,
         review: Review | None = None,
     ) -> Workbench:
         """What the phases share. Without suspects nothing is trained, nor is it asked how."""

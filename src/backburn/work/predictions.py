@@ -9,7 +9,7 @@ from ..types import BoundaryResult, Features, Labels, Pixels, Progress, silent
 from .contract import Work
 
 
-class Noted(Work):
+class KeepsPredictions(Work):
     """Hands everything to another `Work`; `predictions` are those of the last `activations`."""
 
     def __init__(self, work: Work):
