@@ -32,9 +32,9 @@ CASES = {
         "{data}/cifar10",
         *("--limit", "5000", "--rate", "0.1", "--arch", "preact_resnet18-w8"),
     ),
-    "Imagenette, 300 images of 128 pixels, preact_resnet18-w8": (
+    "Imagenette, 300 images of 128 pixels, small_cnn": (
         "{out}/imagenette",
-        *("--rate", "0.1", "--arch", "preact_resnet18-w8"),
+        *("--rate", "0.1", "--arch", "small_cnn"),
     ),
 }
 
