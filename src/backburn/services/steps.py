@@ -19,6 +19,8 @@ from .speed import Clock, Speed, measure_speed
 
 POOLED = 1.5
 """A pass that looks into every layer takes so many times as long as the answers alone."""
+BESIDE = 1.3
+"""All of it takes so many times as long as what is counted (studies/estimates)."""
 PASSES = 4
 """Gradients that the search of a boundary takes."""
 SPLITS = 2
@@ -129,7 +131,7 @@ def planned_steps(
         steps = (*steps, TEST)
     size = Size(len(case.images), case.images.class_count, tested, burn or BURN())
     speed = measure_speed(case, clock)
-    return tuple(Step(step.words, step.phases, COSTS[step](size, speed)) for step in steps)
+    return tuple(Step(s.words, s.phases, BESIDE * COSTS[s](size, speed)) for s in steps)
 
 
 def demo_steps() -> tuple[Step, ...]:
