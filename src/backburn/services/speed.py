@@ -157,7 +157,7 @@ def _test_seconds(case: Case, clock: Clock) -> tuple[float, float]:
         return split / len(own), 0.0
     first, second = (replace(each, group=own[each.group], rest=own[each.rest]) for each in found[0])
     measuring = _measuring(case, rows, {label: (first, second)})
-    return split / len(own), _quickest(lambda: measuring.measure(first), clock, 2)
+    return split / len(own), _quickest(lambda: measuring.measure(first, own), clock, 2)
 
 
 def _measuring(case: Case, rows: dict[int, torch.Tensor], split: dict[int, Split]) -> Measuring:
@@ -170,7 +170,9 @@ def _measuring(case: Case, rows: dict[int, torch.Tensor], split: dict[int, Split
         kinds(len(case.images), split).clamp_min(0),
         some(everything, VARYING, generator),
         interventions(),
-        settings.asked,
+        {},
         None,
+        settings.asked,
+        settings.least,
         0,
     )
