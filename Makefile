@@ -10,7 +10,7 @@ export MALLOC_TRIM_THRESHOLD_ = 4294967296
 
 .PHONY: demo test check docs docs-figures package examples release-check figures \
   false-alarms found bars bench bench-smoke bench-boundary bench-audit bench-triggers bench-any-model \
-  bench-memory bench-checkpoints bench-report bench-ray bench-patterns bench-start bench-networks \
+  bench-memory bench-checkpoints bench-estimates bench-report bench-ray bench-patterns bench-start bench-networks \
   test-ray report-shots cards fuzz explore torture torture-short soak hostile oldest newest \
   hashed lock sbom clean
 
@@ -118,6 +118,10 @@ bench-any-model: .venv/ready
 # Peak memory of reading and auditing 200,000 images of 64x64 pixels.
 bench-memory: .venv/ready
 	$(BIN)/python tests/benchmark/memory.py 200000
+
+# The time that audits and repairs say they will take, beside what they take: studies/estimates.
+bench-estimates: .venv/ready
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmark/estimates.py --data $(DATA)
 
 # What share of a training's time its checkpoints take.
 bench-checkpoints: .venv/ready

@@ -17,6 +17,7 @@ PROGRAMS = ("backburn", "make", "pip", "python", "cp", "eval", "export")
 NOT_RUN = {
     "backburn bench studies/benchmark.toml": "hours; tests/e2e/test_bench.py has a small one",
     "backburn repair backdoorbench:": "needs a record: tests/behaviour/test_any_source.py",
+    "backburn demo": "tests/e2e/test_demo.py runs it",
     "backburn doctor": "ends with 1 where a torchvision is broken; tests/unit has it",
     "backburn serve": "waits for a browser; tests/unit/test_serve_app.py asks it",
     "backburn repair audit --review audit/review.csv": "serve writes it; review.csv is run",

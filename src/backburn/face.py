@@ -94,7 +94,7 @@ def audit(
         if max_images is not None:
             rows = stratified(whole.labels, max_images, torch.Generator().manual_seed(seed))
         opened = _opened(fitted, rows, arch)
-        plan(planned_steps("audit", opened.case))
+        plan(planned_steps("audit", opened.case, burn=burn))
         said = _arguments(chosen, given, arch, {"max_images": max_images})
         outcome = audit_case(opened, said, burn, seed, watch, told)
     result = cast(Audit, outcome.result)
@@ -160,7 +160,7 @@ def repair(
             review = read_review(review, opened.case.images)
         if review is not None:
             check_review(review, opened.case.images)
-        plan(planned_steps("repair", opened.case))
+        plan(planned_steps("repair", opened.case, burn=burn if isinstance(burn, BURN) else None))
         said, decided = _arguments(chosen, given, arch, {}), reviewed_in_memory(review, opened)
         outcome = repair_case("repair", opened, said, burn, seed, watch, told, reviewed=decided)
     repaired = cast(Unlearned, outcome.result)

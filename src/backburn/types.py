@@ -378,12 +378,17 @@ class Repaired:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unlearned(Repaired, Shown):
-    """What BURN returns: also the verdict, and what it was reached by (see `Audit`)."""
+    """What BURN returns: also the verdict, and what it was reached by (see `Audit`).
+
+    `predictions`: the class `(n,)` that the given model and the repaired one call each training
+    image, as far as the repair asked them: -1 where it did not, None where it asked about none.
+    """
 
     suspects: Suspects
     evidence: Evidence
     verdict: Verdict
     boundary: BoundaryResult
+    predictions: tuple[Labels | None, Labels | None] = (None, None)
     statistics: tuple[Mapping[str, float | int | str], ...] = ()
 
     def facts(self) -> Facts:

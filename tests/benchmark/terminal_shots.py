@@ -1,12 +1,16 @@
 """How a command looks while it runs: `python tests/benchmark/terminal_shots.py FOLDER`.
 
-Writes progress-80.svg, progress-120.svg and notebook.html, to be looked at.
+Writes progress-80, progress-120 (SVG and PNG) and notebook.html, to be looked at; the first is
+docs/figures/terminal-80.png. Needs playwright and a Chromium.
 """
 
 import io
+import os
+import shutil
 import sys
 from pathlib import Path
 
+from playwright.sync_api import sync_playwright
 from rich.console import Console
 
 from backburn.services import progress
@@ -14,7 +18,7 @@ from backburn.services.notebook import NotebookBar
 from backburn.services.steps import Step, demo_steps, said_of
 from backburn.services.track import Track
 
-STEPS = tuple(Step(step.words, step.phases, 40.0) for step in demo_steps()[1:])
+STEPS = tuple(Step(step.words, step.phases, 40.0) for step in demo_steps()[1:-1])
 
 
 def terminal(width: int) -> str:
@@ -22,7 +26,7 @@ def terminal(width: int) -> str:
     looks = {"force_terminal": True, "width": width, "highlight": False}
     screen = Console(record=True, file=io.StringIO(), **looks)
     screen.print(f"$ backburn repair audit --out fixed\n{said_of(STEPS)}")
-    progress.Console = lambda **_: Console(file=io.StringIO(), **looks)
+    progress.screen = lambda **_: Console(file=io.StringIO(), **looks)
     bars = progress.ShowProgress()
     bars.plan(STEPS)
     bars._track.planned -= 200
@@ -35,7 +39,7 @@ def terminal(width: int) -> str:
 def notebook() -> str:
     """A cell's output in the middle of an audit."""
     bar = NotebookBar()
-    bar._track, bar._said = Track(STEPS[:4]), said_of(STEPS[:4])
+    bar._track, bar._said = Track(STEPS[:5]), said_of(STEPS[:5])
     bar._track.note("boundary", 512, 1500)
     return f"<!doctype html><body style='font-family: sans-serif'>{bar.html(512, 1500)}"
 
@@ -46,6 +50,16 @@ def main(folder: str) -> None:
     for width in (80, 120):
         (out / f"progress-{width}.svg").write_text(terminal(width))
     (out / "notebook.html").write_text(notebook())
+    with sync_playwright() as playwright:
+        path = os.environ.get("BACKBURN_CHROMIUM") or shutil.which("chromium")
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        for width in (80, 120):
+            page = browser.new_page(viewport={"width": 1600, "height": 400})
+            drawn = (out / f"progress-{width}.svg").read_text()
+            style = f"body {{margin: 0}} svg {{width: {width * 11.25}px; display: block}}"
+            page.set_content(f"<style>{style}</style>{drawn}")
+            page.locator("svg").screenshot(path=out / f"progress-{width}.png")
+        browser.close()
 
 
 if __name__ == "__main__":

@@ -42,6 +42,8 @@ def test_a_study_makes_repairs_tabulates_and_is_resumed(cli, study, tmp_path):
     again = cli("bench", study, "--out", out)
     assert again.code == 0
     assert "| badnets |" in again.out
+    victim = out / "victims" / "badnets-0.1-0"
+    assert f"Next: backburn repair {victim}  # look at one victim by itself" in again.out
     assert (out / "cells" / "badnets-0.1-0.json").read_bytes() == kept
     assert not list(out.rglob("*.pkl")) + list(out.rglob("*.pt"))
 
@@ -53,5 +55,5 @@ def test_a_cell_that_fails_is_named_and_the_table_is_written(cli, study, tmp_pat
     monkeypatch.setattr(grid, "run_cell", run_cell)
     done = cli("bench", study, "--out", tmp_path / "results", "--json")
     assert done.code != 0
-    assert all(word in done.err for word in ("badnets-0.1-0", "no such luck"))
+    assert all(word in done.err for word in ("badnets-0.1-0", "no such luck", "tries them again"))
     assert (tmp_path / "results" / "summary.csv").is_file()

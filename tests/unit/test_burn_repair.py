@@ -16,6 +16,7 @@ from backburn.burn.restoration import Restoration
 from backburn.detection.detector import PoisonDetector
 from backburn.detection.records import Finding, Findings
 from backburn.errors import InputError
+from backburn.models.inference import predict
 from backburn.training import Training
 from backburn.types import BoundaryResult, Case, Evidence, LabeledImages, Suspects, Verdict
 
@@ -54,6 +55,29 @@ def test_a_backdoored_model_is_repaired_in_phases(backdoored, generator):
     assert names == ["detection", "restoration", "decoupling", *looks, "second look"]
     assert all(phase.seconds >= 0 for phase in repaired.history)
     assert repaired.history[1].figures["suspects"] == int(backdoored.poison.sum())
+
+
+def test_a_repair_says_what_both_models_call_the_images(backdoored, generator):
+    repaired = QUICK.repair(backdoored.case, generator)
+    before, after = repaired.predictions
+    pixels = backdoored.case.images.pixels
+    assert torch.equal(before, predict(backdoored.case.model, pixels).argmax(1))
+    asked = torch.ones(len(pixels), dtype=torch.bool)
+    asked[repaired.suspects.index] = False  # the second look leaves them out
+    assert torch.equal(after[asked], predict(repaired.model, pixels[asked]).argmax(1))
+    assert bool((after[~asked] == -1).all())
+    assert len(repaired.suspects) > 0
+
+
+def test_an_audit_without_every_suspect_searches_fewer_and_finds_the_same(backdoored):
+    whole, probes = (
+        QUICK.audit(backdoored.case, torch.Generator().manual_seed(0), every_suspect=every)
+        for every in (True, False)
+    )
+    assert torch.equal(whole.suspects.index, probes.suspects.index)
+    assert whole.verdict == probes.verdict
+    assert bool(whole.boundary.found[whole.suspects.index].all())
+    assert int(probes.boundary.found.sum()) < int(whole.boundary.found.sum())
 
 
 def test_a_repair_stops_when_the_suspects_stay_the_same(backdoored, generator):

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from backburn.models.inference import predict
 from backburn.report.checks import measure_checks, median, shares, spread
 from backburn.types import BoundaryResult, Evidence, Suspects, Unlearned, Verdict
 
@@ -57,6 +58,47 @@ def test_a_repair_is_measured(backdoored, unlearned):
     assert found.reversion == (0, 1)
     assert found.distance[0] == found.distance[1] > 0  # of other images, which saw no trigger
     assert (found.images, found.suspects, found.searched) == (640, 20, 64)
+
+
+class Counting(torch.nn.Module):
+    """A model that counts the images that it is asked about without gradients."""
+
+    def __init__(self, model: torch.nn.Module):
+        super().__init__()
+        self.model, self.asked = model, 0
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        self.asked += 0 if torch.is_grad_enabled() else len(images)
+        return self.model(images)
+
+
+def test_what_the_repair_has_asked_is_not_asked_again(backdoored, unlearned):
+    case = replace(backdoored.case, model=Counting(backdoored.case.model))
+    repaired = replace(unlearned, model=Counting(unlearned.model))
+    found = torch.zeros(len(backdoored.poison), dtype=torch.bool)
+    found[(backdoored.case.images.labels == 0).logical_and(~backdoored.poison).nonzero()[0]] = True
+    known = BoundaryResult(found, torch.where(found, 7.0, torch.inf), torch.where(found, 1, -1))
+    repaired = replace(repaired, boundary=known)
+    asked = measure_checks(case, repaired, "fast")
+    assert case.model.asked == 660
+    more, pixels = repaired.model.asked, case.images.pixels
+    assert more >= 660
+    before, after = (predict(each.model, pixels).argmax(1) for each in (case.model, repaired.model))
+    after[repaired.suspects.index] = -1  # as a second look leaves them
+    case.model.asked = repaired.model.asked = 0
+    assert measure_checks(case, replace(repaired, predictions=(before, after)), "fast") == asked
+    assert (case.model.asked, repaired.model.asked) == (0, more - 640)
+
+
+def test_distances_that_are_known_are_not_searched_again(backdoored, unlearned):
+    rows = (backdoored.case.images.labels == 0).logical_and(~backdoored.poison).nonzero().flatten()
+    found = torch.zeros(len(backdoored.poison), dtype=torch.bool)
+    found[rows[:5]] = True
+    known = BoundaryResult(found, torch.where(found, 7.0, torch.inf), torch.where(found, 1, -1))
+    checks = measure_checks(backdoored.case, replace(unlearned, boundary=known), "fast")
+    assert checks.searched == 5
+    assert checks.distance[0] == 7
+    assert 0 < checks.distance[1] < 7
 
 
 def test_nothing_is_measured_where_nothing_was_repaired(backdoored, unlearned):

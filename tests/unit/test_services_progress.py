@@ -2,6 +2,8 @@
 
 import io
 import sys
+import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -11,7 +13,16 @@ from backburn.data.digits import digits
 from backburn.models.zoo import build
 from backburn.services import notebook, progress
 from backburn.services.progress import ShowProgress, shown
-from backburn.services.steps import Step, about, brief, demo_steps, planned_steps, said_of
+from backburn.services.speed import Speed, measure_speed
+from backburn.services.steps import (
+    Size,
+    Step,
+    about,
+    brief,
+    demo_steps,
+    planned_steps,
+    said_of,
+)
 from backburn.services.terminal import Screen
 from backburn.services.track import WORDS, Track
 from backburn.types import Case, silent
@@ -55,6 +66,38 @@ def test_a_slower_model_is_given_more_time_and_so_are_more_images(generator):
     assert len(small) == 8
     total = [sum(step.seconds for step in steps) for steps in (small, large)]
     assert 0 < total[0] < total[1]
+
+
+def test_the_speed_is_measured_and_the_model_is_left_as_it_was(generator):
+    model = build("small_cnn-w4", 10, 1, generator=generator).requires_grad_(False)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    drawn = torch.random.get_rng_state()
+    speed = measure_speed(Case(model, digits("train")), time.process_time)
+    assert min(speed.forward, speed.gradient, speed.training, speed.adapting) > 0
+    assert min(speed.split, speed.test) > 0
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+    assert not any(parameter.requires_grad for parameter in model.parameters())
+    assert torch.equal(drawn, torch.random.get_rng_state())
+
+
+def test_what_does_not_fit_is_left_to_the_work_to_refuse():
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3, 10))
+    assert measure_speed(Case(model, digits("train"))) == Speed()
+
+
+def test_each_step_costs_what_its_counts_and_the_speed_say():
+    speed = Speed(
+        forward=1.0, gradient=2.0, training=3.0, adapting=1.5, step=4.0, split=5.0, test=6.0
+    )
+    size = Size(images=2560, classes=10, tested=100)
+    assert size.groups == 2 * (1 + 2 * 2) * 10
+    assert size.looked(speed) == 5 * 2 * 2560 + 6 * size.groups
+    assert size.searched(speed) == 4 * 2 * 200
+    # batches of 128: 15 epochs of 20 steps are the 300 steps at the least
+    assert size.unlearned(speed) == 3 * 15 * 2560 + 4 * 300
+    # batches of 108 of 2,176 images: 6 epochs of 21 steps are 126
+    assert size.retrained(speed) == pytest.approx(2 * (1.5 * 6 * 2176 + 4 * 126 + 0.15 * 2560))
+    assert size.retrained(replace(speed, adapting=0.0)) == 0
 
 
 def test_a_track_goes_by_steps_and_never_back():
@@ -155,14 +198,3 @@ def test_a_notebook_shows_a_bar_of_plain_html_that_is_gone_at_the_end(monkeypatc
     assert 'max="1"' in drawn[1]
     assert "fit: 3 of 4" in drawn[1]
     assert drawn[-1] == ""
-
-
-def test_the_gradient_of_an_image_leaves_the_model_as_it_was(generator):
-    from backburn.services.steps import seconds_an_image
-
-    model = build("small_cnn-w4", 10, 1, generator=generator).train()
-    before = {name: each.clone() for name, each in model.state_dict().items()}
-    assert seconds_an_image(Case(model, digits("test"))) > 0
-    assert all(torch.equal(before[name], each) for name, each in model.state_dict().items())
-    assert all(parameter.grad is None for parameter in model.parameters())
-    assert model.training

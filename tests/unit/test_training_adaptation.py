@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from backburn.data.augmentation import Augmentation
+from backburn.models.inference import predict
 from backburn.training import Training
 from backburn.training.adaptation import forget, freeze_before, lasting, suited
 from backburn.types import Case, LabeledImages
@@ -131,6 +132,15 @@ def test_mirror_images_are_used_where_the_model_takes_them_for_the_same(generato
 
 def test_mirror_images_are_not_used_where_the_model_tells_them_apart(generator):
     assert suited(TRAINING, case(Side(), generator)) == TRAINING
+
+
+def test_predictions_that_are_known_are_not_asked_again(generator):
+    for model in (Top(), Side()):
+        given = case(model, generator, agree=0.6)
+        said = predict(model, given.images.pixels).argmax(1)
+        assert suited(TRAINING, given, said) == suited(TRAINING, given)
+    nowhere = torch.full((len(given.images),), -1)  # as if the model were never right
+    assert suited(TRAINING, given, nowhere).augmentation.flip
 
 
 def test_it_is_the_loss_that_counts_not_how_good_the_model_is(generator):

@@ -13,8 +13,9 @@ from ..fit.reach import earned
 from ..models.checking import check_fit
 from ..training import Training
 from ..training.adaptation import lasting, suited
-from ..types import Audit, Case, Phase, Progress, Suspects, Unlearned, silent
+from ..types import Audit, Case, Flags, Index, Labels, Phase, Progress, Suspects, Unlearned, silent
 from ..work.contract import HERE, Work
+from ..work.predictions import KeepsPredictions
 from .base import Unlearning
 from .decoupling import Decoupling
 from .doubt import doubtful
@@ -27,6 +28,8 @@ from .workbench import Workbench
 
 LEAST_STEPS = 300
 """Of every fine-tuning, however few images there are."""
+FEWEST_PROBES = 1
+"""Images of each class whose boundary is searched in the second look, which needs none."""
 
 
 @dataclass(frozen=True)
@@ -65,17 +68,22 @@ class BURN(Unlearning):
         progress: Progress = silent,
         work: Work = HERE,
         fit: Fit | None = None,
+        *,
+        every_suspect: bool = True,
     ) -> Audit:
         """Verdict and suspects; the case is left as it was.
 
         Args:
             work: who searches and trains, and keeps what is done of it.
             fit: of the model and the images, where it was measured before.
+            every_suspect: search the boundary of every suspect; not needed where pictures of them
+                are drawn, which takes a search, too.
         Raises:
             InputError: a model that does not fit the images.
         """
-        found = self._found(case, fit, generator, progress, work)
-        bench = self._bench(case, found, generator, progress, work)
+        noted = KeepsPredictions(work)
+        found = self._found(case, fit, generator, progress, noted, every_suspect)
+        bench = self._bench(case, found, generator, progress, noted)
         restored = restore(self.restoration, case, found, bench)
         known = restored.suspects, found.evidence, found.verdict, found.boundary
         return Audit(*known, found.statistics)
@@ -103,20 +111,21 @@ class BURN(Unlearning):
         if review is not None:
             check_review(review, case.images)
         diary: list[Phase] = []
+        noted = KeepsPredictions(work)
         with timed("detection", diary) as figures:
-            found = self._found(case, fit, generator, progress, work, every_suspect=False)
+            found = self._found(case, fit, generator, progress, noted, every_suspect=False)
             figures.update(p_value=found.verdict.p_value)
-        known = heard(found, review)
-        bench = self._bench(case, known, generator, progress, work, review)
+        known, before = heard(found, review), noted.predictions
+        bench = self._bench(case, known, generator, progress, noted, review)
         with timed("restoration", diary) as figures:
             restored = restore(self.restoration, case, known, bench)
             restored = reviewed(restored, case, review)
             figures.update(suspects=len(restored.suspects))
-        model, suspects = case.model, restored.suspects
+        model, suspects, after = case.model, restored.suspects, None
         if len(suspects):
             model, suspects = self._unlearn(case, known, restored, bench, diary, review)
             if found.verdict.state == "backdoored":
-                model, suspects = self._again(case, model, suspects, bench, diary, review)
+                model, suspects, after = self._again(case, model, suspects, bench, diary, review)
         return Unlearned(
             model=model,
             history=tuple(diary),
@@ -125,6 +134,7 @@ class BURN(Unlearning):
             verdict=found.verdict,
             boundary=found.boundary,
             statistics=found.statistics,
+            predictions=(before, after),
         )
 
     def _found(
@@ -180,21 +190,26 @@ class BURN(Unlearning):
         bench: Workbench,
         diary: list[Phase],
         review: Review | None,
-    ) -> tuple[nn.Module, Suspects]:
+    ) -> tuple[nn.Module, Suspects, Labels | None]:
         """The repaired model is audited on what is left; what is found then is unlearnt, too.
 
         Nothing is retrained for it: what a trigger transfers is seen in one pass.
+
+        Returns:
+            Also what the model that is returned calls each image, -1 of the suspects; None where
+            it was not asked.
         """
+        detector, noted = replace(self.detector, probes=FEWEST_PROBES), KeepsPredictions(bench.work)
         with timed("second look", diary) as figures:
             left = torch.ones(len(case.images), dtype=torch.bool)
             left[suspects.index] = False
             rows = left.nonzero().flatten()
             rest = replace(case, model=model, images=case.images.take(rows))
-            given = (rest, bench.generator, bench.progress, bench.work)
-            more = self.detector.study(*given, retrain=False, every_suspect=False)
+            given = (rest, bench.generator, bench.progress, noted)
+            more = detector.study(*given, retrain=False, every_suspect=False)
             figures.update(p_value=more.verdict.p_value, targets=len(more.verdict.convicted))
             if not more.found:
-                return model, suspects
+                return model, suspects, _scattered(noted.predictions, left)
             restored = restore(self.restoration, rest, more, replace(bench, images=rest.images))
             joined = replace(restored.suspects, index=rows[restored.suspects.index])
             both = judged(together(suspects, joined), case.images, review)
@@ -202,7 +217,7 @@ class BURN(Unlearning):
         stamp = self.decoupling.stamp(restored, bench.generator)
         with timed("purification", diary):
             model = bench.fine_tune(model, both, self.purification.confident, "purification", stamp)
-        return model, both
+        return model, both, None
 
     def _bench(
         self,
@@ -210,12 +225,23 @@ class BURN(Unlearning):
         found: Findings,
         generator: torch.Generator,
         progress: Progress,
-        work: Work,
+        work: KeepsPredictions,
         review: Review | None = None,
     ) -> Workbench:
-        training = lasting(suited(self.training, case), len(case.images), LEAST_STEPS)
+        """What the phases share. Without suspects nothing is trained, nor is it asked how."""
+        training = self.training
+        if bool(found.evidence.flagged.any()):
+            training = suited(training, case, work.predictions)
+        training = lasting(training, len(case.images), LEAST_STEPS)
         left_out = trusted(doubtful(case, found), review)
         return Workbench(case.images, case.holdout, training, left_out, generator, progress, work)
+
+
+def _scattered(said: Index | None, left: Flags) -> Labels | None:
+    """What was said of the images that were left, as that of all; -1 of the others."""
+    if said is None:
+        return None
+    return torch.full_like(left, -1, dtype=torch.long).masked_scatter(left, said)
 
 
 def together(first: Suspects, second: Suspects) -> Suspects:

@@ -60,11 +60,12 @@ def command(
             opened = open_case(given, None, seed, where, progress, burn.fit)
         progress.say(opened.notes)
         made_of = case_digests(opened, burn)
-        progress.plan(planned_steps("audit", opened.case))
+        progress.plan(planned_steps("audit", opened.case, burn=burn))
         said = {**opened.said(given), "made_of": {name: made_of[name] for name in WATCHED}}
         with planned.going(made_of) as kept:
             work = work_on(cluster, kept)
-            outcome = audit_case(opened, said, burn, seed, watch, progress, work)
+            doing = (opened, said, burn, seed, watch, progress, work)
+            outcome = audit_case(*doing, every_suspect=False)
             record = write_outcome(planned.path, outcome)
             progress.finish(partial(tell, outcome))
             record = add_pictures(planned.path, record, outcome, progress, work)

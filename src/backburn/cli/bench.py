@@ -40,6 +40,17 @@ def draw(study: "Study", cells: "Sequence[tuple[Cell, Record]]", folder: "Path")
         write_whole(folder / name, content)
 
 
+def _say_next(cells: "Sequence[tuple[Cell, Record]]", victims: "Path") -> None:
+    """A victim of the study by itself, where one was made: what a table cannot show."""
+    from ..report.next_steps import command_line
+    from .screen import print_next
+
+    made = (victims / cell.victim_name for cell, _ in cells)
+    victim = next((path for path in made if path.is_dir()), None)
+    if victim is not None:
+        print_next(("look at one victim by itself", command_line("repair", str(victim))))
+
+
 LOCK = ".lock"
 
 
@@ -130,6 +141,11 @@ def command(
     else:
         shown = (tables[name] for name in ("summary.md", "detectors.md") if name in tables)
         say("\n".join(shown))
+        say(f"tables: {folder}")
+        _say_next(cells, shared or folder / "victims")
     if failed:
-        raise BackburnError(f"{len(failed)} cells failed ({'; '.join(failed)}): see {folder}/cells")
+        raise BackburnError(
+            f"{len(failed)} cells failed ({'; '.join(failed)}): see {folder}/cells; the same "
+            "command tries them again"
+        )
     return 0

@@ -4,6 +4,7 @@ import click
 
 from . import options
 
+COLUMNS = ("command", "created", "verdict", "suspects", "ACC", "ASR")
 NARROW = 80
 """Columns of a terminal below which lines wrap as they may."""
 
@@ -42,7 +43,10 @@ def command(folder: str, as_json: bool) -> int:
             ]
         )
         return 0
-    table = Table("run", "command", "created", "verdict", "suspects", "ACC", "ASR", box=None)
+    table = Table("run", *COLUMNS, box=None, pad_edge=False)
+    table.columns[0].overflow = "fold"  # a path that is cut off is of no use
+    for column in table.columns[1:]:
+        column.no_wrap = True
     for record, path in records:
         verdict = table_in(record.metrics, "verdict")
         scores = table_in(record.metrics, "after") or record.metrics
@@ -50,7 +54,7 @@ def command(folder: str, as_json: bool) -> int:
         table.add_row(
             escape(str(path)),
             escape(record.command),
-            escape(record.created),
+            escape(record.created[:16].replace("T", " ")),
             escape(str(verdict.get("state", "-"))),
             escape(str(verdict.get("suspects", "-"))),
             *(per_cent(value) if isinstance(value, float) else "-" for value in cells),

@@ -54,6 +54,7 @@ def command(
     """
     from functools import partial
 
+    from ..burn.burn import BURN
     from ..catalogue import method_named
     from ..config import configure
     from ..models.inference import best_device
@@ -82,8 +83,9 @@ def command(
         made_of = case_digests(opened, burn, reviewed.sha256 if reviewed else None)
         opened = opened.noting(changed_since(asked.run, made_of))
         progress.say(opened.notes)
-        tested = len(opened.exam.clean) if opened.exam else 0
-        progress.plan(planned_steps("repair", opened.case, tested))
+        exam, known = opened.exam, burn if isinstance(burn, BURN) else None
+        tested = len(exam.clean) + len(exam.triggered) if exam else 0
+        progress.plan(planned_steps("repair", opened.case, tested, known))
         said = {
             **opened.said(given),
             "made_of": {name: made_of[name] for name in WATCHED},

@@ -9,7 +9,18 @@ from ..boundary.distances import boundary
 from ..mapping import evenly
 from ..metrics import rate
 from ..models.inference import predict
-from ..types import Case, Flags, Index, Labels, PerImage, Progress, Suspects, Unlearned, silent
+from ..types import (
+    BoundaryResult,
+    Case,
+    Flags,
+    Index,
+    Labels,
+    PerImage,
+    Progress,
+    Suspects,
+    Unlearned,
+    silent,
+)
 
 ASKED, SEARCHED = 5000, 64
 """Images whose label is asked for, and images whose boundary is searched, at the most."""
@@ -36,7 +47,10 @@ class Checks:
 def measure_checks(
     case: Case, repaired: Unlearned, budget: str, progress: Progress = silent
 ) -> Checks | None:
-    """The checks of a repair; None where nothing was repaired."""
+    """The checks of a repair; None where nothing was repaired.
+
+    What the repair has asked the models, and the distances that it knows, are not asked again.
+    """
     suspects, labels = repaired.suspects, case.images.labels
     if not len(suspects):
         return None
@@ -44,13 +58,15 @@ def measure_checks(
     plain[suspects.index] = False
     targets = torch.isin(labels, suspects.given_label)
     kept, marked = spread(plain, ASKED), spread(~plain, ASKED)
-    near = spread(plain & targets, SEARCHED)
-    sides = (case.model, repaired.model)
-    said = [[_said(case, model, rows, progress) for model in sides] for rows in (kept, marked)]
-    found = [_distance(case, model, near, budget) for model in sides]
+    known = repaired.boundary.found & plain & targets
+    near = spread(known if bool(known.any()) else plain & targets, SEARCHED)
+    sides = [*zip((case.model, repaired.model), repaired.predictions, strict=True)]
+    said = [[_said(case, *side, rows, progress) for side in sides] for rows in (kept, marked)]
+    before = _known_distance(case, repaired.boundary, near, budget)
+    after = _distance(case, repaired.model, near, budget)
     return Checks(
         *shares(labels, kept, suspects, marked, said),
-        distance=(median(found[0]), median(found[1])),
+        distance=(median(before), median(after)),
         images=len(kept),
         suspects=len(marked),
         searched=len(near),
@@ -85,13 +101,28 @@ def median(distances: PerImage) -> float:
     return float(found.median()) if len(found) else float("nan")
 
 
-def _said(case: Case, model: nn.Module, rows: Index, progress: Progress) -> Labels:
-    """What a model calls these images; few of them are copied at a time."""
-    pixels, said = case.images.pixels, [torch.empty(0, dtype=torch.long)]
-    for part in rows.to(pixels.device).split(AT_ONCE):  # type: ignore[no-untyped-call]
-        said.append(predict(model, pixels[part]).argmax(1))
-        progress("checks", sum(map(len, said)), len(rows))
-    return torch.cat(said)
+def _said(
+    case: Case, model: nn.Module, known: Labels | None, rows: Index, progress: Progress
+) -> Index:
+    """What a model calls these images; few of them are copied at a time.
+
+    Args:
+        known: what it calls each image of the case, -1 where nobody asked; None where of none.
+    """
+    said = torch.full((len(rows),), -1) if known is None else known[rows]
+    unknown, pixels = (said < 0).nonzero().flatten(), case.images.pixels
+    for done in range(0, len(unknown), AT_ONCE):
+        part = unknown[done : done + AT_ONCE]
+        said[part] = predict(model, pixels[rows[part].to(pixels.device)]).argmax(1)
+        progress("checks", done + len(part), len(unknown))
+    return said
+
+
+def _known_distance(case: Case, known: BoundaryResult, rows: Index, budget: str) -> PerImage:
+    """Of the given model; searched where the repair did not."""
+    if bool(known.found[rows].all()):
+        return known.distance[rows]
+    return _distance(case, case.model, rows, budget)
 
 
 def _distance(case: Case, model: nn.Module, rows: Index, budget: str) -> PerImage:

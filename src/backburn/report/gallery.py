@@ -8,7 +8,9 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from ..boundary.distances import Search
 from ..boundary.results import join, shifted
+from ..mapping import rows_of
 from ..types import (
     Audit,
     BoundaryResult,
@@ -107,6 +109,8 @@ def gather(
     )
     way = join((part.way for part in parts), len(rows)) if parts else result.boundary.take(rows)
     known = _with(result.boundary, rows, way)
+    if isinstance(result, Audit):
+        known = _searched(case, known, suspects.index[PICTURED:], budget, work)
     shown = _shown(known, suspects.index, way)
     marked = torch.zeros(len(images), dtype=torch.bool).index_fill(0, suspects.index, True)
     gallery = Gallery(
@@ -133,6 +137,15 @@ def _with(known: BoundaryResult, rows: Index, way: BoundaryResult) -> BoundaryRe
     distance[rows[new]] = way.distance[new]
     crossed[rows[new]] = way.crossed_label[new]
     return BoundaryResult(found, distance, crossed)
+
+
+def _searched(
+    case: Case, known: BoundaryResult, rows: Index, budget: str, work: Work
+) -> BoundaryResult:
+    """The same with these rows, which have no picture, searched where they were not."""
+    rows = rows[~known.found[rows]]
+    pixels = rows_of(case.images.pixels, rows)
+    return _with(known, rows, work.boundary(case.model, pixels, Search(budget=budget)))
 
 
 def _shown(known: BoundaryResult, rows: Index, way: BoundaryResult) -> BoundaryResult:

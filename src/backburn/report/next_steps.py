@@ -26,9 +26,10 @@ def next_steps(record: Record, run: str) -> tuple[tuple[str, str], ...]:
 
 
 def _after_export(record: Record, folder: str) -> tuple[tuple[str, str], ...]:
-    """A model that is trained on what is left wants to be audited, too."""
-    if "model" in record.metrics or record.arguments.get("as") == "backdoorbench":
-        return ()
+    """A model that is trained on what is left wants to be audited, too; a model has a report."""
+    if record.arguments.get("as") == "backdoorbench":
+        run = str(record.arguments.get("run"))
+        return (("what the repair did to the model", command_line("report", run)),)
     return (
         ("once a model is trained on them", f"{command_line('audit')} MODEL {shlex.quote(folder)}"),
     )

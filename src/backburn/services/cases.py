@@ -31,11 +31,20 @@ def audit_case(
     watch: Stopwatch,
     progress: Progress,
     work: Work = HERE,
+    *,
+    every_suspect: bool = True,
 ) -> Outcome:
-    """Audit a case; `arguments` is what repeats it."""
+    """Audit a case.
+
+    Args:
+        arguments: what repeats it.
+        every_suspect: search the boundary of every suspect; drawing the pictures does so, too.
+    """
     with watch("detection"):
         generator = torch.Generator().manual_seed(seed)
-        result = method.audit(opened.case, generator, progress, work, opened.fit)
+        result = method.audit(
+            opened.case, generator, progress, work, opened.fit, every_suspect=every_suspect
+        )
     outcome = Outcome("audit", opened, method, seed, arguments, result, dict(watch.seconds))
     return replace(outcome, notes=(*opened.notes, *work.notes)).ranked()
 

@@ -1,25 +1,32 @@
 """What an audit or a repair is going to do, step by step, and about how long each takes.
 
-Seconds come from the model's own speed, measured on a batch, times how often each step asks it
-about an image. The counts are in `COSTS`: whoever changes a phase changes them there.
+Seconds are the speed of the model on this machine, measured on a few batches, times how often each
+step asks for it. The counts are in `COSTS`: whoever changes a phase changes them there.
 """
 
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-import torch
-
-from ..models.inference import as_images, at_once, device_of, frozen, gains_from_bf16
+from ..burn.burn import BURN, LEAST_STEPS
+from ..detection.group_tests import LINES, PLACEBOS
+from ..detection.samples import of_each
+from ..training import Training
+from ..training.adaptation import lasting
 from ..types import Case
+from .speed import Clock, Speed, measure_speed
 
-TRAINING = 1.5
-"""A training step takes so many times as long as the gradient of an image alone."""
-SEARCHED, PASSES = 20, 4
-"""Images of each class whose boundary is searched, and gradients for each."""
-TESTED = 500
-"""Gradients that the tests of a class cost: 1,500 images are changed and asked about."""
+POOLED = 1.5
+"""A pass that looks into every layer takes so many times as long as the answers alone."""
+BESIDE = 1.3
+"""All of it takes so many times as long as what is counted (studies/estimates)."""
+PASSES = 4
+"""Gradients that the search of a boundary takes."""
+SPLITS = 2
+"""A class is split, and so is each of its sides: two passes over its images."""
+SHOWN, ASKED = 0.85, 0.15
+"""Shares of the images that a retrained model is trained on, and asked about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +40,56 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """What the cost of a step depends on: how many images, and whether there are test images."""
+    """What the cost of a step depends on, beside the model's speed.
+
+    Args:
+        images, classes: of the training set.
+        tested: images that the model is measured on, clean and triggered.
+        burn: the hyperparameters.
+    """
 
     images: int
-    epochs: int = 2
-    tested: int = 0
     classes: int = 10
+    tested: int = 0
+    burn: BURN = field(default_factory=BURN)
 
-    def trained(self, epochs: int, least: int) -> float:
-        """Images that a training sees: whole epochs, or `least` steps of few images."""
-        batch = min(128, max(16, self.images // 20))
-        return max(epochs * self.images, least * batch)
+    @property
+    def groups(self) -> int:
+        """Candidate groups that are tested: both of each split of each class and of its sides."""
+        lines = min(LINES, max(1, math.ceil(PLACEBOS / (2 * max(1, self.classes - 1)))))
+        return 2 * (1 + 2 * lines) * self.classes
+
+    def looked(self, speed: Speed) -> float:
+        """Seconds of a look at every class: splits, and tests of their groups."""
+        return speed.split * SPLITS * self.images + speed.test * self.groups
+
+    def trained(self, training: Training, images: int, each: float, step: float) -> float:
+        """Seconds of a training, by those of an image and of a step."""
+        steps = training.epochs * math.ceil(images / training.batch_size)
+        return each * training.epochs * images + step * steps
+
+    def retrained(self, speed: Speed) -> float:
+        """Seconds of retraining two models, and of asking them."""
+        settings, images = self.burn.detector.retraining, math.ceil(SHOWN * self.images)
+        if not speed.adapting:
+            return 0.0
+        training = lasting(settings.training, images, settings.steps)
+        trained = self.trained(training, images, speed.adapting, speed.step)
+        return 2 * (trained + ASKED * self.images * speed.forward)
+
+    def unlearned(self, speed: Speed) -> float:
+        """Seconds of unlearning."""
+        training = lasting(self.burn.training, self.images, LEAST_STEPS)
+        return self.trained(training, self.images, speed.training, speed.step)
+
+    def searched(self, speed: Speed) -> float:
+        """Seconds of the boundary search."""
+        each = of_each(self.burn.detector.probes, self.classes)
+        return PASSES * speed.gradient * min(each * self.classes, self.images)
 
 
 ASK = Step("ask the model about every image", ("activations", "predict"))
-RETRAIN = Step("retrain two models, each without half of every class", ("retraining",))
+RETRAIN = Step("retrain two models without what is suspicious", ("retraining",))
 COMPARE = Step("test the groups of every class", ("tests",))
 SEARCH = Step("search its decision boundary", ("boundary",))
 RESTORE = Step("restore the labels of suspects", ("restoration",))
@@ -55,62 +97,50 @@ UNLEARN = Step("unlearn the backdoor in a copy", ("decoupling", "unlearning"))
 REFINE = Step("audit the repaired model", ("refinement", "purification"))
 TEST = Step("measure before and after", ("test",))
 
-AUDIT = (ASK, RETRAIN, COMPARE, SEARCH, RESTORE)
+AUDIT = (ASK, COMPARE, RETRAIN, SEARCH, RESTORE)
 REPAIR = (*AUDIT, UNLEARN, REFINE)
-COSTS: dict[Step, Callable[[Size], float]] = {
-    ASK: lambda size: 0.6 * size.images,
-    RETRAIN: lambda size: 0.6 * TRAINING * size.trained(1, 240),
-    COMPARE: lambda size: TESTED * size.classes,
-    SEARCH: lambda size: PASSES * min(SEARCHED * size.classes, size.images),
-    RESTORE: lambda size: 0.05 * size.images,
-    UNLEARN: lambda size: TRAINING * size.trained(size.epochs, 300),
-    REFINE: lambda size: 0.6 * size.images + TESTED * size.classes,
-    TEST: lambda size: 0.7 * size.tested,
+COSTS: dict[Step, Callable[[Size, Speed], float]] = {
+    ASK: lambda size, speed: POOLED * size.images * speed.forward,
+    RETRAIN: lambda size, speed: size.retrained(speed),
+    COMPARE: lambda size, speed: size.looked(speed),
+    SEARCH: lambda size, speed: size.searched(speed),
+    RESTORE: lambda size, speed: 0.1 * size.images * speed.forward,
+    UNLEARN: lambda size, speed: size.unlearned(speed),
+    REFINE: lambda size, speed: POOLED * size.images * speed.forward + size.looked(speed),
+    TEST: lambda size, speed: 2 * size.tested * speed.forward,
 }
-"""How often each step asks for the gradient of an image, by what there is of them."""
+"""Seconds of each step."""
 
 
-def planned_steps(command: str, case: Case, tested: int = 0) -> tuple[Step, ...]:
+def planned_steps(
+    command: str,
+    case: Case,
+    tested: int = 0,
+    burn: BURN | None = None,
+    clock: Clock = time.perf_counter,
+) -> tuple[Step, ...]:
     """The steps of `audit` or `repair` on a case, with their seconds.
 
     Args:
-        tested: test images that a repair is measured on.
+        tested: images that a repair is measured on, clean and triggered.
+        burn: the hyperparameters; the defaults where None.
+        clock: see `measure_speed`.
     """
     steps = AUDIT if command == "audit" else REPAIR
     if tested:
         steps = (*steps, TEST)
-    count = case.images.class_count
-    each, size = seconds_an_image(case), Size(len(case.images), tested=tested, classes=count)
-    return tuple(Step(step.words, step.phases, each * COSTS[step](size)) for step in steps)
+    size = Size(len(case.images), case.images.class_count, tested, burn or BURN())
+    speed = measure_speed(case, clock)
+    return tuple(Step(s.words, s.phases, BESIDE * COSTS[s](size, speed)) for s in steps)
 
 
 def demo_steps() -> tuple[Step, ...]:
     """Those of the demo, with the seconds that they take on one slow core."""
     train = Step("train a model on poisoned digits", ("train the victim", "test"), 6.0)
-    seconds = (0.2, 1.5, 3.0, 0.5, 0.2, 2.0, 3.0, 0.2)
+    seconds = (0.2, 4.0, 2.5, 0.5, 0.2, 2.0, 4.0, 0.2)
     steps = (*REPAIR, TEST)
     known = (Step(s.words, s.phases, t) for s, t in zip(steps, seconds, strict=True))
     return (train, *known)
-
-
-def seconds_an_image(case: Case) -> float:
-    """How long the gradient of one image takes, measured on one batch after another to warm up."""
-    device, pixels = device_of(case.model), case.images.pixels
-    count = min(len(pixels), at_once(pixels, 128, device))
-    if not count:
-        return 0.0
-    spent = 0.0
-    with frozen(case.model) as model:
-        for _ in range(2):
-            began = time.perf_counter()
-            images = as_images(pixels[:count], device).requires_grad_(True)
-            with torch.autocast(device.type, torch.bfloat16, enabled=gains_from_bf16(device)):
-                largest = model(images).float().amax(1).sum()
-            torch.autograd.grad(largest, images)
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)
-            spent = time.perf_counter() - began
-    return spent / count
 
 
 def said_of(steps: tuple[Step, ...]) -> str:

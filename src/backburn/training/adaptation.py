@@ -6,8 +6,9 @@ from dataclasses import replace
 import torch
 from torch import nn
 
+from ..mapping import evenly
 from ..models.inference import accuracy
-from ..types import Case
+from ..types import Case, Labels
 from .settings import Training
 
 SAMPLE = 1000
@@ -59,14 +60,22 @@ def freeze_before(model: nn.Module, layers: tuple[str, ...]) -> None:
         parameter.requires_grad_(reached)
 
 
-def suited(training: Training, case: Case) -> Training:
+def suited(training: Training, case: Case, predictions: Labels | None = None) -> Training:
     """The training with mirror images too, where the model takes them for the same.
 
     Nobody tells a defender how the model was trained; digits and signs must not be mirrored.
+
+    Args:
+        predictions: what the model calls each image of the case, where that is known.
     """
     images = case.images.sample(SAMPLE)
     mirrored = images.relabeled(images.pixels.flip(-1), images.labels)
-    if accuracy(case.model, mirrored) < accuracy(case.model, images) - TOLERATED:
+    if predictions is None:
+        known = accuracy(case.model, images)
+    else:
+        rows = evenly(torch.arange(len(case.images)), SAMPLE)
+        known = float((predictions[rows] == images.labels.cpu()).double().mean())
+    if accuracy(case.model, mirrored) < known - TOLERATED:
         return training
     return replace(training, augmentation=replace(training.augmentation, flip=True))
 
