@@ -52,7 +52,7 @@ def written(path: Path, gallery: Gallery | None = None, **given) -> Path:
     name = gallery.classes[0]
     tried = {
         "name": name, "label": 0, "images": 90, "transfer": 0.9,
-        "necessity": 0.8, "probe": 0.4, "retraining": 0.1, "p_value": 1e-9,
+        "necessity": 0.8, "probe": 0.4, "p_value": 1e-9,
     }  # fmt: skip
     verdict = {
         "state": "backdoored" if len(gallery.suspects) else "clean",

@@ -290,8 +290,6 @@ class ClassEvidence:
         necessity: share of the group that loses its lead without it, in [0, 1].
         probe: share of the group that a linear classifier which never saw it calls by other
             classes, less that of random images, times how widely these are spread; in [0, 1].
-        retraining: share of the group that a model which never saw it confidently calls by another
-            class, in [0, 1]; NaN where no model was retrained.
         p_value: chance of such a group in a class that nobody poisoned, paid for by looks at all
             groups and classes.
     """
@@ -301,7 +299,6 @@ class ClassEvidence:
     transfer: float
     necessity: float
     probe: float
-    retraining: float
     p_value: float
 
 

@@ -110,7 +110,7 @@ def rows(seeds: list[int]) -> Iterator[dict[str, object]]:
                 "verdict": verdict.state,
                 "p_value": f"{verdict.p_value:.3g}",
                 "transfer": f"{max((k.transfer for k in verdict.classes), default=0):.2f}",
-                "retraining": f"{max((k.retraining for k in verdict.classes), default=0):.2f}",
+                "probe": f"{max((k.probe for k in verdict.classes), default=0):.2f}",
                 "commit": commit() or "",
             }
 

@@ -16,6 +16,7 @@ from backburn.detection.interventions.quantization import QuantizationChange
 from backburn.detection.records import Finding, Findings
 from backburn.types import BoundaryResult, Case, Evidence, LabeledImages, Verdict, Victim, silent
 from backburn.work.contract import HERE
+from backburn.work.predictions import KeepsPredictions
 
 AFFINE = AffineChange(torch.ones(1, 8, 8), torch.zeros(1, 8, 8))
 
@@ -43,7 +44,12 @@ def restored_of(
     case: Case, found: Findings, generator: torch.Generator, **settings: float
 ) -> Restored:
     burn = BURN(restoration=Restoration(**settings))
-    return restore(burn.restoration, case, found, burn._bench(case, found, generator, silent, HERE))
+    return restore(
+        burn.restoration,
+        case,
+        found,
+        burn._bench(case, found, generator, silent, KeepsPredictions(HERE)),
+    )
 
 
 def right(restored: Restored, victim: Victim) -> float:

@@ -1,7 +1,6 @@
 """The detector as a whole, on cases that are made by hand and on attacked digits."""
 
 import copy
-import math
 from dataclasses import replace
 
 import pytest
@@ -94,7 +93,6 @@ def test_without_retraining_what_transfers_is_found(backdoored):
     found = study(backdoored.case, retrain=False)
     assert torch.equal(found.evidence.flagged, backdoored.poison)
     assert found.unseen is None
-    assert all(math.isnan(each.retraining) for each in found.verdict.classes)
 
 
 def test_every_statistic_of_every_group_is_in_the_log(backdoored):
@@ -277,7 +275,7 @@ def test_groups_of_a_few_images_count_less():
 
 def test_less_than_a_conviction_flags_nothing():
     rows = torch.tensor([1, 2, 3])
-    finding = Finding(0, rows, torch.tensor([1.0, 0.2, 0.9]), 0.5, 0.0, 0.0, 0.0, 1e-4)
+    finding = Finding(0, rows, torch.tensor([1.0, 0.2, 0.9]), 0.5, 0.0, 0.0, 1e-4)
     convicted = _evidence([finding], 5, Verdict("backdoored", (0,), 0.001))
     assert convicted.score.tolist() == pytest.approx([0, 1, 0.2, 0.9, 0])
     assert convicted.flagged.tolist() == [False, True, False, True, False]
@@ -295,6 +293,8 @@ def test_poison_of_attacked_digits_is_found(badnets_digits):
     assert rate(found.evidence.flagged[~poison]) < 0.01
     assert found.unseen is not None
     assert found.unseen.shape == (len(victim.images), 10)
+    hidden = found.evidence.flagged | ~found.agreed
+    assert torch.equal(found.unseen.isnan().any(1), ~hidden)
     # a model that never saw the poison tells what it was before
-    said = found.unseen[poison].argmax(1)
-    assert rate(said == victim.truth.labels[poison]) > 0.5
+    told = poison & hidden
+    assert rate(found.unseen[told].argmax(1) == victim.truth.labels[told]) > 0.5

@@ -1,17 +1,15 @@
 """What is measured of groups of a linear model, of which one pixel means class 0."""
 
-import math
 from dataclasses import replace
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from backburn.detection.interventions.base import interventions
 from backburn.detection.measuring import Measuring
 from backburn.detection.probe import Asked, fit_probe
 from backburn.detection.records import Candidate
-from backburn.detection.retraining import CrossFitted, Unseen
 from backburn.types import LabeledImages
 
 CLASSES, EACH, PLANTED = 4, 60, 36
@@ -66,7 +64,6 @@ def test_the_planted_pixel_carries_over_and_is_needed(measuring):
     assert found.best == "affine"
     assert found.transfer["affine"] == 1
     assert found.necessity == 1
-    assert math.isnan(found.retraining)
     assert found.strength == 2
 
 
@@ -88,22 +85,6 @@ def probed(measuring: Measuring) -> Measuring:
     pixels = measuring.images.pixels.flatten(1)[:, :-1].half()
     probe = fit_probe(pixels, measuring.others, 0)
     return replace(measuring, probes={"pixels": probe})
-
-
-def unseen(called: Tensor, hidden: list[int]) -> CrossFitted:
-    """Retrained models: the first calls images so and did not see these; the second agrees."""
-    count = len(called)
-    flags = torch.zeros(count, dtype=torch.bool)
-    flags[hidden] = True
-    none = torch.zeros_like(flags)
-    even = torch.full((CLASSES, CLASSES), 1 / CLASSES)
-    known = torch.ones(CLASSES)
-
-    def of(said: Tensor, hidden: Tensor) -> Unseen:
-        certain = nn.functional.one_hot(said, CLASSES).float().clamp_min(1e-9).log()
-        return Unseen(certain, hidden, said != LABELS, none, even, known)
-
-    return CrossFitted(of(called, flags), of(LABELS, none))
 
 
 def test_a_group_that_its_class_does_not_support_counts_by_how_widely_it_spreads(measuring):
@@ -134,12 +115,16 @@ def test_what_goes_to_one_class_counts_if_its_change_turns_that_class(carries, m
     assert knows.probed(Asked(0.04, asked.destinations), PLANT, changes) == 0
 
 
-def test_retrained_models_are_heard_where_there_are_any(measuring):
+def test_others_are_alike_that_need_the_change_or_that_the_class_does_not_support(measuring):
     found = measuring.measure(PLANT, AMONG)
-    assert math.isnan(measuring.retrained(found).retraining)
-    knows = replace(measuring, unseen=unseen(TRUE, PLANTED_ROWS.tolist()))
-    # of 36 images, to three of four classes that are each a quarter of the errors
-    assert knows.retrained(found).retraining == pytest.approx(36 / 66 * 0.25, abs=1e-3)
+    clean = torch.arange(30)
+    assert measuring.alike(found, clean, AMONG) == 0
+    half = replace(found, candidate=replace(PLANT, group=PLANTED_ROWS[:18]))
+    assert measuring.alike(half, PLANTED_ROWS[18:], AMONG) == 1
+    unneeded = replace(half, necessity=0.0)
+    assert measuring.alike(unneeded, PLANTED_ROWS[18:], AMONG) == 0  # there is no probe
+    assert probed(measuring).alike(unneeded, PLANTED_ROWS[18:], AMONG) == pytest.approx(1, abs=0.1)
+    assert probed(measuring).alike(unneeded, clean, AMONG) < 0.1
 
 
 def test_a_transplant_counts_by_more_than_the_same_of_the_rest(measuring):

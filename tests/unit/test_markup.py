@@ -38,7 +38,7 @@ class Cells(HTMLParser):
 
 
 TABLE = {"table", "caption", "tr", "th", "td"}
-VERDICT = Verdict("backdoored", (0, 3), 1e-9, (ClassEvidence(0, 2, 0.1, 1, 0, 0, 1e-9),), HOSTILE)
+VERDICT = Verdict("backdoored", (0, 3), 1e-9, (ClassEvidence(0, 2, 0.1, 1, 0, 1e-9),), HOSTILE)
 EVIDENCE = Evidence(torch.tensor([0.9, 0.2, 1.0]), torch.tensor([True, False, True]))
 SUSPECTS = Suspects(
     torch.tensor([0, 2]), torch.tensor([0, 0]), torch.tensor([5, 6]), torch.tensor([0.5, 1.0])

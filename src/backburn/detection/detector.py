@@ -53,7 +53,7 @@ class PoisonDetector(Detector):
             uniform as they should be with .02 to .03 (docs/protocol.md).
         least: share of images; a group is flagged only if its transfer or its probe statistic is as
             large, and it leads the other group of its split by as much.
-        retraining: how models are retrained without the groups of suspicious classes.
+        retraining: how a model is retrained without the suspects.
         budget: effort of the boundary search of suspects: `screen`, `fast`, `default` or `exact`.
         probes: images of each class whose boundary is searched beside those of the suspects; of
             more than ten classes fewer, ten of each at the least.
@@ -115,8 +115,8 @@ class PoisonDetector(Detector):
             work: who searches and trains, and keeps what is done of it.
             doubt: why the case must not be called clean, whatever is found; empty if there is no
                 reason.
-            retrain: also ask models that were retrained without either group of a suspicious class
-                which of them was poisoned. Models of which no layer can be drawn anew are not.
+            retrain: retrain a model without the suspects, which tells their labels. Models of which
+                no layer can be drawn anew are not retrained.
             every_suspect: search the boundary of every suspect, not only of the probes.
         Raises:
             InputError: a model that agrees with no label at all.
@@ -149,11 +149,6 @@ class PoisonDetector(Detector):
         )
         tests = Tests(self, measuring, splitter, len(rows))
         tests.measure_all(first, progress)
-        unseen = None
-        if retrain and tests.suspicious and forgettable(case.model):
-            splits = [first[label] for label in tests.suspicious]
-            unseen = self.retraining.run(case, agreed, splits, generator, progress, work)
-            tests.retrained(unseen)
         found = [each for label in first for each in tests.findings(label, rows[label], agreed)]
         verdict = tests.verdict(found, doubt or _too_few(rows, labels))
         evidence = _evidence(found, len(labels), verdict)
@@ -161,9 +156,11 @@ class PoisonDetector(Detector):
         probed = _probes(rows, of_each(self.probes, len(rows)), len(labels), generator)
         boundary = self._boundary(case, (shown | probed) & agreed, progress, work)
         convicted = tuple(each for each in found if each.label in verdict.convicted)
-        log = tuple(tests.log)
-        said_unseen = unseen.log_probabilities if unseen else None
-        return Findings(boundary, evidence, verdict, agreed, convicted, said_unseen, log)
+        unseen = None
+        if retrain and convicted and forgettable(case.model):
+            hidden = evidence.flagged | ~agreed
+            unseen = self.retraining.run(case, hidden, generator, progress, work)
+        return Findings(boundary, evidence, verdict, agreed, convicted, unseen, tuple(tests.log))
 
     def _boundary(
         self, case: Case, wanted: Flags, progress: Progress, work: Work

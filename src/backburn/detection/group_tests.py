@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -13,7 +12,6 @@ from .candidates import Split, Splitter
 from .measuring import Measuring
 from .null import combined, holm, needed, p_value
 from .records import Finding, Measured, MeasuredSplit
-from .retraining import CrossFitted
 
 PLACEBOS, LINES = 24, 5
 """Placebo groups that are aimed at, and lines that one set of images is split along at the most."""
@@ -74,20 +72,6 @@ class Tests:
         self._best = {
             label: self._strongest(splits, level) for label, splits in self.measured.items()
         }
-
-    @property
-    def suspicious(self) -> list[int]:
-        """Classes whose least p-value, paid for by all looks, is below `suspicion`."""
-        paid = self.splits * self.classes
-        return [k for k, (p, _) in self._best.items() if p * paid < self.settings.suspicion]
-
-    def retrained(self, unseen: CrossFitted) -> None:
-        """Hear retrained models on which group of a suspicious class was poisoned."""
-        self.measuring = replace(self.measuring, unseen=unseen)
-        for label in self.suspicious:
-            p, best = self._best[label]
-            sides = [self.measuring.retrained(side) for side in best.sides]
-            self._best[label] = p, MeasuredSplit.of(*sides)
 
     def _strongest(
         self, splits: Sequence[MeasuredSplit], level: float, left: bool = False
@@ -199,7 +183,7 @@ class Tests:
             if p * self.splits * self.classes >= level or not self._usable(best):
                 break
             free = everything[~torch.isin(everything, rows[~torch.isin(rows, left)])]
-            member = self._spread(best.stronger, free, agreed)
+            member = self._spread(best.stronger, free, agreed, left)
             found.append(_finding(best, free, member, p))
             left = left[~torch.isin(left, found[-1].flagged)]
             again = self.splitter.split(label, left)
@@ -207,19 +191,19 @@ class Tests:
                 break
             splits = self._measure(label, again[0], 1, left)
             p, best = self._strongest(splits, self.settings.false_alarm, left=True)
-            best = MeasuredSplit.of(*map(self.measuring.retrained, best.sides))
         return found
 
-    def _spread(self, best: Measured, rows: Tensor, agreed: Flags) -> Tensor:
+    def _spread(self, best: Measured, rows: Tensor, agreed: Flags, among: Tensor) -> Tensor:
         """Membership of all images of the class, if those added are like the group's own.
 
         Args:
             rows: of the class that are not set aside yet.
+            among: those of them that the model calls by their label.
         """
         group = best.candidate.group
         member = self.splitter.spread(best.candidate, rows, agreed)
         added = rows[(member > 0.5) & agreed[rows] & ~torch.isin(rows, group)]
-        if not len(added) or self.measuring.alike(best, added) >= ALIKE:
+        if not len(added) or self.measuring.alike(best, added, among) >= ALIKE:
             return member
         own = torch.isin(rows, group) | ~agreed[rows]
         return torch.where(own, member.maximum(torch.isin(rows, group).float()), 0.0)
@@ -262,7 +246,6 @@ class Tests:
             best.largest,
             best.necessity,
             split.unsupported,
-            best.retraining,
             paid,
         )
 
@@ -306,5 +289,5 @@ def _row(split: MeasuredSplit, p: float) -> dict[str, float | int | str]:
 
 def _finding(split: MeasuredSplit, rows: Tensor, member: Tensor, p: float) -> Finding:
     best = split.stronger
-    shares = best.largest, best.necessity, split.unsupported, best.retraining
+    shares = best.largest, best.necessity, split.unsupported
     return Finding(best.candidate.label, rows, member, *shares, p, best.changes[best.best])

@@ -1,9 +1,10 @@
 """Test statistics of candidate groups, each an intervention on images."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
+from jaxtyping import Int64
 from torch import Tensor, nn
 
 from ..mapping import evenly, rows_of
@@ -14,7 +15,6 @@ from .interventions.base import Change, Estimate, Intervention, natural_directio
 from .interventions.transplant import TransplantChange
 from .probe import Asked, Probe
 from .records import Candidate, Measured
-from .retraining import CrossFitted
 from .samples import shrunk, some
 
 BATCH = 512
@@ -47,7 +47,6 @@ class Measuring:
         asked: images of other classes that are changed for each candidate and intervention.
         least: share of images; what is less does not count, and is not looked into.
         seed: of all draws.
-        unseen: what retrained models say; None where none were retrained.
     """
 
     model: nn.Module
@@ -61,9 +60,8 @@ class Measuring:
     asked: int
     least: float
     seed: int
-    unseen: CrossFitted | None = None
 
-    def measure(self, candidate: Candidate, among: Index) -> Measured:
+    def measure(self, candidate: Candidate, among: Int64[Tensor, " a"]) -> Measured:
         """All statistics of a group, each on images that its estimate did not use.
 
         Args:
@@ -103,21 +101,14 @@ class Measuring:
             return 0.0
         return share * self._spread(asked.destinations, candidate.label, changes["affine"])
 
-    def retrained(self, measured: Measured) -> Measured:
-        """The same with what the retrained models say of the group."""
-        if self.unseen is None:
-            return measured
-        candidate = measured.candidate
-        unseen = self.unseen.of(candidate.group)
-        moved = unseen.share(candidate.group, candidate.label)
-        return replace(measured, retraining=moved)
-
-    def alike(self, measured: Measured, rows: Index) -> float:
+    def alike(self, measured: Measured, rows: Index, among: Int64[Tensor, " a"]) -> float:
         """How dependent other images of the class are on a group's change, beside the group's own.
 
         Where the group needs its change, by who else loses the label without it; where it doesn't
-        (warps, for one), by whom a retrained model that never saw them calls otherwise.
+        (warps, for one), by whom a probe that never saw either calls otherwise.
 
+        Args:
+            among: images of the class that are not set aside as poison.
         Returns:
             1: as much as the group; 0: not at all, or nothing is known.
         """
@@ -125,11 +116,14 @@ class Measuring:
         if measured.necessity >= NEEDED:
             drawn = evenly(rows, self.asked)
             return self._lost(measured.changes[measured.best], drawn, label) / measured.necessity
-        if self.unseen is None:
+        both = torch.cat([group, rows])
+        rest = among[~torch.isin(among, both)]
+        if not self.probes or not len(rest):
             return 0.0
-        called = self.unseen.log_probabilities.argmax(1)
-        own = float((called[group] != label).float().mean())
-        return float((called[rows] != label).float().mean()) / max(own, 1e-6)
+        probe = next(iter(self.probes.values()))
+        moved = (probe.without(label, both, rest).argmax(1) != label).float()
+        own, others = moved[: len(group)].mean(), moved[len(group) :].mean()
+        return float(others / own.clamp_min(1e-6))
 
     def _spread(self, destinations: Tensor, label: int, change: Change) -> float:
         """Whether a group moves back to many classes, or to one from which its change transfers.

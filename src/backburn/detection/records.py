@@ -1,6 +1,5 @@
 """What the detector passes on: candidate groups, what was measured of them, and findings."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -44,8 +43,6 @@ class Measured:
         diversity: `Probe.diversity`; it tells which of two groups shows other classes, and nothing
             else.
         changes: the change of each intervention.
-        retraining: share of the group that a model which never saw it confidently calls by another
-            class, in [0, 1]; NaN where no model was retrained.
     """
 
     candidate: Candidate
@@ -54,7 +51,6 @@ class Measured:
     probes: Mapping[str, float]
     diversity: float
     changes: Mapping[str, Change]
-    retraining: float = math.nan
 
     @property
     def best(self) -> str:
@@ -73,19 +69,18 @@ class Measured:
 
     @property
     def strength(self) -> float:
-        """What speaks for this group rather than for its sibling: the sum of its five shares.
+        """What speaks for this group rather than for its sibling: the sum of its four shares.
 
         Transplants are left out: what a clean group shows is its class, so that its parts move
         other images to the class by nature.
         """
-        retraining = self.retraining if math.isfinite(self.retraining) else 0.0
         mapped = [
             value
             for name, value in self.transfer.items()
             if not isinstance(self.changes.get(name), TransplantChange)
         ]
         probed = max(self.probes.values(), default=0.0)
-        return max(mapped, default=0.0) + self.necessity + probed + self.diversity + retraining
+        return max(mapped, default=0.0) + self.necessity + probed + self.diversity
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +136,6 @@ class Finding:
     transfer: float
     necessity: float
     probe: float
-    retraining: float
     p_value: float
     change: Change | None = None
 
@@ -158,8 +152,8 @@ class Findings:
     Args:
         agreed: images that the model calls by their label.
         found: one finding a backdoor; several may have the same target class.
-        unseen: class log-probabilities of each image of the suspicious classes by a model that was
-            not trained on it; None where no model was retrained.
+        unseen: class log-probabilities of suspects by a model that was retrained without them, NaN
+            for other images; None where no model was retrained.
         statistics: a row for each statistic of each candidate group, for the run's evidence.
     """
 

@@ -22,7 +22,6 @@ class ToldClass(msgspec.Struct):
     images: int | None = None
     necessity: Share = None
     probe: Share = None
-    retraining: Share = None
     reversion: Share = None
 
 

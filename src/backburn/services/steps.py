@@ -69,13 +69,13 @@ class Size:
         return each * training.epochs * images + step * steps
 
     def retrained(self, speed: Speed) -> float:
-        """Seconds of retraining two models, and of asking them."""
+        """Seconds of retraining a model without the suspects, and of asking it about them."""
         settings, images = self.burn.detector.retraining, math.ceil(SHOWN * self.images)
         if not speed.adapting:
             return 0.0
         training = lasting(settings.training, images, settings.steps)
         trained = self.trained(training, images, speed.adapting, speed.step)
-        return 2 * (trained + ASKED * self.images * speed.forward)
+        return trained + ASKED * self.images * speed.forward
 
     def unlearned(self, speed: Speed) -> float:
         """Seconds of unlearning."""
@@ -89,7 +89,7 @@ class Size:
 
 
 ASK = Step("ask the model about every image", ("activations", "predict"))
-RETRAIN = Step("retrain two models without what is suspicious", ("retraining",))
+RETRAIN = Step("retrain a model without the suspects, if there are any", ("retraining",))
 COMPARE = Step("test the groups of every class", ("tests",))
 SEARCH = Step("search its decision boundary", ("boundary",))
 RESTORE = Step("restore the labels of suspects", ("restoration",))
@@ -97,7 +97,7 @@ UNLEARN = Step("unlearn the backdoor in a copy", ("decoupling", "unlearning"))
 REFINE = Step("audit the repaired model", ("refinement", "purification"))
 TEST = Step("measure before and after", ("test",))
 
-AUDIT = (ASK, COMPARE, RETRAIN, SEARCH, RESTORE)
+AUDIT = (ASK, COMPARE, SEARCH, RETRAIN, RESTORE)
 REPAIR = (*AUDIT, UNLEARN, REFINE)
 COSTS: dict[Step, Callable[[Size, Speed], float]] = {
     ASK: lambda size, speed: POOLED * size.images * speed.forward,
@@ -137,7 +137,7 @@ def planned_steps(
 def demo_steps() -> tuple[Step, ...]:
     """Those of the demo, with the seconds that they take on one slow core."""
     train = Step("train a model on poisoned digits", ("train the victim", "test"), 6.0)
-    seconds = (0.2, 4.0, 2.5, 0.5, 0.2, 2.0, 4.0, 0.2)
+    seconds = (0.2, 4.0, 0.5, 1.3, 0.2, 2.0, 4.0, 0.2)
     steps = (*REPAIR, TEST)
     known = (Step(s.words, s.phases, t) for s, t in zip(steps, seconds, strict=True))
     return (train, *known)
