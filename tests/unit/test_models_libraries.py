@@ -87,6 +87,45 @@ def test_libraries_tell_size_and_normalization(tmp_path):
         assert recipe.normalization == IMAGENET
 
 
+def perceptron(width: int, *between: nn.Module) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(width, 12), *between, nn.Linear(12, 5)).eval()
+
+
+HEADS = {
+    "torchvision:resnet18": ("fc", lambda: perceptron(512, nn.ReLU(), nn.Dropout())),
+    "timm:resnet18": ("fc", lambda: perceptron(512, nn.BatchNorm1d(12), nn.ReLU())),
+    "torchvision:mobilenet_v2": ("classifier", lambda: perceptron(1280, nn.ReLU())),
+    "timm:convnext_atto": (
+        "head.fc",
+        lambda: nn.Sequential(
+            nn.BatchNorm1d(320), nn.Dropout(), *perceptron(320, nn.ReLU(), nn.BatchNorm1d(12))
+        ),
+    ),
+    f"{__name__}:small_vit": ("head", lambda: perceptron(32, nn.ReLU())),
+}
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_a_head_of_several_layers_is_opened_and_said_and_goes_back(tmp_path, name):
+    torch.manual_seed(0)
+    net, (place, made) = recipe_named(name).make(Sizes()), HEADS[name]
+    outer, _, last = place.rpartition(".")
+    setattr(net.get_submodule(outer), last, made())
+    net.eval()
+    torch.save(
+        {"model": {f"module.{k}": v for k, v in net.state_dict().items()}}, tmp_path / "m.pt"
+    )
+    opened = open_model(tmp_path / "m.pt", name)
+    images = torch.rand(2, 3, 32, 32)
+    assert opened.classes == 5
+    assert torch.allclose(opened.network(images), net(images), atol=1e-5)
+    assert any("ReLU is assumed" in line for line in opened.report)
+    (written,) = dump_like(opened.origin, opened.network).values()
+    (tmp_path / "n.pt").write_bytes(written)
+    held = torch.load(tmp_path / "n.pt", weights_only=True)["model"]
+    net.load_state_dict({k.removeprefix("module."): v for k, v in held.items()})
+
+
 def test_images_of_one_channel_are_read_off_the_weights(tmp_path):
     net = recipe_named("timm:resnet18").make(Sizes(classes=3, channels=1))
     torch.save(net.state_dict(), tmp_path / "m.pt")
