@@ -189,7 +189,8 @@ hostile: .venv/ready
 
 # The tests with the lowest versions of every dependency that pyproject.toml allows, on Python 3.10,
 # and with the highest there are; each in an environment of its own, with torch for the CPU, or with
-# TORCH_FROM= the build that PyPI has (CUDA's: three GiB more).
+# TORCH_FROM= the build that PyPI has (CUDA's: three GiB more). Old versions are deprecated by the
+# new ones of what they need.
 TESTED := tests/unit tests/behaviour tests/fuzz tests/hostile
 TORCH_FROM ?= --torch-backend cpu
 oldest newest: .venv/tools
@@ -198,7 +199,8 @@ oldest newest: .venv/tools
 	  --resolution $($@-versions) -e '.[benchmark,cleanlab,figures,hub,networks,pandas,serve]'
 	.venv/tools/bin/uv pip install --quiet --python build/$@ $(TORCH_FROM) \
 	  beartype cyclonedx-python-lib hypothesis jsonschema pytest pytest-timeout pytest-xdist
-	OMP_NUM_THREADS=1 build/$@/bin/python -m pytest -n $(WORKERS) $(TESTED)
+	OMP_NUM_THREADS=1 build/$@/bin/python -m pytest -n $(WORKERS) $($@-warnings) $(TESTED)
+oldest: oldest-warnings := -W ignore::DeprecationWarning
 oldest: oldest-python := 3.10
 oldest: oldest-versions := lowest-direct
 newest: newest-python ?= 3.13

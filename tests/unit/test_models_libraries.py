@@ -126,6 +126,24 @@ def test_a_head_of_several_layers_is_opened_and_said_and_goes_back(tmp_path, nam
     net.load_state_dict({k.removeprefix("module."): v for k, v in held.items()})
 
 
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [("timm:vit_tiny_patch16_224", "img_size"), ("torchvision:vit_b_32", "image_size")],
+)
+def test_a_network_for_another_size_of_images_is_told_by_its_positions(tmp_path, name, setting):
+    library, _, network = name.partition(":")
+    torch.manual_seed(0)
+    if library == "timm":
+        make = importlib.import_module("timm").create_model
+    else:
+        make = importlib.import_module("torchvision.models").get_model
+    net = make(network, num_classes=4, **{setting: 64}).eval()
+    torch.save(net.state_dict(), tmp_path / "m.pt")
+    found, images = open_model(tmp_path / "m.pt", name), torch.rand(2, 3, 64, 64)
+    assert (found.classes, found.nature.size) == (4, (64, 64))
+    assert torch.allclose(found.network(images), net(images), atol=1e-4)
+
+
 def test_images_of_one_channel_are_read_off_the_weights(tmp_path):
     net = recipe_named("timm:resnet18").make(Sizes(classes=3, channels=1))
     torch.save(net.state_dict(), tmp_path / "m.pt")
