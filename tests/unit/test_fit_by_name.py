@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from templates import templates, write
 from test_fit_explaining import NAMES, nearest, opened
 
 from backburn.errors import InputError
 from backburn.services.given import Given
 from backburn.services.open_case import open_case
 from backburn.types import silent
+from templates import templates, write
 
 importlib.import_module("torchvision_schemas")  # before transformers
 

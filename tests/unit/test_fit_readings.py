@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from templates import CLASSES, SIDE, nearest, templates, write
 from test_fit_explaining import NAMES, opened
 from torch import Tensor, nn
 
 from backburn.errors import InputError
 from backburn.fit.pixels import gray_of
+from templates import CLASSES, SIDE, nearest, templates, write
 
 
 class Channels(nn.Module):
