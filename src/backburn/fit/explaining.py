@@ -17,7 +17,7 @@ from ..types import LabeledImages, Labels
 from .classes import renumbered
 from .orders import order_of
 from .pixels import made_gray
-from .readings import Candidate, Choices, Reading, candidates, listed, raw
+from .readings import Candidate, Choices, Reading, blue_first, candidates, listed, raw
 from .record import Fit, FitCheck
 
 Read = Callable[[Way, Container[str] | None], LabeledImages]
@@ -156,7 +156,7 @@ def _start(trier: Trier, own: Normalization) -> tuple[Reading, tuple[str, ...]]:
     }
     scores = {name: _share(trier.right(each)) for name, each in tried.items()}
     if _is_chance(max(scores.values()), trier.sample):
-        more = raw(model, reading)
+        more = {**raw(model, reading), **blue_first(model, tried)}
         tried, scores = {**tried, **more}, {
             **scores, **{name: _share(trier.right(each)) for name, each in more.items()}
         }  # fmt: skip
@@ -208,7 +208,8 @@ def _tried(now: Reading, model: OpenedModel, open_to: Choices) -> Iterator[Candi
     """Candidates; where nothing says the normalization, each with every one of the list."""
     for candidate in candidates(now, model, open_to):
         yield candidate
-        if model.settled or model.normalization is not None or not candidate.always:
+        told = model.settled or model.normalization is not None
+        if told or not (candidate.always or candidate.reading.bgr != now.bgr):
             continue
         for name, values in listed(model, open_to.own).items():
             if values != now.normalization:
