@@ -44,7 +44,8 @@ def run() -> None:
         with contextlib.suppress(SystemExit):
             main.main()
         spent = time.process_time() - began
-    print(f"fit {sum(FIT):.2f} s of {spent:.2f} s: {sum(FIT) / spent:.1%}")
+    parts = " + ".join(f"{each:.2f}" for each in FIT)
+    print(f"fit {parts} = {sum(FIT):.2f} s of {spent:.2f} s: {sum(FIT) / spent:.1%}")  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -53,8 +53,8 @@ class FitCheck:
         least: below this accuracy, in [0, 1], nothing excuses a model: it does not know the images.
             Another order of classes explains an accuracy only if the model reaches this one by it.
         reach: a model of a lower accuracy may be called clean if it lies within so much, in [0, 1],
-            of what it reaches when it is fine-tuned on half of the images, measured on the other
-            half: who knew the images, read this way, learns nothing new of them.
+            of what it reaches when its last layer is fine-tuned on half of the images, measured on
+            the others: who knew the images, read this way, learns nothing new of them.
         chance: another way to read images is used if its gain has a smaller p-value (sign test).
     """
 
@@ -62,7 +62,7 @@ class FitCheck:
     accuracy: float = 0.9
     class_accuracy: float = 0.5
     least: float = 0.7
-    reach: float = 0.05
+    reach: float = 0.03
     chance: float = 0.001
 
     def __post_init__(self) -> None:
