@@ -188,14 +188,19 @@ hostile: .venv/ready
 	OMP_NUM_THREADS=1 $(BIN)/python tests/hostile/table.py studies/hostile/table.md
 
 # The tests with the lowest versions of every dependency that pyproject.toml allows, on Python 3.10,
-# and with the highest there are; each in an environment of its own, with torch for the CPU.
+# and with the highest there are; each in an environment of its own, with torch for the CPU, or with
+# TORCH_FROM= the build that PyPI has (CUDA's: three GiB more). Old versions are deprecated by the
+# new ones of what they need.
 TESTED := tests/unit tests/behaviour tests/fuzz tests/hostile
+TORCH_FROM ?= --torch-backend cpu
 oldest newest: .venv/tools
 	.venv/tools/bin/uv venv --quiet --clear --python $($@-python) build/$@
-	.venv/tools/bin/uv pip install --quiet --python build/$@ --torch-backend cpu \
-	  --resolution $($@-versions) -e '.[cleanlab,figures,networks,serve]'
-	.venv/tools/bin/uv pip install --quiet --python build/$@ beartype hypothesis pytest pytest-timeout pytest-xdist
-	OMP_NUM_THREADS=1 build/$@/bin/python -m pytest -n 2 $(TESTED)
+	.venv/tools/bin/uv pip install --quiet --python build/$@ $(TORCH_FROM) \
+	  --resolution $($@-versions) -e '.[benchmark,cleanlab,figures,hub,networks,pandas,serve]'
+	.venv/tools/bin/uv pip install --quiet --python build/$@ $(TORCH_FROM) \
+	  beartype cyclonedx-python-lib hypothesis jsonschema pytest pytest-timeout pytest-xdist
+	OMP_NUM_THREADS=1 build/$@/bin/python -m pytest -n $(WORKERS) $($@-warnings) $(TESTED)
+oldest: oldest-warnings := -W ignore::DeprecationWarning
 oldest: oldest-python := 3.10
 oldest: oldest-versions := lowest-direct
 newest: newest-python ?= 3.13

@@ -1,11 +1,14 @@
 """What befalls a command from outside: the right result, or one line and nothing half-written."""
 
 import errno
+import itertools
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -106,6 +109,49 @@ def test_a_case_that_changed_since_a_run_looked_at_it_is_told(cli, here, run):
     assert "model changed" not in done.err
     notes = json.loads((here / "other" / "record.json").read_text())["metrics"]["notes"]
     assert notes[-1] in done.err
+
+
+def result(run: Path) -> tuple[bytes, dict]:
+    """What a run found, without times."""
+    record = json.loads((run / "record.json").read_text())
+    assert all(seconds >= 0 for seconds in record["seconds"].values())
+    return (run / "suspects.csv").read_bytes(), record["metrics"]["verdict"]
+
+
+def test_a_clock_that_jumps_changes_nothing(cli, here, monkeypatch):
+    left_alone = cli("audit", MODEL, PHOTOS, "--out", "alone")
+    whole, jumps = time.time, itertools.cycle((0.0, 3e8, -3e8, 3600.0, -1e9))
+    monkeypatch.setattr(time, "time", lambda: whole() + next(jumps))
+    done = cli("audit", MODEL, PHOTOS, "--out", "jumped")
+    assert done.code == left_alone.code
+    assert result(here / "jumped") == result(here / "alone")
+    assert cli("report", "jumped").code == 0
+    assert cli("ls", ".").code == 0
+
+
+def test_sixty_four_open_files_are_enough(cli, here):
+    left_alone = cli("audit", MODEL, PHOTOS, "--out", "alone")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+    try:
+        done = cli("audit", MODEL, PHOTOS, "--out", "few")
+        report = cli("report", "few")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert (done.code, report.code) == (left_alone.code, 0)
+    assert result(here / "few") == result(here / "alone")
+
+
+def test_a_report_that_is_stopped_says_that_and_no_more(cli, run, monkeypatch):
+    page = run / "report.html"
+
+    def stop(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr("backburn.report.rendering.page_of", stop)
+    done = cli("report", run)
+    assert (done.code, done.err) == (130, "backburn: stopped\n")
+    assert not page.exists()
 
 
 @pytest.mark.parametrize(

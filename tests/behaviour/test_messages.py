@@ -137,3 +137,16 @@ def test_classes_files_are_read_in_any_layout(tmp_path: Path):
     for name, text in layouts.items():
         (tmp_path / name).write_text(text)
         assert read_classes(tmp_path / name) == ("cat", "dog")
+
+
+def test_a_network_for_images_of_one_size_needs_it_said(refused, here):
+    weights = {"1.weight": torch.zeros(2, 192), "1.bias": torch.zeros(2)}
+    torch.save(weights, here / "flat.pt")
+    arch = ("--arch", f"{__name__}:flat")
+    assert "give it with --size" in refused("audit", "flat.pt", PHOTOS, *arch)
+    told = refused("audit", "flat.pt", PHOTOS, *arch, "--size", "9")
+    assert "takes no images of 9x9" in told
+
+
+def flat(num_classes: int = 2) -> torch.nn.Module:
+    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, num_classes))

@@ -207,6 +207,8 @@ FAULTS = (
     Fault("a decode worker ends", in_a_line("audit", sabotage="worker:killed:700")),
     Fault("a decode worker is without memory", in_a_line("audit", sabotage="worker:memory:700")),
     Fault("too many open files", in_a_line("audit", sabotage="worker:files:700")),
+    Fault("a limit of 64 open files", right("audit", sabotage="limit:NOFILE:64")),
+    Fault("a limit of 64 open files for report", right("report", sabotage="limit:NOFILE:64")),
     Fault("a limit of 12 open files", in_a_line("audit", sabotage="limit:NOFILE:12")),
     Fault("no more than 100 images fit into memory", short),
     Fault("an address space of 1 GiB", in_a_line("audit", sabotage=f"limit:AS:{2**30}")),

@@ -7,10 +7,12 @@ import torch
 from PIL import Image
 
 from backburn.errors import InputError
+from backburn.fit import FitCheck
+from backburn.fit.orders import order_of
 from backburn.services.given import Given
 from backburn.services.open_case import open_case
 from backburn.services.opened import Opened
-from backburn.types import silent
+from backburn.types import LabeledImages, silent
 from templates import nearest, templates, write
 
 ARCH, NAMES = "templates:Nearest", ["ant", "bee", "cat", "dog"]
@@ -120,6 +122,16 @@ def test_another_order_is_printed_and_nothing_called_clean(tmp_path):
     assert "images of 'bee' are called 'cat'" in case.fit.reason
     assert "ant, cat, bee, dog" in case.fit.reason
     assert "--classes FILE" in case.fit.reason
+
+
+def test_a_model_that_knows_nothing_is_not_said_to_have_another_order():
+    labels = torch.arange(6).repeat_interleave(10)
+    swapped = torch.tensor([1, 0, 0, 1, 0, 1])[labels]  # two classes are, and no other is known
+    images = LabeledImages(torch.zeros(60, 1, 2, 2, dtype=torch.uint8), labels)
+    assert order_of(swapped, labels, 6) is not None
+    reason = FitCheck().judged(swapped, images).reason
+    assert "order" not in reason
+    assert "calls only 0.0 %" in reason
 
 
 def test_the_order_that_the_user_gives_is_used(tmp_path):

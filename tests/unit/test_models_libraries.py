@@ -87,6 +87,63 @@ def test_libraries_tell_size_and_normalization(tmp_path):
         assert recipe.normalization == IMAGENET
 
 
+def perceptron(width: int, *between: nn.Module) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(width, 12), *between, nn.Linear(12, 5)).eval()
+
+
+HEADS = {
+    "torchvision:resnet18": ("fc", lambda: perceptron(512, nn.ReLU(), nn.Dropout())),
+    "timm:resnet18": ("fc", lambda: perceptron(512, nn.BatchNorm1d(12), nn.ReLU())),
+    "torchvision:mobilenet_v2": ("classifier", lambda: perceptron(1280, nn.ReLU())),
+    "timm:convnext_atto": (
+        "head.fc",
+        lambda: nn.Sequential(
+            nn.BatchNorm1d(320), nn.Dropout(), *perceptron(320, nn.ReLU(), nn.BatchNorm1d(12))
+        ),
+    ),
+    f"{__name__}:small_vit": ("head", lambda: perceptron(32, nn.ReLU())),
+}
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_a_head_of_several_layers_is_opened_and_said_and_goes_back(tmp_path, name):
+    torch.manual_seed(0)
+    net, (place, made) = recipe_named(name).make(Sizes()), HEADS[name]
+    outer, _, last = place.rpartition(".")
+    setattr(net.get_submodule(outer), last, made())
+    net.eval()
+    torch.save(
+        {"model": {f"module.{k}": v for k, v in net.state_dict().items()}}, tmp_path / "m.pt"
+    )
+    opened = open_model(tmp_path / "m.pt", name)
+    images = torch.rand(2, 3, 32, 32)
+    assert opened.classes == 5
+    assert torch.allclose(opened.network(images), net(images), atol=1e-5)
+    assert any("ReLU is assumed" in line for line in opened.report)
+    (written,) = dump_like(opened.origin, opened.network).values()
+    (tmp_path / "n.pt").write_bytes(written)
+    held = torch.load(tmp_path / "n.pt", weights_only=True)["model"]
+    net.load_state_dict({k.removeprefix("module."): v for k, v in held.items()})
+
+
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [("timm:vit_tiny_patch16_224", "img_size"), ("torchvision:vit_b_32", "image_size")],
+)
+def test_a_network_for_another_size_of_images_is_told_by_its_positions(tmp_path, name, setting):
+    library, _, network = name.partition(":")
+    torch.manual_seed(0)
+    if library == "timm":
+        make = importlib.import_module("timm").create_model
+    else:
+        make = importlib.import_module("torchvision.models").get_model
+    net = make(network, num_classes=4, **{setting: 64}).eval()
+    torch.save(net.state_dict(), tmp_path / "m.pt")
+    found, images = open_model(tmp_path / "m.pt", name), torch.rand(2, 3, 64, 64)
+    assert (found.classes, found.nature.size) == (4, (64, 64))
+    assert torch.allclose(found.network(images), net(images), atol=1e-4)
+
+
 def test_images_of_one_channel_are_read_off_the_weights(tmp_path):
     net = recipe_named("timm:resnet18").make(Sizes(classes=3, channels=1))
     torch.save(net.state_dict(), tmp_path / "m.pt")

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ..data.ways import Way
 from ..errors import InputError
+from ..mapping import evenly
 from ..models.inference import predict
 from ..models.networks import Normalization
 from ..models.records import OpenedModel
@@ -17,7 +18,7 @@ from ..types import LabeledImages, Labels
 from .classes import renumbered
 from .orders import order_of
 from .pixels import made_gray
-from .readings import Candidate, Choices, Reading, candidates, listed, raw
+from .readings import Candidate, Choices, Reading, blue_first, candidates, listed, raw
 from .record import Fit, FitCheck
 
 Read = Callable[[Way, Container[str] | None], LabeledImages]
@@ -26,6 +27,8 @@ KNOWN = 0.99
 """A model that knows more of the images than this is not asked about any other reading."""
 CHANCE = 1.2
 """No better than so many times the share of the commonest class is chance."""
+FEW = 250
+"""Images that a reading is tried on first; what is worse on them is not tried on all."""
 ROUNDS = 3
 """Choices that are changed at the most, one after the other."""
 
@@ -85,6 +88,10 @@ class Trier:
         """Whether it calls each of them by its label."""
         said = self.said(reading)
         return None if said is None else said == self.labels(reading)
+
+    def of_few(self) -> "Trier":
+        """The same with fewer images."""
+        return Trier(self.model, self.sample.sample(FEW), self.read, self.start)
 
 
 def as_read(model: OpenedModel, reading: Reading) -> nn.Module:
@@ -156,7 +163,7 @@ def _start(trier: Trier, own: Normalization) -> tuple[Reading, tuple[str, ...]]:
     }
     scores = {name: _share(trier.right(each)) for name, each in tried.items()}
     if _is_chance(max(scores.values()), trier.sample):
-        more = raw(model, reading)
+        more = {**raw(model, reading), **blue_first(model, tried)}
         tried, scores = {**tried, **more}, {
             **scores, **{name: _share(trier.right(each)) for name, each in more.items()}
         }  # fmt: skip
@@ -184,13 +191,15 @@ def _searched(
 ) -> tuple[Reading, str]:
     """The reading with which the model knows most images, and what is said of it."""
     best, words = first, []
-    right = _certain(trier.right(first))
+    right, few = _certain(trier.right(first)), trier.of_few()
     for _ in range(ROUNDS):
         share = _share(right)
         if share > KNOWN:
             break
         tried = [each for each in _tried(best, trier.model, open_to) if _worth(each, share, check)]
-        found = [(each, trier.right(each.reading)) for each in tried]
+        least = _share(evenly(right, FEW))
+        hopeful = [each for each in tried if _share(few.right(each.reading)) >= least]
+        found = [(each, trier.right(each.reading)) for each in hopeful]
         gains = [
             (_share(after), -place, each, after)
             for place, (each, after) in enumerate(found)
@@ -208,7 +217,8 @@ def _tried(now: Reading, model: OpenedModel, open_to: Choices) -> Iterator[Candi
     """Candidates; where nothing says the normalization, each with every one of the list."""
     for candidate in candidates(now, model, open_to):
         yield candidate
-        if model.settled or model.normalization is not None or not candidate.always:
+        told = model.settled or model.normalization is not None
+        if told or not (candidate.always or candidate.reading.bgr != now.bgr):
             continue
         for name, values in listed(model, open_to.own).items():
             if values != now.normalization:

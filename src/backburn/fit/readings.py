@@ -147,6 +147,13 @@ def raw(model: OpenedModel, now: Reading) -> dict[str, Reading]:
     }
 
 
+def blue_first(model: OpenedModel, tried: dict[str, Reading]) -> dict[str, Reading]:
+    """The same readings with blue first (BGR), of a model for images in color."""
+    if model.channels != 3:
+        return {}
+    return {f"{name}, blue first (BGR)": replace(each, bgr=True) for name, each in tried.items()}
+
+
 def listed(model: OpenedModel, own: Normalization | None) -> dict[str, Normalization]:
     """Usual normalizations for the model's channels."""
     known = COLOR if model.channels == 3 else GREY

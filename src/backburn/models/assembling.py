@@ -12,6 +12,7 @@ from ..errors import InputError
 from .checkpoint import Checkpoint
 from .class_lists import classes_beside
 from .file_normalization import normalization_in
+from .heads import with_head
 from .image_sizes import with_image_size
 from .matching import Match, check_match, match, unprefixed
 from .networks import Normalization, Recipe, Sizes, sketched
@@ -26,6 +27,7 @@ PROBES = (7, 11)
 class Fitting(NamedTuple):
     """The weights of a file that fit a network of these sizes, and which."""
 
+    recipe: Recipe
     found: Checkpoint
     sizes: Sizes
     match: Match
@@ -45,7 +47,7 @@ def assembled(
         side: pixels a side of the images, where that is known.
     """
     fitting = _fitting(recipe, found, path, side)
-    found, sizes, matched, _ = fitting
+    recipe, found, sizes, matched, _ = fitting
     check_match(matched, fitting.sketch, recipe.name, str(path))
     network = recipe.make(sizes)
     network.load_state_dict(matched.weights, strict=False)
@@ -55,7 +57,7 @@ def assembled(
     if size is None and side is not None and not _takes_any(network, channels):
         size = (side, side)
     nature = examined(network, channels, size)
-    report = [_where(found, path), *matched.report()]
+    report = [_where(found, path), *matched.report(), *filter(None, [recipe.note])]
     if line := open_end(network, torch.rand(2, nature.channels, *(size or nature.size))):
         nature = examined(network, channels, size)
         report.append(line)
@@ -99,12 +101,22 @@ def _fitting(recipe: Recipe, found: Checkpoint, path: Path, side: int | None) ->
 
 
 def _fitted(recipe: Recipe, found: Checkpoint, side: int | None) -> Fitting:
-    sizes = _sizes(recipe, found.weights)
-    sketch = sketched(recipe, sizes)
-    fitting = Fitting(found, sizes, match(sketch, found.weights), sketch)
+    fitting = _usual(recipe, found)
+    if not _whole(fitting):
+        heads = _heads(recipe, fitting.sketch)
+        other = with_head(recipe, fitting.sketch, heads, found.weights)
+        fitting = _usual(other, found) if other else fitting
+    recipe = fitting.recipe
     if fitting.match.misshapen or (side and not _whole(fitting)):
         return with_image_size(fitting, recipe, side)
     return fitting
+
+
+def _usual(recipe: Recipe, found: Checkpoint) -> Fitting:
+    """At the network's usual image size."""
+    sizes = _sizes(recipe, found.weights)
+    sketch = sketched(recipe, sizes)
+    return Fitting(recipe, found, sizes, match(sketch, found.weights), sketch)
 
 
 def _whole(fitting: Fitting) -> bool:

@@ -37,7 +37,7 @@ class Recipe:
     """How a network is made, and what its makers say about its images.
 
     `make` draws fresh weights and downloads nothing. `meta` says that it may be called on the
-    meta device, where a network is a sketch without numbers.
+    meta device, where a network is a sketch without numbers; `note` what was assumed of it.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Recipe:
     size: tuple[int, int] | None = None
     normalization: Normalization | None = None
     meta: bool = True
+    note: str = ""
 
 
 def sketched(recipe: Recipe, sizes: Sizes) -> nn.Module:

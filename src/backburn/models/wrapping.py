@@ -173,7 +173,14 @@ def _asked(
                 return probe, calls, net(probe)
         except Exception as error:  # a stranger's network may fail in any way
             reason = reason or first_line(error)
-    raise InputError(f"the network takes none of the usual images: {reason}")
+    if len(sizes) == 1:
+        height, width = sizes[0]
+        raise InputError(f"the network takes no images of {height}x{width}: {reason}")
+    tried = ", ".join(f"{height}x{width}" for height, width in sizes)
+    raise InputError(
+        f"the network takes no images of the usual sizes ({tried}): {reason}; if it is made for "
+        "another one, give it with --size"
+    )
 
 
 @contextmanager
