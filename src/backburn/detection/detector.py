@@ -18,6 +18,7 @@ from ..types import (
     Case,
     Evidence,
     Flags,
+    Logits,
     Progress,
     Verdict,
     silent,
@@ -115,8 +116,8 @@ class PoisonDetector(Detector):
             work: who searches and trains, and keeps what is done of it.
             doubt: why the case must not be called clean, whatever is found; empty if there is no
                 reason.
-            retrain: retrain a model without the suspects, which tells their labels. Models of which
-                no layer can be drawn anew are not retrained.
+            retrain: retrain a model without the suspects, which helps to tell their labels. Models
+                of which no layer can be drawn anew are not retrained.
             every_suspect: search the boundary of every suspect, not only of the probes.
         Raises:
             InputError: a model that agrees with no label at all.
@@ -157,10 +158,42 @@ class PoisonDetector(Detector):
         boundary = self._boundary(case, (shown | probed) & agreed, progress, work)
         convicted = tuple(each for each in found if each.label in verdict.convicted)
         unseen = None
-        if retrain and convicted and forgettable(case.model):
-            hidden = evidence.flagged | ~agreed
-            unseen = self.retraining.run(case, hidden, generator, progress, work)
+        if retrain and convicted:
+            unseen = self._unseen(case, convicted, agreed, measuring, generator, progress, work)
         return Findings(boundary, evidence, verdict, agreed, convicted, unseen, tuple(tests.log))
+
+    def _unseen(
+        self,
+        case: Case,
+        convicted: Sequence[Finding],
+        agreed: Flags,
+        measuring: Measuring,
+        generator: torch.Generator,
+        progress: Progress,
+        work: Work,
+    ) -> Logits:
+        """What a retrained model and a probe say of suspects that they never saw, on average.
+
+        Where all was trained from scratch, the retrained model knows better; where early layers
+        were trained on more than these images, the probe does.
+        """
+        suspects = torch.cat([each.flagged for each in convicted])
+        hidden = ~agreed
+        hidden[suspects] = True
+        said = torch.full((len(hidden), case.images.class_count), torch.nan)
+        if forgettable(case.model):
+            said = self.retraining.run(case, hidden, generator, progress, work)
+        probe = measuring.probes["activations"]
+        for each in convicted:
+            of_class = measuring.others[each.label]
+            rest = of_class[~torch.isin(of_class, suspects)]
+            told = probe.probabilities(each.label, each.flagged, rest)
+            padded = torch.zeros(len(told), said.shape[1])
+            padded[:, : told.shape[1]] = told
+            before = said[each.flagged].exp()
+            both = torch.where(before.isnan(), padded, (before + padded) / 2)
+            said[each.flagged] = both.clamp_min(1e-9).log()
+        return said
 
     def _boundary(
         self, case: Case, wanted: Flags, progress: Progress, work: Work

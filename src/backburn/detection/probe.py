@@ -80,6 +80,12 @@ class Probe:
         said[:, known] = self.features[group] @ weights
         return said
 
+    def probabilities(
+        self, label: int, group: Index, rest: Int64[Tensor, " r"]
+    ) -> Float[Tensor, "m k"]:
+        """What it says of a group without it, as probabilities."""
+        return (SHARPNESS * self.without(label, group, rest)).softmax(1)
+
     def diversity(self, candidate: Candidate) -> float:
         """How surely the images of a group are told apart as images of other classes, in [0, 1].
 
@@ -93,8 +99,7 @@ class Probe:
         if others < 2:
             return 0.0
         none = torch.zeros(0, dtype=torch.long)
-        said = self.without(candidate.label, candidate.group, none)
-        shares = (SHARPNESS * said).softmax(1)
+        shares = self.probabilities(candidate.label, candidate.group, none)
         return max(
             0.0, float(_entropy(shares.mean(0)) - _entropy(shares).mean()) / math.log(others)
         )

@@ -152,8 +152,8 @@ class Findings:
     Args:
         agreed: images that the model calls by their label.
         found: one finding a backdoor; several may have the same target class.
-        unseen: class log-probabilities of suspects by a model that was retrained without them, NaN
-            for other images; None where no model was retrained.
+        unseen: class log-probabilities of suspects by a retrained model and a probe that never saw
+            them, on average; NaN for other images; None where nothing is convicted.
         statistics: a row for each statistic of each candidate group, for the run's evidence.
     """
 

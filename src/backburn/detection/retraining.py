@@ -30,7 +30,7 @@ class Retraining:
     Source: ours. Related: FST (Min et al., arXiv 2310.01875) draws the last linear layer anew.
     """
 
-    reset: float = 0.75
+    reset: float = 0.95
     steps: int = 120
     training: Training = field(
         default_factory=lambda: Training(epochs=1, learning_rate=0.05, warmup=0.1)
