@@ -9,6 +9,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from ..data.digest import digest
+from ..mapping import named_plainly
 from ..runs import write_whole
 
 SEAL = "sealed"
@@ -36,7 +37,7 @@ def read_tensors(path: Path, key: str) -> dict[str, Tensor] | None:
     if not path.is_file():
         return None
     try:
-        with safe_open(path, "pt") as file:
+        with named_plainly(path) as known, safe_open(known, "pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError):
