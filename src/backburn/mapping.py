@@ -7,7 +7,8 @@ import ctypes
 import mmap
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -119,3 +120,19 @@ def release(pixels: Tensor) -> None:
     first = start - start % mmap.PAGESIZE
     # advice that is not taken costs memory, no correctness
     ctypes.CDLL(None).madvise(ctypes.c_void_p(first), ctypes.c_size_t(end - first), DONTNEED)
+
+
+@contextmanager
+def named_plainly(path: Path) -> Iterator[Path]:
+    """The file under a name that is UTF-8, for libraries that open no other: a link where it has to
+    be.
+    """
+    try:
+        str(path.absolute()).encode()
+    except UnicodeEncodeError:
+        with tempfile.TemporaryDirectory(prefix="backburn-") as folder:
+            link = Path(folder) / "file"
+            link.symlink_to(path.absolute())
+            yield link
+    else:
+        yield path

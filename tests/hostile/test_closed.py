@@ -43,6 +43,7 @@ def here(tmp_path, monkeypatch) -> Path:
 PROGRAMS = ["TorchScript", "TorchScript that writes by another name", "an exported program"]
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit")  # deprecated, and files of it stay
 @pytest.mark.parametrize("name", [*PROGRAMS, "a pickled module"])
 def test_a_program_is_not_opened_without_trust(here, name):
     FILES[name](here / "m.pt")

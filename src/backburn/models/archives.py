@@ -10,6 +10,9 @@ MEMBERS = 100_000
 UNPACKED = 16 * 2**20
 """Bytes that compressed members may unpack to; weights are stored, only code is compressed."""
 
+OLD_EXPORT = "serialized_exported_program.json"
+"""What torch.export.save wrote up to torch 2.6."""
+
 
 def members(path: Path) -> dict[str, int] | None:
     """Sizes of the members of a zip archive, by name without its root; None for another file.
@@ -43,7 +46,9 @@ def program_in(names: dict[str, int] | None) -> str | None:
         return None
     if "constants.pkl" in names:
         return "TorchScript"
-    return "torch.export" if any(name.startswith("models/") for name in names) else None
+    if OLD_EXPORT in names or any(name.startswith("models/") for name in names):
+        return "torch.export"
+    return None
 
 
 def _rootless(name: str) -> str:

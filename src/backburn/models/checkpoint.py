@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ..errors import InputError, first_line
+from ..mapping import named_plainly
 from .archives import members, program_in
 from .class_lists import class_list
 from .file_kinds import refuse_other_kinds, what_it_is
@@ -96,7 +97,7 @@ def shown(name: object) -> str:
 
 def _safetensors(path: Path) -> Checkpoint:
     try:
-        with safe_open(path, framework="pt") as file:
+        with named_plainly(path) as known, safe_open(known, framework="pt") as file:
             metadata = dict(file.metadata() or {})
             weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, RuntimeError, ValueError, TypeError) as error:

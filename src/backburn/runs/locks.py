@@ -85,11 +85,14 @@ def _host(file: Path) -> str:
 def _taken(lock: SoftFileLock, file: Path) -> bool:
     if _nameless(file) and _age(file) > NAMELESS:
         file.unlink(missing_ok=True)
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        return False
-    return True
+    for _ in range(2):  # older filelock takes a dead holder's lock away, and ours at the next try
+        try:
+            lock.acquire(blocking=False)
+            return True
+        except Timeout:
+            if file.exists():
+                return False
+    return False
 
 
 def _nameless(file: Path) -> bool:

@@ -1,15 +1,15 @@
 """Tensors in a file that is believed only where it is whole and was made from the same things."""
 
-import json
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
-from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from torch import Tensor
 
 from ..data.digest import digest
+from ..mapping import named_plainly
 from ..runs import write_whole
 
 SEAL = "sealed"
@@ -37,21 +37,15 @@ def read_tensors(path: Path, key: str) -> dict[str, Tensor] | None:
     if not path.is_file():
         return None
     try:
-        whole = path.read_bytes()  # safetensors opens no path that is not UTF-8
-        tensors, seal = load(whole), _seal_of(whole)
-    except (SafetensorError, OSError, ValueError):
-        tensors, seal = {}, ""
-    if seal == _seal(key, tensors):
+        with named_plainly(path) as known, safe_open(known, "pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError):
+        tensors, metadata = {}, {}
+    if metadata.get(SEAL) == _seal(key, tensors):
         return tensors
     warnings.warn(f"{path} is damaged: what it kept is done again", stacklevel=2)
     return None
-
-
-def _seal_of(whole: bytes) -> str:
-    """What the header of safetensors says; empty where it says nothing."""
-    length = int.from_bytes(whole[:8], "little")
-    header = json.loads(whole[8 : 8 + length])
-    return str(header.get("__metadata__", {}).get(SEAL, ""))
 
 
 def _seal(key: str, tensors: Mapping[str, Tensor]) -> str:
