@@ -77,6 +77,6 @@ class CifarResNet18(nn.Module):
         maps = self.conv1(normalized)
         maps = F.relu(self.bn1(maps)) if self.norms else maps
         for number in range(1, len(STAGES) + 1):
-            maps = self.get_submodule(f"layer{number}")(maps)
+            maps = getattr(self, f"layer{number}")(maps)
         logits: Tensor = self.linear(maps.mean((2, 3)))
         return logits
