@@ -50,8 +50,8 @@ class PoisonDetector(Detector):
         asked: images of other classes that each intervention is tried on.
         resolution: share of images; the finest scale of the tail of transfer's null distribution.
             With `asked` images a share is not known better.
-        resolution_probe: the same of the probe test: 29 clean development cases had p-values as
-            uniform as they should be with .02 to .03 (docs/protocol.md).
+        resolution_probe: the same of the probe test. With .03, 29 clean development cases had
+            uniform p-values; a little more keeps natural kinds of digits from being suspicious.
         least: share of images; a group is flagged only if its transfer or its probe statistic is as
             large, and it leads the other group of its split by as much.
         retraining: how a model is retrained without the suspects.
@@ -68,7 +68,7 @@ class PoisonDetector(Detector):
     smallest: int = 10
     asked: int = 60
     resolution: float = 0.02
-    resolution_probe: float = 0.03
+    resolution_probe: float = 0.04
     least: float = 0.05
     retraining: Retraining = field(default_factory=Retraining)
     budget: str = "fast"
