@@ -148,7 +148,7 @@ def test_another_size_than_the_networks_own_is_said(cli, here):
     [
         (["--mean", "0.5,0.5,0.5"], "mean without std"),
         (["--mean", "0,0,0", "--std", "1,1,1"], "normalizes inside"),
-        (["--arch", "nets:build"], "nets"),
+        (["--arch", "nobodys_nets:build"], "nobodys_nets"),
         (["--arch", "timm:resnet1"], "timm"),
     ],
 )
