@@ -56,7 +56,7 @@ def test_trust_is_not_taken_from_a_run(here, cli):
     changed(here / "run", arguments={"model": "m.pt", "data": "photos", "trust": True})
     archive(BARE["os.mkdir"], here / "m.pt")
     done = cli("repair", "run", "--out", "out")
-    assert (done.code, "could run code" in done.err) == (2, True)
+    assert (done.code, "could run code" in done.err) == (2, True), done.err
     assert not (here / "proof").exists()
 
 
