@@ -16,7 +16,6 @@ from backburn.detection.interventions.quantization import QuantizationChange
 from backburn.detection.records import Finding, Findings
 from backburn.types import BoundaryResult, Case, Evidence, LabeledImages, Verdict, Victim, silent
 from backburn.work.contract import HERE
-from backburn.work.predictions import KeepsPredictions
 
 AFFINE = AffineChange(torch.ones(1, 8, 8), torch.zeros(1, 8, 8))
 
@@ -48,7 +47,7 @@ def restored_of(
         burn.restoration,
         case,
         found,
-        burn._bench(case, found, generator, silent, KeepsPredictions(HERE)),
+        burn._bench(case, found, generator, silent, HERE),
     )
 
 

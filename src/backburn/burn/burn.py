@@ -15,7 +15,6 @@ from ..training import Training
 from ..training.adaptation import lasting, suited
 from ..types import Audit, Case, Flags, Index, Labels, Phase, Progress, Suspects, Unlearned, silent
 from ..work.contract import HERE, Work
-from ..work.predictions import KeepsPredictions
 from .base import Unlearning
 from .decoupling import Decoupling
 from .doubt import doubtful
@@ -81,9 +80,8 @@ class BURN(Unlearning):
         Raises:
             InputError: a model that does not fit the images.
         """
-        noted = KeepsPredictions(work)
-        found = self._found(case, fit, generator, progress, noted, every_suspect)
-        bench = self._bench(case, found, generator, progress, noted)
+        found = self._found(case, fit, generator, progress, work, every_suspect)
+        bench = self._bench(case, found, generator, progress, work)
         restored = restore(self.restoration, case, found, bench)
         known = restored.suspects, found.evidence, found.verdict, found.boundary
         return Audit(*known, found.statistics)
@@ -111,12 +109,11 @@ class BURN(Unlearning):
         if review is not None:
             check_review(review, case.images)
         diary: list[Phase] = []
-        noted = KeepsPredictions(work)
         with timed("detection", diary) as figures:
-            found = self._found(case, fit, generator, progress, noted, every_suspect=False)
+            found = self._found(case, fit, generator, progress, work, every_suspect=False)
             figures.update(p_value=found.verdict.p_value)
-        known, before = heard(found, review), noted.predictions
-        bench = self._bench(case, known, generator, progress, noted, review)
+        known = heard(found, review)
+        bench = self._bench(case, known, generator, progress, work, review)
         with timed("restoration", diary) as figures:
             restored = restore(self.restoration, case, known, bench)
             restored = reviewed(restored, case, review)
@@ -134,7 +131,7 @@ class BURN(Unlearning):
             verdict=found.verdict,
             boundary=found.boundary,
             statistics=found.statistics,
-            predictions=(before, after),
+            predictions=(found.predictions, after),
         )
 
     def _found(
@@ -199,17 +196,17 @@ class BURN(Unlearning):
             Also what the model that is returned calls each image, -1 of the suspects; None where
             it was not asked.
         """
-        detector, noted = replace(self.detector, probes=FEWEST_PROBES), KeepsPredictions(bench.work)
+        detector = replace(self.detector, probes=FEWEST_PROBES)
         with timed("second look", diary) as figures:
             left = torch.ones(len(case.images), dtype=torch.bool)
             left[suspects.index] = False
             rows = left.nonzero().flatten()
             rest = replace(case, model=model, images=case.images.take(rows))
-            given = (rest, bench.generator, bench.progress, noted)
+            given = (rest, bench.generator, bench.progress, bench.work)
             more = detector.study(*given, retrain=False, every_suspect=False)
             figures.update(p_value=more.verdict.p_value, targets=len(more.verdict.convicted))
             if not more.found:
-                return model, suspects, _scattered(noted.predictions, left)
+                return model, suspects, _scattered(more.predictions, left)
             restored = restore(self.restoration, rest, more, replace(bench, images=rest.images))
             joined = replace(restored.suspects, index=rows[restored.suspects.index])
             both = judged(together(suspects, joined), case.images, review)
@@ -225,13 +222,13 @@ class BURN(Unlearning):
         found: Findings,
         generator: torch.Generator,
         progress: Progress,
-        work: KeepsPredictions,
+        work: Work,
         review: Review | None = None,
     ) -> Workbench:
         """What the phases share. Without suspects nothing is trained, nor is it asked how."""
         training = self.training
         if bool(found.evidence.flagged.any()):
-            training = suited(training, case, work.predictions)
+            training = suited(training, case, found.predictions)
         training = lasting(training, len(case.images), LEAST_STEPS)
         left_out = trusted(doubtful(case, found), review)
         return Workbench(case.images, case.holdout, training, left_out, generator, progress, work)

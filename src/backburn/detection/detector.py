@@ -160,7 +160,8 @@ class PoisonDetector(Detector):
         unseen = None
         if retrain and convicted:
             unseen = self._unseen(case, convicted, agreed, measuring, generator, progress, work)
-        return Findings(boundary, evidence, verdict, agreed, convicted, unseen, tuple(tests.log))
+        log = tuple(tests.log)
+        return Findings(boundary, evidence, verdict, agreed, convicted, unseen, log, said)
 
     def _unseen(
         self,

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from ..types import BoundaryResult, Evidence, Flags, Index, Logits, Verdict
+from ..types import BoundaryResult, Evidence, Flags, Index, Labels, Logits, Verdict
 from .interventions.base import Change
 from .interventions.transplant import TransplantChange
 from .samples import shrunk
@@ -155,6 +155,7 @@ class Findings:
         unseen: class log-probabilities of suspects by a retrained model and a probe that never saw
             them, on average; NaN for other images; None where nothing is convicted.
         statistics: a row for each statistic of each candidate group, for the run's evidence.
+        predictions: what the model calls each image; None where that is not kept.
     """
 
     boundary: BoundaryResult
@@ -164,6 +165,7 @@ class Findings:
     found: tuple[Finding, ...] = ()
     unseen: Logits | None = None
     statistics: tuple[Mapping[str, float | int | str], ...] = field(default=(), repr=False)
+    predictions: Labels | None = field(default=None, repr=False)
 
     def owner(self, count: int) -> Tensor:
         """For each image the position of its finding, -1 where it is in none."""
