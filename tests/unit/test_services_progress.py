@@ -80,6 +80,22 @@ def test_the_speed_is_measured_and_the_model_is_left_as_it_was(generator):
     assert torch.equal(drawn, torch.random.get_rng_state())
 
 
+class Diverging(torch.nn.Module):
+    """Answers are finite; the gradient of the square root of zero is not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = build("small_cnn-w4", 10, 1, generator=torch.Generator().manual_seed(0))
+        self.zero = torch.nn.Parameter(torch.zeros(10))
+
+    def forward(self, images):
+        return self.net(images) + self.zero.sqrt()
+
+
+def test_a_model_whose_training_would_diverge_is_measured_without_a_warning():
+    assert measure_speed(Case(Diverging(), digits("train"))).training > 0
+
+
 def test_what_does_not_fit_is_left_to_the_work_to_refuse():
     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3, 10))
     assert measure_speed(Case(model, digits("train"))) == Speed()

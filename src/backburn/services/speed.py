@@ -17,8 +17,9 @@ from ..detection.samples import some
 from ..errors import BackburnError
 from ..models.activations import activations
 from ..models.inference import as_images, at_once, device_of, frozen, gains_from_bf16, predict
-from ..training import Lesson, Training, fit
+from ..training import Training
 from ..training.adaptation import forget, forgettable, freeze_before
+from ..training.steps import Stepper, cross_entropy, optimizer_of
 from ..types import Case
 
 Clock = Callable[[], float]
@@ -123,14 +124,16 @@ def _training_seconds(case: Case, count: int, clock: Clock) -> tuple[float, floa
 
 
 def _step_seconds(case: Case, model: nn.Module, count: int, clock: Clock) -> float:
-    """A training step on so many images."""
-    steps = 2
-    rows = torch.arange(min(len(case.images), steps * count))
-    training = Training(epochs=1, batch_size=count, learning_rate=1e-6)
-    lesson = Lesson(case.images.pixels, case.images.labels, training, rows)
-    generator = torch.Generator().manual_seed(0)
-    spent = _quickest(lambda: fit(model, lesson, generator), clock, 2)
-    return spent * count / len(rows)
+    """A training step on so many images. The rate is zero: a step that diverges takes as long."""
+    training, generator = Training(batch_size=count), torch.Generator().manual_seed(0)
+    pixels, labels = case.images.pixels[:count], case.images.labels[:count]
+    step = Stepper(model, optimizer_of(model, training), cross_entropy(0.0))
+    model.train()
+    spent = _quickest(
+        lambda: step(training.augmentation(pixels, generator), labels, None, 0.0), clock
+    )
+    model.eval()
+    return spent * count / len(pixels)
 
 
 def _adapting_seconds(case: Case, count: int, step: float, clock: Clock) -> float:
