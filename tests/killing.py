@@ -99,10 +99,9 @@ if __name__ == "__main__":
     os.chdir(sys.argv[1])
     torch.set_num_threads(1)
     # what a command imports, so that no fork has to
-    from backburn.burn import burn
+    import backburn.burn.burn  # noqa: F401
     from backburn.cli import jobs
 
-    burn.LEAST_STEPS = 100  # fewer take less time and are as easily killed
     jobs.Kept = functools.partial(Kept, least=FEW)
     checkpoints.SHARE = 1.0
     # what is kept must not depend on how fast this machine is

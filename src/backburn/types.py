@@ -92,12 +92,22 @@ class LabeledImages:
 class Case:
     """Everything a defender may see: no trigger, no poison mask, no true label.
 
-    `holdout`: images with labels that are known to be right, if there are any.
+    `holdout`: images with labels that are known to be right, if there are any. `base`: the model as
+    it was before it was fine-tuned, with a new head; what fine-tuning left alone needs no gradient.
+    `witness`: an encoder, on the same images, that never saw their labels. Both are of the
+    defender, who knows where they come from.
     """
 
     model: nn.Module
     images: LabeledImages
     holdout: LabeledImages | None = None
+    base: nn.Module | None = None
+    witness: nn.Module | None = None
+
+    @property
+    def second(self) -> nn.Module | None:
+        """Who gives a second opinion: the witness, or the base where there is no other."""
+        return self.base if self.witness is None else self.witness
 
 
 class State(IntEnum):

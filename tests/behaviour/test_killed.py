@@ -14,6 +14,8 @@ import pytest
 
 from backburn.data.digits import digits
 
+QUICKLY = ("--set", "steps=100")
+"""Fewer steps of a fine-tuning take less time and are as easily killed."""
 KILLER = Path(__file__).resolve().parents[1] / "killing.py"
 
 
@@ -59,7 +61,7 @@ def whole(run, victim, folder) -> Callable[[str], dict[str, object]]:
     @functools.cache
     def made(verb: str) -> dict[str, object]:
         out = folder / f"{verb}-whole"
-        ended = run(verb, victim, "--out", out)
+        ended = run(verb, victim, *(QUICKLY if verb == "repair" else ()), "--out", out)
         assert ended["code"] in (0, 3), ended
         found = contents(out)
         shutil.rmtree(out)
@@ -115,7 +117,7 @@ def test_an_audit_killed_in_every_write_on_its_way_ends_as_one_that_was_not(
 
 
 def test_a_repair_killed_while_it_writes_keeps_what_it_trained(run, folder, victim, whole):
-    command = ("repair", victim, "--out", "repair")
+    command = ("repair", victim, *QUICKLY, "--out", "repair")
     assert killed(run(*command, kill=("training/", 2, "half")))
     assert killed(run(*command, kill=("model.safetensors", 1, "half")))
     before = {p: p.stat().st_mtime_ns for p in (folder / ".repair-work").glob("training/*")}
@@ -131,7 +133,7 @@ def test_a_repair_killed_while_it_writes_keeps_what_it_trained(run, folder, vict
 
 
 def test_the_report_of_a_run_without_its_pictures_draws_them(run, folder, victim, whole):
-    command = ("repair", victim, "--out", "bare")
+    command = ("repair", victim, *QUICKLY, "--out", "bare")
     assert killed(run(*command, kill=("gallery.safetensors", 1, "half")))
     assert not (folder / "bare" / "gallery.safetensors").exists()
     ended = run("report", "bare", "--out", "bare.html")

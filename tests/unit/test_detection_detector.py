@@ -165,16 +165,21 @@ def test_the_case_is_left_as_it_was(backdoored):
     assert torch.equal(images.labels, labels)
 
 
-def test_the_boundary_is_searched_for_the_suspects_and_a_sample_of_every_class(backdoored):
+def test_the_boundary_is_searched_for_suspects_and_a_few_others_of_their_class(backdoored):
     settings = replace(QUICK, probes=5)
     found = study(backdoored.case, settings=settings, retrain=False)
-    searched, labels = found.boundary.found, backdoored.case.images.labels
+    searched, flagged = found.boundary.found, found.evidence.flagged
+    (target,) = found.verdict.convicted
     assert bool(searched[backdoored.poison].all())
-    assert all(int(searched[labels == label].sum()) >= 5 for label in range(8))
-    assert int(searched.sum()) <= 8 * 5 + int(backdoored.poison.sum())
+    others = searched & ~flagged
+    assert backdoored.case.images.labels[others].tolist() == [target] * 5
     few = study(backdoored.case, settings=settings, retrain=False, every_suspect=False)
-    assert int(few.boundary.found.sum()) == 8 * 5
+    assert torch.equal(few.boundary.found, others)
     assert torch.equal(few.evidence.score, found.evidence.score)
+
+
+def test_without_suspects_no_boundary_is_searched(clean):
+    assert not study(clean.case).boundary.found.any()
 
 
 class TwoLit(nn.Module):

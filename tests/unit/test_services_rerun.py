@@ -42,6 +42,14 @@ def test_the_command_line_is_above_it_and_settings_go_with_their_method(tmp_path
     assert (asked.seed, asked.test, asked.method, asked.config) == (7, "other", "default", None)
 
 
+def test_base_and_witness_are_taken_from_a_run_unless_they_are_given(tmp_path):
+    run = run_of(tmp_path, **CASE, base="b.pt", witness="w.pt", witness_arch="timm:resnet18")
+    told = again(Asked(run)).given
+    assert (told.base, told.witness, told.witness_arch) == ("b.pt", "w.pt", "timm:resnet18")
+    own = again(Asked(Given(run.model, base="timm:mine", witness="x.pt"))).given
+    assert (own.base, own.witness) == ("timm:mine", "x.pt")
+
+
 def test_an_audit_is_repaired_by_the_default_method(tmp_path):
     assert again(Asked(run_of(tmp_path, "audit", model="victim"))).method == "default"
 
@@ -53,12 +61,15 @@ def test_an_audit_is_repaired_by_the_default_method(tmp_path):
         ("repair", {**CASE, "arch": "os:abort"}, "names code to import: .* give --arch os:abort"),
         ("repair", {**CASE, "data": "hf:evil/set"}, "names a download, hf:evil/set"),
         ("repair", {**CASE, "holdout": "hf:evil/set"}, "names a download"),
+        ("audit", {**CASE, "base": "timm:vit"}, "names a download: .* give --base timm:vit"),
+        ("audit", {**CASE, "witness": "hf:e/w"}, "names a download: .* give --witness hf:e/w"),
+        ("audit", {**CASE, "witness": "w.pt", "witness_arch": "os:abort"}, "code to import"),
         ("repair", {**CASE, "max_images": 0}, "max_images is 0"),
         ("repair", {"data": "photos"}, "record.json cannot be read"),
         ("repair", {"model": 3}, "record.json cannot be read"),
         ("audit", {"model": "m.pt", "max_images": "<b>"}, "record.json cannot be read"),
     ],
-    ids=range(8),
+    ids=range(11),
 )
 def test_runs_that_say_nothing_to_repair_are_refused(tmp_path, command, arguments, message):
     with pytest.raises(InputError, match=message):

@@ -11,6 +11,7 @@ from ..errors import InputError
 from ..models.folding import folded
 from ..models.inference import gains_from_bf16
 from ..models.memory import Halving
+from ..models.precision import quicker_layers
 from ..types import BoundaryResult, Images, Labels, Pixels
 from .budget import Budget
 from .engine import Nearest, minimum_norm
@@ -44,15 +45,17 @@ class Measuring:
             begun += len(images)
 
     def _measure(self, images: Images, start: Labels | None, rows: slice) -> BoundaryResult:
-        found = minimum_norm(
-            self.faster or self.model,
-            images[rows],
-            budget=self.budget,
-            norm=self.norm,
-            low_precision=gains_from_bf16(images.device),
-            judge=self.model,
-            start=None if start is None else start[rows],
-        )
+        model = self.faster or self.model
+        with quicker_layers(model, images[:1]):
+            found = minimum_norm(
+                model,
+                images[rows],
+                budget=self.budget,
+                norm=self.norm,
+                low_precision=gains_from_bf16(images.device),
+                judge=self.model,
+                start=None if start is None else start[rows],
+            )
         return self._record(images[rows], found)
 
     def _record(self, images: Images, found: Nearest) -> BoundaryResult:

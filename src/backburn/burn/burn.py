@@ -1,5 +1,6 @@
 """BURN: backdoor unlearning via adversarial boundary analysis. Reads like docs/method.md."""
 
+import math
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -8,6 +9,7 @@ from torch import nn
 from ..data.review import Review, check_review
 from ..detection.detector import PoisonDetector
 from ..detection.records import Findings
+from ..errors import InputError
 from ..fit import Fit, FitCheck
 from ..fit.reach import earned
 from ..models.checking import check_fit
@@ -25,8 +27,8 @@ from .restoration import Restoration, Restored, restore
 from .review import heard, judged, trusted
 from .workbench import Workbench
 
-LEAST_STEPS = 300
-"""Of every fine-tuning, however few images there are."""
+HEAD = 0.1
+"""Share of a network's weights that its head has, at the most."""
 FEWEST_PROBES = 1
 """Images of each class whose boundary is searched in the second look, which needs none."""
 
@@ -42,7 +44,11 @@ class BURN(Unlearning):
         decoupling: the first fine-tuning.
         refinement: looks at the suspects that follow.
         purification: the fine-tunings between these.
-        training: of every fine-tuning; extended to 300 steps.
+        training: of every fine-tuning.
+        steps: of these, at the least, however few images there are.
+        base_training: the same of a model whose base is at hand, which it begins from.
+        base_steps: the same of these.
+        head_learning_rate: in place of theirs, where the head alone was fine-tuned.
     Source: Su et al., arXiv 2507.10491. Departures are named where each phase is.
     """
 
@@ -55,6 +61,19 @@ class BURN(Unlearning):
     training: Training = field(
         default_factory=lambda: Training(epochs=2, learning_rate=0.02, warmup=0.1)
     )
+    steps: int = 300
+    base_training: Training = field(
+        default_factory=lambda: Training(epochs=2, learning_rate=2e-4, warmup=0.1, optimizer="adam")
+    )
+    base_steps: int = 150
+    head_learning_rate: float = 5e-3
+
+    def __post_init__(self) -> None:
+        if min(self.steps, self.base_steps) < 1 or not 0 < self.head_learning_rate < math.inf:
+            raise InputError(
+                f"steps={self.steps}, base_steps={self.base_steps}, "
+                f"head_learning_rate={self.head_learning_rate}: give 1 or more, and more than 0"
+            )
 
     @property
     def search_budget(self) -> str:
@@ -122,7 +141,8 @@ class BURN(Unlearning):
         if len(suspects):
             model, suspects = self._unlearn(case, known, restored, bench, diary, review)
             if found.verdict.state == "backdoored":
-                model, suspects, after = self._again(case, model, suspects, bench, diary, review)
+                given = (case, known, model, suspects, bench, diary, review)
+                model, suspects, after = self._again(*given)
         return Unlearned(
             model=model,
             history=tuple(diary),
@@ -163,7 +183,8 @@ class BURN(Unlearning):
         confident, rounds = self.purification.confident, self.refinement.rounds
         stamp = self.decoupling.stamp(restored, bench.generator)
         with timed("decoupling", diary):
-            model = bench.fine_tune(case.model, restored.suspects, confident, "decoupling", stamp)
+            start = case.base or case.model
+            model = bench.fine_tune(start, restored.suspects, confident, "decoupling", stamp)
         if found.verdict.state != "backdoored":
             return model, restored.suspects  # a person's, and nobody else accuses anything
         for number in range(1, rounds + 1):
@@ -182,6 +203,7 @@ class BURN(Unlearning):
     def _again(
         self,
         case: Case,
+        found: Findings,
         model: nn.Module,
         suspects: Suspects,
         bench: Workbench,
@@ -203,7 +225,8 @@ class BURN(Unlearning):
             rows = left.nonzero().flatten()
             rest = replace(case, model=model, images=case.images.take(rows))
             given = (rest, bench.generator, bench.progress, bench.work)
-            more = detector.study(*given, retrain=False, every_suspect=False)
+            seen = None if found.embeddings is None else found.embeddings[rows]
+            more = detector.study(*given, retrain=False, every_suspect=False, embeddings=seen)
             figures.update(p_value=more.verdict.p_value, targets=len(more.verdict.convicted))
             if not more.found:
                 return model, suspects, _scattered(more.predictions, left)
@@ -216,6 +239,15 @@ class BURN(Unlearning):
             model = bench.fine_tune(model, both, self.purification.confident, "purification", stamp)
         return model, both, None
 
+    def _training(self, case: Case) -> tuple[Training, int]:
+        """How a model is fine-tuned, and for how many steps at the least."""
+        if case.base is None:
+            return self.training, self.steps
+        training = self.base_training
+        if _is_head(case.base):
+            training = replace(training, learning_rate=self.head_learning_rate)
+        return training, self.base_steps
+
     def _bench(
         self,
         case: Case,
@@ -226,12 +258,27 @@ class BURN(Unlearning):
         review: Review | None = None,
     ) -> Workbench:
         """What the phases share. Without suspects nothing is trained, nor is it asked how."""
-        training = self.training
+        training, steps = self._training(case)
         if bool(found.evidence.flagged.any()):
             training = suited(training, case, found.predictions)
-        training = lasting(training, len(case.images), LEAST_STEPS)
+        training = lasting(training, len(case.images), steps)
         left_out = trusted(doubtful(case, found), review)
-        return Workbench(case.images, case.holdout, training, left_out, generator, progress, work)
+        return Workbench(
+            case.images,
+            case.holdout,
+            training,
+            left_out,
+            generator,
+            progress,
+            work,
+            whole=case.base is None,
+        )
+
+
+def _is_head(network: nn.Module) -> bool:
+    """Whether so few of its weights need a gradient that these are a head's."""
+    needed = sum(p.numel() for p in network.parameters() if p.requires_grad)
+    return needed < HEAD * sum(p.numel() for p in network.parameters())
 
 
 def _scattered(said: Index | None, left: Flags) -> Labels | None:

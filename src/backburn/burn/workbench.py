@@ -23,6 +23,7 @@ class Workbench:
         left_out: images that are never trained on, whatever they are.
         holdout: images with right labels, which are trained on, too.
         work: who trains.
+        whole: train all weights, and not only those that a model says need it.
     """
 
     images: LabeledImages
@@ -32,6 +33,7 @@ class Workbench:
     generator: torch.Generator
     progress: Progress
     work: Work = HERE
+    whole: bool = True
 
     def ask(self, model: nn.Module, pixels: Pixels) -> Logits:
         """Class probabilities `(n, k)`, averaged over each image and `VIEWS` augmented."""
@@ -51,7 +53,9 @@ class Workbench:
         stamp: StampTrigger | None = None,
     ) -> nn.Module:
         """A fine-tuned copy; `model` is left as it was. See `labels_and_weights`."""
-        tuned = copy.deepcopy(model).requires_grad_(True)
+        tuned = copy.deepcopy(model)
+        if self.whole:
+            tuned.requires_grad_(True)
         labels, weights = labels_and_weights(self.images, suspects, confident)
         used, pixels = ((weights > 0) & ~self.left_out).nonzero().flatten(), self.images.pixels
         if self.holdout is not None:

@@ -136,6 +136,17 @@ CASE = (
         help="Look at so many images only, of every class its share.",
     ),
     TRUST,
+    click.option(
+        "--base",
+        metavar="WEIGHTS",
+        help="What the model was fine-tuned from: a file, or a name such as timm:resnet18.",
+    ),
+    click.option(
+        "--witness",
+        metavar="ENCODER",
+        help="A network that never saw these labels, for a second opinion: as --base.",
+    ),
+    click.option("--witness-arch", help="The witness's network, where a file does not say it."),
 )
 
 

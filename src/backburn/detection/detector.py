@@ -12,11 +12,13 @@ from ..errors import InputError
 from ..mapping import rows_of
 from ..methods import Detector
 from ..models.checking import check_fit
+from ..models.embedding import embeddings as embedded
 from ..training.adaptation import forgettable
 from ..types import (
     BoundaryResult,
     Case,
     Evidence,
+    Features,
     Flags,
     Logits,
     Progress,
@@ -32,6 +34,7 @@ from .probe import fit_probe
 from .records import Finding, Findings
 from .retraining import Retraining
 from .samples import of_each, some
+from .witness import second_opinion
 
 VARYING = 200
 """Images of all classes that natural variation is taken from."""
@@ -56,8 +59,8 @@ class PoisonDetector(Detector):
             large, and it leads the other group of its split by as much.
         retraining: how a model is retrained without the suspects.
         budget: effort of the boundary search of suspects: `screen`, `fast`, `default` or `exact`.
-        probes: images of each class whose boundary is searched beside those of the suspects; of
-            more than ten classes fewer, ten of each at the least.
+        probes: images of each target class whose boundary is searched beside those of the suspects;
+            of more than ten classes fewer, ten of each at the least.
         batch_size: images at a time in that search.
     Source: ours (docs/method.md). Groups in activations: Spectral signatures (Tran et al., NeurIPS
     2018), FLARE (Hou et al., arXiv 2411.19479).
@@ -109,6 +112,7 @@ class PoisonDetector(Detector):
         doubt: str = "",
         retrain: bool = True,
         every_suspect: bool = True,
+        embeddings: Features | None = None,
     ) -> Findings:
         """The evidence, and the verdict it leads to.
 
@@ -119,6 +123,7 @@ class PoisonDetector(Detector):
             retrain: retrain a model without the suspects, which helps to tell their labels. Models
                 of which no layer can be drawn anew are not retrained.
             every_suspect: search the boundary of every suspect, not only of the probes.
+            embeddings: what the witness makes of the images, where that is known already.
         Raises:
             InputError: a model that agrees with no label at all.
         """
@@ -135,6 +140,11 @@ class PoisonDetector(Detector):
         first = {k: top[0] for k, r in rows.items() if (top := splitter.split(k, r))}
         kind = kinds(len(labels), first)
         varying = (kind >= 0).nonzero().flatten()
+        if embeddings is None and case.second is not None and first:
+            embeddings = embedded(
+                case.second, case.images.pixels, phase="witness", progress=progress
+            )
+        witness = None if embeddings is None else second_opinion(embeddings, labels, seed)
         measuring = Measuring(
             case.model,
             case.images,
@@ -147,21 +157,29 @@ class PoisonDetector(Detector):
             self.asked,
             self.least,
             seed,
+            witness,
         )
         tests = Tests(self, measuring, splitter, len(rows))
         tests.measure_all(first, progress)
         found = [each for label in first for each in tests.findings(label, rows[label], agreed)]
         verdict = tests.verdict(found, doubt or _too_few(rows, labels))
         evidence = _evidence(found, len(labels), verdict)
-        shown = evidence.flagged if every_suspect else torch.zeros_like(agreed)
-        probed = _probes(rows, of_each(self.probes, len(rows)), len(labels), generator)
-        boundary = self._boundary(case, (shown | probed) & agreed, progress, work)
         convicted = tuple(each for each in found if each.label in verdict.convicted)
+        wanted = torch.zeros_like(agreed)
+        if convicted:  # without suspects there is nothing whose boundary would tell anything
+            each = of_each(self.probes, len(rows))
+            targets = {k: rows[k][~evidence.flagged[rows[k]]] for k in verdict.convicted}
+            wanted |= _probes(targets, each, len(labels), generator)
+            wanted |= evidence.flagged & every_suspect
+        boundary = self._boundary(case, wanted & agreed, progress, work)
         unseen = None
         if retrain and convicted:
             unseen = self._unseen(case, convicted, agreed, measuring, generator, progress, work)
         log = tuple(tests.log)
-        return Findings(boundary, evidence, verdict, agreed, convicted, unseen, log, said)
+        return Findings(
+            boundary, evidence, verdict, agreed, convicted, unseen, log, said, embeddings,
+            None if witness is None else witness.called,
+        )  # fmt: skip
 
     def _unseen(
         self,
@@ -173,15 +191,21 @@ class PoisonDetector(Detector):
         progress: Progress,
         work: Work,
     ) -> Logits:
-        """What a retrained model and a probe say of suspects that they never saw, on average.
+        """What a witness says of suspects that it was not fitted to.
 
-        Where all was trained from scratch, the retrained model knows better; where early layers
-        were trained on more than these images, the probe does.
+        Without one, what a retrained model and a probe say, on average. Where all was trained from
+        scratch, the retrained model knows better; where early layers were trained on more than
+        these images, the probe does.
         """
         suspects = torch.cat([each.flagged for each in convicted])
         hidden = ~agreed
         hidden[suspects] = True
         said = torch.full((len(hidden), case.images.class_count), torch.nan)
+        if measuring.witness is not None:
+            told = measuring.witness.probabilities(suspects, ~hidden)
+            said[suspects] = -torch.inf
+            said[suspects, : told.shape[1]] = told.clamp_min(1e-9).log()
+            return said
         if forgettable(case.model):
             said = self.retraining.run(case, hidden, generator, progress, work)
         probe = measuring.probes["activations"]

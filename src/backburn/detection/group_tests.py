@@ -98,8 +98,7 @@ class Tests:
         for side in top:
             splits += self.splitter.split(label, side.group, 2, lines)
         return [
-            MeasuredSplit.of(*(self.measuring.measure(side, among) for side in each))
-            for each in splits
+            MeasuredSplit.of(*self.measuring.split((each[0], each[1]), among)) for each in splits
         ]
 
     def _outstanding(self) -> frozenset[int]:

@@ -16,6 +16,7 @@ from .interventions.transplant import TransplantChange
 from .probe import Asked, Probe
 from .records import Candidate, Measured
 from .samples import shrunk, some
+from .witness import Witness
 
 BATCH = 512
 DIRECTIONS, NUMBERS, VARYING = 16, 96, 100
@@ -47,6 +48,7 @@ class Measuring:
         asked: images of other classes that are changed for each candidate and intervention.
         least: share of images; what is less does not count, and is not looked into.
         seed: of all draws.
+        witness: who gives a second opinion, if anybody does.
     """
 
     model: nn.Module
@@ -60,21 +62,35 @@ class Measuring:
     asked: int
     least: float
     seed: int
+    witness: Witness | None = None
 
-    def measure(self, candidate: Candidate, among: Int64[Tensor, " a"]) -> Measured:
+    def split(
+        self, sides: tuple[Candidate, Candidate], among: Int64[Tensor, " a"]
+    ) -> tuple[Measured, Measured]:
+        """Both groups of a split; see `measure`."""
+        natural = self._natural(sides[0])
+        first, second = sides
+        return self.measure(first, among, natural), self.measure(second, among, natural)
+
+    def measure(
+        self, candidate: Candidate, among: Int64[Tensor, " a"], natural: Tensor | None = None
+    ) -> Measured:
         """All statistics of a group, each on images that its estimate did not use.
 
         Args:
             among: images of the class that are not set aside as poison.
+            natural: directions of natural variation, which both groups of a split share.
         """
         generator = torch.Generator().manual_seed(self.seed)
         group, tested = _halves(candidate.group, generator)
         rest, _ = _halves(candidate.rest, generator)
-        natural = self._natural(candidate, generator)
+        natural = self._natural(candidate) if natural is None else natural
         estimate = Estimate(self.images.pixels, group, rest, natural, self.seed)
         changes = {name: each.fit(estimate) for name, each in self.interventions.items()}
         pixels = rows_of(self.images.pixels, self._other_classes(candidate.label, generator))
         called = {name: each.ask(candidate, among) for name, each in self.probes.items()}
+        if self.witness is not None:
+            called["witness"] = self.witness.ask(candidate)
         foreign = max((each.excess for each in called.values()), default=0.0)
         transfer = {
             name: self._transfer(change, pixels, candidate.label, foreign)
@@ -154,15 +170,20 @@ class Measuring:
     def _turned(self, change: Change, pixels: Pixels, label: int) -> float:
         """The share of these images that a change turns into the label."""
         changed = change.apply(pixels)
-        if torch.equal(changed, pixels) or not self._called(changed[:TRIED_FIRST], label):
+        if torch.equal(changed, pixels):
             return 0.0
-        return self._called(changed, label)
+        first, others = changed[:TRIED_FIRST], changed[TRIED_FIRST:]
+        turned = self._called(first, label) * len(first)
+        if not turned:
+            return 0.0
+        return (turned + self._called(others, label) * len(others)) / len(changed)
 
-    def _natural(self, candidate: Candidate, generator: torch.Generator) -> Tensor:
+    def _natural(self, candidate: Candidate) -> Tensor:
         """Directions of natural variation: of other classes, and of the class within both groups.
 
         Within the groups, because what sets them apart may be the trigger.
         """
+        generator = torch.Generator().manual_seed(self.seed)
         numbers = self.images.pixels[0].numel()
         sides = candidate.group, candidate.rest
         own = [some(side, VARYING, generator) for side in sides]

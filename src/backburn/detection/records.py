@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from ..types import BoundaryResult, Evidence, Flags, Index, Labels, Logits, Verdict
+from ..types import BoundaryResult, Evidence, Features, Flags, Index, Labels, Logits, Verdict
 from .interventions.base import Change
 from .interventions.transplant import TransplantChange
 from .samples import shrunk
@@ -156,6 +156,8 @@ class Findings:
             them, on average; NaN for other images; None where nothing is convicted.
         statistics: a row for each statistic of each candidate group, for the run's evidence.
         predictions: what the model calls each image; None where that is not kept.
+        embeddings: what the witness makes of each image `(n, d)`; None without one.
+        second_opinion: what the witness calls each image `(n,)`; None without one.
     """
 
     boundary: BoundaryResult
@@ -166,6 +168,8 @@ class Findings:
     unseen: Logits | None = None
     statistics: tuple[Mapping[str, float | int | str], ...] = field(default=(), repr=False)
     predictions: Labels | None = field(default=None, repr=False)
+    embeddings: Features | None = field(default=None, repr=False)
+    second_opinion: Labels | None = field(default=None, repr=False)
 
     def owner(self, count: int) -> Tensor:
         """For each image the position of its finding, -1 where it is in none."""

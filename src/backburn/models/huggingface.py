@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -67,9 +67,28 @@ def load_folder(folder: Path) -> tuple[nn.Module, tuple[str, ...]]:
     return _load(folder)
 
 
+def load_encoder(folder: Path) -> nn.Module:
+    """The same without its head: what was pretrained, whatever it was pretrained for.
+
+    Raises:
+        InputError: as `load_folder` does.
+    """
+    if not (folder / WEIGHTS).is_file():
+        raise InputError(f"{folder} has no {WEIGHTS}: save the model with save_pretrained")
+    read_checkpoint(folder / WEIGHTS)
+    _known(read_settings(folder / CONFIG), folder, ENCODER)
+    rehearse("backburn.models.encoders", folder, (folder / WEIGHTS).stat().st_size)
+    return built_encoder(folder)
+
+
+def built_encoder(folder: Path) -> nn.Module:
+    """What `load_encoder` returns, without trying it elsewhere first."""
+    return _load(folder, ENCODER)[0]
+
+
 def prepared() -> None:
     """Have what `tried` needs, which takes seconds."""
-    _ = _transformers().AutoModelForImageClassification
+    _ = transformers_library().AutoModelForImageClassification
 
 
 def tried(folder: Path) -> None:
@@ -78,35 +97,55 @@ def tried(folder: Path) -> None:
     examined(network, size=preprocessing(folder)[0])
 
 
-def _known(settings: dict[str, Any], folder: Path) -> str:
+class Wanted(NamedTuple):
+    """What of transformers is to be built: a class, those it can be of, and in words.
+
+    `spare` are layers that weights may lack.
+    """
+
+    builder: str
+    known: str
+    words: str
+    spare: tuple[str, ...] = ()
+
+
+CLASSIFIER = Wanted(
+    "AutoModelForImageClassification",
+    "MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES",
+    "an image classifier",
+)
+ENCODER = Wanted("AutoModel", "MODEL_MAPPING_NAMES", "an encoder", ("pooler.",))
+
+
+def _known(settings: dict[str, Any], folder: Path, wanted: Wanted = CLASSIFIER) -> str:
     """The model's type, which transformers has itself."""
-    auto, kind = _transformers().models.auto, settings.get("model_type")
-    known = auto.modeling_auto.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES
+    auto, kind = transformers_library().models.auto, settings.get("model_type")
+    known = getattr(auto.modeling_auto, wanted.known)
     if not isinstance(kind, str) or kind not in known or kind.startswith("timm"):
         raise InputError(
             f"{folder / CONFIG} is of model_type {shown(kind)}, which transformers cannot build "
-            "as an image classifier; code that comes with a model is never run"
+            f"as {wanted.words}; code that comes with a model is never run"
         )
     return kind
 
 
-def _load(folder: Path) -> tuple[nn.Module, tuple[str, ...]]:
+def _load(folder: Path, wanted: Wanted = CLASSIFIER) -> tuple[nn.Module, tuple[str, ...]]:
     settings, found = read_settings(folder / CONFIG), read_checkpoint(folder / WEIGHTS)
-    transformers, kind = _transformers(), _known(settings, folder)
+    transformers, kind = transformers_library(), _known(settings, folder, wanted)
     try:
         with _quiet(transformers):
             config = transformers.models.auto.configuration_auto.CONFIG_MAPPING[kind]
-            network, info = _loaded(transformers, config.from_dict(settings), found.weights)
+            network, info = _loaded(transformers, config.from_dict(settings), found.weights, wanted)
     except Exception as error:  # whatever a wrong setting leads to
         raise InputError(f"{folder} does not make a {kind}: {first_line(error)}") from error
-    _check_info(info, folder, kind)
+    _check_info(info, folder, kind, wanted.spare)
     lines = [f"{WEIGHTS}: {len(found.weights)} weights matched by name to the {kind} of {CONFIG}"]
     if unused := sorted(map(shown, info["unexpected_keys"])):
         lines.append(f"{len(unused)} not used: {first_few(unused)}")
     return network.eval(), tuple(lines)
 
 
-def _transformers() -> Any:
+def transformers_library() -> Any:
     """The library, which needs no torchvision, but fails where there is one that does not load."""
     if find_spec("torchvision"):
         library("torchvision", "pip install torchvision")
@@ -114,10 +153,10 @@ def _transformers() -> Any:
 
 
 def _loaded(
-    transformers: Any, config: Any, weights: dict[str, Tensor]
+    transformers: Any, config: Any, weights: dict[str, Tensor], wanted: Wanted
 ) -> tuple[nn.Module, dict[str, Any]]:
     """The network with the weights, once it is known to be no larger than they are."""
-    mapping = transformers.AutoModelForImageClassification
+    mapping = getattr(transformers, wanted.builder)
     with torch.device("meta"):
         sketch = mapping.from_config(config, trust_remote_code=False)
     needed, held = (sum(t.numel() for t in ts) for ts in (sketch.parameters(), weights.values()))
@@ -129,8 +168,9 @@ def _loaded(
     return network, info
 
 
-def _check_info(info: dict[str, Any], folder: Path, kind: str) -> None:
-    missing = sorted(map(shown, info["missing_keys"]))
+def _check_info(info: dict[str, Any], folder: Path, kind: str, spare: tuple[str, ...]) -> None:
+    keys = (key for key in info["missing_keys"] if not any(part in key for part in spare))
+    missing = sorted(map(shown, keys))
     shapes = sorted(shown(key[0]) for key in info["mismatched_keys"])
     if missing or shapes or info["error_msgs"]:
         few = first_few([*shapes, *missing])
@@ -157,6 +197,6 @@ def _quiet(transformers: Any) -> Iterator[None]:
 
 def dump_folder(network: Any) -> bytes:
     """The weights of a transformers model as `save_pretrained` names them."""
-    with tempfile.TemporaryDirectory() as folder, _quiet(_transformers()):
+    with tempfile.TemporaryDirectory() as folder, _quiet(transformers_library()):
         network.save_pretrained(folder, max_shard_size="1TB")
         return (Path(folder) / WEIGHTS).read_bytes()

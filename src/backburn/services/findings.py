@@ -31,6 +31,9 @@ def case_digests(opened: Opened, method: object, review: str | None = None) -> d
         "images": digest_of_images(case.images),
         "settings": digest(to_toml(method)),
     }
+    for name, network in (("base", case.base), ("witness", case.witness)):
+        if network is not None:
+            made_of[name] = digest_of_model(network)
     if case.holdout is not None:
         made_of["holdout"] = digest_of_images(case.holdout)
     if opened.exam is not None:

@@ -22,6 +22,9 @@ class Given:
     cache: str | None = None
     max_images: int | None = None
     trust: bool = False
+    base: str | None = None
+    witness: str | None = None
+    witness_arch: str | None = None
 
     def said(self) -> dict[str, Any]:
         """What was given, by name."""

@@ -25,6 +25,7 @@ from ..types import Case, Exam, LabeledImages, Progress
 from .fitting import fitted
 from .given import Given
 from .opened import Opened
+from .seconding import with_pretrained
 from .swapped import check_places, data_missing
 
 
@@ -57,7 +58,7 @@ def open_case(
         unused = ("arch", "mean", "std", "size", "cache", "resize", "classes")
         _refuse(given, "a folder that attack wrote", *unused)
         opened = _victim(Path(given.model), device, progress, check)
-    return opened.sampled(given.max_images, seed)
+    return with_pretrained(opened, given, seed).sampled(given.max_images, seed)
 
 
 def _stranger(

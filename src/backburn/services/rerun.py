@@ -21,7 +21,7 @@ CONFIG = "config.toml"
 NETWORKS = ("timm", "torchvision")
 """What stands before a colon in the name of a network that is no code of one's own."""
 
-OWN = ("model", "arch", "cache", "trust")
+OWN = ("model", "arch", "cache", "trust", "base", "witness", "witness_arch")
 """What is said beside a run; all but the case itself is never taken from it."""
 WATCHED = ("model", "images")
 """What a run remembers the digests of."""
@@ -84,7 +84,15 @@ def again(asked: Asked) -> Asked:
     except msgspec.ValidationError as error:
         raise InputError(f"{run / RECORD} cannot be read: {first_line(error)}") from error
     given = asked.given
-    case = replace(case, arch=given.arch or case.arch, cache=given.cache, trust=given.trust)
+    case = replace(
+        case,
+        arch=given.arch or case.arch,
+        cache=given.cache,
+        trust=given.trust,
+        base=given.base or case.base,
+        witness=given.witness or case.witness,
+        witness_arch=given.witness_arch or case.witness_arch,
+    )
     _check_stranger(run, case, told, asked)
     method = asked.method or told.method
     config = own(run, CONFIG)
@@ -123,9 +131,20 @@ def changed_since(run: str | None, made_of: Mapping[str, str]) -> tuple[str, ...
 
 def _check_stranger(run: Path, case: Given, told: _Told, asked: Asked) -> None:
     """What only the user may name, and what a command line would have refused."""
-    kind, colon, _ = (case.arch or "").partition(":")
-    if colon and kind not in NETWORKS and asked.given.arch is None:
-        raise InputError(f"{run} names code to import: if it is yours, give --arch {case.arch}")
+    own = asked.given
+    for option, name, said in (
+        ("--arch", case.arch, own.arch),
+        ("--witness-arch", case.witness_arch, own.witness_arch),
+    ):
+        kind, colon, _ = (name or "").partition(":")
+        if colon and kind not in NETWORKS and said is None:
+            raise InputError(f"{run} names code to import: if it is yours, give {option} {name}")
+    for option, name, said in (
+        ("--base", case.base, own.base),
+        ("--witness", case.witness, own.witness),
+    ):
+        if name and said is None and name.partition(":")[0] in (*NETWORKS, "hf"):
+            raise InputError(f"{run} names a download: if it is yours, give {option} {name}")
     beside = (None if asked.test else told.test, None if asked.holdout else told.holdout)
     paths = (case.model, case.data, *beside)
     if fetched := [path for path in paths if path and path.startswith("hf:")]:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ..burn.burn import BURN, LEAST_STEPS
+from ..burn.burn import BURN
 from ..detection.group_tests import LINES, PLACEBOS
 from ..detection.samples import of_each
 from ..training import Training
@@ -79,7 +79,7 @@ class Size:
 
     def unlearned(self, speed: Speed) -> float:
         """Seconds of unlearning."""
-        training = lasting(self.burn.training, self.images, LEAST_STEPS)
+        training = lasting(self.burn.training, self.images, self.burn.steps)
         return self.trained(training, self.images, speed.training, speed.step)
 
     def searched(self, speed: Speed) -> float:
@@ -88,7 +88,7 @@ class Size:
         return PASSES * speed.gradient * min(each * self.classes, self.images)
 
 
-ASK = Step("ask the model about every image", ("activations", "predict"))
+ASK = Step("ask the model about every image", ("activations", "predict", "witness"))
 RETRAIN = Step("retrain a model without the suspects, if there are any", ("retraining",))
 COMPARE = Step("test the groups of every class", ("tests",))
 SEARCH = Step("search its decision boundary", ("boundary",))

@@ -9,6 +9,7 @@ KNOWN = 0.1
 """Share of the whole after which its own pace says how long the rest takes."""
 WORDS = {
     "activations": "asking the model",
+    "witness": "asking the witness",
     "predict": "asking the model",
     "boundary": "searching the boundary",
     "tests": "testing groups",

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from ..errors import BackburnError
 from ..mapping import rows_of
-from ..models.inference import device_of
+from ..models.inference import as_images, device_of
+from ..models.precision import quicker_layers
 from ..types import Index, Progress, silent
 from .course import Course, layers_drawing
 from .lesson import Lesson
@@ -85,7 +86,8 @@ def fit(
     rows = torch.arange(lesson.count) if lesson.rows is None else lesson.rows
     step = Stepper(model, optimizer, objective)
     course = Course(model, optimizer, generator, lesson.batch_transform)
-    with layers_drawing(device_of(model), generator):
+    few = as_images(lesson.pixels[:1], device_of(model))
+    with layers_drawing(device_of(model), generator), quicker_layers(model, few):
         _train(course, _Teaching(lesson, rows, step, progress, keeper))
     model.eval()
     return course.losses
@@ -100,7 +102,7 @@ def _train(course: Course, teaching: _Teaching) -> None:
             return
         within = course.step % teaching.per_epoch > 0
         good = good if within else course.state()
-    course.model.train()
+    _train_mode(course.model)
     while len(course.losses) < teaching.lesson.training.epochs:
         try:
             _epoch(course, teaching, within)
@@ -111,6 +113,15 @@ def _train(course: Course, teaching: _Teaching) -> None:
         within = False
     if keeper is not None:
         keeper.finish(course.result)
+
+
+def _train_mode(model: nn.Module) -> None:
+    """Training mode, but that frozen batch norms keep their statistics: they are not trained."""
+    model.train()
+    for layer in model.modules():
+        own = list(layer.parameters(recurse=False))
+        if own and getattr(layer, "running_mean", None) is not None:
+            layer.train(any(parameter.requires_grad for parameter in own))
 
 
 def _go_back(
