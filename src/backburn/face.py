@@ -26,6 +26,7 @@ from .services.python_data import GivenImages, given_images
 from .services.python_model import GivenModel, ReadyModel, given_model, ready, without_trainer
 from .services.results import AuditResult, RepairResult, of_result
 from .services.review import reviewed_in_memory
+from .services.seconding import Network, Weights, with_pretrained
 from .services.steps import planned_steps
 from .types import Audit, Case, Evidence, Index, LabeledImages, Progress, Unlearned
 
@@ -43,6 +44,8 @@ def audit(
     resize: Resize | None = None,
     classes: Sequence[str] | str | Path | None = None,
     trust: bool = False,
+    base: Weights | None = None,
+    witness: Network | None = None,
     max_images: int | None = None,
     method: BURN | None = None,
     seed: int = 0,
@@ -73,6 +76,11 @@ def audit(
             are matched by name.
         trust: open a model's file that runs code, too (TorchScript, pickled modules): only one that
             you made yourself. It is warned of each time.
+        base: what the model was fine-tuned from: a file of weights, a name such as `timm:resnet18`
+            (downloaded where it is not at hand), a state_dict, or a network. It gives a second
+            opinion of every image, and a repair begins from it.
+        witness: a network that never saw these labels and gives that opinion in place of the base:
+            a file, a name, or a module from pixels in [0, 1] to features `(n, d)`.
         max_images: look at so many images only, of every class its share; rows in the result
             are those of all images, and nothing is found for the others.
         method: hyperparameters; BURN's defaults where None.
@@ -94,8 +102,10 @@ def audit(
         if max_images is not None:
             rows = stratified(whole.labels, max_images, torch.Generator().manual_seed(seed))
         opened = _opened(fitted, rows, arch)
+        opened = with_pretrained(opened, base, witness, None, seed)
         plan(planned_steps("audit", opened.case, burn=burn))
-        said = _arguments(chosen, given, arch, {"max_images": max_images})
+        more = {"max_images": max_images, **_seconds(base, witness)}
+        said = _arguments(chosen, given, arch, more)
         outcome = audit_case(opened, said, burn, seed, watch, told)
     result = cast(Audit, outcome.result)
     if rows is not None:
@@ -109,8 +119,16 @@ def _of_all(part: Audit, rows: Index, count: int) -> Audit:
     score[rows], flagged[rows] = part.evidence.score, part.evidence.flagged
     suspects = replace(part.suspects, index=rows[part.suspects.index])
     boundary = part.boundary.scattered(rows, count)
-    evidence = Evidence(score, flagged)
-    return replace(part, suspects=suspects, evidence=evidence, boundary=boundary)
+    second = None
+    if part.second_opinion is not None:
+        second = torch.full((count,), -1).scatter(0, rows, part.second_opinion)
+    return replace(
+        part,
+        suspects=suspects,
+        evidence=Evidence(score, flagged),
+        boundary=boundary,
+        second_opinion=second,
+    )
 
 
 def repair(
@@ -126,6 +144,8 @@ def repair(
     resize: Resize | None = None,
     classes: Sequence[str] | str | Path | None = None,
     trust: bool = False,
+    base: Weights | None = None,
+    witness: Network | None = None,
     holdout: Any = None,
     method: Unlearning | None = None,
     review: Review | str | Path | None = None,
@@ -154,6 +174,7 @@ def repair(
         given = _images(chosen, data, labels, class_names, known, size, resize, told)
         fitted = _ready(chosen, given, fit_check_of(burn), resize, told)
         opened, kept = _opened(fitted, None, arch), given.of_model(fitted.images)
+        opened = with_pretrained(opened, base, witness, None, seed)
         if holdout is not None:
             opened = _trusting(opened, holdout, chosen, kept, class_names, size, told)
         if review is not None and not isinstance(review, Review):
@@ -161,11 +182,23 @@ def repair(
         if review is not None:
             check_review(review, opened.case.images)
         plan(planned_steps("repair", opened.case, burn=burn if isinstance(burn, BURN) else None))
-        said, decided = _arguments(chosen, given, arch, {}), reviewed_in_memory(review, opened)
+        said = _arguments(chosen, given, arch, _seconds(base, witness))
+        decided = reviewed_in_memory(review, opened)
         outcome = repair_case("repair", opened, said, burn, seed, watch, told, reviewed=decided)
     repaired = cast(Unlearned, outcome.result)
     result = replace(repaired, model=fitted.own(repaired.model))
     return of_result(result, outcome, kept)  # type: ignore[no-any-return]
+
+
+def _seconds(base: Weights | None, witness: Network | None) -> dict[str, Any]:
+    """What a record says of them: names as they were given, kinds of what was in memory."""
+    said: dict[str, Any] = {}
+    for name, each in (("base", base), ("witness", witness)):
+        if isinstance(each, (str, Path)):
+            said[name] = str(each)
+        elif each is not None:
+            said.update({name: type(each).__name__, "in_memory": True})
+    return said
 
 
 def _both(mean: tuple[float, ...] | None, std: tuple[float, ...] | None) -> Normalization | None:

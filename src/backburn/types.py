@@ -346,6 +346,8 @@ class Audit(Shown):
     """What an audit finds; the model is left as it was.
 
     `statistics` has a row for each candidate group: its class, its size, and every test statistic.
+    `second_opinion` is what a witness calls each image `(n,)` from the labels of others; None
+    without one.
     """
 
     suspects: Suspects
@@ -353,6 +355,7 @@ class Audit(Shown):
     verdict: Verdict
     boundary: BoundaryResult
     statistics: tuple[Mapping[str, float | int | str], ...] = ()
+    second_opinion: Labels | None = None
 
     def facts(self) -> Facts:
         """The verdict's, how many images are suspect, and which."""
@@ -397,6 +400,7 @@ class Unlearned(Repaired, Shown):
     boundary: BoundaryResult
     predictions: tuple[Labels | None, Labels | None] = (None, None)
     statistics: tuple[Mapping[str, float | int | str], ...] = ()
+    second_opinion: Labels | None = None
 
     def facts(self) -> Facts:
         """Those of an audit, and what each phase took and found."""

@@ -96,8 +96,9 @@ def test_poison_leaves_out_clean_and_cover_images():
 def test_what_a_defender_may_see_of_a_victim_is_neither_trigger_nor_truth(images):
     truth = Truth(torch.zeros(4, dtype=torch.int8), images.labels)
     case = Victim(nn.Identity(), images, truth, torch.clone, (-1, 0)).case()
-    assert {field.name for field in dataclasses.fields(Case)} == {"model", "images", "holdout"}
-    assert case.holdout is None
+    names = {field.name for field in dataclasses.fields(Case)}
+    assert names == {"model", "images", "holdout", "base", "witness"}
+    assert case.holdout is case.base is case.witness is None
     assert case.images is images
 
 

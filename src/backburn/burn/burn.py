@@ -103,7 +103,7 @@ class BURN(Unlearning):
         bench = self._bench(case, found, generator, progress, work)
         restored = restore(self.restoration, case, found, bench)
         known = restored.suspects, found.evidence, found.verdict, found.boundary
-        return Audit(*known, found.statistics)
+        return Audit(*known, found.statistics, found.second_opinion)
 
     def repair(
         self,
@@ -151,6 +151,7 @@ class BURN(Unlearning):
             verdict=found.verdict,
             boundary=found.boundary,
             statistics=found.statistics,
+            second_opinion=found.second_opinion,
             predictions=(found.predictions, after),
         )
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from ..report.next_steps import next_steps
 from ..runs import Record
+from ..services.findings import second_opinion_line
 from ..services.review import review_line
 from ..services.run import Outcome
 from ..services.terminal import print_json, say, screen
@@ -16,6 +17,8 @@ def tell(outcome: Outcome) -> None:
     """The verdict, and of a repair what it did, as soon as the run is written."""
     metrics, images = outcome.metrics(), outcome.opened.case.images
     print_verdict(images, metrics["verdict"])
+    if (said := outcome.result.second_opinion) is not None:
+        say(second_opinion_line(images, said))
     if isinstance(outcome.result, Unlearned):
         _tell_repair(outcome, metrics)
     elif (found := outcome.found) and found.tpr == found.tpr:

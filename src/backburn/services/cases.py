@@ -10,9 +10,9 @@ from ..burn.base import Unlearning
 from ..burn.burn import BURN
 from ..fit import FitCheck
 from ..runs import Stopwatch
-from ..types import Progress
+from ..types import Audit, Progress, Unlearned
 from ..work.contract import HERE, Work
-from .findings import judge_both
+from .findings import judge_both, second_opinion_line
 from .opened import Opened
 from .review import Reviewed
 from .run import Outcome
@@ -46,7 +46,7 @@ def audit_case(
             opened.case, generator, progress, work, opened.fit, every_suspect=every_suspect
         )
     outcome = Outcome("audit", opened, method, seed, arguments, result, dict(watch.seconds))
-    return replace(outcome, notes=(*opened.notes, *work.notes)).ranked()
+    return replace(outcome, notes=_notes(opened, result, work)).ranked()
 
 
 def repair_case(
@@ -72,5 +72,11 @@ def repair_case(
     with watch("test"):
         scores = judge_both(opened, repaired, progress)
     outcome = Outcome(command, opened, method, seed, arguments, repaired, dict(watch.seconds))
-    notes = (*opened.notes, *work.notes)
+    notes = _notes(opened, repaired, work)
     return replace(outcome, scores=scores, reviewed=reviewed, notes=notes).ranked()
+
+
+def _notes(opened: Opened, result: Audit | Unlearned, work: Work) -> tuple[str, ...]:
+    said = result.second_opinion
+    line = () if said is None else (second_opinion_line(opened.case.images, said),)
+    return (*opened.notes, *line, *work.notes)

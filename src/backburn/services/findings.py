@@ -14,7 +14,7 @@ from ..data.digest import digest
 from ..metrics import Found, Scores, judge, match
 from ..report.words import NO_POISON, STATES
 from ..toolkits.suspects import COLUMNS
-from ..types import Audit, LabeledImages, Progress, Unlearned
+from ..types import Audit, LabeledImages, Labels, Progress, Unlearned
 from ..work.digests import digest_of_images, digest_of_model
 from .opened import Opened
 
@@ -76,6 +76,27 @@ def suspects_csv(images: LabeledImages, result: Audit | Unlearned) -> bytes:
         for place, row in enumerate(suspects.index.tolist())
     ]
     return csv_bytes(COLUMNS, rows)
+
+
+def second_opinion_csv(images: LabeledImages, said: Labels) -> bytes:
+    """One line an image that a witness calls otherwise than its label: image and both labels."""
+    rows = [
+        {
+            "image": images.name_of(row),
+            "given_label": class_name(images, int(images.labels[row])),
+            "second_opinion": class_name(images, int(said[row])),
+        }
+        for row in (said != images.labels).nonzero().flatten().tolist()
+    ]
+    return csv_bytes(("image", "given_label", "second_opinion"), rows)
+
+
+def second_opinion_line(images: LabeledImages, said: Labels) -> str:
+    """How many images a witness calls otherwise."""
+    return (
+        f"second opinion: {int((said != images.labels).sum())} of {len(images)} images look like "
+        "another class than their label's to it"
+    )
 
 
 def evidence_parquet(result: Audit | Unlearned) -> bytes:

@@ -58,7 +58,8 @@ def open_case(
         unused = ("arch", "mean", "std", "size", "cache", "resize", "classes")
         _refuse(given, "a folder that attack wrote", *unused)
         opened = _victim(Path(given.model), device, progress, check)
-    return with_pretrained(opened, given, seed).sampled(given.max_images, seed)
+    second = (given.base, given.witness, given.witness_arch)
+    return with_pretrained(opened, *second, seed).sampled(given.max_images, seed)
 
 
 def _stranger(

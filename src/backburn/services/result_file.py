@@ -40,6 +40,8 @@ def dump_result(result: Audit | Unlearned) -> bytes:
         "crossed_label": boundary.crossed_label,
         **{f"suspects.{name}": getattr(suspects, name) for name in SUSPECT},
     }
+    if result.second_opinion is not None:
+        columns["second_opinion"] = result.second_opinion
     return save({name: each.cpu().clone().contiguous() for name, each in columns.items()})
 
 
@@ -56,6 +58,8 @@ def read_result(run: Path, verdict: Verdict) -> Audit:
         held = load(file.read_bytes())
         count = len(held["score"])
         each = {name: _checked(held[name], kind, count) for name, kind in EACH.items()}
+        said = held.get("second_opinion")
+        second = None if said is None else _checked(said, torch.int64, count)
         few = len(held["suspects.index"])
         columns = {
             name: _checked(held[f"suspects.{name}"], kind, few) for name, kind in SUSPECT.items()
@@ -68,7 +72,8 @@ def read_result(run: Path, verdict: Verdict) -> Audit:
         ) from error
     boundary = BoundaryResult(each["found"], each["distance"], each["crossed_label"])
     evidence = Evidence(each["score"], each["flagged"])
-    return Audit(Suspects(**columns), evidence, verdict, boundary)
+    suspects = Suspects(**columns)
+    return Audit(suspects, evidence, verdict, boundary, second_opinion=second)
 
 
 def _checked(column: Tensor, kind: torch.dtype, count: int) -> Tensor:

@@ -17,7 +17,7 @@ from .progress import shown
 from .python_data import GivenImages
 from .run import Outcome, add_pictures, write_outcome
 
-SHARED = ("suspects", "evidence", "verdict", "boundary", "statistics")
+SHARED = ("suspects", "evidence", "verdict", "boundary", "statistics", "second_opinion")
 SHOWN_CLASSES = 5
 """Target classes that are named; of more it is said how many."""
 

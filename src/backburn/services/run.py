@@ -22,7 +22,13 @@ from ..report.gallery_files import gallery_files
 from ..runs import RECORD, Record, Stopwatch, new_record, to_json, write_own, write_run
 from ..types import Audit, Progress, Unlearned
 from ..work.contract import HERE, Work
-from .findings import evidence_parquet, match_truth, suspects_csv, verdict_summary
+from .findings import (
+    evidence_parquet,
+    match_truth,
+    second_opinion_csv,
+    suspects_csv,
+    verdict_summary,
+)
 from .opened import Opened
 from .result_file import RESULT, dump_result
 from .review import REVIEW, Reviewed, counts_of, review_csv
@@ -88,6 +94,8 @@ class Outcome:
         }
         if result.statistics:
             files["evidence.parquet"] = evidence_parquet(result)
+        if result.second_opinion is not None:
+            files["second_opinion.csv"] = second_opinion_csv(images, result.second_opinion)
         if not isinstance(result, Unlearned):
             return files
         if self.reviewed is not None:

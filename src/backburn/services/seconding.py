@@ -1,46 +1,76 @@
 """A base and a witness beside a case: what the defender has, and the attacker had no hand in."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import torch
+from torch import Tensor, nn
 
 from ..errors import InputError, first_line
 from ..models.base import on_base
 from ..models.encoders import open_encoder
-from ..models.inference import as_images, device_of
+from ..models.inference import as_images, device_of, frozen
 from ..models.pretrained import pretrained_weights
 from ..types import Case
-from .given import Given
 from .opened import Opened
 
+Weights: TypeAlias = str | Path | Mapping[str, Tensor] | nn.Module
+Network: TypeAlias = str | Path | nn.Module
 
-def with_pretrained(opened: Opened, given: Given, seed: int) -> Opened:
-    """The case with the base and the witness that are named, and lines about them.
 
+def with_pretrained(
+    opened: Opened,
+    base: Weights | None,
+    witness: Network | None,
+    architecture: str | None,
+    seed: int,
+) -> Opened:
+    """The case with a base and a witness, where they are given, and lines about them.
+
+    Args:
+        base: a file, a name (see `models.pretrained`), a state_dict, or a network.
+        witness: a file, a name, or a network on pixels in [0, 1] that returns features `(n, d)`.
+        architecture: the network of the witness's file, where that does not say it.
+        seed: of what the base does not have.
     Raises:
         InputError: a base that is not one, a witness that does not take these images.
     """
     case, lines = opened.case, list[str]()
     device = device_of(case.model)
-    if given.base is not None:
-        base = on_base(case.model, pretrained_weights(given.base), given.base, seed)
-        lines.append(base.report(given.base))
-        case = replace(case, base=base.network.to(device))
-    if given.witness is not None:
-        witness = open_encoder(given.witness, given.witness_arch).to(device)
-        case = replace(case, witness=witness)
-        lines.append(f"witness: {given.witness}, {_dimensions(case, given.witness)} features")
-    elif given.witness_arch is not None:
+    if base is not None:
+        weights, where = _weights(base)
+        found = on_base(case.model, weights, where, seed)
+        lines.append(found.report(where))
+        case = replace(case, base=found.network.to(device))
+    if witness is not None:
+        named = isinstance(witness, (str, Path))
+        encoder: Any = open_encoder(str(witness), architecture) if named else witness
+        where = str(witness) if named else type(witness).__name__
+        case = replace(case, witness=encoder.to(device))
+        lines.append(f"witness: {where}, {_dimensions(case, where)} features")
+    elif architecture is not None:
         raise InputError("--witness-arch names the network of a witness: give --witness, too")
     return replace(opened, case=case).noting(tuple(lines))
 
 
-def _dimensions(case: Case, name: str) -> int:
+def _weights(base: Weights) -> tuple[dict[str, Tensor], str]:
+    """Weights, and what messages call them."""
+    if isinstance(base, (str, Path)):
+        return pretrained_weights(str(base)), str(base)
+    held = base.state_dict() if isinstance(base, nn.Module) else base
+    return dict(held), type(base).__name__
+
+
+def _dimensions(case: Case, where: str) -> int:
     """How many numbers a witness returns of an image of the case."""
     few = as_images(case.images.pixels[:2], device_of(case.model))
     try:
-        with torch.inference_mode():
+        with frozen(case.witness), torch.inference_mode():  # type: ignore[arg-type]
             said = case.witness(few)  # type: ignore[misc]
+        if said.dim() != 2 or len(said) != len(few):
+            raise ValueError(f"it returns shape {tuple(said.shape)} for {len(few)} images")
     except Exception as error:  # a stranger's network may fail in any way
-        raise InputError(f"{name} does not take these images: {first_line(error)}") from error
+        raise InputError(f"{where} does not take these images: {first_line(error)}") from error
     return int(said.shape[1])
