@@ -23,7 +23,7 @@ from backburn.services.cases import audit_case, repair_case
 from backburn.services.given import Given
 from backburn.services.open_case import open_case
 from backburn.services.run import write_with_pictures
-from backburn.services.steps import planned_steps
+from backburn.services.steps import planned_steps, seconds_of
 from backburn.types import silent
 
 CASES = {
@@ -72,7 +72,7 @@ def timed(name: str, command: str, folder: Path, run: Path) -> dict[str, object]
     outcome = audit_case(*known) if command == "audit" else repair_case(command, *known)
     told = clock()
     write_with_pictures(run, outcome, silent)
-    seconds = sum(step.seconds for step in steps)
+    seconds = seconds_of(steps, suspects=outcome.result.verdict.state == "backdoored")
     return {
         "case": name,
         "command": command,

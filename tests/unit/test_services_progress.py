@@ -108,12 +108,25 @@ def test_each_step_costs_what_its_counts_and_the_speed_say():
     size = Size(images=2560, classes=10, tested=100)
     assert size.groups == 2 * (1 + 2 * 2) * 10
     assert size.looked(speed) == 5 * 2 * 2560 + 6 * size.groups
-    assert size.searched(speed) == 4 * 2 * 200
+    assert size.searched(speed) == 4 * 2 * 20
     # batches of 128: 15 epochs of 20 steps are the 300 steps at the least
     assert size.unlearned(speed) == 3 * 15 * 2560 + 4 * 300
     # batches of 108 of 2,176 images: 6 epochs of 21 steps are 126
     assert size.retrained(speed) == pytest.approx(1.5 * 6 * 2176 + 4 * 126 + 0.15 * 2560)
     assert size.retrained(replace(speed, adapting=0.0)) == 0
+
+
+def test_with_a_second_opinion_nothing_is_retrained_and_a_base_is_fine_tuned_in_fewer_steps():
+    speed = Speed(training=3.0, adapting=1.5, step=4.0, witness=2.0)
+    size = Size(images=2560, second=True, base=True)
+    assert size.retrained(speed) == 0
+    assert size.unlearned(speed) == 3 * 8 * 2560 + 4 * 160  # 150 steps at the least
+
+
+def test_what_is_done_only_with_suspects_is_told_beside_what_is_always_done():
+    steps = (Step("test", ("tests",), 20.0), Step("unlearn", ("unlearning",), 200.0, True))
+    assert said_of(steps) == "2 steps, about 20 seconds; about 3.5 minutes if it finds poison"
+    assert said_of(steps[:1]) == "1 steps, about 20 seconds"
 
 
 def test_a_track_goes_by_steps_and_never_back():

@@ -43,7 +43,7 @@ def split(statistics: Float[Tensor, "n q"], seed: int = 0) -> TwoPopulations:
     scaled = (values - values.mean(0)) / values.std(0).clip(1e-9)
     some = scaled[drawn(len(scaled), seed).numpy()]
     one, two = (
-        GaussianMixture(k, n_init=4, random_state=seed, reg_covar=1e-4).fit(some) for k in (1, 2)
+        GaussianMixture(k, n_init=1, random_state=seed, reg_covar=1e-4).fit(some) for k in (1, 2)
     )
     gain = (one.bic(some) - two.bic(some)) / (2 * len(some))
     second = int(two.means_[:, 0].argmax())

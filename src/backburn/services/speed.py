@@ -12,15 +12,17 @@ from ..detection.candidates import Split, Splitter, kinds, rows_by_class
 from ..detection.detector import VARYING, PoisonDetector
 from ..detection.interventions.base import interventions
 from ..detection.measuring import Measuring
+from ..detection.probe import fit_probe
 from ..detection.retraining import Retraining
 from ..detection.samples import some
 from ..errors import BackburnError
 from ..models.activations import activations
+from ..models.embedding import embeddings
 from ..models.inference import as_images, at_once, device_of, frozen, gains_from_bf16, predict
 from ..training import Training
 from ..training.adaptation import forget, forgettable, freeze_before
 from ..training.steps import Stepper, cross_entropy, optimizer_of
-from ..types import Case
+from ..types import Case, Features, Pixels
 
 Clock = Callable[[], float]
 BATCH, OF_CLASS = 128, 1000
@@ -41,6 +43,7 @@ class Speed:
         step: what a training step takes beside its images.
         split: splitting a class in two, for each of its images.
         test: testing one candidate group.
+        witness: asking whoever gives a second opinion about an image.
     """
 
     forward: float = 0.0
@@ -50,6 +53,7 @@ class Speed:
     step: float = 0.0
     split: float = 0.0
     test: float = 0.0
+    witness: float = 0.0
 
 
 def measure_speed(case: Case, clock: Clock = time.perf_counter) -> Speed:
@@ -82,7 +86,15 @@ def _measured(case: Case, clock: Clock) -> Speed:
         step,
         split,
         test,
+        _witness_seconds(case, pixels, clock),
     )
+
+
+def _witness_seconds(case: Case, pixels: Pixels, clock: Clock) -> float:
+    if case.second is None:
+        return 0.0
+    witness = case.second
+    return _quickest(lambda: embeddings(witness, pixels), clock, 2) / len(pixels)
 
 
 def _quickest(work: Callable[[], object], clock: Clock, times: int = 3) -> float:
@@ -159,8 +171,16 @@ def _test_seconds(case: Case, clock: Clock) -> tuple[float, float]:
     if not found:
         return split / len(own), 0.0
     first, second = (replace(each, group=own[each.group], rest=own[each.rest]) for each in found[0])
-    measuring = _measuring(case, rows, {label: (first, second)})
-    return split / len(own), _quickest(lambda: measuring.measure(first, own), clock, 2)
+    measuring, among = _measuring(case, rows, {label: (first, second)}), own
+    both = _quickest(lambda: measuring.split((first, second), among), clock, 2)
+    return split / len(own), both / 2 + _probe_seconds(features, clock)
+
+
+def _probe_seconds(features: Features, clock: Clock) -> float:
+    """What a probe says of a group, of as many random images, and of the group's diversity."""
+    parts = torch.arange(len(features)).chunk(4)
+    probe = fit_probe(features, {0: torch.cat(parts[:2]), 1: torch.cat(parts[2:])}, 0)
+    return 3 * _quickest(lambda: probe.without(0, parts[0], parts[1]), clock, 2)
 
 
 def _measuring(case: Case, rows: dict[int, torch.Tensor], split: dict[int, Split]) -> Measuring:

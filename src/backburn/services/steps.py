@@ -7,7 +7,7 @@ step asks for it. The counts are in `COSTS`: whoever changes a phase changes the
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..burn.burn import BURN
 from ..detection.group_tests import LINES, PLACEBOS
@@ -31,11 +31,19 @@ SHOWN, ASKED = 0.85, 0.15
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: what happens in plain words, the phases that it is told of by, and its seconds."""
+    """One step.
+
+    Args:
+        words: what happens, in plain words.
+        phases: that it is told of by.
+        seconds: that it takes.
+        suspects: whether it is taken only where there are suspects.
+    """
 
     words: str
     phases: tuple[str, ...]
     seconds: float = 1.0
+    suspects: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +54,16 @@ class Size:
         images, classes: of the training set.
         tested: images that the model is measured on, clean and triggered.
         burn: the hyperparameters.
+        second: whether somebody gives a second opinion.
+        base: whether a repair begins from a base.
     """
 
     images: int
     classes: int = 10
     tested: int = 0
     burn: BURN = field(default_factory=BURN)
+    second: bool = False
+    base: bool = False
 
     @property
     def groups(self) -> int:
@@ -71,7 +83,7 @@ class Size:
     def retrained(self, speed: Speed) -> float:
         """Seconds of retraining a model without the suspects, and of asking it about them."""
         settings, images = self.burn.detector.retraining, math.ceil(SHOWN * self.images)
-        if not speed.adapting:
+        if not speed.adapting or self.second:
             return 0.0
         training = lasting(settings.training, images, settings.steps)
         trained = self.trained(training, images, speed.adapting, speed.step)
@@ -79,28 +91,29 @@ class Size:
 
     def unlearned(self, speed: Speed) -> float:
         """Seconds of unlearning."""
-        training = lasting(self.burn.training, self.images, self.burn.steps)
+        burn = self.burn
+        given = (burn.base_training, burn.base_steps) if self.base else (burn.training, burn.steps)
+        training = lasting(given[0], self.images, given[1])
         return self.trained(training, self.images, speed.training, speed.step)
 
     def searched(self, speed: Speed) -> float:
-        """Seconds of the boundary search."""
-        each = of_each(self.burn.detector.probes, self.classes)
-        return PASSES * speed.gradient * min(each * self.classes, self.images)
+        """Seconds of the boundary search, of one target class."""
+        return PASSES * speed.gradient * of_each(self.burn.detector.probes, self.classes)
 
 
 ASK = Step("ask the model about every image", ("activations", "predict", "witness"))
-RETRAIN = Step("retrain a model without the suspects, if there are any", ("retraining",))
 COMPARE = Step("test the groups of every class", ("tests",))
-SEARCH = Step("search its decision boundary", ("boundary",))
-RESTORE = Step("restore the labels of suspects", ("restoration",))
-UNLEARN = Step("unlearn the backdoor in a copy", ("decoupling", "unlearning"))
-REFINE = Step("audit the repaired model", ("refinement", "purification"))
+SEARCH = Step("search the boundary of some suspects", ("boundary",), suspects=True)
+RETRAIN = Step("retrain a model without the suspects", ("retraining",), suspects=True)
+RESTORE = Step("restore the labels of suspects", ("restoration",), suspects=True)
+UNLEARN = Step("unlearn the backdoor in a copy", ("decoupling", "unlearning"), suspects=True)
+REFINE = Step("audit the repaired model", ("refinement", "purification"), suspects=True)
 TEST = Step("measure before and after", ("test",))
 
 AUDIT = (ASK, COMPARE, SEARCH, RETRAIN, RESTORE)
 REPAIR = (*AUDIT, UNLEARN, REFINE)
 COSTS: dict[Step, Callable[[Size, Speed], float]] = {
-    ASK: lambda size, speed: POOLED * size.images * speed.forward,
+    ASK: lambda size, speed: size.images * (POOLED * speed.forward + speed.witness),
     RETRAIN: lambda size, speed: size.retrained(speed),
     COMPARE: lambda size, speed: size.looked(speed),
     SEARCH: lambda size, speed: size.searched(speed),
@@ -126,12 +139,20 @@ def planned_steps(
         burn: the hyperparameters; the defaults where None.
         clock: see `measure_speed`.
     """
-    steps = AUDIT if command == "audit" else REPAIR
+    steps: tuple[Step, ...] = AUDIT if command == "audit" else REPAIR
     if tested:
         steps = (*steps, TEST)
-    size = Size(len(case.images), case.images.class_count, tested, burn or BURN())
+    size = Size(
+        len(case.images),
+        case.images.class_count,
+        tested,
+        burn or BURN(),
+        second=case.second is not None,
+        base=case.base is not None,
+    )
     speed = measure_speed(case, clock)
-    return tuple(Step(s.words, s.phases, BESIDE * COSTS[s](size, speed)) for s in steps)
+    steps = tuple(step for step in steps if step is not RETRAIN or not size.second)
+    return tuple(replace(step, seconds=BESIDE * COSTS[step](size, speed)) for step in steps)
 
 
 def demo_steps() -> tuple[Step, ...]:
@@ -139,13 +160,20 @@ def demo_steps() -> tuple[Step, ...]:
     train = Step("train a model on poisoned digits", ("train the victim", "test"), 6.0)
     seconds = (0.2, 4.0, 0.5, 1.3, 0.2, 2.0, 4.0, 0.2)
     steps = (*REPAIR, TEST)
-    known = (Step(s.words, s.phases, t) for s, t in zip(steps, seconds, strict=True))
+    known = (replace(s, seconds=t, suspects=False) for s, t in zip(steps, seconds, strict=True))
     return (train, *known)
 
 
 def said_of(steps: tuple[Step, ...]) -> str:
     """The first line of a command: how many steps, and about how long."""
-    return f"{len(steps)} steps, {about(sum(step.seconds for step in steps))}"
+    always, found = seconds_of(steps, suspects=False), seconds_of(steps)
+    line = f"{len(steps)} steps, {about(always)}"
+    return line if about(found) == about(always) else f"{line}; {about(found)} if it finds poison"
+
+
+def seconds_of(steps: tuple[Step, ...], *, suspects: bool = True) -> float:
+    """Seconds of all steps, or of those that are taken where there are no suspects."""
+    return sum(step.seconds for step in steps if suspects or not step.suspects)
 
 
 def about(seconds: float) -> str:
