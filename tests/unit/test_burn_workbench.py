@@ -6,10 +6,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from backburn.burn.burn import BURN
 from backburn.burn.workbench import Workbench, labels_and_weights
 from backburn.data.augmentation import Augmentation
+from backburn.errors import InputError
 from backburn.training import Training
-from backburn.types import LabeledImages, Suspects, silent
+from backburn.types import Case, LabeledImages, Suspects, silent
 
 
 @pytest.fixture
@@ -108,3 +110,46 @@ def test_a_holdout_is_trained_on_too(images, suspects, generator):
     trusted = LabeledImages(levels[:2] + 200, torch.tensor([1, 1]))
     tuned = bench(images, [], generator, trusted).fine_tune(Brightness(), suspects, 0.5, "test")
     assert sorted(tuned.seen) == [0, 2, 3, 4, 200, 201]
+
+
+class Bare(nn.Module):
+    """A body of a hundred weights, which needs no gradient, and a head of four."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.head = nn.Linear(4, 25, bias=False), nn.Linear(25, 3, bias=False)
+
+    def forward(self, given: Tensor) -> Tensor:
+        return self.head(self.body(given.flatten(1)))
+
+
+@pytest.mark.parametrize(("frozen", "rate"), [(False, 2e-4), (True, 5e-3)])
+def test_from_a_base_fewer_steps_are_taken_and_larger_ones_of_a_head_alone(images, frozen, rate):
+    base = Bare()
+    base.head = nn.Linear(25, 3, bias=False) if not frozen else nn.Linear(1, 3, bias=False)
+    base.body.requires_grad_(not frozen)
+    training, steps = BURN()._training(Case(Bare(), images, base=base))
+    assert (training.optimizer, training.learning_rate, steps) == ("adam", rate, 150)
+    assert BURN()._training(Case(Bare(), images)) == (BURN().training, 300)
+
+
+@pytest.mark.parametrize("settings", [{"steps": 0}, {"base_steps": 0}, {"head_learning_rate": 0.0}])
+def test_steps_and_rates_out_of_range_are_refused(settings):
+    with pytest.raises(InputError, match="give 1 or more"):
+        BURN(**settings)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_what_needs_no_gradient_stays_unless_the_whole_is_trained(images, suspects, whole):
+    model = Bare()
+    model.body.requires_grad_(False)
+    before = model.body.weight.clone()
+    training = Training(epochs=2, batch_size=2, learning_rate=0.5)
+    nothing = torch.zeros(6, dtype=torch.bool)
+    generator = torch.Generator().manual_seed(0)
+    given = (images.relabeled(images.pixels + 100, images.labels), None, training, nothing)
+    bench = Workbench(*given, generator, silent, whole=whole)
+    tuned = bench.fine_tune(model, suspects, 0.5, "decoupling")
+    assert torch.equal(tuned.body.weight, before) != whole
+    assert not torch.equal(tuned.head.weight, model.head.weight)
+    assert torch.equal(model.body.weight, before)

@@ -182,6 +182,39 @@ def test_without_suspects_no_boundary_is_searched(clean):
     assert not study(clean.case).boundary.found.any()
 
 
+class Seeing(nn.Module):
+    """A witness of the hand-made images: how unlike gray each row is, whatever is lit."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images[:, 0, :-1].std(2)
+
+
+def test_a_witness_is_one_more_test_and_tells_what_suspects_show(backdoored):
+    case = replace(backdoored.case, witness=Seeing())
+    found = study(case)
+    assert torch.equal(found.evidence.flagged, backdoored.poison)
+    assert all("probe_witness" in row for row in found.statistics)
+    shown = case.images.pixels[:, 0, :-1].float().std(2).argmax(1)
+    poison = backdoored.poison
+    assert found.second_opinion is not None
+    assert rate(found.second_opinion[poison] == shown[poison]) > 0.9
+    assert rate(found.second_opinion[~poison] == case.images.labels[~poison]) > 0.9
+    assert found.unseen is not None
+    assert rate(found.unseen[poison].argmax(1) == shown[poison]) > 0.9
+    assert found.embeddings is not None
+    again = study(case, embeddings=found.embeddings)
+    assert again.verdict.p_value == found.verdict.p_value
+
+
+def test_with_a_witness_nothing_is_retrained(backdoored, monkeypatch):
+    monkeypatch.setattr(Retraining, "run", None)
+    assert study(replace(backdoored.case, witness=Seeing())).verdict.state == "backdoored"
+
+
+def test_a_witness_accuses_no_clean_case(clean):
+    assert study(replace(clean.case, witness=Seeing())).verdict.state == "clean"
+
+
 class TwoLit(nn.Module):
     """As the model of `hand_made`, with a second pixel, which means another class."""
 

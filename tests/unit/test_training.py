@@ -181,3 +181,15 @@ def test_adam_learns_too(rows, generator):
     training = Training(60, 8, 0.05, optimizer="adam", weight_decay=0.0, augmentation=PLAIN)
     losses = fit(linear(), Lesson(*rows, training), generator)
     assert losses[-1] < losses[0] / 2
+
+
+def test_frozen_batch_norms_keep_their_statistics_and_others_do_not(rows, generator):
+    size = rows[0][0].numel()
+    norms = nn.BatchNorm1d(size), nn.BatchNorm1d(size), nn.BatchNorm1d(size, affine=False)
+    model = nn.Sequential(nn.Flatten(), *norms, nn.Linear(size, 10))
+    model[1].requires_grad_(False)
+    fit(model, Lesson(*rows, Training(epochs=1, augmentation=PLAIN)), generator)
+    assert float(norms[0].running_mean.abs().sum()) == 0
+    assert float(norms[1].running_mean.abs().sum()) > 0
+    assert float(norms[2].running_mean.abs().sum()) > 0
+    assert not any(norm.training for norm in norms)

@@ -144,7 +144,9 @@ class PoisonDetector(Detector):
             embeddings = embedded(
                 case.second, case.images.pixels, phase="witness", progress=progress
             )
-        witness = None if embeddings is None else second_opinion(embeddings, labels, seed)
+        witness = None
+        if embeddings is not None and len(rows) > 1:
+            witness = second_opinion(embeddings, labels, seed)
         measuring = Measuring(
             case.model,
             case.images,

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, softmax
+from scipy.special import logsumexp, softmax
 from sklearn.linear_model import RidgeClassifier
-from sklearn.model_selection import GridSearchCV, PredefinedSplit, cross_val_predict
+from sklearn.model_selection import GridSearchCV, PredefinedSplit
 from torch import Tensor
 
 from ..mapping import evenly
@@ -61,11 +61,10 @@ class Witness:
             rows: asked about.
             known: `(n,)` which images it may be fitted to.
         """
-        ridge = _ridge(self.penalty).fit(self.features[known].numpy(), self.labels[known].numpy())
-        scores = np.atleast_2d(ridge.decision_function(self.features[rows].numpy()).T).T
-        said = torch.zeros(len(rows), int(self.labels.max()) + 1)
-        said[:, torch.as_tensor(ridge.classes_)] = torch.from_numpy(_shares(scores, self.sharpness))
-        return said
+        values, given = self.features.numpy(), self.labels.numpy()
+        count = int(self.labels.max()) + 1
+        scores = _scores(self.penalty, values[known], given[known], values[rows], count)
+        return torch.from_numpy(softmax(self.sharpness * scores, axis=1)).float()
 
 
 def second_opinion(features: Features, labels: Labels, seed: int) -> Witness:
@@ -74,19 +73,33 @@ def second_opinion(features: Features, labels: Labels, seed: int) -> Witness:
     Args:
         features: `(n, d)` of an encoder; of images of two classes or more.
     """
-    table = features.float()
+    table = features.float().nan_to_num()
     table = (table - table.mean(0)) / table.std(0).clamp_min(1e-6)
     folds, given, values = _folds(labels, seed), labels.numpy(), table.numpy()
     sample = evenly(torch.arange(len(labels)), SETTLED).numpy()
     penalty = _settled(values[sample], given[sample], folds[sample]) * len(given) / len(sample)
-    scores = cross_val_predict(
-        _ridge(penalty), values, given, cv=PredefinedSplit(folds), method="decision_function"
-    )
-    scores = np.atleast_2d(scores.T).T
-    names = np.unique(given)
-    called = names[_both(scores).argmax(1)]
-    known = np.searchsorted(names, given)
-    return Witness(table, labels, torch.as_tensor(called), penalty, _sharpness(scores, known))
+    count = int(labels.max()) + 1
+    scores = np.empty((len(given), count))
+    for fold in range(FOLDS):
+        left, others = folds == fold, folds != fold
+        scores[left] = _scores(penalty, values[others], given[others], values[left], count)
+    called = torch.from_numpy(scores.argmax(1))
+    return Witness(table, labels, called, penalty, _sharpness(scores, given))
+
+
+def _scores(
+    penalty: float, values: np.ndarray, labels: np.ndarray, asked: np.ndarray, count: int
+) -> np.ndarray:
+    """What a classifier that is fitted to some images says of others; -inf of unknown classes.
+
+    Args:
+        count: of classes.
+    """
+    ridge = _ridge(penalty).fit(values, labels)
+    said = ridge.decision_function(asked)
+    scores = np.full((len(asked), count), -np.inf)
+    scores[:, ridge.classes_] = np.stack([-said, said], 1) if said.ndim == 1 else said
+    return scores
 
 
 def _ridge(penalty: float) -> RidgeClassifier:
@@ -119,20 +132,13 @@ def _settled(values: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> float
     return float(search.fit(values, labels).best_params_["alpha"])
 
 
-def _sharpness(scores: np.ndarray, known: np.ndarray) -> float:
+def _sharpness(scores: np.ndarray, labels: np.ndarray) -> float:
     """The factor under which cross-fitted scores are the likeliest logits of the given labels."""
+    own = scores[np.arange(len(labels)), labels]
+    known = np.isfinite(own)  # an only image of its class is called by who knows none
 
     def surprise(power: float) -> float:
-        said = log_softmax(_both(scores) * np.exp(power), axis=1)
-        return -float(said[np.arange(len(known)), known].mean())
+        sharp = np.exp(power)
+        return -float((sharp * own - logsumexp(sharp * scores, axis=1))[known].mean())
 
     return float(np.exp(minimize_scalar(surprise, bounds=(0, 6), method="bounded").x))
-
-
-def _both(scores: np.ndarray) -> np.ndarray:
-    """A column a class; of two classes there is one score, of the second."""
-    return np.concatenate([-scores, scores], 1) if scores.shape[1] == 1 else scores
-
-
-def _shares(scores: np.ndarray, sharpness: float) -> np.ndarray:
-    return np.asarray(softmax(_both(scores) * sharpness, axis=1), dtype=np.float32)

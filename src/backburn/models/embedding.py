@@ -15,9 +15,10 @@ BATCH = 256
 def embeddings(
     network: nn.Module, pixels: Pixels, *, phase: str = "embedding", progress: Progress = silent
 ) -> Features:
-    """The features `(n, d)` that the last linear layer is given, on the CPU.
+    """The features `(n, d)` that the last layer is given, on the CPU.
 
-    What a network returns, where that is not the outcome of a linear layer: an encoder's own.
+    Those that a network names (`features`), or what its last linear layer is given. What it
+    returns, where that is not the outcome of a linear layer: an encoder's own.
 
     Args:
         pixels: uint8 images, on any device.
@@ -25,9 +26,11 @@ def embeddings(
     given: list[tuple[Tensor, Tensor]] = []
 
     def ask(images: Images) -> Tensor:
+        if callable(named := getattr(network, "features", None)):
+            return named(images).float().flatten(1)  # type: ignore[no-any-return]
         given.clear()
         said: Tensor = network(images)
-        last = (taken for taken, out in reversed(given) if out.shape == said.shape)
+        last = (taken for taken, out in reversed(given) if torch.equal(out, said))
         return next(last, said).float().flatten(1)
 
     with frozen(network), torch.inference_mode(), _linear_layers(network, given):
