@@ -1,5 +1,7 @@
 """A base and a witness beside a case: what the defender has, and the attacker had no hand in."""
 
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +13,14 @@ from torch import Tensor, nn
 from ..errors import InputError, first_line
 from ..models.base import on_base
 from ..models.encoders import open_encoder
+from ..models.hub_settings import CONFIG
 from ..models.inference import as_images, device_of, frozen
-from ..models.pretrained import pretrained_weights
+from ..models.networks import recipe_named
+from ..models.pretrained import LIBRARIES, pretrained_weights
 from ..types import Case
 from .opened import Opened
 
+HUB_NAME = re.compile(r"[A-Za-z0-9_-]+/[A-Za-z0-9._-]+")
 Weights: TypeAlias = str | Path | Mapping[str, Tensor] | nn.Module
 Network: TypeAlias = str | Path | nn.Module
 
@@ -52,7 +57,25 @@ def with_pretrained(
         lines.append(f"witness: {where}, {_dimensions(case, where)} features")
     elif architecture is not None:
         raise InputError("--witness-arch names the network of a witness: give --witness, too")
+    if base is None and witness is None and (likely := likely_base(opened)):
+        lines.append(
+            f"if it was fine-tuned from pretrained weights that you trust, --base {likely} "
+            "gives a second opinion of every image"
+        )
     return replace(opened, case=case).noting(tuple(lines))
+
+
+def likely_base(opened: Opened) -> str | None:
+    """What a model was fine-tuned from, as far as its network or its configuration tells."""
+    arch = opened.arch or ""
+    if arch.partition(":")[0] in LIBRARIES:
+        return arch if recipe_named(arch).normalization else None  # of which there are weights
+    held = opened.origin.beside.get(CONFIG) if opened.origin else None
+    try:
+        named = json.loads(held or "{}").get("_name_or_path")
+    except (ValueError, AttributeError):
+        return None
+    return f"hf:{named}" if isinstance(named, str) and HUB_NAME.fullmatch(named) else None
 
 
 def _weights(base: Weights) -> tuple[dict[str, Tensor], str]:
