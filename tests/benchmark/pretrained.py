@@ -32,7 +32,7 @@ from backburn.runs import commit
 from backburn.training import Lesson, Training, fit
 from backburn.types import Case, LabeledImages, Truth, Victim
 
-SIZE, EPOCHS = 112, 12
+SIZE, EPOCHS = 112, 16
 SETS = {"imagenette": (6, 80), "gtsrb": (8, 60)}
 """Classes, and images of each."""
 
@@ -41,7 +41,7 @@ SETS = {"imagenette": (6, 80), "gtsrb": (8, 60)}
 class Sticker(Attack):
     """A small colored square at a place that depends on the image."""
 
-    side: int = 24
+    side: int = 33
 
     def plant(self, images: LabeledImages, generator: torch.Generator, _: Surrogates) -> Any:
         color = torch.randint(256, (3, 3, 3), generator=generator).byte()
@@ -95,8 +95,8 @@ def cells() -> list[Cell]:
         for data in SETS
         if net == lite or data == "gtsrb"
     ]
-    first = [Cell(*plan, 10) for plan in plans]
-    return [*first, *clean[:6], *(Cell(*plan, 11) for plan in plans), *clean[6:]]
+    first = [Cell(*plan, 12) for plan in plans]
+    return [*first, *clean[:6], *(Cell(*plan, 13) for plan in plans), *clean[6:]]
 
 
 def images_of(cell: Cell, data: Path, split: str) -> LabeledImages:
@@ -144,7 +144,8 @@ def victim_of(cell: Cell, data: Path, vit: Path) -> tuple[Victim, dict[str, Tens
     if cell.attack != "none":
         target = int(torch.randint(images.class_count, (), generator=generator))
         rate = cell.rate if cell.attack != "sig" else cell.rate * 0.8
-        attack = ATTACKS[cell.attack](poisoning_rate=rate, target_label=target)
+        more = {"size": 16} if cell.attack == "badnets" else {}
+        attack = ATTACKS[cell.attack](poisoning_rate=rate, target_label=target, **more)
         planted = attack.plant(images, generator, Surrogates(None))
         control = planted.control
         goal = attack.goal(images.class_count)

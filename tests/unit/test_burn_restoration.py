@@ -84,6 +84,12 @@ def test_clean_label_poison_keeps_all_its_labels(generator):
     assert set(restored_of(victim.case(), other, generator).suspects.restored_label.tolist()) == {0}
 
 
+def test_images_that_show_several_classes_are_no_clean_label_poison(generator):
+    victim = attacked_digits(SIG()).victim
+    many = saying(convicted(victim, 0.9), 1 + torch.arange(len(victim.images)) % 9)
+    assert restored_of(victim.case(), many, generator).kept == (False,)
+
+
 def test_what_hardly_carries_over_is_not_taken_off(blended_digits, generator):
     victim = blended_digits.victim
     weak = restored_of(victim.case(), convicted(victim, 0.2), generator)

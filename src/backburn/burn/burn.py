@@ -13,6 +13,7 @@ from ..errors import InputError
 from ..fit import Fit, FitCheck
 from ..fit.reach import earned
 from ..models.checking import check_fit
+from ..models.inference import accuracy
 from ..training import Training
 from ..training.adaptation import lasting, suited
 from ..types import Audit, Case, Flags, Index, Labels, Phase, Progress, Suspects, Unlearned, silent
@@ -25,8 +26,11 @@ from .purification import Purification
 from .refinement import Refinement, refine
 from .restoration import Restoration, Restored, restore
 from .review import heard, judged, trusted
+from .stamping import StampTrigger
 from .workbench import Workbench
 
+SAMPLE = 1000
+"""Images that tell whether a fine-tuned model has caught up, at the most."""
 HEAD = 0.1
 """Share of a network's weights that its head has, at the most."""
 FEWEST_PROBES = 1
@@ -48,6 +52,9 @@ class BURN(Unlearning):
         steps: of these, at the least, however few images there are.
         base_training: the same of a model whose base is at hand, which it begins from.
         base_steps: the same of these.
+        base_rounds: such fine-tunings at the most, one after another.
+        behind: share of the images that the given model agrees on; another follows while the one
+            before calls more of them otherwise.
         head_learning_rate: in place of theirs, where the head alone was fine-tuned.
     Source: Su et al., arXiv 2507.10491. Departures are named where each phase is.
     """
@@ -63,16 +70,23 @@ class BURN(Unlearning):
     )
     steps: int = 300
     base_training: Training = field(
-        default_factory=lambda: Training(epochs=2, learning_rate=2e-4, warmup=0.1, optimizer="adam")
+        default_factory=lambda: Training(epochs=2, learning_rate=3e-4, warmup=0.1, optimizer="adam")
     )
     base_steps: int = 150
+    base_rounds: int = 3
+    behind: float = 0.02
     head_learning_rate: float = 5e-3
 
     def __post_init__(self) -> None:
-        if min(self.steps, self.base_steps) < 1 or not 0 < self.head_learning_rate < math.inf:
+        if min(self.steps, self.base_steps, self.base_rounds) < 1:
             raise InputError(
                 f"steps={self.steps}, base_steps={self.base_steps}, "
-                f"head_learning_rate={self.head_learning_rate}: give 1 or more, and more than 0"
+                f"base_rounds={self.base_rounds}: give 1 or more"
+            )
+        if not 0 < self.head_learning_rate < math.inf or not 0 <= self.behind < 1:
+            raise InputError(
+                f"head_learning_rate={self.head_learning_rate}, behind={self.behind}: give more "
+                "than 0, and a fraction"
             )
 
     @property
@@ -184,8 +198,11 @@ class BURN(Unlearning):
         confident, rounds = self.purification.confident, self.refinement.rounds
         stamp = self.decoupling.stamp(restored, bench.generator)
         with timed("decoupling", diary):
-            start = case.base or case.model
-            model = bench.fine_tune(start, restored.suspects, confident, "decoupling", stamp)
+            model = bench.fine_tune(
+                case.base or case.model, restored.suspects, confident, "decoupling", stamp
+            )
+            if case.base is not None:
+                model = self._caught_up(case, found, model, restored.suspects, bench, stamp)
         if found.verdict.state != "backdoored":
             return model, restored.suspects  # a person's, and nobody else accuses anything
         for number in range(1, rounds + 1):
@@ -200,6 +217,30 @@ class BURN(Unlearning):
             with timed("purification", diary):
                 model = bench.fine_tune(model, restored.suspects, confident, "purification", stamp)
         return model, restored.suspects
+
+    def _caught_up(
+        self,
+        case: Case,
+        found: Findings,
+        model: nn.Module,
+        suspects: Suspects,
+        bench: Workbench,
+        stamp: StampTrigger | None,
+    ) -> nn.Module:
+        """The model fine-tuned on, until it knows the other images as well as the given one does.
+
+        Nobody tells how long a model was fine-tuned. Where its base knew images of another world,
+        that was longer.
+        """
+        others = found.agreed.clone()
+        others[suspects.index] = False
+        images = case.images.take(others.nonzero().flatten()).sample(SAMPLE)
+        for _ in range(self.base_rounds - 1):
+            if accuracy(model, images) > 1 - self.behind:
+                break
+            confident = self.purification.confident
+            model = bench.fine_tune(model, suspects, confident, "decoupling", stamp)
+        return model
 
     def _again(
         self,

@@ -19,6 +19,8 @@ from .workbench import Workbench
 
 SAMPLE = 500
 """Suspects of a finding that tell which comparison its trigger is estimated by."""
+SEVERAL = 0.5
+"""Share of suspects of one label, at the most, for them to show several classes."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Restoration:
             estimated, inverted, and put on other images.
         clean_label: the trigger is estimated against the rest of its own class, and not against
             other classes, where more than this share of the suspects is called by the given label
-            without it, and the model is surer of them so.
+            without it, the model is surer of them so, and they do not show several classes.
     Source: label restoration of BURN (Su et al., arXiv 2507.10491), observation 2. Departure: the
     label behind the boundary is right for less than half of the poison, so it is not used
     (docs/method.md).
@@ -151,7 +153,22 @@ def _trigger(
     stays = rate(as_own.argmax(1) == finding.label) > settings.clean_label
     # images without their trigger are ordinary ones, which a model is sure of
     clean = stays and bool(as_own.amax(1).mean() > as_other.amax(1).mean())
+    clean = clean and not _shows_others(settings, findings, finding, marked)
     return (own if clean else other), clean
+
+
+def _shows_others(settings: Restoration, findings: Findings, finding: Finding, rows: Index) -> bool:
+    """Whether who never saw these images calls them by several other labels.
+
+    Clean-label poison whose trigger makes it strange is taken for one other class, if for any.
+    """
+    if findings.unseen is None or not len(rows):
+        return False
+    said = findings.unseen[rows]
+    called = said[~said.isnan().any(1)].argmax(1)
+    counts = called.bincount(minlength=said.shape[1]).float() / max(1, len(called))
+    own = float(counts[finding.label])
+    return len(called) > 0 and own <= settings.clean_label and float(counts.amax()) <= SEVERAL
 
 
 def _plain(case: Case, findings: Findings, classes: Sequence[int]) -> list[Tensor]:
