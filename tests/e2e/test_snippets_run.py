@@ -156,6 +156,6 @@ def test_every_page_with_python_is_among_these():
     known = {"README.md", "docs/tutorial.md"}
     known |= {f"docs/howto/{name}.md" for name in ("attack", "detector", "defense")}
     known |= {f"docs/{name}.md" for name in ("attacks/README", "howto/images", "howto/model")}
-    known |= {"docs/howto/python.md"}
+    known |= {"docs/howto/python.md", "docs/howto/finetuned.md"}
     known |= {"docs/report.md", "docs/toolkits.md"}
     assert {page for page in PAGES if python_of(page)} == known

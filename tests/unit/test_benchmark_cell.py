@@ -81,8 +81,8 @@ def test_a_method_gets_no_more_than_it_says(victims, monkeypatch):
     monkeypatch.setattr(Study, "compared", lambda study, method: Nosy())
     ran("badnets-0.1-0-margin", victims)
     (case,) = SEEN
-    assert case.holdout is None
-    assert set(case.__slots__) == {"model", "images", "holdout"}
+    assert case.holdout is case.base is case.witness is None
+    assert set(case.__slots__) == {"model", "images", "holdout", "base", "witness"}
 
 
 def test_a_fresh_holdout_is_of_images_that_no_victim_has_seen(tmp_path):
