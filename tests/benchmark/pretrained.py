@@ -95,8 +95,8 @@ def cells() -> list[Cell]:
         for data in SETS
         if net == lite or data == "gtsrb"
     ]
-    first = [Cell(*plan, 12) for plan in plans]
-    return [*first, *clean[:6], *(Cell(*plan, 13) for plan in plans), *clean[6:]]
+    first = [Cell(*plan, 14) for plan in plans]
+    return [*first, *clean[:6], *(Cell(*plan, 15) for plan in plans), *clean[6:]]
 
 
 def images_of(cell: Cell, data: Path, split: str) -> LabeledImages:

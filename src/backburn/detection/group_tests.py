@@ -86,19 +86,23 @@ class Tests:
             left: whether something of the class was set aside. What is left of it is known less
                 well than other classes are, so that the probe does not count.
         """
-        scored = [(self.p_value(each, transfer_only=left), each) for each in splits]
-        self.log += [_row(each, p) for p, each in scored]
+        every = [(self.p_value(each, transfer_only=left), each) for each in splits]
+        self.log += [_row(each, p) for p, each in every]
+        scored = [(p, each) for p, each in every if not each.placebo]
         significant = [pair for pair in scored if pair[0] * self.splits * self.classes < level]
         if significant:
             return max(significant, key=lambda pair: pair[1].stronger.strength)
         return min(scored, key=lambda pair: (pair[0], -pair[1].stronger.strength))
 
     def _measure(self, label: int, top: Split, lines: int, among: Tensor) -> list[MeasuredSplit]:
-        splits = [top]
+        """The clearest split of the class and of each of its sides; more of these are placebos."""
+        splits = [(top, False)]
         for side in top:
-            splits += self.splitter.split(label, side.group, 2, lines)
+            of_side = self.splitter.split(label, side.group, 2, lines)
+            splits += [(each, number > 0) for number, each in enumerate(of_side)]
         return [
-            MeasuredSplit.of(*self.measuring.split((each[0], each[1]), among)) for each in splits
+            MeasuredSplit.of(*self.measuring.split(each, among), placebo)
+            for each, placebo in splits
         ]
 
     def _outstanding(self) -> frozenset[int]:
@@ -109,13 +113,14 @@ class Tests:
         significant.
         """
         strongest = sorted(
-            self.measured, key=lambda k: -max(each.stronger.strength for each in self.measured[k])
+            self.measured,
+            key=lambda k: -max(each.stronger.strength for each in tried(self.measured[k])),
         )
         out: frozenset[int] = frozenset()
         for count in range(1, min(MOST, len(strongest)) + 1):
             together = frozenset(strongest[:count])
             least = [
-                min(self.p_value(each, together) for each in self.measured[label])
+                min(self.p_value(each, together) for each in tried(self.measured[label]))
                 for label in strongest[:count]
             ]
             if max(least) * self.splits * self.classes < self.settings.false_alarm:
@@ -124,8 +129,8 @@ class Tests:
 
     @property
     def splits(self) -> int:
-        """Splits of a class that were looked at: its own, and those of both of its sides."""
-        return max((len(splits) for splits in self.measured.values()), default=1)
+        """Splits of a class that are hypotheses: its own, and one of either of its sides."""
+        return max((len(tried(splits)) for splits in self.measured.values()), default=1)
 
     def p_value(
         self,
@@ -271,6 +276,11 @@ class Tests:
         )
 
 
+def tried(splits: Sequence[MeasuredSplit]) -> list[MeasuredSplit]:
+    """Those that are hypotheses, and not placebos alone."""
+    return [each for each in splits if not each.placebo]
+
+
 def _row(split: MeasuredSplit, p: float) -> dict[str, float | int | str]:
     """A split's statistics, for the log of the run."""
     measured, candidate = split.stronger, split.stronger.candidate
@@ -279,6 +289,7 @@ def _row(split: MeasuredSplit, p: float) -> dict[str, float | int | str]:
         "level": candidate.level,
         "group": len(candidate.group),
         "rest": len(candidate.rest),
+        "placebo": int(split.placebo),
         **{f"transfer_{name}": value for name, value in measured.transfer.items()},
         "necessity": measured.necessity,
         **{f"probe_{name}": split.probed(name) for name in measured.probes},

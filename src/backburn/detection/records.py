@@ -89,15 +89,17 @@ class MeasuredSplit:
 
     Args:
         sides: the group that less speaks for, and the one that more speaks for.
+        placebo: whether it was made to fill the null distribution, and is no hypothesis.
     """
 
     sides: tuple[Measured, Measured]
+    placebo: bool = False
 
     @classmethod
-    def of(cls, first: Measured, second: Measured) -> "MeasuredSplit":
+    def of(cls, first: Measured, second: Measured, placebo: bool = False) -> "MeasuredSplit":
         """The two in order of strength."""
         weaker, stronger = sorted((first, second), key=lambda each: each.strength)
-        return cls((weaker, stronger))
+        return cls((weaker, stronger), placebo)
 
     @property
     def stronger(self) -> Measured:

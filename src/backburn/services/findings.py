@@ -103,12 +103,14 @@ def evidence_parquet(result: Audit | Unlearned) -> bytes:
     """One row a test statistic of a candidate group, from which every p-value can be had again.
 
     Columns: `label` (class number), `level` (1: a group of the whole class, 2: of a side of its
-    split), `group` and `rest` (images), `statistic` (name), `value`, and `p_value` (of the group,
-    before it is paid for by looks at others). The null distribution of a statistic is its values
+    split), `group` and `rest` (images), `placebo` (1: made for the null distribution alone),
+    `statistic` (name), `value`, and `p_value` (of the group, before it is paid for by looks at
+    others). The null distribution of a statistic is its values
     in all other classes that were not set aside (docs/method.md).
     """
     columns: dict[str, list[Any]] = {
-        name: [] for name in ("label", "level", "group", "rest", "statistic", "value", "p_value")
+        name: []
+        for name in ("label", "level", "group", "rest", "placebo", "statistic", "value", "p_value")
     }
     for row in result.statistics:
         for name, value in row.items():
