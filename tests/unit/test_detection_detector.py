@@ -100,7 +100,16 @@ def test_every_statistic_of_every_group_is_in_the_log(backdoored):
     rows = found.statistics
     assert {row["label"] for row in rows} == set(range(8))
     names = {"affine", "quantization", "mixture", "crop"}
-    expected = {"label", "level", "group", "rest", "necessity", "probe_activations", "p_value"}
+    expected = {
+        "label",
+        "level",
+        "group",
+        "rest",
+        "placebo",
+        "necessity",
+        "probe_activations",
+        "p_value",
+    }
     assert all(row.keys() == expected | {f"transfer_{name}" for name in names} for row in rows)
     least = min(rows, key=lambda row: row["p_value"])
     assert (least["label"], least["level"], least["group"]) == (0, 1, 20)
@@ -284,6 +293,19 @@ def test_classes_that_stand_out_together_are_no_placebos_of_one_another():
     assert set_aside({**clean, 2: [0.9, 0.0, 0.0]}) == {2}
     assert set_aside({**clean, 2: [0.9, 0.0, 0.0], 5: [0.7, 0.0, 0.0]}) == {2, 5}
     assert set_aside({k: [0.8, 0.02, 0.0] for k in range(8)}) == set(range(8))
+
+
+def test_placebos_fill_the_null_distribution_and_are_neither_tried_nor_paid_for():
+    tests = told({0: [0.9, 0.0, 0.0], 1: NOBODY, 2: NOBODY})
+    before = tests.p_value(tests.measured[0][0]), tests.splits
+    more = MeasuredSplit.of(measured(1, 0.0, 3), measured(1, 0.1, 3), placebo=True)
+    tests.measured[1].append(more)
+    assert tests.splits == before[1] == 3
+    assert tests.p_value(tests.measured[0][0]) > before[0]
+    assert tests._outstanding() == {0}
+    _, best = tests._strongest(tests.measured[1], 0.05)
+    assert best is not more
+    assert [row["placebo"] for row in tests.log] == [0, 0, 0, 1]
 
 
 def test_a_group_is_compared_with_those_of_other_classes_only():
