@@ -25,6 +25,8 @@ PASSES = 4
 """Gradients that the search of a boundary takes."""
 SPLITS = 2
 """A class is split, and so is each of its sides: two passes over its images."""
+MORE = 1.5
+"""What suspects add to a time is said where it becomes so many times as long."""
 SHOWN, ASKED = 0.85, 0.15
 """Shares of the images that a retrained model is trained on, and asked about."""
 
@@ -168,7 +170,8 @@ def said_of(steps: tuple[Step, ...]) -> str:
     """The first line of a command: how many steps, and about how long."""
     always, found = seconds_of(steps, suspects=False), seconds_of(steps)
     line = f"{len(steps)} steps, {about(always)}"
-    return line if about(found) == about(always) else f"{line}; {about(found)} if it finds poison"
+    longer = found > MORE * always and about(found) != about(always)
+    return f"{line}; {about(found)} if it finds poison" if longer else line
 
 
 def seconds_of(steps: tuple[Step, ...], *, suspects: bool = True) -> float:
