@@ -26,7 +26,7 @@ from .services.python_data import GivenImages, given_images
 from .services.python_model import GivenModel, ReadyModel, given_model, ready, without_trainer
 from .services.results import AuditResult, RepairResult, of_result
 from .services.review import reviewed_in_memory
-from .services.seconding import Network, Weights, with_pretrained
+from .services.seconding import Network, Weights, check_used, with_pretrained
 from .services.steps import planned_steps
 from .types import Audit, Case, Evidence, Index, LabeledImages, Progress, Unlearned
 
@@ -167,6 +167,7 @@ def repair(
         kind that it was, one of a file as a module on pixels in [0, 1].
     """
     burn, watch = method or BURN(), Stopwatch()
+    check_used(burn, base, witness)
     side = size if isinstance(size, int) else None
     chosen = given_model(model, arch, _both(mean, std), side, trust).listing(classes)
     with shown(progress) as (told, plan), without_trainer(chosen.network):

@@ -8,11 +8,14 @@ import pytest
 import torch
 from torch import nn
 
+import backburn
+from backburn.burn.burn import BURN
+from backburn.burn.paper import PaperBURN
 from backburn.errors import InputError
 from backburn.models.records import Origin
 from backburn.models.zoo import build
 from backburn.services.opened import Opened
-from backburn.services.seconding import likely_base, with_pretrained
+from backburn.services.seconding import check_used, likely_base, with_pretrained
 from backburn.types import Case, LabeledImages
 
 importlib.import_module("torchvision_schemas")  # before timm
@@ -47,6 +50,17 @@ def test_the_witness_speaks_where_there_are_both(opened):
 def test_a_witness_that_does_not_take_the_images_is_refused(opened, witness):
     with pytest.raises(InputError, match="does not take these images"):
         with_pretrained(opened, None, witness, None, 0)
+
+
+def test_the_method_as_published_takes_neither(cli, opened):
+    check_used(BURN(), "base.pt", "witness.pt")
+    check_used(PaperBURN(), None, None)
+    done = cli("repair", "m.pt", "photos", "--method", "paper", "--base", "base.pt")
+    assert done.code == 2
+    assert "the method as published takes no base and no witness" in done.err
+    case, given = opened.case, {"method": PaperBURN(), "witness": nn.Flatten()}
+    with pytest.raises(InputError, match="takes no base"):
+        backburn.repair(case.model, case.images, **given)
 
 
 def test_an_architecture_without_a_witness_is_refused(opened):

@@ -66,6 +66,7 @@ def command(
     from ..services.rerun import WATCHED, Asked, again, changed_since
     from ..services.review import open_review
     from ..services.run import add_pictures, write_outcome
+    from ..services.seconding import check_used
     from ..services.steps import planned_steps
     from .clusters import on_cluster, work_on
     from .jobs import job
@@ -74,6 +75,7 @@ def command(
     asked = again(Asked(given, seed, test, holdout, method, config))
     given, seed, method = asked.given, asked.seed or 0, asked.method or "default"
     burn = configure(method_named(method)(), asked.config, settings)
+    check_used(burn, given.base, given.witness)
     where, planned, watch = best_device(device), job("repair", out), Stopwatch()
     with ShowProgress(quiet=as_json) as progress, on_cluster(cluster):
         with watch("read"):

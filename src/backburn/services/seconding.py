@@ -10,6 +10,8 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from ..burn.base import Unlearning
+from ..burn.burn import BURN
 from ..errors import InputError, first_line
 from ..models.base import on_base
 from ..models.encoders import open_encoder
@@ -63,6 +65,19 @@ def with_pretrained(
             "gives a second opinion of every image"
         )
     return replace(opened, case=case).noting(tuple(lines))
+
+
+def check_used(method: Unlearning, base: object, witness: object) -> None:
+    """Refuse what a method would not look at.
+
+    Raises:
+        InputError: a base or a witness beside the method as published.
+    """
+    if not isinstance(method, BURN) and not (base is None and witness is None):
+        raise InputError(
+            "the method as published takes no base and no witness: leave them out, or leave out "
+            "the method"
+        )
 
 
 def likely_base(opened: Opened) -> str | None:
