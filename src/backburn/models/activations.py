@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..types import Features, Images, Labels, Pixels, Progress, silent
-from .inference import asked, batches, collected, frozen
+from .inference import asked, batches, collected, frozen, hooked
 
 NORMALIZING = (
     nn.modules.batchnorm._NormBase,  # batch and instance norm
@@ -75,12 +75,8 @@ def _watched(model: nn.Module, seen: list[Tensor]) -> Iterator[None]:
         if isinstance(out, Tensor) and out.dim() > 1:
             seen.append(_pooled(out.float(), _channels_last(layer, out)))
 
-    handles = [layer.register_forward_hook(note) for layer in _layers(model)]
-    try:
+    with hooked(_layers(model), note):
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _layers(model: nn.Module) -> list[nn.Module]:

@@ -1,13 +1,10 @@
 """What a network makes of an image as a whole: the features that its last layer is given."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import torch
 from torch import Tensor, nn
 
 from ..types import Features, Images, Pixels, Progress, silent
-from .inference import asked, batches, collected, frozen
+from .inference import asked, batches, collected, frozen, hooked
 
 BATCH = 256
 
@@ -24,6 +21,11 @@ def embeddings(
         pixels: uint8 images, on any device.
     """
     given: list[tuple[Tensor, Tensor]] = []
+    linear = [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
+
+    def note(_layer: nn.Module, taken: tuple[Tensor, ...], out: Tensor) -> None:
+        if out.dim() == 2:
+            given.append((taken[0], out))
 
     def ask(images: Images) -> Tensor:
         if callable(named := getattr(network, "features", None)):
@@ -33,22 +35,5 @@ def embeddings(
         last = (taken for taken, out in reversed(given) if torch.equal(out, said))
         return next(last, said).float().flatten(1)
 
-    with frozen(network), torch.inference_mode(), _linear_layers(network, given):
+    with frozen(network), torch.inference_mode(), hooked(linear, note):
         return collected(asked(ask, batches(network, pixels, BATCH, phase, progress)), len(pixels))
-
-
-@contextmanager
-def _linear_layers(network: nn.Module, given: list[tuple[Tensor, Tensor]]) -> Iterator[None]:
-    """Append to `given` what goes into linear layers, and what comes out, while it lasts."""
-
-    def note(_layer: nn.Module, taken: tuple[Tensor, ...], out: Tensor) -> None:
-        if out.dim() == 2:
-            given.append((taken[0], out))
-
-    layers = [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
-    handles = [layer.register_forward_hook(note) for layer in layers]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()

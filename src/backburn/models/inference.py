@@ -34,6 +34,17 @@ def frozen(model: nn.Module) -> Iterator[nn.Module]:
 
 
 @contextmanager
+def hooked(layers: Iterable[nn.Module], note: Callable[..., None]) -> Iterator[None]:
+    """Have `note(layer, given, out)` called after each call of these layers, while it lasts."""
+    handles = [layer.register_forward_hook(note) for layer in layers]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextmanager
 def quick(model: nn.Module) -> Iterator[nn.Module]:
     """The model frozen, without gradients, in bf16 where that is faster."""
     device = device_of(model)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from ...models.inference import batches, device_of, frozen
+from ...models.inference import batches, device_of, frozen, hooked
 from ...types import Labels, Pixels, Progress, silent
 
 BATCH = 128
@@ -51,9 +51,5 @@ def _watched(model: nn.Module, seen: dict[int, Tensor]) -> Iterator[None]:
         out.register_hook(keep)  # type: ignore[no-untyped-call]
 
     layers = [part for part in model.modules() if isinstance(part, nn.Conv2d)]
-    handles = [layer.register_forward_hook(note) for layer in layers]
-    try:
+    with hooked(layers, note):
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
