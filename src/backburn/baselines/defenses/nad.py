@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ...errors import InputError
 from ...methods import Defense, Given
-from ...models.inference import predict
+from ...models.inference import hooked, predict
 from ...training import Objective, Training
 from ...types import Case, Images, LabeledImages, Labels, Progress, Repaired, silent
 from ..handed import holdout_of, trainable_copy
@@ -110,12 +110,8 @@ def stages(model: nn.Module) -> Iterator[dict[tuple[int, int], Tensor]]:
             seen[(out.shape[-2], out.shape[-1])] = out
 
     parts = [part for part in model.modules() if any(map(_is_spatial, part.modules()))]
-    handles = [part.register_forward_hook(note) for part in parts]
-    try:
+    with hooked(parts, note):
         yield seen
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _is_spatial(layer: nn.Module) -> bool:

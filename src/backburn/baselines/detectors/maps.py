@@ -6,7 +6,7 @@ from itertools import count
 from torch import Tensor, nn
 
 from ...errors import InputError
-from ...models.inference import as_images, batches, device_of
+from ...models.inference import as_images, batches, device_of, hooked
 from ...types import Images, Pixels
 
 
@@ -55,9 +55,5 @@ def _watch(model: nn.Module, images: Images, use: Callable[[int, Tensor], None])
             use(next(numbers), out)
 
     layers = [module for module in model.modules() if not any(True for _ in module.children())]
-    handles = [layer.register_forward_hook(note) for layer in layers]
-    try:
+    with hooked(layers, note):
         model(images)
-    finally:
-        for handle in handles:
-            handle.remove()
