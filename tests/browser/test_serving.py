@@ -183,8 +183,10 @@ def test_axe_finds_nothing_serious_in_what_is_served(served, grave, scheme):
     page.emulate_media(color_scheme=scheme)
     for key in "jarl":  # two are decided, and a label is being typed
         page.keyboard.press(key)
+    page.wait_for_selector("#relabel[open]")  # it waits for what was decided to be on disk
     assert grave(page) == []
     page.keyboard.press("Escape")
+    page.wait_for_selector("#relabel", state="hidden")
     page.fill("#search", "photo 14")  # without pictures
     said(page, "100 shown.")
     assert grave(page) == []
