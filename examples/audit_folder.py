@@ -13,8 +13,8 @@ import torch
 import backburn
 from backburn.attacks.base import Recipe, exam_of
 from backburn.attacks.blended import Blended
-from backburn.attacks.folder import dump_victim
-from backburn.data.digits import digits
+from backburn.attacks.victim_folder import dump_victim
+from backburn.data.sources.digits import digits
 from backburn.training import Training
 
 

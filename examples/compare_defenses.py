@@ -17,8 +17,8 @@ from backburn.baselines.defenses.fine_tuning import FineTuning
 from backburn.baselines.defenses.ft_sam import FTSAM
 from backburn.baselines.defenses.ibau import IBAU
 from backburn.burn.burn import BURN
-from backburn.data.digits import digits
-from backburn.methods import Defense
+from backburn.data.sources.digits import digits
+from backburn.interfaces import Defense
 from backburn.metrics import Scores, der, judge
 from backburn.training import Training
 from backburn.types import Case, LabeledImages, Victim

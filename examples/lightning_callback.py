@@ -52,8 +52,8 @@ def main() -> None:
 
     from backburn.attacks.badnets import BadNets
     from backburn.attacks.surrogates import Surrogates
-    from backburn.data.digits import digits
-    from backburn.models.zoo import build
+    from backburn.data.sources.digits import digits
+    from backburn.models.nets.zoo import build
 
     class Digits(pl.LightningModule):
         def __init__(self) -> None:

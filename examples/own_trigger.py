@@ -6,10 +6,10 @@ import torch
 
 import backburn
 from backburn.attacks.base import Attack, Planted, Recipe, exam_of
-from backburn.attacks.planting import dirty_label
+from backburn.attacks.poisoning import dirty_label
 from backburn.attacks.surrogates import Surrogates
 from backburn.attacks.triggers import computed
-from backburn.data.digits import digits
+from backburn.data.sources.digits import digits
 from backburn.metrics import Scores, judge
 from backburn.testing.attacks import check_attack
 from backburn.training import Training

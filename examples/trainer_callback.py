@@ -51,7 +51,7 @@ def main() -> None:
 
     from backburn.attacks.badnets import BadNets
     from backburn.attacks.surrogates import Surrogates
-    from backburn.data.digits import digits
+    from backburn.data.sources.digits import digits
 
     generator = torch.Generator().manual_seed(0)
     images = BadNets(poisoning_rate=0.1).plant(digits("train"), generator, Surrogates()).images

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 
 from backburn.attacks.base import Attack, Recipe, exam_of
-from backburn.data.reading import load_images
+from backburn.data.load_images import load_images
 from backburn.training import Training
 from backburn.types import Exam, Victim
 

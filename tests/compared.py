@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from backburn.methods import Given
+from backburn.interfaces import Given
 from backburn.runs import Record
 
 POISONED, HOLDOUT = Given(), Given("none", 0.05)

@@ -6,9 +6,9 @@ import torch
 
 from backburn.burn.burn import BURN
 from backburn.config import to_toml
-from backburn.report.checks import Checks
 from backburn.report.gallery import PICTURED, Gallery, Suspect
 from backburn.report.gallery_files import gallery_files
+from backburn.report.repair_checks import Checks
 from backburn.runs import new_record, write_run
 from backburn.types import Phase
 

@@ -21,9 +21,9 @@ from types import SimpleNamespace
 import torch
 
 from backburn.cli import main as entry
-from backburn.runs import writing
-from backburn.work import checkpoints
-from backburn.work.kept import Kept
+from backburn.executor import checkpoints
+from backburn.executor.resumable import Kept
+from backburn.runs import atomic
 
 STEP, FEW = 1.0, 20.0
 """By the clock that checkpoints see: what a step of training takes, and what is between two."""
@@ -38,7 +38,7 @@ class Killing:
 
     def __init__(self, pattern: str, number: int, moment: str):
         self.pattern, self.number, self.moment = pattern, number, moment
-        self.write, self.rename = writing._write, Path.rename
+        self.write, self.rename = atomic._write, Path.rename
 
     def writes(self, path: Path, content: bytes) -> None:
         if self.moment == "half" and self.pattern in str(path):
@@ -63,7 +63,7 @@ def child(order: dict) -> None:
         os.dup2(handle, 1 if name == "out" else 2)
     if order.get("kill"):
         killing = Killing(*order["kill"])
-        writing._write = killing.writes
+        atomic._write = killing.writes
         Path.rename = lambda path, target: killing.renames(path, target)  # noqa: PLW0108
     sys.argv = ["backburn", *order["arguments"]]
     try:
@@ -100,9 +100,9 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     # what a command imports, so that no fork has to
     import backburn.burn.burn  # noqa: F401
-    from backburn.cli import jobs
+    from backburn.cli import job
 
-    jobs.Kept = functools.partial(Kept, least=FEW)
+    job.Kept = functools.partial(Kept, least=FEW)
     checkpoints.SHARE = 1.0
     # what is kept must not depend on how fast this machine is
     checkpoints.time = SimpleNamespace(monotonic=itertools.count(step=STEP).__next__)

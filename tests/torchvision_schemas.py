@@ -8,7 +8,7 @@ import importlib
 
 import torch
 
-from backburn import rehearsal
+from backburn import limited_process
 
 COMMAND = "import torchvision_schemas; from backburn.cli.main import main; main()"
 """The command line, for `python -c` where tests/ is on the path."""
@@ -20,4 +20,4 @@ except RuntimeError:
     for name in ("nms", "qnms"):
         LIBRARY.define(f"{name}(Tensor boxes, Tensor scores, float iou_threshold) -> Tensor")
 
-rehearsal.CODE = rehearsal.CODE.replace("; from", "; import torchvision_schemas; from")
+limited_process.CODE = limited_process.CODE.replace("; from", "; import torchvision_schemas; from")

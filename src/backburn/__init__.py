@@ -11,18 +11,18 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .api import audit, repair
     from .burn.burn import BURN
     from .burn.paper import PaperBURN
-    from .data.indexable import from_dataset
-    from .data.reading import load_images
+    from .data.load_images import load_images
     from .data.review import Review
-    from .data.reviews import read_review
+    from .data.review_file import read_review
+    from .data.sources.python_dataset import from_dataset
     from .errors import BackburnError, InputError
-    from .face import audit, repair
-    from .models.loading import load_model
-    from .report.show import show
-    from .services.results import AuditResult, RepairResult
-    from .services.saved import SavedRun, load_run
+    from .models.open.load_model import load_model
+    from .report.notebook_figures import show
+    from .services.python_results import AuditResult, RepairResult
+    from .services.read_run import SavedRun, load_run
     from .types import Audit, BoundaryResult, Case, Evidence, Repaired, Suspects, Unlearned, Verdict
 
 __version__ = version("backburn")
@@ -55,18 +55,18 @@ __all__ = [
 _HOMES = {
     "BURN": "burn.burn",
     "PaperBURN": "burn.paper",
-    "audit": "face",
-    "repair": "face",
-    "from_dataset": "data.indexable",
-    "load_images": "data.reading",
+    "audit": "api",
+    "repair": "api",
+    "from_dataset": "data.sources.python_dataset",
+    "load_images": "data.load_images",
     "Review": "data.review",
-    "read_review": "data.reviews",
-    "load_model": "models.loading",
-    "show": "report.show",
-    "AuditResult": "services.results",
-    "RepairResult": "services.results",
-    "SavedRun": "services.saved",
-    "load_run": "services.saved",
+    "read_review": "data.review_file",
+    "load_model": "models.open.load_model",
+    "show": "report.notebook_figures",
+    "AuditResult": "services.python_results",
+    "RepairResult": "services.python_results",
+    "SavedRun": "services.read_run",
+    "load_run": "services.read_run",
     "BackburnError": "errors",
     "InputError": "errors",
 }

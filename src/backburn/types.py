@@ -13,8 +13,8 @@ from jaxtyping import Bool, Float, Int8, Int64, UInt8
 from torch import Tensor, nn
 
 from .errors import missing_extra
-from .mapping import evenly, rows_of
-from .markup import Facts, Shown
+from .html_tables import Facts, Shown
+from .memory_mapped import evenly, rows_of
 
 Pixels: TypeAlias = UInt8[Tensor, "n c h w"]
 Images: TypeAlias = Float[Tensor, "n c h w"]

@@ -10,10 +10,10 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from backburn.data.augmentation import Augmentation
-from backburn.data.reading import load_images
+from backburn.data.load_images import load_images
 from backburn.data.writing import dump_parquet, dump_tree
-from backburn.models.cifar_resnet import CifarResNet18, NamedPreActBlock, PostActBlock
-from backburn.training import Lesson, Training, fit
+from backburn.models.nets.cifar_resnet import CifarResNet18, NamedPreActBlock, PostActBlock
+from backburn.training import Training, TrainingTask, fit
 from toolkit_files import TARGET, clean_images, stamped, write_record, write_toolbox
 
 importlib.import_module("torchvision_schemas")  # before timm
@@ -75,7 +75,7 @@ def learnt(pixels: torch.Tensor, labels: torch.Tensor, block: type) -> dict[str,
     torch.manual_seed(0)
     net = CifarResNet18(4, 3, 8, block)
     training = Training(epochs=80, batch_size=8, augmentation=Augmentation(shift=0))
-    fit(net, Lesson(pixels, labels, training), torch.Generator().manual_seed(0))
+    fit(net, TrainingTask(pixels, labels, training), torch.Generator().manual_seed(0))
     return net.state_dict()
 
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from backburn.models.loading import dump_model
-from backburn.models.zoo import build
+from backburn.models.nets.zoo import build
+from backburn.models.open.load_model import dump_model
 
 MODEL, PHOTOS = "model.safetensors", "photos"
 pytestmark = pytest.mark.usefixtures("here")

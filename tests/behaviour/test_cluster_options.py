@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture
 def without_ray(monkeypatch):
-    for name in [name for name in sys.modules if name.startswith(("ray", "backburn.scaleout"))]:
+    for name in [name for name in sys.modules if name.startswith(("ray", "backburn.cluster"))]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "ray", None)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from backburn.models.loading import load_model
+from backburn.models.open.load_model import load_model
 
 TRUTH = ("truth.parquet", "test.parquet", "triggered.parquet", "wanted.parquet")
 

@@ -8,10 +8,10 @@ import shutil
 import pytest
 from PIL import Image
 
-from backburn.data.cells import csv_bytes
-from backburn.data.reading import load_images
+from backburn.data.csv_cells import csv_bytes
+from backburn.data.load_images import load_images
 from backburn.runs import new_record, write_run
-from backburn.toolkits.suspects import COLUMNS
+from backburn.toolkits.run_suspects import COLUMNS
 
 
 def make_run(here, rows, data="photos"):

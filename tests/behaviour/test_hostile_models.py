@@ -18,10 +18,10 @@ from safetensors.torch import save_file
 from torch import nn
 
 import torchvision_schemas
-from backburn import rehearsal
+from backburn import limited_process
 from backburn.errors import InputError
-from backburn.models.opening import open_model
-from backburn.models.zoo import build
+from backburn.models.nets.zoo import build
+from backburn.models.open.open_model import open_model
 
 assert torchvision_schemas  # transformers cannot be imported without
 pytestmark = [
@@ -270,7 +270,7 @@ CONFIGS = {
 
 @pytest.mark.parametrize("config", CONFIGS)
 def test_a_hostile_folder_is_refused(tmp_path, proof, config, monkeypatch):
-    monkeypatch.setattr(rehearsal, "SECONDS", 3)
+    monkeypatch.setattr(limited_process, "SECONDS", 3)
     text, told = CONFIGS[config]
     (tmp_path / "config.json").write_text(text)
     (tmp_path / "evil.py").write_text(f"import os\nos.mkdir({str(proof)!r})\nclass Evil: pass\n")

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backburn.data.digits import digits
+from backburn.data.sources.digits import digits
 
 QUICKLY = ("--set", "steps=100")
 """Fewer steps of a fine-tuning take less time and are as easily killed."""

@@ -63,7 +63,7 @@ def test_a_command_line_that_is_not_quite_right(refused, arguments, told):
 
 
 def test_a_network_is_proposed_where_none_is_named(refused, here):
-    from backburn.models.zoo import build
+    from backburn.models.nets.zoo import build
 
     torch.save(build("small_cnn-w4", 2, 3).state_dict(), here / "m.pt")
     assert "--arch, such as small_cnn" in refused("audit", "m.pt", PHOTOS)
@@ -125,7 +125,7 @@ def test_a_data_set_that_changes_is_told_to_stop():
 
 
 def test_classes_files_are_read_in_any_layout(tmp_path: Path):
-    from backburn.models.class_lists import read_classes
+    from backburn.models.open.class_lists import read_classes
 
     layouts = {
         "a.txt": "cat\ndog\n",

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from backburn.runs import claimed, work_of
-from backburn.runs.unfinished import begin, lock_of, write_begun
+from backburn.runs.resume import begin, lock_of, write_begun
 
 AUDIT = ("audit", "model.safetensors", "photos", "--out", "run")
 

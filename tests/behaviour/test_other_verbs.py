@@ -141,7 +141,7 @@ def test_auxiliary_networks_are_kept_where_they_are_asked_for(cli, here):
 
 
 def test_the_help_of_attack_names_every_attack(cli):
-    from backburn.catalogue import ATTACKS
+    from backburn.registry import ATTACKS
 
     words = set(cli("attack", "--help").out.replace(",", " ").replace(".", " ").split())
     assert set(ATTACKS) <= words

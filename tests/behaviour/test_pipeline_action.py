@@ -19,7 +19,7 @@ STEPS = {
 @pytest.fixture(scope="module")
 def runner(tmp_path_factory, badnets_digits):
     """A folder with a victim, `backburn` on the path, and the files that a runner provides."""
-    from backburn.attacks.folder import dump_victim
+    from backburn.attacks.victim_folder import dump_victim
 
     folder = tmp_path_factory.mktemp("runner")
     for name, content in dump_victim(badnets_digits.victim, badnets_digits.exam).items():

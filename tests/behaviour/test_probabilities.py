@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 import backburn
-from backburn.data.digits import digits
+from backburn.data.sources.digits import digits
 from backburn.models.inference import accuracy
 from backburn.models.outputs import open_end
 from backburn.models.wrapping import examined, wrap

@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from backburn.data.digits import digits
-from backburn.data.reading import load_images
+from backburn.data.load_images import load_images
+from backburn.data.sources.digits import digits
 
 NAMES = [f"{letter}{k}" for k, letter in enumerate("abcdefghij")]
 FEW = 700

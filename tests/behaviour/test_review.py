@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from backburn.attacks.folder import read_case
-from backburn.data.cells import csv_bytes
-from backburn.data.reviews import COLUMNS
-from backburn.models.loading import load_model
+from backburn.attacks.victim_folder import read_case
+from backburn.data.csv_cells import csv_bytes
+from backburn.data.review_file import COLUMNS
+from backburn.models.open.load_model import load_model
 from backburn.types import silent
 
 

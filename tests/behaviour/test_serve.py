@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import backburn.serve
-from backburn.cli.serving import easel_of, open_served
+from backburn.cli.open_served import easel_of, open_served
 from handmade import written
 
 

@@ -31,7 +31,7 @@ from strangers import CLASSES, STRANGERS, Stranger, some
 from backburn.attacks.base import exam_of
 from backburn.attacks.surrogates import Surrogates
 from backburn.attacks.trojan import Trojan
-from backburn.data.reading import load_images
+from backburn.data.load_images import load_images
 from backburn.data.writing import dump_parquet, dump_tree
 from backburn.metrics import Scores, judge
 from backburn.models.inference import accuracy

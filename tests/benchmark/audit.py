@@ -17,7 +17,7 @@ from backburn.benchmark.study import load_study
 from backburn.burn.burn import BURN
 from backburn.config import configure
 from backburn.runs import commit
-from backburn.training import Lesson, fit
+from backburn.training import TrainingTask, fit
 from backburn.types import Case, LabeledImages
 
 MODES = {
@@ -61,7 +61,7 @@ def epoch_seconds(study: Path, case: Case) -> float:
     training = replace(load_study(study).recipe.training, epochs=1)
     model, generator = copy.deepcopy(case.model), torch.Generator().manual_seed(0)
     began = time.perf_counter()
-    fit(model, Lesson(case.images.pixels, case.images.labels, training), generator)
+    fit(model, TrainingTask(case.images.pixels, case.images.labels, training), generator)
     return time.perf_counter() - began
 
 

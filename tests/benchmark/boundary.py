@@ -23,7 +23,7 @@ from victims import STUDIES, opened
 
 from backburn.boundary.budget import BUDGETS
 from backburn.boundary.distances import boundary
-from backburn.models.folding import folded
+from backburn.models.fold_batch_norm import folded
 from backburn.models.inference import as_images, predict
 from backburn.runs import commit, versions
 

@@ -17,10 +17,10 @@ from typing import Any
 
 import torch
 
-from backburn.models.zoo import build
+from backburn.executor import checkpoints, kept
+from backburn.models.nets.zoo import build
 from backburn.runs import commit
-from backburn.training import Lesson, Training
-from backburn.work import checkpoints, kept
+from backburn.training import Training, TrainingTask
 
 NETWORKS = ("small_cnn", "preact_resnet18-w16", "preact_resnet18")
 IMAGES = 20_000
@@ -64,7 +64,7 @@ def measured(network: str, seconds: float, folder: Path) -> str:
 
     with contextlib.suppress(EnoughError):
         kept.Kept(folder).fit(
-            model, Lesson(pixels, labels, Training(500)), generator, progress=tell
+            model, TrainingTask(pixels, labels, Training(500)), generator, progress=tell
         )
     whole = time.perf_counter() - began
     size = sum(path.stat().st_size for path in folder.rglob("*.safetensors")) / 2**20

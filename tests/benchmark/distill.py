@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from backburn.data.reading import load_images
+from backburn.data.load_images import load_images
 
 SIZE, ROOM, CROPS, BATCH = 112, 128, 2, 128
 

@@ -16,14 +16,14 @@ import click
 import torch
 
 from backburn.burn.burn import BURN
-from backburn.data.reading import load_images
+from backburn.data.load_images import load_images
 from backburn.data.writing import dump_parquet
 from backburn.runs import Stopwatch, commit
-from backburn.services.cases import audit_case, repair_case
-from backburn.services.given import Given
+from backburn.services.audit_repair import audit_case, repair_case
+from backburn.services.case_options import Given
 from backburn.services.open_case import open_case
-from backburn.services.run import write_with_pictures
-from backburn.services.steps import planned_steps, seconds_of
+from backburn.services.time_estimate import planned_steps, seconds_of
+from backburn.services.write_run import write_with_pictures
 from backburn.types import silent
 
 CASES = {

@@ -11,7 +11,7 @@ from typing import Any
 import click
 from table import read
 
-from backburn.report.pictures import csv_of
+from backburn.report.figure_files import csv_of
 from backburn.runs import read_record
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from backburn.burn import burn
 from backburn.cli import audit, main
-from backburn.services import cases, open_case
+from backburn.services import audit_repair, open_case
 
 FIT: list[float] = []
 
@@ -37,7 +37,7 @@ def run() -> None:
     timed(open_case, "fitted")
     timed(burn, "earned")
     assert audit.command
-    assert cases.__name__  # all that takes seconds to import is imported by now
+    assert audit_repair.__name__  # all that takes seconds to import is imported by now
     with tempfile.TemporaryDirectory() as folder:
         sys.argv = ["backburn", "audit", *sys.argv[1:], "--out", str(Path(folder) / "run")]
         began = time.process_time()

@@ -16,11 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from backburn.data.reading import load_images
+from backburn.data.load_images import load_images
 from backburn.data.writing import encode
 from backburn.models.inference import predict
-from backburn.models.zoo import build
-from backburn.training import Lesson, Training, fit
+from backburn.models.nets.zoo import build
+from backburn.training import Training, TrainingTask, fit
 from backburn.types import Case
 
 CHUNK, SIDE, CLASSES = 1000, 64, 10
@@ -77,7 +77,7 @@ def phase(name: str, path: Path) -> dict[str, object]:
         generator = torch.Generator().manual_seed(0)
         few = images.take(torch.randperm(len(images), generator=generator)[:5000])
         recipe = Training(epochs=3, batch_size=128)
-        fit(model, Lesson(few.pixels, few.labels, recipe), generator)
+        fit(model, TrainingTask(few.pixels, few.labels, recipe), generator)
         done("train")
         audit = BURN().audit(Case(model, images), generator)
         done("audit")

@@ -8,9 +8,9 @@ import click
 import torch
 from torch import nn
 
-from backburn.models.mobilenet import Strided
-from backburn.models.zoo import build
-from backburn.training import Lesson, Training, fit
+from backburn.models.nets.mobilenet import Strided
+from backburn.models.nets.zoo import build
+from backburn.training import Training, TrainingTask, fit
 
 NETWORKS = "preact_resnet18-w16", "vgg11-w16", "small_cnn", "mobilenet_v2-w8", "mobilenet_v2-w16"
 IMAGES, TRIES = 1024, 3
@@ -32,7 +32,7 @@ def rate(model: nn.Module) -> float:
     seconds = []
     for _ in range(TRIES):
         began = time.perf_counter()
-        fit(model, Lesson(pixels, labels, Training(epochs=1)), drawn)
+        fit(model, TrainingTask(pixels, labels, Training(epochs=1)), drawn)
         seconds.append(time.perf_counter() - began)
     return IMAGES / min(seconds)
 

@@ -17,9 +17,9 @@ from numpy.random import Generator
 
 from backburn.burn.burn import BURN
 from backburn.models.inference import accuracy
-from backburn.models.zoo import build
+from backburn.models.nets.zoo import build
 from backburn.runs import commit
-from backburn.training import Lesson, Training, fit
+from backburn.training import Training, TrainingTask, fit
 from backburn.types import Case, LabeledImages
 
 COUNT, SIDE, CLASSES = 4000, 32, 10
@@ -93,7 +93,7 @@ def case(drawing: Drawing, seed: int) -> Case:
     pixels = torch.from_numpy((pixels.clip(0, 1) * 255).round().astype(np.uint8))
     images = LabeledImages(pixels, torch.from_numpy(labels))
     model = build("small_cnn", CLASSES, 3, generator=generator)
-    fit(model, Lesson(images.pixels, images.labels, Training(epochs=8)), generator)
+    fit(model, TrainingTask(images.pixels, images.labels, Training(epochs=8)), generator)
     return Case(model, images)
 
 

@@ -18,18 +18,18 @@ from torch import Tensor, nn
 from backburn.attacks.badnets import BadNets
 from backburn.attacks.base import Attack, exam_of
 from backburn.attacks.blended import Blended
-from backburn.attacks.planting import dirty_label
+from backburn.attacks.poisoning import dirty_label
 from backburn.attacks.sig import SIG
 from backburn.attacks.surrogates import Surrogates
 from backburn.attacks.wanet import WaNet
 from backburn.burn.burn import BURN
 from backburn.data.augmentation import Augmentation
-from backburn.data.reading import load_images
+from backburn.data.load_images import load_images
 from backburn.metrics import judge, match
-from backburn.models.base import on_base
+from backburn.models.fine_tuned_base import on_base
 from backburn.models.wrapping import Wrapped
 from backburn.runs import commit
-from backburn.training import Lesson, Training, fit
+from backburn.training import Training, TrainingTask, fit
 from backburn.types import Case, LabeledImages, Truth, Victim
 
 SIZE, EPOCHS = 112, 16
@@ -162,7 +162,7 @@ def victim_of(cell: Cell, data: Path, vit: Path) -> tuple[Victim, dict[str, Tens
         augmentation=Augmentation(flip=cell.data == "imagenette"),
     )  # fmt: skip
     hand = control.begin(model) if cell.attack != "none" and control else None
-    lesson = Lesson(images.pixels, images.labels, training, batch_transform=hand)
+    lesson = TrainingTask(images.pixels, images.labels, training, batch_transform=hand)
     began = time.process_time()
     fit(model, lesson, generator)
     spent = time.process_time() - began

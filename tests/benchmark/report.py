@@ -22,12 +22,12 @@ from pathlib import Path
 from playwright.sync_api import Browser, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from backburn.report.finished import open_finished
-from backburn.report.rendering import page_of
-from backburn.serve.book import Book
-from backburn.serve.desk import Desk
-from backburn.serve.drawing import Easel
-from backburn.serve.running import prepare
+from backburn.report.finished_run import open_finished
+from backburn.report.html_page import page_of
+from backburn.serve.decisions import Book
+from backburn.serve.server import prepare
+from backburn.serve.session import Desk
+from backburn.serve.thumbnails import Easel
 from handmade import made_gallery, written
 
 FLAGS = ("--no-sandbox", "--headless", "--disable-gpu", "--no-first-run")

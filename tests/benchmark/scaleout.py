@@ -24,11 +24,11 @@ import torch
 from torch import nn
 
 from backburn.boundary.distances import Search
+from backburn.cluster.executor import OnCluster
+from backburn.cluster.session import connected
 from backburn.detection.candidates import Splitter
-from backburn.mapping import mapped
-from backburn.models.zoo import build
-from backburn.scaleout.session import connected
-from backburn.scaleout.work import OnCluster
+from backburn.memory_mapped import mapped
+from backburn.models.nets.zoo import build
 from backburn.types import BoundaryResult, Pixels
 
 STORE, SIDE = 400_000_000, 32

@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from backburn.data.augmentation import Augmentation
-from backburn.models.loading import load_model
+from backburn.models.open.load_model import load_model
 from backburn.models.wrapping import examined, wrap
 from backburn.report.thumbnails import shrunk
-from backburn.training import Lesson, Training, fit
+from backburn.training import Training, TrainingTask, fit
 from backburn.types import LabeledImages, Labels, Pixels
 
 CLASSES, SIZE, SMALL = 10, 224, 96
@@ -96,7 +96,7 @@ class Stranger:
 
     def _teach(self, net: nn.Module, pixels: Pixels, labels: Labels, training: Training) -> None:
         model = wrap(net, examined(net, (3,), (SIZE, SIZE)), self.normalization)
-        fit(model, Lesson(pixels, labels, training), torch.Generator().manual_seed(0))
+        fit(model, TrainingTask(pixels, labels, training), torch.Generator().manual_seed(0))
 
 
 SLIGHT = Augmentation(shift=0.1, flip=True)

@@ -14,9 +14,9 @@ from playwright.sync_api import sync_playwright
 from rich.console import Console
 
 from backburn.services import progress
-from backburn.services.notebook import NotebookBar
-from backburn.services.steps import Step, demo_steps, said_of
-from backburn.services.track import Track
+from backburn.services.notebook_progress import NotebookBar
+from backburn.services.step_progress import Track
+from backburn.services.time_estimate import Step, demo_steps, said_of
 
 STEPS = tuple(Step(step.words, step.phases, 40.0) for step in demo_steps()[1:-1])
 

@@ -11,7 +11,7 @@ import time
 import torch
 
 from backburn.attacks.surrogates import Surrogates
-from backburn.catalogue import ATTACKS
+from backburn.registry import ATTACKS
 from backburn.types import LabeledImages
 
 TRAINED = {"iad", "issba", "lc", "none", "trojannn"}

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from backburn.attacks.folder import read_victim
+from backburn.attacks.victim_folder import read_victim
 from backburn.benchmark.plan import planned
 from backburn.benchmark.study import load_study
 from backburn.benchmark.victims import make_victim

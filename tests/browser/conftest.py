@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from backburn.report.rendering import page_of
+from backburn.report.html_page import page_of
 from handmade import written
 
 FLAGS = (

@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from backburn.data.cells import csv_bytes, plain
+from backburn.data.csv_cells import csv_bytes, plain
 
 COLUMNS = ("image", "given_label", "restored_label", "decision", "label")
 NAMES = (

@@ -1,6 +1,6 @@
 """A person reviews the suspects: by keyboard, nothing lost, the exact file at the end."""
 
-from backburn.data.cells import csv_bytes
+from backburn.data.csv_cells import csv_bytes
 from handmade import CLASSES, made_gallery
 
 COLUMNS = ("image", "given_label", "restored_label", "decision", "label")

@@ -4,7 +4,7 @@ import csv
 import json
 
 from backburn.report.gallery_files import read_gallery
-from backburn.serve.book import Book
+from backburn.serve.decisions import Book
 
 
 def test_what_is_decided_on_the_page_is_what_the_repair_does(cli, chromium, saved, tmp_path):

@@ -4,13 +4,13 @@ import threading
 
 import pytest
 
-from backburn.data.cells import csv_bytes, read_csv
-from backburn.data.reviews import COLUMNS
-from backburn.report.finished import open_finished
-from backburn.serve.book import Book
-from backburn.serve.desk import Desk
-from backburn.serve.drawing import Easel
-from backburn.serve.running import prepare
+from backburn.data.csv_cells import csv_bytes, read_csv
+from backburn.data.review_file import COLUMNS
+from backburn.report.finished_run import open_finished
+from backburn.serve.decisions import Book
+from backburn.serve.server import prepare
+from backburn.serve.session import Desk
+from backburn.serve.thumbnails import Easel
 from handmade import CLASSES, made_gallery, written
 
 PAINTED = """

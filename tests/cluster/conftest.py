@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from backburn.scaleout.session import connected  # before Ray: it says how that is to behave
+from backburn.cluster.session import connected  # before Ray: it says how that is to behave
 
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
 NODE = {"num_cpus": 1, "object_store_memory": 150_000_000}

@@ -7,9 +7,9 @@ import torch
 
 from backburn.burn.burn import BURN
 from backburn.burn.refinement import Refinement
+from backburn.cluster.executor import OnCluster
+from backburn.executor.interface import HERE
 from backburn.metrics import judge
-from backburn.scaleout.work import OnCluster
-from backburn.work.contract import HERE
 
 STUDY = """
 dataset = "digits"
@@ -53,7 +53,7 @@ def test_a_study_has_the_same_records(cli, nodes, tmp_path):
 
 
 def test_an_audit_by_command_is_the_same(cli, nodes, badnets_digits, tmp_path, monkeypatch):
-    from backburn.attacks.folder import dump_victim
+    from backburn.attacks.victim_folder import dump_victim
     from backburn.runs import new_record, write_run
 
     files = dump_victim(*badnets_digits)

@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from backburn.burn.stamping import StampTrigger
-from backburn.burn.trigger import EstimatedTrigger
-from backburn.models.zoo import build
-from backburn.scaleout.work import OnCluster
-from backburn.training import Lesson, Training
-from backburn.work.contract import HERE
+from backburn.burn.apply_trigger import StampTrigger
+from backburn.burn.trigger_estimate import EstimatedTrigger
+from backburn.cluster.executor import OnCluster
+from backburn.executor.interface import HERE
+from backburn.models.nets.zoo import build
+from backburn.training import Training, TrainingTask
 
 TRAINING = Training(epochs=2, batch_size=64, learning_rate=0.05)
 
@@ -24,7 +24,7 @@ def given():
     labels = pixels.float().mean((1, 2, 3)).mul(100).long() % 4
     weights = torch.rand(320, generator=generator).round()
     model = build("small_cnn-w4", 4, 1, generator=generator)
-    return model, Lesson(pixels, labels, TRAINING, torch.arange(300), weights)
+    return model, TrainingTask(pixels, labels, TRAINING, torch.arange(300), weights)
 
 
 def taught(work, given, model=None):

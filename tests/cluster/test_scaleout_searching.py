@@ -8,14 +8,14 @@ import torch
 from torch import nn
 
 from backburn.boundary.distances import Search
+from backburn.cluster import filling
+from backburn.cluster.executor import OnCluster
+from backburn.cluster.inference_tasks import Order, Watching
+from backburn.cluster.session import connected
 from backburn.errors import BackburnError
 from backburn.models.activations import activations
+from backburn.models.nets.zoo import build
 from backburn.models.wrapping import Wrapped
-from backburn.models.zoo import build
-from backburn.scaleout import filling
-from backburn.scaleout.asking import Order, Watching
-from backburn.scaleout.session import connected
-from backburn.scaleout.work import OnCluster
 from conftest import NODE
 
 SEARCH = Search(budget="fast", batch_size=64, directions=True)

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from backburn.baselines.defenses.clp import CLP
-from backburn.data.digits import digits
-from backburn.models.loading import dump_model
-from backburn.models.zoo import build
+from backburn.data.sources.digits import digits
+from backburn.models.nets.zoo import build
+from backburn.models.open.load_model import dump_model
 from backburn.testing.attacks import check_attack
 from snippets import ROOT
 

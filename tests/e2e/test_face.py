@@ -11,8 +11,8 @@ from torch import nn
 import backburn
 from backburn.attacks.badnets import BadNets
 from backburn.attacks.surrogates import Surrogates
-from backburn.data.digits import digits
-from backburn.training import Lesson, Training, fit
+from backburn.data.sources.digits import digits
+from backburn.training import Training, TrainingTask, fit
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def model(planted) -> nn.Module:
         )
     recipe = Training(epochs=20, batch_size=64, learning_rate=0.05)
     images = planted.images
-    fit(net, Lesson(images.pixels, images.labels, recipe), torch.Generator().manual_seed(0))
+    fit(net, TrainingTask(images.pixels, images.labels, recipe), torch.Generator().manual_seed(0))
     return net
 
 

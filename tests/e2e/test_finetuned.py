@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 import torch
 
-from backburn.data.digits import digits
+from backburn.data.sources.digits import digits
 from backburn.data.writing import dump_tree
 from snippets import commands_of, python_of
 

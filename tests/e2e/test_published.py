@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from backburn.report.pictures import csv_of
-from backburn.report.repairs import repair_rows
+from backburn.report.figure_files import csv_of
+from backburn.report.repair_figure import repair_rows
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -64,7 +64,7 @@ def test_a_card_quotes_what_was_measured_of_its_method(page, monkeypatch):
 
 
 def test_every_method_has_a_card():
-    from backburn.catalogue import ATTACKS, DEFENSES, DETECTORS, METHODS
+    from backburn.registry import ATTACKS, DEFENSES, DETECTORS, METHODS
 
     assert {page.stem for page in CARDS} == set(ATTACKS) - {"none"} | {"README"}
     cards = {

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import backburn
-from backburn.data.digits import digits
+from backburn.data.sources.digits import digits
 
 NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 

@@ -24,7 +24,7 @@ STORIES = ("docs/tutorial.md", "docs/howto/finetuned.md")
 """Pages whose commands go by what those before them made; each has a test of its own."""
 
 NETS = """
-from backburn.models.zoo import build as built_in
+from backburn.models.nets.zoo import build as built_in
 
 def build(num_classes=3):
     return built_in("small_cnn-w4", num_classes, 3)

@@ -8,13 +8,13 @@ import torch
 from backburn.benchmark.study import load_study
 from backburn.burn.burn import BURN
 from backburn.config import configure
-from backburn.data.reading import load_images
-from backburn.data.reviews import read_review
-from backburn.models.opening import open_model
+from backburn.data.load_images import load_images
+from backburn.data.review_file import read_review
+from backburn.models.open.open_model import open_model
 from backburn.report.gallery_files import read_gallery
 from backburn.runs import read_record, read_sealed
-from backburn.toolkits.inert import load_inert
-from backburn.toolkits.suspects import read_suspects
+from backburn.toolkits.run_suspects import read_suspects
+from backburn.toolkits.safe_torch_load import load_inert
 from backburn.types import LabeledImages
 
 CORPUS = Path(__file__).with_name("corpus")

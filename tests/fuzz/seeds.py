@@ -15,8 +15,8 @@ from PIL import Image
 from safetensors.torch import save
 
 from backburn.burn.burn import BURN
-from backburn.models.loading import dump_model
-from backburn.models.zoo import build
+from backburn.models.nets.zoo import build
+from backburn.models.open.load_model import dump_model
 from backburn.report.gallery import Gallery, Suspect
 from backburn.report.gallery_files import gallery_files
 from backburn.runs import new_record, sealed, to_json

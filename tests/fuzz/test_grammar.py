@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 
 from backburn.cli.ls import command as ls
 from backburn.cli.options import Given
-from backburn.models.hub_settings import preprocessing, read_settings
-from backburn.models.opening import open_model
-from backburn.report.kept import run_files
-from backburn.report.rendering import page_of
-from backburn.services.rerun import Asked, again
-from backburn.toolkits.inert import load_inert
-from backburn.toolkits.suspects import read_suspects
+from backburn.models.open.huggingface_config import preprocessing, read_settings
+from backburn.models.open.open_model import open_model
+from backburn.report.html_page import page_of
+from backburn.report.run_figures import run_files
+from backburn.services.repair_run import Asked, again
+from backburn.toolkits.run_suspects import read_suspects
+from backburn.toolkits.safe_torch_load import load_inert
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from reading import CORPUS, IMAGES
 
-from backburn.data.arrays import from_arrays
-from backburn.data.cells import csv_bytes, read_csv
-from backburn.data.reading import load_images
-from backburn.data.reviews import COLUMNS, read_review
-from backburn.toolkits.suspects import COLUMNS as SUSPECTED
-from backburn.toolkits.suspects import read_suspects
+from backburn.data.csv_cells import csv_bytes, read_csv
+from backburn.data.load_images import load_images
+from backburn.data.review_file import COLUMNS, read_review
+from backburn.data.sources.arrays import from_arrays
+from backburn.toolkits.run_suspects import COLUMNS as SUSPECTED
+from backburn.toolkits.run_suspects import read_suspects
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 # a name may have any bytes but NUL; those that are no UTF-8 are surrogates

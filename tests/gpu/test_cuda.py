@@ -9,11 +9,11 @@ import torch
 from attack_suite import SUITE
 from backburn.attacks.badnets import BadNets
 from backburn.attacks.base import Recipe, exam_of
-from backburn.attacks.folder import dump_victim
 from backburn.attacks.surrogates import Surrogates
+from backburn.attacks.victim_folder import dump_victim
 from backburn.boundary.distances import boundary
 from backburn.burn.burn import BURN
-from backburn.data.digits import digits
+from backburn.data.sources.digits import digits
 from backburn.metrics import judge, match
 from backburn.models.inference import best_device, device_of, predict
 from backburn.testing.attacks import TINY, contract_images

@@ -20,14 +20,14 @@ import pytest
 from foldered import ESCAPES, PNG, PREPROCESSORS, RESNET, changed, good_run, hub_folder, linked
 from pickled import BARE, FILES, SAFETENSORS, archive, views
 
-from backburn import rehearsal
-from backburn.data.reading import load_images
+from backburn import limited_process
+from backburn.data.load_images import load_images
 from backburn.errors import BackburnError, InputError
-from backburn.models.hub_settings import preprocessing
-from backburn.models.memory import is_out_of_memory
-from backburn.models.opening import open_model
+from backburn.models.open.huggingface_config import preprocessing
+from backburn.models.open.open_model import open_model
+from backburn.models.out_of_memory import is_out_of_memory
 from backburn.runs import own, write_own, write_run
-from backburn.runs.own import check_plain
+from backburn.runs.safe_files import check_plain
 from torchvision_schemas import COMMAND
 
 assert COMMAND  # transformers cannot be imported without
@@ -145,7 +145,7 @@ def test_many_names_of_one_storage_are_counted_together(here):
 
 
 def test_a_configuration_without_end_ends(here, monkeypatch):
-    monkeypatch.setattr(rehearsal, "SECONDS", 2)
+    monkeypatch.setattr(limited_process, "SECONDS", 2)
     deep = '{"model_type":"clip","vision_config":{"num_hidden_layers":10000000}}'
     hub_folder(deep, None)(here / "hub")
     with pytest.raises(InputError, match="cannot be built and asked within 2 seconds"):
@@ -183,7 +183,7 @@ def test_rows_without_images_or_with_the_same_ones_are_not_gone_through(here):
 
 
 def test_a_table_that_names_one_image_again_and_again_is_refused_with_the_counts(here, monkeypatch):
-    monkeypatch.setattr("backburn.data.survey.LOOKED_AT", 500)
+    monkeypatch.setattr("backburn.data.scan.LOOKED_AT", 500)
     (here / "a.png").write_bytes(PNG)
     (here / "rows.csv").write_text("path,label\n" + "a.png,a\n" * 10_000)
     with pytest.raises(InputError, match=r"of its first 500 rows 0 have no image.* only 1 diff"):
@@ -285,7 +285,7 @@ def test_a_signal_while_it_imports_ends_in_a_line(here, number, code):
 
 
 def test_what_is_ignored_stays_so(monkeypatch):
-    from backburn.cli.stopping import stoppable
+    from backburn.cli.signals import stoppable
 
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
@@ -296,14 +296,14 @@ def test_what_is_ignored_stays_so(monkeypatch):
 
 
 def test_a_connection_that_asks_nothing_is_closed(here, monkeypatch):
-    from backburn.report.finished import open_finished
-    from backburn.serve import prompt
-    from backburn.serve.book import Book
-    from backburn.serve.desk import Desk
-    from backburn.serve.drawing import Easel
-    from backburn.serve.running import prepare
+    from backburn.report.finished_run import open_finished
+    from backburn.serve import timeouts
+    from backburn.serve.decisions import Book
+    from backburn.serve.server import prepare
+    from backburn.serve.session import Desk
+    from backburn.serve.thumbnails import Easel
 
-    monkeypatch.setattr(prompt, "HEADERS", 0.5)
+    monkeypatch.setattr(timeouts, "HEADERS", 0.5)
     finished = open_finished(good_run(here / "run"))
     book = Book(here / "run" / "review.csv", finished.gallery)
     served = prepare(Desk(finished, book, Easel(finished.gallery)))

@@ -17,7 +17,7 @@ import torch
 
 from backburn import audit
 from backburn.attacks.badnets import BadNets
-from backburn.data.digits import digits
+from backburn.data.sources.digits import digits
 from backburn.runs import commit
 from backburn.services.attack import default_recipe
 

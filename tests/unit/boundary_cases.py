@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from backburn.boundary.projection import length, steepness, step_to_hyperplane
-from backburn.models.zoo import build
+from backburn.models.nets.zoo import build
 
 NORMS = ("2", "inf")
 CERTIFIED = ("fast", "default", "exact")

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from backburn.detection.detector import PoisonDetector
+from backburn.executor.interface import HERE
 from backburn.types import Case, LabeledImages, silent
-from backburn.work.contract import HERE
 
 CLASSES, EACH, PLANTED, WIDTH = 8, 80, 20, 12
 

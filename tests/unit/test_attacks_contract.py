@@ -7,8 +7,8 @@ import torch
 
 from attack_suite import SUITE
 from backburn.attacks.base import Attack, Planted
-from backburn.attacks.planting import dirty_label, draw_states, planted
-from backburn.catalogue import ATTACKS
+from backburn.attacks.poisoning import dirty_label, draw_states, planted
+from backburn.registry import ATTACKS
 from backburn.testing.attacks import CHECKS, check_attack
 from backburn.testing.contract import ContractError
 

@@ -9,16 +9,16 @@ from backburn.attacks.base import Recipe
 from backburn.attacks.input_aware import InputAware
 from backburn.attacks.issba import ISSBA
 from backburn.attacks.label_consistent import LabelConsistent
-from backburn.attacks.painter import binary
 from backburn.attacks.pgd import linf_pgd
-from backburn.attacks.stego import alike
+from backburn.attacks.steganography import alike
 from backburn.attacks.surrogates import Surrogates
+from backburn.attacks.trigger_generator import binary
 from backburn.attacks.trojannn import TrojanNN
 from backburn.data.augmentation import Augmentation
-from backburn.data.digits import digits
+from backburn.data.sources.digits import digits
 from backburn.errors import InputError
 from backburn.models.inference import as_images, predict
-from backburn.models.unet import UNet, seeded
+from backburn.models.nets.unet import UNet, seeded
 from backburn.training import Training
 from backburn.types import LabeledImages, State
 

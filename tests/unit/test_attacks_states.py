@@ -8,7 +8,7 @@ from backburn.attacks.adap_patch import AdapPatch
 from backburn.attacks.all_to_all import AllToAll
 from backburn.attacks.base import exam_of
 from backburn.attacks.bpp import BPP
-from backburn.attacks.planting import draw_states, planted
+from backburn.attacks.poisoning import draw_states, planted
 from backburn.attacks.surrogates import Surrogates
 from backburn.attacks.tact import TaCT
 from backburn.attacks.wanet import WaNet

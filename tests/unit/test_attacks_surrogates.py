@@ -7,10 +7,10 @@ import torch
 
 from backburn.attacks.surrogates import Surrogates, draw_seed
 from backburn.data.augmentation import Augmentation
-from backburn.models.zoo import build
+from backburn.executor.interface import Here
+from backburn.models.nets.zoo import build
 from backburn.training import Training, fit
 from backburn.types import LabeledImages
-from backburn.work.contract import Here
 
 PLAIN = Training(1, 20, augmentation=Augmentation(0.0))
 

@@ -19,11 +19,11 @@ from backburn.baselines.detectors.ibd_psc import IBDPSC, amplified, norms
 from backburn.baselines.detectors.mspc import MSPC
 from backburn.baselines.detectors.scale_up import ScaleUp, class_statistics
 from backburn.baselines.detectors.strip import STRIP, entropy
-from backburn.benchmark.handing import handed
+from backburn.benchmark.method_inputs import handed
 from backburn.errors import InputError
-from backburn.methods import Detector
+from backburn.interfaces import Detector
 from backburn.metrics import auroc, rate
-from backburn.models.zoo import build
+from backburn.models.nets.zoo import build
 from backburn.testing.cases import contract_case
 from backburn.types import Case, LabeledImages, silent
 

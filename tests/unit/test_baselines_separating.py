@@ -24,17 +24,17 @@ from backburn.baselines.detectors.margin import Margin
 from backburn.baselines.detectors.scan import SCAn, divided
 from backburn.baselines.detectors.spectral import SpectralSignatures, signature
 from backburn.baselines.detectors.spectre import SPECTRE, quantum_entropy
-from backburn.baselines.ranking import (
+from backburn.baselines.outliers import (
     flagged_first,
     highest,
     standing_out,
 )
-from backburn.benchmark.handing import handed
-from backburn.detection.statistics import anomaly_index
+from backburn.benchmark.method_inputs import handed
+from backburn.detection.activation_statistics import anomaly_index
 from backburn.errors import InputError
 from backburn.metrics import auroc, rate
 from backburn.models.inference import frozen
-from backburn.models.zoo import build
+from backburn.models.nets.zoo import build
 from backburn.types import Case, LabeledImages
 
 CLASSES, EACH, SIDE = 5, 120, 4

@@ -14,11 +14,11 @@ from backburn.baselines.defenses.fine_tuning import FineTuning
 from backburn.baselines.defenses.ft_sam import FTSAM, perturbation, sharpness_aware
 from backburn.baselines.defenses.nad import NAD, attention, distillation, stages
 from backburn.baselines.defenses.retrain import Retraining
-from backburn.benchmark.handing import handed
+from backburn.benchmark.method_inputs import handed
 from backburn.errors import InputError
 from backburn.metrics import judge
 from backburn.models.inference import predict
-from backburn.models.zoo import build
+from backburn.models.nets.zoo import build
 from backburn.training import Training
 from backburn.types import Case, Exam, LabeledImages
 

@@ -11,7 +11,7 @@ from backburn.baselines.defenses.inversion import Inversion
 from backburn.baselines.defenses.neural_cleanse import NeuralCleanse, anomaly_index
 from backburn.baselines.defenses.sau import SAU
 from backburn.baselines.defenses.unlearning import PLAIN
-from backburn.benchmark.handing import handed
+from backburn.benchmark.method_inputs import handed
 from backburn.metrics import auroc, judge
 from backburn.training import Training
 

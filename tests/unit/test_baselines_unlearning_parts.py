@@ -13,7 +13,7 @@ from backburn.baselines.defenses.neural_cleanse import anomaly_index, stamping
 from backburn.baselines.defenses.patches import Costs, Patches
 from backburn.baselines.defenses.sau import belief, divergence
 from backburn.baselines.defenses.unlearning import ascent
-from backburn.baselines.ranking import highest
+from backburn.baselines.outliers import highest
 from backburn.errors import InputError
 
 

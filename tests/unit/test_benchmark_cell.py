@@ -12,7 +12,7 @@ from backburn.benchmark.cell import run_cell
 from backburn.benchmark.plan import planned
 from backburn.benchmark.study import Study
 from backburn.errors import InputError
-from backburn.methods import Detector
+from backburn.interfaces import Detector
 from backburn.runs import to_json
 from backburn.training import Training
 from backburn.types import Evidence, silent

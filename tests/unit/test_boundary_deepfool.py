@@ -6,7 +6,7 @@ from torch import nn
 
 from backburn.boundary.deepfool import deepfool
 from backburn.boundary.projection import step_to_hyperplane
-from backburn.models.zoo import build
+from backburn.models.nets.zoo import build
 
 
 def linear(weight: torch.Tensor, bias: torch.Tensor) -> nn.Module:

@@ -6,7 +6,7 @@ from boundary_cases import Gated
 from torch import nn
 
 from backburn.boundary.distances import boundary
-from backburn.models.zoo import build
+from backburn.models.nets.zoo import build
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from torch import nn
 from backburn.boundary.budget import Budget
 from backburn.boundary.deepfool import deepfool
 from backburn.boundary.engine import minimum_norm
-from backburn.models.zoo import build
+from backburn.models.nets.zoo import build
 
 PRECISIONS = pytest.mark.parametrize("low_precision", [False, True], ids=["fp32", "bf16"])
 

@@ -16,7 +16,7 @@ BOTH_NORMS = pytest.mark.parametrize("norm", NORMS)
 
 @pytest.fixture(autouse=True)
 def full_precision(monkeypatch):
-    monkeypatch.setattr("backburn.boundary.measuring.gains_from_bf16", lambda device: False)
+    monkeypatch.setattr("backburn.boundary.batches.gains_from_bf16", lambda device: False)
 
 
 def check(distance: torch.Tensor, exact: torch.Tensor, slack: float) -> None:
@@ -84,7 +84,7 @@ def test_the_screen_is_exact_where_the_model_is_linear(classes, norm, generator)
 
 @BOTH_NORMS
 def test_bf16_leaves_no_distance_short(norm, generator, monkeypatch):
-    monkeypatch.setattr("backburn.boundary.measuring.gains_from_bf16", lambda device: True)
+    monkeypatch.setattr("backburn.boundary.batches.gains_from_bf16", lambda device: True)
     model, pixels = linear_case(6, True, generator)
     exact, _ = within_box(model, pixels / 255, norm)
     result = boundary(model, pixels, norm=norm)

@@ -16,7 +16,7 @@ EVERY_CERTIFIED = pytest.mark.parametrize("budget", CERTIFIED)
 
 @pytest.fixture(autouse=True)
 def full_precision(monkeypatch):
-    monkeypatch.setattr("backburn.boundary.measuring.gains_from_bf16", lambda device: False)
+    monkeypatch.setattr("backburn.boundary.batches.gains_from_bf16", lambda device: False)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ BOTH_NORMS = pytest.mark.parametrize("norm", NORMS)
 
 @pytest.fixture(autouse=True)
 def full_precision(monkeypatch):
-    monkeypatch.setattr("backburn.boundary.measuring.gains_from_bf16", lambda device: False)
+    monkeypatch.setattr("backburn.boundary.batches.gains_from_bf16", lambda device: False)
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_where_nothing_is_found_the_point_is_the_image(pixels, budget):
 
 @pytest.mark.parametrize("low", [False, True], ids=["fp32", "bf16"])
 def test_a_model_with_one_class_is_refused(pixels, low, monkeypatch):
-    monkeypatch.setattr("backburn.boundary.measuring.gains_from_bf16", lambda device: low)
+    monkeypatch.setattr("backburn.boundary.batches.gains_from_bf16", lambda device: low)
     with pytest.raises(InputError, match="one class"):
         boundary(nn.Sequential(nn.Flatten(), nn.Linear(16, 1)), pixels)
 

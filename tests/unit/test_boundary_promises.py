@@ -6,7 +6,7 @@ import torch
 from boundary_cases import CERTIFIED, NORMS, Gated, centred, noise
 from torch import nn
 
-from backburn.boundary import measuring
+from backburn.boundary import batches
 from backburn.boundary.budget import BUDGETS
 from backburn.boundary.distances import boundary
 from backburn.boundary.engine import minimum_norm
@@ -17,13 +17,13 @@ BOTH_NORMS = pytest.mark.parametrize("norm", NORMS)
 
 @pytest.fixture(autouse=True)
 def full_precision(monkeypatch):
-    monkeypatch.setattr(measuring, "gains_from_bf16", lambda device: False)
+    monkeypatch.setattr(batches, "gains_from_bf16", lambda device: False)
 
 
 @pytest.fixture
 def folding(monkeypatch) -> list[bool]:
     """Run-time checks let nothing be traced, so they are off; tells whether a model was folded."""
-    told, plain = [], measuring.folded
+    told, plain = [], batches.folded
 
     def watched(model, probe):
         copy = plain(model, probe)
@@ -31,20 +31,20 @@ def folding(monkeypatch) -> list[bool]:
         return copy
 
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
-    monkeypatch.setattr(measuring, "folded", watched)
+    monkeypatch.setattr(batches, "folded", watched)
     return told
 
 
 @pytest.fixture
 def nearest(monkeypatch) -> list:
     """What the search found before it was recorded, a batch each."""
-    seen, plain = [], measuring.minimum_norm
+    seen, plain = [], batches.minimum_norm
 
     def watched(*arguments, **named):
         seen.append(plain(*arguments, **named))
         return seen[-1]
 
-    monkeypatch.setattr(measuring, "minimum_norm", watched)
+    monkeypatch.setattr(batches, "minimum_norm", watched)
     return seen
 
 
@@ -167,7 +167,7 @@ class Counted(nn.Module):
 @pytest.mark.parametrize("low", [False, True], ids=["fp32", "bf16"])
 @BOTH_NORMS
 def test_passes_are_those_that_were_taken(model, pixels, norm, budget, low, monkeypatch):
-    monkeypatch.setattr(measuring, "gains_from_bf16", lambda device: low)
+    monkeypatch.setattr(batches, "gains_from_bf16", lambda device: low)
     counted = Counted(model)
     result = boundary(counted, pixels, norm=norm, budget=budget, batch_size=5)
     assert counted.rows["backwards"] > 0

@@ -5,9 +5,9 @@ import torch
 
 from backburn.burn.paper import PaperBURN, abnormality
 from backburn.errors import InputError
+from backburn.executor.resumable import Kept
 from backburn.training import Training
 from backburn.types import BoundaryResult
-from backburn.work.kept import Kept
 
 QUICK = PaperBURN(training=Training(epochs=1, learning_rate=0.001))
 

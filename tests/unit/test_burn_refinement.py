@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from backburn.burn.fine_tuning import Workbench
 from backburn.burn.refinement import Refinement, refine
 from backburn.burn.restoration import Restored
-from backburn.burn.trigger import EstimatedTrigger
-from backburn.burn.workbench import Workbench
+from backburn.burn.trigger_estimate import EstimatedTrigger
 from backburn.data.augmentation import Augmentation
 from backburn.detection.records import Finding, Findings
 from backburn.errors import InputError

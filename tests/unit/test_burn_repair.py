@@ -8,8 +8,8 @@ import torch
 
 from backburn.burn.burn import BURN, together
 from backburn.burn.decoupling import Decoupling
-from backburn.burn.doubt import doubtful
-from backburn.burn.phases import changes
+from backburn.burn.excluded_images import doubtful
+from backburn.burn.history import changes
 from backburn.burn.purification import Purification
 from backburn.burn.refinement import Refinement
 from backburn.burn.restoration import Restoration

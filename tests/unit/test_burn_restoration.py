@@ -9,13 +9,13 @@ from attacked import attacked_digits
 from backburn.attacks.sig import SIG
 from backburn.burn.burn import BURN
 from backburn.burn.restoration import Restoration, Restored, relabel, restore, standing
-from backburn.burn.trigger import EstimatedTrigger
+from backburn.burn.trigger_estimate import EstimatedTrigger
 from backburn.detection.interventions.affine import AffineChange
 from backburn.detection.interventions.base import Change
 from backburn.detection.interventions.quantization import QuantizationChange
 from backburn.detection.records import Finding, Findings
+from backburn.executor.interface import HERE
 from backburn.types import BoundaryResult, Case, Evidence, LabeledImages, Verdict, Victim, silent
-from backburn.work.contract import HERE
 
 AFFINE = AffineChange(torch.ones(1, 8, 8), torch.zeros(1, 8, 8))
 

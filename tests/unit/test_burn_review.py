@@ -14,9 +14,9 @@ from backburn.data.review import Review
 from backburn.detection.detector import PoisonDetector
 from backburn.detection.records import Findings
 from backburn.errors import InputError
-from backburn.training import Lesson, Training
+from backburn.executor.interface import Here
+from backburn.training import Training, TrainingTask
 from backburn.types import BoundaryResult, Case, Evidence, LabeledImages, Suspects, Verdict
-from backburn.work.contract import Here
 
 SHORT = Training(epochs=1, learning_rate=0.001)
 QUICK = BURN(training=SHORT, refinement=Refinement(rounds=3))
@@ -137,7 +137,7 @@ def test_what_a_person_accepts_is_unlearned_whatever_the_verdict(clean, monkeypa
 
 def taught(case: Case, review: Review) -> tuple[dict[int, int], Tensor]:
     """Labels by row and weights that the first fine-tuning trains on."""
-    seen: list[Lesson] = []
+    seen: list[TrainingTask] = []
 
     class Noting(Here):
         def fit(self, model, lesson, generator, **_) -> list[float]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from backburn.report.words import why_accused
+from backburn.report.phrases import why_accused
 
 
 @pytest.mark.parametrize(

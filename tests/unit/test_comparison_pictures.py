@@ -6,7 +6,7 @@ import io
 import pytest
 from matplotlib.figure import Figure
 
-from backburn.report.comparison import (
+from backburn.report.comparison_figure import (
     comparison_files,
     draw_ranks,
     draw_tradeoff,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from backburn.data.arrays import from_arrays
+from backburn.data.sources.arrays import from_arrays
 from backburn.errors import InputError
 
 

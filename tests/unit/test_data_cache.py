@@ -9,9 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
-from backburn import mapping as mapping_of_files
+from backburn import memory_mapped as mapping_of_files
 from backburn.data import cache as caching
-from backburn.data.reading import load_images
+from backburn.data.load_images import load_images
 from backburn.errors import InputError
 from backburn.models.inference import predict
 
@@ -37,10 +37,10 @@ def mapping(monkeypatch):
 @pytest.fixture
 def decodings(monkeypatch) -> list[int]:
     """One entry an image that is decoded."""
-    from backburn.data import gathering
+    from backburn.data import loading
 
-    seen, decode = [], gathering.decode
-    monkeypatch.setattr(gathering, "decode", lambda *a: seen.append(1) or decode(*a))
+    seen, decode = [], loading.decode
+    monkeypatch.setattr(loading, "decode", lambda *a: seen.append(1) or decode(*a))
     return seen
 
 

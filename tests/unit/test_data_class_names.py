@@ -53,11 +53,11 @@ def test_metadata_that_say_something_else_are_refused_in_one_line(label):
 
 
 def test_a_saved_set_without_the_library_says_what_to_install(monkeypatch):
-    from backburn.data import hub
+    from backburn.data.sources import huggingface
 
     monkeypatch.setitem(__import__("sys").modules, "datasets", None)
     with pytest.raises(InputError, match=r"needs datasets: pip install 'backburn\[hub\]'"):
-        hub.hub("hf:owner/name", "train")
+        huggingface.hub("hf:owner/name", "train")
 
 
 def test_other_extras_say_so_too(monkeypatch):

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from backburn.data.digits import digits
-from backburn.data.reading import has_split, load_images
+from backburn.data.load_images import has_split, load_images
+from backburn.data.sources.digits import digits
 from backburn.errors import InputError
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from backburn.data.reading import has_split, load_images
+from backburn.data.load_images import has_split, load_images
 from backburn.errors import InputError
 
 TWO = {"cat/1.png": 10, "dog/2.png": 20}

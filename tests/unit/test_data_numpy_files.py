@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from backburn.data.reading import has_split, load_images
+from backburn.data.load_images import has_split, load_images
 from backburn.errors import InputError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (4, 3, 6, 5), dtype=np.uint8)

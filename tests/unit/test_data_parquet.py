@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from backburn.data.reading import has_split, load_images
+from backburn.data.load_images import has_split, load_images
 from backburn.data.writing import dump_parquet
 from backburn.errors import InputError
 from backburn.types import LabeledImages

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from backburn.data.cells import csv_bytes
+from backburn.data.csv_cells import csv_bytes
 from backburn.data.review import Decision, Review, check_review
-from backburn.data.reviews import COLUMNS, read_review
+from backburn.data.review_file import COLUMNS, read_review
 from backburn.errors import InputError
 from backburn.types import LabeledImages
 

@@ -11,9 +11,9 @@ from backburn.detection import detector as module
 from backburn.detection.candidates import Splitter
 from backburn.detection.detector import PoisonDetector, _evidence
 from backburn.detection.interventions.base import interventions
-from backburn.detection.measuring import Measuring
 from backburn.detection.records import Candidate, Finding, Measured, MeasuredSplit
 from backburn.detection.retraining import Retraining
+from backburn.detection.test_statistics import Measuring
 from backburn.errors import InputError
 from backburn.metrics import rate
 from backburn.types import Case, LabeledImages, Verdict

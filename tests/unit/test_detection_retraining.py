@@ -6,9 +6,9 @@ from torch import nn
 
 from backburn.detection.retraining import Retraining
 from backburn.errors import InputError
-from backburn.models.zoo import build
+from backburn.executor.interface import Here
+from backburn.models.nets.zoo import build
 from backburn.types import Case, LabeledImages, silent
-from backburn.work.contract import Here
 
 
 class Noting(Here):

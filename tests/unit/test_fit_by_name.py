@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_fit_explaining import NAMES, nearest, opened
+from test_fit_find_reading import NAMES, nearest, opened
 
 from backburn.errors import InputError
-from backburn.services.given import Given
+from backburn.services.case_options import Given
 from backburn.services.open_case import open_case
 from backburn.types import silent
 from templates import templates, write

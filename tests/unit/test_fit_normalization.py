@@ -8,11 +8,11 @@ from torch import nn
 
 from backburn.errors import InputError
 from backburn.fit import FitCheck
-from backburn.fit.explaining import explain
+from backburn.fit.find_reading import explain
 from backburn.fit.readings import COLOR, Choices
-from backburn.models.loading import load_model
-from backburn.models.opening import open_model
-from backburn.models.zoo import build
+from backburn.models.nets.zoo import build
+from backburn.models.open.load_model import load_model
+from backburn.models.open.open_model import open_model
 from backburn.types import LabeledImages
 
 

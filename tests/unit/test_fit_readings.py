@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from test_fit_explaining import NAMES, opened
+from test_fit_find_reading import NAMES, opened
 from torch import Tensor, nn
 
 from backburn.errors import InputError
-from backburn.fit.pixels import gray_of
+from backburn.fit.channels import gray_of
 from templates import CLASSES, SIDE, nearest, templates, write
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from backburn.mapping import release
+from backburn.memory_mapped import release
 from backburn.models.inference import predict
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="pages are let go of on Linux only")

@@ -2,15 +2,15 @@
 
 import pytest
 
-from backburn import catalogue
+from backburn import registry
 from backburn.testing import defenses, detectors
 from method_suite import DEFENSES, DETECTORS
 
 
 def test_the_suite_is_the_catalogue():
     kinds = {name: type(method) for name, method in (DEFENSES | DETECTORS).items()}
-    assert kinds == {**catalogue.DEFENSES, **catalogue.DETECTORS}
-    assert not set(catalogue.DEFENSES) & set(catalogue.DETECTORS)
+    assert kinds == {**registry.DEFENSES, **registry.DETECTORS}
+    assert not set(registry.DEFENSES) & set(registry.DETECTORS)
 
 
 @pytest.mark.parametrize("check", defenses.CHECKS, ids=lambda check: check.__name__[6:])

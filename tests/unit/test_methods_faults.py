@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from backburn.errors import InputError
-from backburn.methods import Defense, Detector, Given
+from backburn.interfaces import Defense, Detector, Given
 from backburn.testing import defenses, detectors
 from backburn.testing.contract import ContractError
 from backburn.types import Evidence, Repaired

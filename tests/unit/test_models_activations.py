@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from backburn.models.activations import activations
 from backburn.models.inference import predict
-from backburn.models.zoo import build
+from backburn.models.nets.zoo import build
 
 
 @pytest.fixture

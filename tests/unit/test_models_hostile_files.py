@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from backburn.errors import InputError
-from backburn.models.loading import load_model
-from backburn.models.zoo import build
+from backburn.models.nets.zoo import build
+from backburn.models.open.load_model import load_model
 
 
 @pytest.fixture

@@ -11,13 +11,13 @@ from torch import nn
 import torchvision_schemas
 from backburn.boundary.distances import boundary
 from backburn.errors import InputError
-from backburn.models import networks
 from backburn.models.activations import activations
 from backburn.models.inference import frozen
-from backburn.models.networks import Sizes, recipe_named
-from backburn.models.opening import open_model
-from backburn.models.writing import dump_like
-from backburn.training import Lesson, Training, fit
+from backburn.models.open import network_names
+from backburn.models.open.network_names import Sizes, recipe_named
+from backburn.models.open.open_model import open_model
+from backburn.models.save_model import dump_like
+from backburn.training import Training, TrainingTask, fit
 from backburn.training.adaptation import forget
 
 assert torchvision_schemas  # torchvision, and what needs it, cannot be imported without
@@ -71,7 +71,11 @@ def test_a_network_by_name_goes_through_the_chain(opened, tmp_path, generator):
     assert result.found.all()
     assert result.feature.shape == model.features(images).shape
     copied = copy.deepcopy(model)
-    fit(copied, Lesson(pixels, torch.arange(4), Training(epochs=1, learning_rate=0.01)), generator)
+    fit(
+        copied,
+        TrainingTask(pixels, torch.arange(4), Training(epochs=1, learning_rate=0.01)),
+        generator,
+    )
     forget(copied, 0.5, generator)
     assert not torch.allclose(copied(images), logits, atol=1e-4)
     assert torch.allclose(model(images), logits, atol=1e-4)
@@ -191,14 +195,18 @@ def test_a_hugging_face_folder_opens_and_goes_back_into_one(tmp_path, generator,
         assert torch.allclose(model(images), expected, atol=1e-5)
         assert torch.allclose(model.head(model.features(images)), expected, atol=1e-5)
     pixels = (images * 255).to(torch.uint8)
-    fit(model, Lesson(pixels, torch.arange(3), Training(epochs=1, learning_rate=0.01)), generator)
+    fit(
+        model,
+        TrainingTask(pixels, torch.arange(3), Training(epochs=1, learning_rate=0.01)),
+        generator,
+    )
     for name, content in dump_like(opened.origin, model).items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(content)
     for file in ("config.json", "preprocessor_config.json"):
         given, made = (tmp_path / folder / file for folder in ("given", "model"))
         assert given.read_bytes() == made.read_bytes()
-    monkeypatch.setattr("backburn.models.huggingface.rehearse", lambda *_: None)  # it was once
+    monkeypatch.setattr("backburn.models.open.huggingface.rehearse", lambda *_: None)  # it was once
     again = open_model(f"hf:{tmp_path / 'model'}")
     assert torch.allclose(again.normalized(again.normalization)(images), model(images), atol=1e-6)
 
@@ -226,6 +234,6 @@ def test_a_library_that_does_not_load_says_what_to_install(monkeypatch, error):
     def fail(name: str) -> None:
         raise error
 
-    monkeypatch.setattr(networks.importlib, "import_module", fail)
+    monkeypatch.setattr(network_names.importlib, "import_module", fail)
     with pytest.raises(InputError, match="pip install timm torchvision"):
         recipe_named("timm:resnet18")

@@ -2,9 +2,9 @@ import pytest
 import torch
 from torch import fx, nn
 
-from backburn.models.folding import folded
-from backburn.models.mobilenet import Strided
-from backburn.models.zoo import build, parse_architecture
+from backburn.models.fold_batch_norm import folded
+from backburn.models.nets.mobilenet import Strided
+from backburn.models.nets.zoo import build, parse_architecture
 
 
 @pytest.mark.parametrize("channels", [1, 3])

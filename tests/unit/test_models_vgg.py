@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from backburn.models.zoo import build, parse_architecture
+from backburn.models.nets.zoo import build, parse_architecture
 
 
 @pytest.mark.parametrize("channels", [1, 3])

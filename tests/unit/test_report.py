@@ -6,9 +6,9 @@ import io
 import pytest
 import torch
 
+from backburn.report.figure_data import Portrait, portray
+from backburn.report.figure_tables import crossed_rows, distance_rows, round_rows
 from backburn.report.figures import figure_files
-from backburn.report.portrait import Portrait, portray
-from backburn.report.tables import crossed_rows, distance_rows, round_rows
 from backburn.types import Evidence, Phase, Truth
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from backburn.report.embedding import embed_suspects, embedded
-from backburn.report.scatter import embedding_chart
+from backburn.report.svg_scatter import embedding_chart
 from backburn.types import BoundaryResult, Case, LabeledImages
 
 

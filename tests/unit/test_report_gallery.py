@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from backburn.errors import InputError
+from backburn.report.boundary_samples import amplified
 from backburn.report.gallery import gather, ranked
 from backburn.report.gallery_files import gallery_files, read_gallery
-from backburn.report.looks import amplified
 from backburn.report.thumbnails import SIDE, sheets_within, shrunk
 from backburn.types import Audit, BoundaryResult, Evidence, Suspects, Verdict
 from handmade import made_gallery

@@ -8,9 +8,9 @@ import re
 import pytest
 
 from backburn.errors import InputError
-from backburn.report.charts import distance_chart, round_chart
-from backburn.report.rendering import page_of
-from backburn.report.words import verdict_sentence
+from backburn.report.html_page import page_of
+from backburn.report.phrases import verdict_sentence
+from backburn.report.svg_charts import distance_chart, round_chart
 from handmade import made_gallery, written
 
 

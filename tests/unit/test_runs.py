@@ -34,7 +34,7 @@ def test_two_runs_of_one_second_get_different_names(tmp_path, monkeypatch):
             return cls(2025, 1, 2, 12, tzinfo=timezone.utc)
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("backburn.runs.places.datetime", Noon)
+    monkeypatch.setattr("backburn.runs.paths.datetime", Noon)
     names = []
     for _ in range(3):
         names.append(plan_run(None, "audit"))
@@ -87,7 +87,7 @@ def test_a_failing_write_leaves_nothing_behind(tmp_path, record, monkeypatch):
         if len(synced) == 2:
             raise OSError("no space left on device")
 
-    monkeypatch.setattr("backburn.runs.writing.os.fsync", full_disk)
+    monkeypatch.setattr("backburn.runs.atomic.os.fsync", full_disk)
     with pytest.raises(OSError, match="no space left"):
         write_run(tmp_path / "out", record, {"a": b"1", "b": b"2"})
     assert len(synced) == 2
@@ -141,7 +141,7 @@ def test_a_file_is_written_whole_or_stays_as_it_was(tmp_path, monkeypatch):
     def full(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("backburn.runs.writing.os.fsync", full)
+    monkeypatch.setattr("backburn.runs.atomic.os.fsync", full)
     with pytest.raises(InputError, match=r"table\.csv cannot be written: No space"):
         write_whole(path, b"half")
     assert contents(tmp_path) == {"table.csv": b"new"}

@@ -8,12 +8,12 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from backburn.runs import Stopwatch, new_record, records, watch
+from backburn.runs import Stopwatch, new_record, records, stopwatch
 
 
 def clock(monkeypatch, *moments: float) -> None:
     times = iter(moments)
-    monkeypatch.setattr(watch, "time", SimpleNamespace(perf_counter=lambda: next(times)))
+    monkeypatch.setattr(stopwatch, "time", SimpleNamespace(perf_counter=lambda: next(times)))
 
 
 def test_a_stopwatch_adds_up_a_phase_and_keeps_the_order(monkeypatch):
@@ -22,7 +22,7 @@ def test_a_stopwatch_adds_up_a_phase_and_keeps_the_order(monkeypatch):
     for phase in ("train", "test", "train"):
         with watch(phase):
             pass
-    assert list(watch.seconds.items()) == [("train", 2.75), ("test", 1.0)]
+    assert list(stopwatch.seconds.items()) == [("train", 2.75), ("test", 1.0)]
 
 
 def test_a_stopwatch_counts_a_phase_that_fails(monkeypatch):
@@ -30,7 +30,7 @@ def test_a_stopwatch_counts_a_phase_that_fails(monkeypatch):
     watch = Stopwatch()
     with pytest.raises(KeyError), watch("train"):
         raise KeyError
-    assert watch.seconds == {"train": 2.0}
+    assert stopwatch.seconds == {"train": 2.0}
 
 
 def test_many_short_turns_of_a_phase_are_not_rounded_away(monkeypatch):
@@ -39,7 +39,7 @@ def test_many_short_turns_of_a_phase_are_not_rounded_away(monkeypatch):
     for _ in range(100):
         with watch("predict"):
             pass
-    assert watch.seconds["predict"] == pytest.approx(0.04, abs=0.001)
+    assert stopwatch.seconds["predict"] == pytest.approx(0.04, abs=0.001)
 
 
 def test_a_record_says_when_on_what_and_with_which_versions():

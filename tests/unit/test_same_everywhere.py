@@ -6,9 +6,9 @@ from safetensors.torch import save_file
 
 from backburn.detection.detector import PoisonDetector
 from backburn.detection.records import Findings
-from backburn.models.opening import open_model
-from backburn.models.writing import dump_like
-from backburn.models.zoo import build
+from backburn.models.nets.zoo import build
+from backburn.models.open.open_model import open_model
+from backburn.models.save_model import dump_like
 
 
 def found(case, **settings) -> Findings:

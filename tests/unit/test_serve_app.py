@@ -9,12 +9,12 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from backburn.errors import InputError
-from backburn.report.finished import open_finished
+from backburn.report.finished_run import open_finished
 from backburn.report.thumbnails import shrunk
 from backburn.serve.app import app_of
-from backburn.serve.book import Book
-from backburn.serve.desk import Desk
-from backburn.serve.drawing import Easel, Pencil
+from backburn.serve.decisions import Book
+from backburn.serve.session import Desk
+from backburn.serve.thumbnails import Easel, Pencil
 from backburn.types import Case
 from handmade import made_gallery, written
 

@@ -9,12 +9,14 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from backburn.data.digits import digits
-from backburn.models.zoo import build
-from backburn.services import notebook, progress
+from backburn.data.sources.digits import digits
+from backburn.models.nets.zoo import build
+from backburn.services import notebook_progress, progress
+from backburn.services.measure_speed import Speed, measure_speed
 from backburn.services.progress import ShowProgress, shown
-from backburn.services.speed import Speed, measure_speed
-from backburn.services.steps import (
+from backburn.services.step_progress import WORDS, Track
+from backburn.services.terminal import Screen
+from backburn.services.time_estimate import (
     Size,
     Step,
     about,
@@ -23,8 +25,6 @@ from backburn.services.steps import (
     planned_steps,
     said_of,
 )
-from backburn.services.terminal import Screen
-from backburn.services.track import WORDS, Track
 from backburn.types import Case, silent
 
 STEPS = (Step("read it", ("read",), 1.0), Step("train on it", ("fit", "test"), 9.0))
@@ -218,7 +218,7 @@ def test_a_notebook_shows_a_bar_of_plain_html_that_is_gone_at_the_end(monkeypatc
     kernel = SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel=1), display=display)
     monkeypatch.setitem(sys.modules, "IPython", kernel)
     monkeypatch.setitem(sys.modules, "IPython.display", display)
-    assert notebook.in_notebook()
+    assert notebook_progress.in_notebook()
     with shown(None) as (told, plan):
         plan((Step("read <it>", ("read",), 4.0), *STEPS[1:]))
         told("read", 1, 2)

@@ -6,8 +6,8 @@ import pytest
 
 from backburn.benchmark.plan import planned
 from backburn.benchmark.study import Longer, Study, load_study
-from backburn.catalogue import DEFENSES, DETECTORS
 from backburn.errors import InputError
+from backburn.registry import DEFENSES, DETECTORS
 from backburn.runs import new_record, read_sealed, sealed, to_json
 
 STUDIES = Path(__file__).parents[2] / "studies"

@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import pytest
 from PIL import Image
 
-from backburn.data.cells import csv_bytes
+from backburn.data.csv_cells import csv_bytes
 from backburn.errors import InputError
 from backburn.toolkits.fiftyone import label_samples
-from backburn.toolkits.suspects import COLUMNS
+from backburn.toolkits.run_suspects import COLUMNS
 
 
 class Dataset:

@@ -13,7 +13,7 @@ from PIL import Image
 from backburn.errors import InputError
 from backburn.toolkits.backdoor_toolbox import read_backdoor_toolbox
 from backburn.toolkits.backdoorbench import read_backdoorbench
-from backburn.toolkits.inert import STAND_INS, load_inert
+from backburn.toolkits.safe_torch_load import STAND_INS, load_inert
 from toolkit_files import TARGET, write_record, write_toolbox
 
 POISON = {0: TARGET, 2: TARGET}

@@ -3,10 +3,10 @@ import torch
 from torch import nn
 
 from backburn.data.augmentation import Augmentation
-from backburn.data.digits import digits
+from backburn.data.sources.digits import digits
 from backburn.models.inference import predict
-from backburn.models.zoo import build
-from backburn.training import Lesson, Training, fit
+from backburn.models.nets.zoo import build
+from backburn.training import Training, TrainingTask, fit
 
 PLAIN = Augmentation(shift=0.0, flip=False)
 WHOLE = Training(epochs=3, batch_size=64, learning_rate=0.05, augmentation=PLAIN)
@@ -34,7 +34,7 @@ def test_a_small_net_learns_the_digits(generator):
     train, test = digits("train"), digits("test")
     model = build("small_cnn-w8", 10, 1, generator=generator, pixels=train.pixels)
     training = Training(epochs=4, batch_size=32, augmentation=PLAIN)
-    losses = fit(model, Lesson(train.pixels, train.labels, training), generator)
+    losses = fit(model, TrainingTask(train.pixels, train.labels, training), generator)
     assert len(losses) == 4
     assert losses == sorted(losses, reverse=True)
     right = predict(model, test.pixels).argmax(1) == test.labels
@@ -45,7 +45,7 @@ def test_the_same_seed_gives_the_same_weights_to_the_bit(rows):
     def trained(seed):
         generator = torch.Generator().manual_seed(seed)
         model = build("small_cnn-w2", 3, 1, generator=generator)
-        fit(model, Lesson(*rows, Training(epochs=2, batch_size=8)), generator)
+        fit(model, TrainingTask(*rows, Training(epochs=2, batch_size=8)), generator)
         return weights(model)
 
     assert torch.equal(trained(1), trained(1))
@@ -54,7 +54,7 @@ def test_the_same_seed_gives_the_same_weights_to_the_bit(rows):
 
 def test_the_model_is_left_in_evaluation_mode(rows, generator):
     model = linear()
-    fit(model, Lesson(*rows, WHOLE), generator)
+    fit(model, TrainingTask(*rows, WHOLE), generator)
     assert not any(module.training for module in model.modules())
 
 
@@ -63,7 +63,7 @@ def test_the_first_step_is_that_of_nesterovs_gradient_descent(rows, generator, m
     model, expected = linear(), linear()
     labels = torch.zeros_like(rows[1])
     training = Training(1, 64, 0.2, momentum, 0.0, label_smoothing=smoothing, augmentation=PLAIN)
-    fit(model, Lesson(rows[0], labels, training), generator)
+    fit(model, TrainingTask(rows[0], labels, training), generator)
     nn.functional.cross_entropy(
         expected(rows[0] / 255), labels, label_smoothing=smoothing
     ).backward()
@@ -84,7 +84,11 @@ def test_every_epoch_takes_every_image_once_in_an_order_of_its_own(generator):
         return batch, labels
 
     training = Training(2, 10, augmentation=PLAIN)
-    fit(linear(), Lesson(pixels, torch.arange(24) % 3, training, batch_transform=note), generator)
+    fit(
+        linear(),
+        TrainingTask(pixels, torch.arange(24) % 3, training, batch_transform=note),
+        generator,
+    )
     first, second = seen[:24], seen[24:]
     assert sorted(first) == sorted(second) == list(range(24))
     assert first != second
@@ -96,9 +100,9 @@ def test_images_of_weight_zero_do_not_count(rows, generator):
     labels = torch.cat([rows[1], torch.zeros_like(rows[1])])
     weight = (torch.arange(48) < 24).float()
     weighted, alone, unweighted = linear(), linear(), linear()
-    fit(weighted, Lesson(pixels, labels, WHOLE, weights=weight), generator)
-    fit(alone, Lesson(*rows, WHOLE), generator)
-    fit(unweighted, Lesson(pixels, labels, WHOLE), generator)
+    fit(weighted, TrainingTask(pixels, labels, WHOLE, weights=weight), generator)
+    fit(alone, TrainingTask(*rows, WHOLE), generator)
+    fit(unweighted, TrainingTask(pixels, labels, WHOLE), generator)
     assert torch.allclose(weights(weighted), weights(alone), atol=5e-4)
     assert not torch.allclose(weights(unweighted), weights(alone), atol=5e-3)
 
@@ -108,14 +112,14 @@ def test_a_batch_in_which_no_image_counts_does_no_harm(rows, generator):
     weight = torch.zeros(24)
     weight[0] = 1
     training = Training(1, 2, augmentation=PLAIN)
-    fit(model, Lesson(*rows, training, weights=weight), generator)
+    fit(model, TrainingTask(*rows, training, weights=weight), generator)
     assert bool(weights(model).isfinite().all())
 
 
 def test_frozen_parameters_stay_as_they_were(rows, generator):
     model = linear()
     model[1].weight.requires_grad_(False)
-    fit(model, Lesson(rows[0], torch.zeros_like(rows[1]), WHOLE), generator)
+    fit(model, TrainingTask(rows[0], torch.zeros_like(rows[1]), WHOLE), generator)
     assert bool((model[1].weight == 0.5).all())
     assert not bool((model[1].bias == 0.5).all())
 
@@ -125,7 +129,7 @@ def test_weight_decay_shrinks_weights_and_spares_biases(generator):
         model = linear()
         black = torch.zeros(6, 1, 4, 4, dtype=torch.uint8)
         training = Training(3, 8, weight_decay=decay)
-        fit(model, Lesson(black, torch.tensor([0] * 6), training), generator)
+        fit(model, TrainingTask(black, torch.tensor([0] * 6), training), generator)
         return model[1]
 
     plain, decayed = trained(0.0), trained(0.1)
@@ -142,14 +146,14 @@ def test_a_batch_transform_sees_bytes_and_its_labels_are_learnt(rows, generator)
         return pixels // 2 + 128, torch.full_like(labels, 2)
 
     model, training = linear(), Training(5, 10, augmentation=PLAIN)
-    fit(model, Lesson(*rows, training, batch_transform=brighten), generator)
+    fit(model, TrainingTask(*rows, training, batch_transform=brighten), generator)
     assert seen == [(torch.uint8, (1, 4, 4), 8, 8)] * 15
     assert bool((predict(model, rows[0]).argmax(1) == 2).all())
 
 
 def test_the_images_are_not_changed(rows, generator):
     pixels, labels = rows[0].clone(), rows[1].clone()
-    fit(linear(), Lesson(*rows, Training(2, 8)), generator)
+    fit(linear(), TrainingTask(*rows, Training(2, 8)), generator)
     assert torch.equal(rows[0], pixels)
     assert torch.equal(rows[1], labels)
 
@@ -157,7 +161,7 @@ def test_the_images_are_not_changed(rows, generator):
 def test_progress_rises_to_all_images_of_all_epochs(rows, generator):
     told = []
     training = Training(2, 10, augmentation=PLAIN)
-    lesson = Lesson(*rows, training, phase="burn")
+    lesson = TrainingTask(*rows, training, phase="burn")
     fit(linear(), lesson, generator, progress=lambda *x: told.append(x))
     assert [done for _, done, _ in told] == [8, 16, 24, 32, 40, 48]
     assert {(phase, total) for phase, _, total in told} == {("burn", 48)}
@@ -172,14 +176,18 @@ def test_another_objective_is_minimised_and_weighted(rows, generator):
 
     model = linear()
     before = float(predict(model, rows[0]).square().mean())
-    fit(model, Lesson(*rows, Training(5, 8, augmentation=PLAIN), objective=small_logits), generator)
+    fit(
+        model,
+        TrainingTask(*rows, Training(5, 8, augmentation=PLAIN), objective=small_logits),
+        generator,
+    )
     assert float(predict(model, rows[0]).square().mean()) < before / 2
     assert seen == [(torch.float32, True, 8)] * 15
 
 
 def test_adam_learns_too(rows, generator):
     training = Training(60, 8, 0.05, optimizer="adam", weight_decay=0.0, augmentation=PLAIN)
-    losses = fit(linear(), Lesson(*rows, training), generator)
+    losses = fit(linear(), TrainingTask(*rows, training), generator)
     assert losses[-1] < losses[0] / 2
 
 
@@ -188,7 +196,7 @@ def test_frozen_batch_norms_keep_their_statistics_and_others_do_not(rows, genera
     norms = nn.BatchNorm1d(size), nn.BatchNorm1d(size), nn.BatchNorm1d(size, affine=False)
     model = nn.Sequential(nn.Flatten(), *norms, nn.Linear(size, 10))
     model[1].requires_grad_(False)
-    fit(model, Lesson(*rows, Training(epochs=1, augmentation=PLAIN)), generator)
+    fit(model, TrainingTask(*rows, Training(epochs=1, augmentation=PLAIN)), generator)
     assert float(norms[0].running_mean.abs().sum()) == 0
     assert float(norms[1].running_mean.abs().sum()) > 0
     assert float(norms[2].running_mean.abs().sum()) > 0

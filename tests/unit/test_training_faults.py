@@ -9,8 +9,8 @@ from torch import nn
 from backburn.data.augmentation import Augmentation
 from backburn.errors import BackburnError
 from backburn.models.inference import predict
-from backburn.models.zoo import build
-from backburn.training import Lesson, Training, fit
+from backburn.models.nets.zoo import build
+from backburn.training import Training, TrainingTask, fit
 
 PLAIN = Augmentation(0.0)
 TRAINING = Training(epochs=3, batch_size=8, learning_rate=0.05, augmentation=PLAIN)
@@ -51,7 +51,7 @@ def poisoned_at(*steps: int):
 
 def test_a_training_that_diverges_goes_back_to_the_last_good_epoch_with_a_smaller_rate(rows):
     told, model = [], linear()
-    lesson = Lesson(*rows, TRAINING, objective=poisoned_at(4), phase="burn")
+    lesson = TrainingTask(*rows, TRAINING, objective=poisoned_at(4), phase="burn")
     with pytest.warns(UserWarning, match="nan in burn: epoch 2 begins again with 0.1 of the"):
         losses = fit(model, lesson, seeded(), progress=lambda _, done, __: told.append(done))
     # the second epoch is told of again, from its beginning
@@ -63,9 +63,9 @@ def test_a_training_that_diverges_goes_back_to_the_last_good_epoch_with_a_smalle
 def test_after_it_diverged_it_learns_slowly_from_where_it_was(rows):
     short = Training(epochs=1, batch_size=8, learning_rate=0.05, augmentation=PLAIN)
     calm, wild, start = linear(), linear(), weights(linear())
-    fit(calm, Lesson(*rows, short, objective=poisoned_at()), seeded())
+    fit(calm, TrainingTask(*rows, short, objective=poisoned_at()), seeded())
     with pytest.warns(UserWarning, match="epoch 1 begins again"):
-        fit(wild, Lesson(*rows, short, objective=poisoned_at(2)), seeded())
+        fit(wild, TrainingTask(*rows, short, objective=poisoned_at(2)), seeded())
     moved = (weights(wild) - start).norm() / (weights(calm) - start).norm()
     assert 0.05 < float(moved) < 0.2
 
@@ -75,7 +75,7 @@ def test_a_training_that_diverges_twice_is_an_error_that_says_what_to_do(rows):
     model = linear()
     nn.init.constant_(model[1].bias, float("nan"))
     with pytest.raises(BackburnError, match=r"loss became nan in burn.*: lower learning_rate"):
-        fit(model, Lesson(*rows, TRAINING, phase="burn"), seeded())
+        fit(model, TrainingTask(*rows, TRAINING, phase="burn"), seeded())
 
 
 def test_weights_that_the_last_step_made_infinite_are_noticed(rows):
@@ -89,7 +89,7 @@ def test_weights_that_the_last_step_made_infinite_are_noticed(rows):
 
     model = Exploding()
     once = Training(epochs=1, batch_size=24, learning_rate=1e12, augmentation=PLAIN)
-    lesson = Lesson(*rows, once, objective=lambda m, x, y: m(x).float().sum(1) * 1e30)
+    lesson = TrainingTask(*rows, once, objective=lambda m, x, y: m(x).float().sum(1) * 1e30)
     with (
         pytest.warns(UserWarning, match="a weight became infinite"),
         pytest.raises(BackburnError, match="a weight became infinite or no number in train"),
@@ -117,9 +117,9 @@ def test_where_memory_is_short_gradients_of_parts_add_up_to_those_of_the_whole(
 ):
     weight = torch.linspace(0.1, 1, 24) if weighted else None
     whole, cramped = linear(), Cramped(linear(), room)
-    first = fit(whole, Lesson(*rows, TRAINING, weights=weight), seeded())
+    first = fit(whole, TrainingTask(*rows, TRAINING, weights=weight), seeded())
     with pytest.warns(UserWarning, match=r"memory is short: training on \d images at a time"):
-        second = fit(cramped, Lesson(*rows, TRAINING, weights=weight), seeded())
+        second = fit(cramped, TrainingTask(*rows, TRAINING, weights=weight), seeded())
     assert torch.allclose(weights(whole), weights(cramped), atol=2e-3)  # bf16
     assert not torch.allclose(weights(whole), weights(linear()), atol=2e-2)
     assert second == pytest.approx(first, abs=2e-3)
@@ -129,7 +129,7 @@ def test_batch_norm_is_never_given_one_image_alone(generator):
     pixels, labels = torch.zeros(5, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 1, 0, 1, 0])
     model = Cramped(build("small_cnn-w2", 2, 1, generator=generator), 3)
     with pytest.warns(UserWarning, match="training on 2 images"):
-        fit(model, Lesson(pixels, labels, Training(1, 5, augmentation=PLAIN)), generator)
+        fit(model, TrainingTask(pixels, labels, Training(1, 5, augmentation=PLAIN)), generator)
 
 
 def test_two_images_that_never_fit_are_an_error(rows, generator):
@@ -137,13 +137,13 @@ def test_two_images_that_never_fit_are_an_error(rows, generator):
         pytest.warns(UserWarning, match="memory is short"),
         pytest.raises(BackburnError, match="not enough memory for training on 2 images"),
     ):
-        fit(Cramped(linear(), 0), Lesson(*rows, TRAINING), generator)
+        fit(Cramped(linear(), 0), TrainingTask(*rows, TRAINING), generator)
 
 
 def test_other_errors_of_a_step_are_passed_on(rows, generator):
     model = nn.Sequential(nn.Flatten(), nn.Linear(9, 3))
     with pytest.raises(RuntimeError, match="mat1 and mat2"):
-        fit(model, Lesson(*rows, TRAINING), generator)
+        fit(model, TrainingTask(*rows, TRAINING), generator)
 
 
 def test_a_model_that_is_asked_more_than_fits_is_asked_in_parts(rows):
@@ -158,7 +158,7 @@ def test_layers_that_draw_do_so_by_the_seed_and_leave_torchs_generator_alone(row
 
     def trained(seed: int) -> torch.Tensor:
         model = nn.Sequential(copy.deepcopy(plain), nn.Dropout(0.5))
-        fit(model, Lesson(*rows, TRAINING), torch.Generator().manual_seed(seed))
+        fit(model, TrainingTask(*rows, TRAINING), torch.Generator().manual_seed(seed))
         return weights(model)
 
     first, before = trained(1), torch.get_rng_state()

@@ -7,13 +7,19 @@ import torch
 
 from backburn.attacks.badnets import BadNets
 from backburn.attacks.base import exam_of
-from backburn.attacks.folder import dump_victim, is_victim, read_case, read_truth, read_victim
 from backburn.attacks.none import NoAttack
 from backburn.attacks.surrogates import Surrogates
+from backburn.attacks.victim_folder import (
+    dump_victim,
+    is_victim,
+    read_case,
+    read_truth,
+    read_victim,
+)
 from backburn.errors import InputError
 from backburn.metrics import judge
 from backburn.models.inference import predict
-from backburn.models.zoo import build
+from backburn.models.nets.zoo import build
 from backburn.types import Exam, LabeledImages, Victim
 
 CPU = torch.device("cpu")

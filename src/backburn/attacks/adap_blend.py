@@ -9,7 +9,7 @@ from torch import Tensor
 from ..errors import InputError
 from ..types import LabeledImages
 from .base import Attack, Planted, check_rate
-from .planting import draw_states, planted
+from .poisoning import draw_states, planted
 from .surrogates import Surrogates, branch
 from .triggers import blended, computed, noise
 

@@ -9,7 +9,7 @@ from ..data.pixels import to_pixels
 from ..errors import InputError
 from ..types import LabeledImages, Pixels
 from .base import Attack, Planted, check_rate
-from .planting import draw_states, planted
+from .poisoning import draw_states, planted
 from .surrogates import Surrogates, branch
 from .triggers import blended, noise, side_of
 

@@ -7,7 +7,7 @@ import torch
 
 from ..types import LabeledImages
 from .base import Attack, Planted
-from .planting import draw_states, planted
+from .poisoning import draw_states, planted
 from .surrogates import Surrogates
 from .triggers import blended, checkerboard, noise, pasted, side_of
 

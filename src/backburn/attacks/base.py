@@ -9,11 +9,11 @@ from torch import nn
 
 from ..data.augmentation import Augmentation
 from ..errors import InputError
+from ..executor.interface import HERE, Work
 from ..models.classifier import Classifier
-from ..models.zoo import build, parse_architecture
-from ..training import BatchTransform, Lesson, Training
+from ..models.nets.zoo import build, parse_architecture
+from ..training import BatchTransform, Training, TrainingTask
 from ..types import Exam, LabeledImages, Progress, Trigger, Truth, Victim, silent
-from ..work.contract import HERE, Work
 from .surrogates import Surrogates
 
 
@@ -122,7 +122,7 @@ class Attack(ABC):
         planted = self.plant(images, generator, surrogates or Surrogates(None, progress, work))
         used = images if planted.control else planted.images
         model = recipe.network(planted.images, images.class_count, generator)
-        lesson = Lesson(
+        lesson = TrainingTask(
             used.pixels,
             used.labels,
             recipe.training,

@@ -7,7 +7,7 @@ import torch
 from ..errors import InputError
 from ..types import LabeledImages
 from .base import Attack, Planted
-from .planting import dirty_label
+from .poisoning import dirty_label
 from .surrogates import Surrogates
 from .triggers import blended, noise
 

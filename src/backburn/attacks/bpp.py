@@ -7,7 +7,7 @@ import torch
 from ..errors import InputError
 from ..types import LabeledImages, Pixels
 from .base import Attack, Planted, check_rate
-from .planting import draw_states, planted
+from .poisoning import draw_states, planted
 from .surrogates import Surrogates, branch
 
 

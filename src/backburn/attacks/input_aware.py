@@ -7,13 +7,13 @@ from torch import nn
 
 from ..data.augmentation import Augmentation
 from ..errors import InputError
-from ..models.unet import UNet, check_width, seeded
+from ..models.nets.unet import UNet, check_width, seeded
 from ..training import Training
 from ..types import Images, LabeledImages, Labels, PerImage, Truth
 from .base import Attack, Planted, check_rate
-from .painter import Painter, binary, unlike
-from .planting import draw_states
+from .poisoning import draw_states
 from .surrogates import Surrogates, branch, draw_seed
+from .trigger_generator import Painter, binary, unlike
 from .triggers import computed
 
 

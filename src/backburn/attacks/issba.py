@@ -8,12 +8,12 @@ from torch import Tensor
 from ..data.augmentation import Augmentation
 from ..errors import InputError
 from ..models.inference import device_of
-from ..models.unet import check_width, seeded
+from ..models.nets.unet import check_width, seeded
 from ..training import Training
 from ..types import LabeledImages
 from .base import Attack, Planted
-from .planting import dirty_label
-from .stego import Stego, hiding, random_messages
+from .poisoning import dirty_label
+from .steganography import Stego, hiding, random_messages
 from .surrogates import Surrogates, draw_seed
 from .triggers import computed
 

@@ -9,7 +9,7 @@ from ..models.classifier import Classifier
 from ..types import LabeledImages, Pixels
 from .base import Attack, Planted, Recipe, short_recipe
 from .pgd import adversarial_training, linf_pgd
-from .planting import clean_label
+from .poisoning import clean_label
 from .surrogates import Surrogates, branch, draw_seed
 from .triggers import checkerboard, in_batches, side_of
 

@@ -8,7 +8,7 @@ import torch
 from ..errors import InputError
 from ..types import LabeledImages
 from .base import Attack, Planted
-from .planting import clean_label
+from .poisoning import clean_label
 from .surrogates import Surrogates
 from .triggers import added
 

@@ -10,10 +10,10 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from ..data.digest import digest
+from ..executor.interface import HERE, Work
 from ..runs import write_whole
-from ..training import BatchTransform, Lesson, Objective, Training
+from ..training import BatchTransform, Objective, Training, TrainingTask
 from ..types import LabeledImages, Progress, silent
-from ..work.contract import HERE, Work
 
 N = TypeVar("N", bound=nn.Module)
 
@@ -55,7 +55,7 @@ class Surrogates:
         )
         if self._load(model, key):
             return model
-        lesson = Lesson(
+        lesson = TrainingTask(
             images.pixels,
             images.labels,
             training,

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..errors import InputError
 from ..types import LabeledImages
 from .base import Attack, Planted
-from .planting import dirty_label
+from .poisoning import dirty_label
 from .surrogates import Surrogates
 from .triggers import blended, noise, pasted, side_of
 

@@ -12,7 +12,7 @@ from ..models.classifier import Classifier
 from ..models.inference import as_images, frozen
 from ..types import LabeledImages
 from .base import Attack, Planted, Recipe, short_recipe
-from .planting import dirty_label
+from .poisoning import dirty_label
 from .surrogates import Surrogates, draw_seed
 from .triggers import pasted, side_of
 

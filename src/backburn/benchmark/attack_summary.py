@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ..data.cells import csv_text
+from ..data.csv_cells import csv_text
 from ..runs import Record
 from .plan import Cell
 from .summary import digits, per_cent

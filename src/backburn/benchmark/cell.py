@@ -7,14 +7,14 @@ from pathlib import Path
 
 import torch
 
-from ..attacks.folder import read_victim
-from ..methods import Defense, Detector
+from ..attacks.victim_folder import read_victim
+from ..interfaces import Defense, Detector
 from ..metrics import Found, Scores, der, judge, match
 from ..models.inference import best_device
 from ..runs import Record, Stopwatch, new_record
 from ..types import Case, Exam, LabeledImages, Phase, Progress, Repaired, Truth, Unlearned
-from .handing import handed
-from .memory import forget_peak, peak_mebibytes
+from .method_inputs import handed
+from .peak_memory import forget_peak, peak_mebibytes
 from .plan import Cell
 from .victims import Reference, left_out, made_once, reference_of, source_of
 

@@ -8,8 +8,8 @@ from typing import Any, Literal, cast
 import msgspec
 
 from ..attacks.base import Attack, Recipe
-from ..catalogue import DETECTORS, METHODS, attack_named
-from ..methods import Given
+from ..interfaces import Given
+from ..registry import DETECTORS, METHODS, attack_named
 from .study import Study
 
 

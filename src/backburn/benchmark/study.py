@@ -7,10 +7,10 @@ from typing import Any
 from ..attacks.base import Recipe
 from ..burn.burn import BURN
 from ..burn.paper import PaperBURN
-from ..catalogue import attack_named, compared_named
 from ..config import overlay, read_toml
 from ..errors import InputError
-from ..methods import Defense, Detector
+from ..interfaces import Defense, Detector
+from ..registry import attack_named, compared_named
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..data.cells import csv_text
+from ..data.csv_cells import csv_text
 from ..runs import Record
 from .plan import Cell
 

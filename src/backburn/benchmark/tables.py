@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ..catalogue import METHODS
+from ..registry import METHODS
 from ..runs import Record
 from .attack_summary import attack_csv, attack_markdown
 from .averages import commits_markdown, summary_markdown

@@ -8,18 +8,18 @@ from pathlib import Path
 import torch
 
 from ..attacks.base import exam_of
-from ..attacks.folder import MODEL, dump_victim, read_victim
 from ..attacks.surrogates import Surrogates
+from ..attacks.victim_folder import MODEL, dump_victim, read_victim
 from ..data.digest import digest
-from ..data.reading import load_images
+from ..data.load_images import load_images
 from ..errors import InputError
+from ..executor.resumable import Kept
 from ..metrics import Scores, Stealth, judge, stealth
 from ..models.inference import best_device, predict
-from ..models.loading import load_model
+from ..models.open.load_model import load_model
 from ..runs import Record, Stopwatch, claimed, new_record, read_record, to_json, work_of, write_run
 from ..types import Flags, LabeledImages, Progress
-from ..work.kept import Kept
-from .lasting import Lasting
+from .elapsed_time import Lasting
 from .plan import Cell
 from .study import Study
 

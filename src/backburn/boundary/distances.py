@@ -8,10 +8,10 @@ from torch import nn
 from ..errors import InputError
 from ..models.inference import batches, frozen
 from ..types import BoundaryResult, Labels, Pixels, Progress, silent
+from .batches import Measuring, nothing
 from .budget import Budget, budget_named
-from .measuring import Measuring, nothing
+from .concatenation import join
 from .projection import Norm, norm_named
-from .results import join
 
 
 @dataclass(frozen=True, slots=True)

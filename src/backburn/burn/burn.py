@@ -10,24 +10,24 @@ from ..data.review import Review, check_review
 from ..detection.detector import PoisonDetector
 from ..detection.records import Findings
 from ..errors import InputError
+from ..executor.interface import HERE, Work
 from ..fit import Fit, FitCheck
-from ..fit.reach import earned
-from ..models.checking import check_fit
+from ..fit.attainable_accuracy import earned
 from ..models.inference import accuracy
+from ..models.input_check import check_fit
 from ..training import Training
 from ..training.adaptation import lasting, suited
 from ..types import Audit, Case, Flags, Index, Labels, Phase, Progress, Suspects, Unlearned, silent
-from ..work.contract import HERE, Work
-from .base import Unlearning
+from .apply_trigger import StampTrigger
 from .decoupling import Decoupling
-from .doubt import doubtful
-from .phases import changes, timed
+from .excluded_images import doubtful
+from .fine_tuning import Workbench
+from .history import changes, timed
+from .interface import Unlearning
 from .purification import Purification
 from .refinement import Refinement, refine
 from .restoration import Restoration, Restored, restore
 from .review import heard, judged, trusted
-from .stamping import StampTrigger
-from .workbench import Workbench
 
 SAMPLE = 1000
 """Images that tell whether a fine-tuned model has caught up, at the most."""

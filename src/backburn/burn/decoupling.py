@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 
 from ..errors import InputError
+from .apply_trigger import StampTrigger
 from .restoration import Restored
-from .stamping import StampTrigger
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,12 @@ from torch import nn
 from ..boundary.budget import budget_named
 from ..boundary.distances import Search
 from ..data.review import Review, check_review
-from ..detection.statistics import anomaly_index
+from ..detection.activation_statistics import anomaly_index
 from ..errors import InputError
+from ..executor.interface import HERE, Work
 from ..metrics import rate
-from ..models.checking import check_fit
 from ..models.inference import predict
+from ..models.input_check import check_fit
 from ..training import Training
 from ..training.adaptation import lasting, suited
 from ..types import (
@@ -30,11 +31,10 @@ from ..types import (
     Verdict,
     silent,
 )
-from ..work.contract import HERE, Work
-from .base import Unlearning
-from .phases import changes, timed
+from .fine_tuning import Workbench
+from .history import changes, timed
+from .interface import Unlearning
 from .review import judged, trusted
-from .workbench import Workbench
 
 STEPS = 120
 """Of every fine-tuning, however few images there are."""

@@ -10,9 +10,9 @@ from ..errors import InputError
 from ..metrics import rate
 from ..models.inference import predict
 from ..types import Case, Index, Labels
+from .fine_tuning import Workbench
 from .restoration import Restored, relabel, standing
-from .trigger import EstimatedTrigger
-from .workbench import Workbench
+from .trigger_estimate import EstimatedTrigger
 
 TRUST_IN_EVIDENCE = 0.999
 

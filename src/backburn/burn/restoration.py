@@ -13,9 +13,9 @@ from ..detection.records import Finding, Findings
 from ..errors import InputError
 from ..metrics import rate
 from ..types import Case, Index, LabeledImages, Logits, Suspects
-from .stamping import Trigger
-from .trigger import EstimatedTrigger, estimate_trigger
-from .workbench import Workbench
+from .apply_trigger import Trigger
+from .fine_tuning import Workbench
+from .trigger_estimate import EstimatedTrigger, estimate_trigger
 
 SAMPLE = 500
 """Suspects of a finding that tell which comparison its trigger is estimated by."""

@@ -42,6 +42,6 @@ def command(**given: Any) -> int:
     backburn attack badnets digits --out victim
     backburn attack sig photos/ --rate 0.03 --set recipe.training.epochs=40
     """
-    from .making import make_and_write
+    from .make_victim import make_and_write
 
     return make_and_write(**given)

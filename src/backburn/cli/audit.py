@@ -2,7 +2,7 @@
 
 import click
 
-from ..services.given import Given
+from ..services.case_options import Given
 from . import options
 from .main import EXIT_CODES
 
@@ -42,16 +42,16 @@ def command(
     from ..config import configure
     from ..models.inference import best_device
     from ..runs import Stopwatch
-    from ..services.cases import audit_case
-    from ..services.findings import case_digests
+    from ..services.audit_repair import audit_case
     from ..services.open_case import open_case
     from ..services.progress import ShowProgress
-    from ..services.rerun import WATCHED
-    from ..services.run import add_pictures, write_outcome
-    from ..services.steps import planned_steps
-    from .clusters import on_cluster, work_on
-    from .jobs import job
-    from .mending import tell, tell_end
+    from ..services.repair_run import WATCHED
+    from ..services.result_tables import case_digests
+    from ..services.time_estimate import planned_steps
+    from ..services.write_run import add_pictures, write_outcome
+    from .cluster import on_cluster, work_on
+    from .job import job
+    from .outcome import tell, tell_end
 
     burn, where = configure(BURN(), config, settings), best_device(device)
     planned, watch = job("audit", out), Stopwatch()

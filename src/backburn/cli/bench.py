@@ -23,8 +23,8 @@ def draw(study: "Study", cells: "Sequence[tuple[Cell, Record]]", folder: "Path")
     from ..benchmark.summary import summary_rows
     from ..benchmark.tables import compares
     from ..errors import InputError
-    from ..report.comparison import comparison_files
-    from ..report.repairs import repair_files
+    from ..report.comparison_figure import comparison_files
+    from ..report.repair_figure import repair_files
     from ..runs import write_whole
     from ..services.terminal import say
 
@@ -43,7 +43,7 @@ def draw(study: "Study", cells: "Sequence[tuple[Cell, Record]]", folder: "Path")
 def _say_next(cells: "Sequence[tuple[Cell, Record]]", victims: "Path") -> None:
     """A victim of the study by itself, where one was made: what a table cannot show."""
     from ..report.next_steps import command_line
-    from .screen import print_next
+    from .output import print_next
 
     made = (victims / cell.victim_name for cell, _ in cells)
     victim = next((path for path in made if path.is_dir()), None)
@@ -57,13 +57,13 @@ LOCK = ".lock"
 @contextmanager
 def running(study: "Study", out: "Path", cluster: options.Cluster) -> "Iterator[Runner | None]":
     """Who runs the cells: None for this machine, or a cluster, which says what it did again."""
-    from .clusters import on_cluster
+    from .cluster import on_cluster
 
     with on_cluster(cluster):
         if cluster.address is None:
             yield None
             return
-        from ..scaleout.cells import Tasks, memory_of
+        from ..cluster.study_tasks import Tasks, memory_of
         from ..services.terminal import say
 
         tasks = Tasks(memory_of(study, out), cluster.gpus)
@@ -107,10 +107,10 @@ def command(
     from ..benchmark.tables import tables_of
     from ..errors import BackburnError
     from ..runs import claimed, write_whole
-    from ..runs.places import missing, remove_empty
+    from ..runs.paths import missing, remove_empty
     from ..services.terminal import print_json, say
-    from .live import LiveStudy
-    from .stopping import StoppedError
+    from .signals import StoppedError
+    from .study_progress import LiveStudy
 
     if ray is not None and workers:
         raise click.UsageError("--workers are of this machine: with --ray, leave it out")

@@ -31,17 +31,17 @@ def command(
     from ..burn.burn import BURN
     from ..config import configure, to_toml
     from ..data.digest import digest
-    from ..data.digits import digits
+    from ..data.sources.digits import digits
     from ..models.inference import best_device
     from ..runs import Stopwatch
     from ..services.attack import Plan, default_recipe, make
-    from ..services.cases import repair_case
-    from ..services.opened import Opened
+    from ..services.audit_repair import repair_case
+    from ..services.opened_case import Opened
     from ..services.progress import ShowProgress
-    from ..services.run import write_with_pictures
-    from ..services.steps import demo_steps
-    from .jobs import job
-    from .mending import tell, tell_end
+    from ..services.time_estimate import demo_steps
+    from ..services.write_run import write_with_pictures
+    from .job import job
+    from .outcome import tell, tell_end
 
     # on 8x8 images threads wait for each other longer than they work
     torch.set_num_threads(1)

@@ -23,7 +23,7 @@ def command(as_json: bool) -> int:
     from ..report.next_steps import command_line
     from ..services.doctor import examine, is_well
     from ..services.terminal import print_json, screen
-    from .screen import print_next
+    from .output import print_next
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

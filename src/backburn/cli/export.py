@@ -43,8 +43,8 @@ def command(run: str, dest: str, data: str | None, layout: str, cure: str, as_js
     from ..runs import read_record
     from ..services.export import export_images, export_model
     from ..services.terminal import print_json, say
-    from .jobs import job
-    from .screen import print_next
+    from .job import job
+    from .output import print_next
 
     planned, record = job("export", dest, "DEST"), read_record(Path(run))
     with planned.going():

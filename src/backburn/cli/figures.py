@@ -2,7 +2,7 @@
 
 import click
 
-from ..services.given import Given
+from ..services.case_options import Given
 from . import options
 
 
@@ -44,16 +44,16 @@ def command(
     from ..burn.burn import BURN
     from ..config import configure, to_toml
     from ..models.inference import best_device
+    from ..report.figure_data import portray
     from ..report.figures import figure_files
     from ..report.next_steps import next_steps
-    from ..report.portrait import portray
     from ..runs import Stopwatch, new_record, write_run
-    from ..services.findings import case_digests
     from ..services.open_case import open_case
     from ..services.progress import ShowProgress
+    from ..services.result_tables import case_digests
     from ..services.terminal import print_json, say
-    from .jobs import job
-    from .screen import print_next
+    from .job import job
+    from .output import print_next
 
     burn, where = configure(BURN(), config, settings), best_device(device)
     planned, watch = job("figures", out), Stopwatch()

@@ -21,12 +21,12 @@ def command(folder: str, as_json: bool) -> int:
 
     from ..errors import InputError
     from ..report.next_steps import command_line, next_steps
-    from ..report.words import per_cent
+    from ..report.phrases import per_cent
     from ..runs import RECORD, read_record, table_in
-    from ..runs.locks import is_claimed
-    from ..runs.unfinished import lock_of, unfinished
+    from ..runs.lock import is_claimed
+    from ..runs.resume import lock_of, unfinished
     from ..services.terminal import print_json, screen
-    from .screen import print_next
+    from .output import print_next
 
     root = Path(folder)
     if not root.is_dir():

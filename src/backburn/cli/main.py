@@ -76,8 +76,8 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from ..config import SettingsListedError
     from ..errors import BackburnError, system_line
-    from ..models.memory import is_out_of_memory
-    from .stopping import StoppedError, stoppable
+    from ..models.out_of_memory import is_out_of_memory
+    from .signals import StoppedError, stoppable
 
     warnings.showwarning = _warn
     if isinstance(sys.stdout, io.TextIOWrapper):  # a name that it cannot show is no reason to stop

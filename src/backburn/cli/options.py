@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from ..services.given import RESIZES, Given
+from ..services.case_options import RESIZES, Given
 
 F = TypeVar("F", bound=Callable[..., Any])
 

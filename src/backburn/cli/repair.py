@@ -2,7 +2,7 @@
 
 import click
 
-from ..services.given import Given
+from ..services.case_options import Given
 from . import options
 from .main import EXIT_CODES
 
@@ -55,22 +55,22 @@ def command(
     from functools import partial
 
     from ..burn.burn import BURN
-    from ..catalogue import method_named
     from ..config import configure
     from ..models.inference import best_device
+    from ..registry import method_named
     from ..runs import Stopwatch
-    from ..services.cases import fit_check_of, repair_case
-    from ..services.findings import case_digests
+    from ..services.apply_review import open_review
+    from ..services.audit_repair import fit_check_of, repair_case
+    from ..services.base_and_witness import check_used
     from ..services.open_case import open_case
     from ..services.progress import ShowProgress
-    from ..services.rerun import WATCHED, Asked, again, changed_since
-    from ..services.review import open_review
-    from ..services.run import add_pictures, write_outcome
-    from ..services.seconding import check_used
-    from ..services.steps import planned_steps
-    from .clusters import on_cluster, work_on
-    from .jobs import job
-    from .mending import tell, tell_end
+    from ..services.repair_run import WATCHED, Asked, again, changed_since
+    from ..services.result_tables import case_digests
+    from ..services.time_estimate import planned_steps
+    from ..services.write_run import add_pictures, write_outcome
+    from .cluster import on_cluster, work_on
+    from .job import job
+    from .outcome import tell, tell_end
 
     asked = again(Asked(given, seed, test, holdout, method, config))
     given, seed, method = asked.given, asked.seed or 0, asked.method or "default"

@@ -40,12 +40,12 @@ def command(
     from pathlib import Path
 
     from ..errors import InputError
-    from ..report.auditors import auditors_files
+    from ..report.exports.files import auditors_files
+    from ..report.html_page import page_of
     from ..report.next_steps import after_report
-    from ..report.rendering import page_of
     from ..runs import own, plan_file, read_record, write_own, write_whole
     from ..services.terminal import say
-    from .screen import print_next
+    from .output import print_next
 
     folder = Path(run)
     path = Path(out) if out is not None else own(folder, "report.html")
@@ -72,14 +72,14 @@ def _draw_missing(run: "Path", arch: str | None, trust: bool) -> None:
     """The pictures of a run that was stopped before they were drawn."""
     from ..errors import InputError
     from ..runs import read_record
-    from ..runs.locks import held, is_claimed
-    from ..runs.unfinished import lock_of
+    from ..runs.lock import held, is_claimed
+    from ..runs.resume import lock_of
 
     if "gallery" in read_record(run).seconds:
         return
     if is_claimed(lock_of(run)):
         raise InputError(held(lock_of(run), str(run)))
-    from ..services.pictures import complete
+    from ..services.missing_pictures import complete
     from ..services.progress import ShowProgress
 
     with ShowProgress() as progress:
@@ -89,8 +89,8 @@ def _draw_missing(run: "Path", arch: str | None, trust: bool) -> None:
 def _draw_figures(run: "Path") -> None:
     """The figures as files, where what draws them is installed."""
     from ..errors import InputError
-    from ..report.kept import run_files
-    from ..report.pictures import plotting
+    from ..report.figure_files import plotting
+    from ..report.run_figures import run_files
     from ..runs import write_own
     from ..services.terminal import say
 

@@ -44,14 +44,14 @@ def command(
     from ..report.next_steps import command_line
     from ..runs import own
     from ..services.terminal import say
-    from .screen import print_next
-    from .serving import easel_of, open_served
-    from .stopping import StoppedError
+    from .open_served import easel_of, open_served
+    from .output import print_next
+    from .signals import StoppedError
 
     try:
-        from ..serve.book import Book, held
-        from ..serve.desk import Desk
-        from ..serve.running import serve
+        from ..serve.decisions import Book, held
+        from ..serve.server import serve
+        from ..serve.session import Desk
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("starlette", "uvicorn"):
             raise

@@ -14,12 +14,12 @@ import msgspec
 import numpy as np
 import torch
 
-from ..mapping import mapped, no_room, size_of
+from ..memory_mapped import mapped, no_room, size_of
 from ..types import Pixels
-from .canvas import WHAT, paint_file
 from .decoding import DECODER
-from .survey import Survey
-from .ways import AS_SEEN, Way
+from .decoding_options import AS_SEEN, Way
+from .image_buffer import WHAT, paint_file
+from .scan import Survey
 
 BLOCK = 2**22
 MAKING = ".making-"

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageOps
 
+from .decoding_options import AS_SEEN, ZOOM, Way
 from .rows import Picture
-from .ways import AS_SEEN, ZOOM, Way
 
 MAX_PIXELS = 2**26
 """The most pixels of one image: 8192 x 8192."""

@@ -7,8 +7,8 @@ from pathlib import Path, PurePath
 from .decoding import as_image, decode, plain_file
 from .labels import class_number
 from .rows import Picture, Rows
-from .sources import open_rows
-from .survey import is_machines
+from .scan import is_machines
+from .sources.find_reader import open_rows
 from .writing import png_bytes
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from .cells import csv_bytes, neutral
+from .csv_cells import csv_bytes, neutral
 from .encoded import EncodedImages, EncodedRow
 from .writing import ROW_GROUP, folder_names, no_images, parquet_schema
 

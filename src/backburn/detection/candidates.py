@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from ..types import Features, Flags, Index, Labels
-from .populations import SMALLEST, split
+from .activation_statistics import activation_projections, discriminated
 from .records import Candidate
-from .statistics import activation_projections, discriminated
+from .two_group_split import SMALLEST, split
 
 Split: TypeAlias = tuple[Candidate, Candidate]
 """Both groups of a split."""

@@ -9,10 +9,11 @@ from torch import Tensor
 from ..boundary.budget import budget_named
 from ..boundary.distances import Search
 from ..errors import InputError
-from ..mapping import rows_of
-from ..methods import Detector
-from ..models.checking import check_fit
+from ..executor.interface import HERE, Work
+from ..interfaces import Detector
+from ..memory_mapped import rows_of
 from ..models.embedding import embeddings as embedded
+from ..models.input_check import check_fit
 from ..training.adaptation import forgettable
 from ..types import (
     BoundaryResult,
@@ -25,15 +26,14 @@ from ..types import (
     Verdict,
     silent,
 )
-from ..work.contract import HERE, Work
 from .candidates import Splitter, kinds, rows_by_class
-from .group_tests import Tests
 from .interventions.base import interventions
-from .measuring import Measuring
-from .probe import fit_probe
+from .probe_test import fit_probe
 from .records import Finding, Findings
 from .retraining import Retraining
-from .samples import of_each, some
+from .sampling import of_each, some
+from .test_statistics import Measuring
+from .verdict import Tests
 from .witness import second_opinion
 
 VARYING = 200

@@ -6,7 +6,7 @@ from functools import reduce
 import torch
 from torch import Tensor
 
-from ..mapping import rows_of
+from ..memory_mapped import rows_of
 from ..types import Index
 
 AT_ONCE = 2**19

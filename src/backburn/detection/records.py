@@ -10,7 +10,7 @@ from torch import Tensor
 from ..types import BoundaryResult, Evidence, Features, Flags, Index, Labels, Logits, Verdict
 from .interventions.base import Change
 from .interventions.transplant import TransplantChange
-from .samples import shrunk
+from .sampling import shrunk
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 import torch
 
 from ..errors import InputError
-from ..mapping import rows_of
+from ..executor.interface import Work
+from ..memory_mapped import rows_of
 from ..models.inference import predict
-from ..training import Lesson, Training
+from ..training import Training, TrainingTask
 from ..training.adaptation import forget, freeze_before, lasting, suited
 from ..types import Case, Flags, Logits, Progress
-from ..work.contract import Work
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Retraining:
         freeze_before(model, forget(model, self.reset, generator))
         training = lasting(suited(self.training, case), len(rows), self.steps)
         images = case.images
-        lesson = Lesson(images.pixels, images.labels, training, rows, phase="retraining")
+        lesson = TrainingTask(images.pixels, images.labels, training, rows, phase="retraining")
         work.fit(model, lesson, generator, progress=progress)
         asked = hidden.nonzero().flatten()
         answers = predict(

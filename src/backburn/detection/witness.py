@@ -11,9 +11,9 @@ from sklearn.linear_model import RidgeClassifier
 from sklearn.model_selection import GridSearchCV, PredefinedSplit
 from torch import Tensor
 
-from ..mapping import evenly
+from ..memory_mapped import evenly
 from ..types import Features, Index, Labels
-from .probe import Asked
+from .probe_test import Asked
 from .records import Candidate
 
 FOLDS = 5

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from ..data.ways import AS_SEEN, RESIZES, Way
-from ..models.networks import Normalization
-from ..models.records import OpenedModel
-from .orders import Order, usual_orders
+from ..data.decoding_options import AS_SEEN, RESIZES, Way
+from ..models.open.network_names import Normalization
+from ..models.open.opened_model import OpenedModel
+from .class_order import Order, usual_orders
 
 BYTE = 1 / 255
 COLOR: dict[str, Normalization] = {

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .. import mapping
+from .. import memory_mapped
 from ..errors import InputError
-from ..mapping import release, size_of, spilled
+from ..memory_mapped import release, size_of, spilled
 from ..types import Features, Images, LabeledImages, Labels, Logits, Pixels, Progress, silent
-from .memory import Halving
+from .out_of_memory import Halving
 
 USUAL, FEWEST = 32 * 32, 8
 """Pixels of an image that batches and shards are counted in, and images of a batch at the least."""
@@ -182,7 +182,7 @@ def collected(outputs: Iterable[Tensor], count: int, dtype: torch.dtype = torch.
     if first is None:
         return torch.empty(0, dtype=dtype)
     shape, parts = (count, *first.shape[1:]), chain([first], parts)
-    if size_of(shape, dtype) > mapping.SAID_IN_MEMORY:
+    if size_of(shape, dtype) > memory_mapped.SAID_IN_MEMORY:
         return spilled((_array(part, dtype) for part in parts), shape, dtype, "activations")
     # into one tensor: small ones that stay, made between large ones that go, fragment the heap
     with torch.inference_mode(False):  # what comes of it may be trained on

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..errors import InputError, first_line
 from ..types import Features, Images, Logits
-from .networks import Normalization
+from .open.network_names import Normalization
 from .outputs import FINE, Link, as_logits, link_of
 
 TRIED = ((32, 32), (224, 224), (64, 64), (28, 28), (299, 299), (384, 384))

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..models.inference import penultimate
 from ..types import BoundaryResult, Case, Features, Flags, Index
-from .checks import spread
+from .repair_checks import spread
 
 Points = Mapping[str, Sequence[tuple[float, float]]]
 """Places by group."""

@@ -4,10 +4,17 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..types import Phase
-from .drawings import draw_crossed, draw_distances, draw_embedding, draw_rounds
-from .pictures import csv_of, pictures_of
-from .portrait import Portrait
-from .tables import Rows, crossed_rows, distance_rows, embedding_rows, evidence_rows, round_rows
+from .figure_data import Portrait
+from .figure_files import csv_of, pictures_of
+from .figure_plots import draw_crossed, draw_distances, draw_embedding, draw_rounds
+from .figure_tables import (
+    Rows,
+    crossed_rows,
+    distance_rows,
+    embedding_rows,
+    evidence_rows,
+    round_rows,
+)
 
 DRAWINGS: Mapping[str, Callable[[Any, Rows], None]] = {
     "distances": draw_distances,

@@ -8,9 +8,10 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from ..boundary.concatenation import join, shifted
 from ..boundary.distances import Search
-from ..boundary.results import join, shifted
-from ..mapping import rows_of
+from ..executor.interface import HERE, Work
+from ..memory_mapped import rows_of
 from ..types import (
     Audit,
     BoundaryResult,
@@ -23,9 +24,8 @@ from ..types import (
     Unlearned,
     silent,
 )
-from ..work.contract import HERE, Work
+from .boundary_samples import amplified, look_at
 from .embedding import Points, embed_suspects
-from .looks import amplified, look_at
 from .thumbnails import shrunk
 
 PICTURED = 1000

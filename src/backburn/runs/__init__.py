@@ -1,13 +1,13 @@
 """The run directory: written whole or not at all, by one writer, and nothing in it is pickled."""
 
-from .locks import claimed
-from .own import own
-from .places import plan_file, plan_run, work_of
-from .plain import to_json
+from .atomic import whole_folder, write_own, write_run, write_whole
+from .checksum import read_sealed, sealed
+from .json_text import to_json
+from .lock import claimed
+from .paths import plan_file, plan_run, work_of
 from .records import RECORD, Record, commit, new_record, read_record, table_in, versions
-from .sealing import read_sealed, sealed
-from .watch import Stopwatch
-from .writing import whole_folder, write_own, write_run, write_whole
+from .safe_files import own
+from .stopwatch import Stopwatch
 
 __all__ = [
     "RECORD",

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..markup import Facts, Shown
-from .own import own
-from .plain import from_json
+from ..html_tables import Facts, Shown
+from .json_text import from_json
+from .safe_files import own
 
 RECORD = "record.json"
 PACKAGES = ("backburn", "torch", "numpy", "datasets", "scikit-learn", "scipy", "safetensors")

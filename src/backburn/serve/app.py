@@ -11,14 +11,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from ..data.cells import csv_bytes
-from ..data.reviews import COLUMNS, DECISIONS
+from ..data.csv_cells import csv_bytes
+from ..data.review_file import COLUMNS, DECISIONS
 from ..errors import InputError
-from ..report.told import KINDS
-from .book import Decided
-from .desk import Desk
-from .finder import Query
-from .guard import Guard
+from ..report.page_data import KINDS
+from .access import Guard
+from .decisions import Decided
+from .filters import Query
+from .session import Desk
 
 AT_ONCE = 100
 """Suspects that are asked for in one request, at the most."""

@@ -9,14 +9,14 @@ from ..attacks.base import Attack, Recipe, exam_of
 from ..attacks.surrogates import Surrogates
 from ..config import to_toml
 from ..data.digest import digest
-from ..data.reading import has_split, load_images
+from ..data.load_images import has_split, load_images
 from ..errors import InputError
+from ..executor.digests import digest_of_images
+from ..executor.interface import HERE, Work
 from ..metrics import Scores, judge
 from ..runs import Stopwatch
 from ..training import Training
 from ..types import Exam, LabeledImages, Progress, Victim
-from ..work.contract import HERE, Work
-from ..work.digests import digest_of_images
 
 SMALL = 16
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 from ..data.encoded import EncodedImages, encoded_images
 from ..data.exporting import WRITERS
 from ..errors import InputError
-from ..models.opening import open_model
+from ..models.open.open_model import open_model
 from ..runs import (
     RECORD,
     Record,
@@ -20,7 +20,7 @@ from ..runs import (
     write_whole,
 )
 from ..toolkits.backdoorbench import RESULT, dump_defense_result
-from ..toolkits.suspects import Cure, cleansed, read_suspects
+from ..toolkits.run_suspects import Cure, cleansed, read_suspects
 
 
 def export_images(

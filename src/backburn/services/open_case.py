@@ -6,27 +6,27 @@ from pathlib import Path
 
 import torch
 
-from ..attacks.folder import IMAGES, MODEL, TRUTH, is_victim, read_case, read_victim
-from ..data.reading import load_images
-from ..data.ways import Way
+from ..attacks.victim_folder import IMAGES, MODEL, TRUTH, is_victim, read_case, read_victim
+from ..data.decoding_options import Way
+from ..data.load_images import load_images
 from ..errors import InputError
 from ..fit import FitCheck
-from ..fit.classes import check_counts, in_order
-from ..fit.explaining import Read
-from ..fit.pixels import check_channels, in_channels
+from ..fit.channels import check_channels, in_channels
+from ..fit.class_matching import check_counts, in_order
+from ..fit.find_reading import Read
 from ..fit.readings import Choices
-from ..models.class_lists import read_classes
-from ..models.opening import open_model, open_weights
-from ..models.records import OpenedModel
+from ..models.open.class_lists import read_classes
+from ..models.open.open_model import open_model, open_weights
+from ..models.open.opened_model import OpenedModel
 from ..toolkits.backdoor_toolbox import read_backdoor_toolbox
 from ..toolkits.backdoorbench import read_backdoorbench
-from ..toolkits.imported import Imported
+from ..toolkits.imported_case import Imported
 from ..types import Case, Exam, LabeledImages, Progress
-from .fitting import fitted
-from .given import Given
-from .opened import Opened
-from .seconding import with_pretrained
-from .swapped import check_places, data_missing
+from .base_and_witness import with_pretrained
+from .case_options import Given
+from .fit_check import fitted
+from .opened_case import Opened
+from .swapped_arguments import check_places, data_missing
 
 
 def open_case(

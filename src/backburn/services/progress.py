@@ -12,10 +12,10 @@ from rich.text import Text
 
 from ..types import Progress as Told
 from ..types import silent
-from .notebook import NotebookBar, in_notebook
-from .steps import Step, said_of
+from .notebook_progress import NotebookBar, in_notebook
+from .step_progress import Track, words_of
 from .terminal import screen
-from .track import Track, words_of
+from .time_estimate import Step, said_of
 
 WORTH_A_LINE = 2.0
 """Seconds after which a log is told of a step; what is refused sooner is refused in one line."""

@@ -10,15 +10,15 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
-from ..data.arrays import from_arrays
-from ..data.indexable import from_dataset
-from ..data.reading import load_images
-from ..data.ways import AS_SEEN, Way
+from ..data.decoding_options import AS_SEEN, Way
+from ..data.load_images import load_images
+from ..data.sources.arrays import from_arrays
+from ..data.sources.python_dataset import from_dataset
 from ..errors import InputError
-from ..fit.explaining import Read
+from ..fit.find_reading import Read
 from ..types import LabeledImages, Labels, Progress
-from .items import Items, hugging_face_items
-from .normalized import (
+from .dataset_items import Items, hugging_face_items
+from .normalized_datasets import (
     Normalization,
     ask_for_normalization,
     is_normalized,

@@ -9,24 +9,24 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..data.ways import Way
+from ..data.decoding_options import Way
 from ..errors import InputError
 from ..fit import Fit, FitCheck
-from ..fit.classes import check_counts, in_order
-from ..fit.explaining import Read
-from ..fit.pixels import check_channels, in_channels
+from ..fit.channels import check_channels, in_channels
+from ..fit.class_matching import check_counts, in_order
+from ..fit.find_reading import Read
 from ..fit.readings import Choices, Reading
-from ..models.checking import check_fit
-from ..models.class_lists import names_in, read_classes
 from ..models.inference import device_of, frozen
-from ..models.opening import open_model
+from ..models.input_check import check_fit
+from ..models.open.class_lists import names_in, read_classes
+from ..models.open.open_model import open_model
+from ..models.open.opened_model import OpenedModel, Origin
 from ..models.outputs import SAID, Link, link_of
-from ..models.records import OpenedModel, Origin
 from ..models.wrapping import Wrapped, examined
 from ..types import LabeledImages
-from .fitting import fitted
-from .normalized import Normalization
-from .open_ends import Own, own_of, same, without_end
+from .fit_check import fitted
+from .normalized_datasets import Normalization
+from .probability_ends import Own, own_of, same, without_end
 
 IN_MEMORY = Origin("safetensors", "model.safetensors")
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ..attacks.base import Attack, Planted, Recipe
-from ..attacks.planting import relabeled
+from ..attacks.poisoning import relabeled
 from ..attacks.surrogates import Surrogates
 from ..data.augmentation import Augmentation
 from ..training import Training

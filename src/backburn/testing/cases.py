@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
-from ..methods import Given
-from ..models.zoo import build
+from ..interfaces import Given
+from ..models.nets.zoo import build
 from ..types import Case, LabeledImages
 from .contract import hold
 

@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 import torch
 
-from ..methods import Defense, Given
+from ..interfaces import Defense, Given
 from ..models.inference import predict
 from ..types import Case, Repaired
 from .cases import CLASSES, contract_case, hold_left_alone, hold_said

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import torch
 
-from ..methods import Detector
+from ..interfaces import Detector
 from ..types import Case, Evidence
 from .cases import contract_case, hold_left_alone, hold_said
 from .contract import hold

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..types import LabeledImages, Labels, Pixels, Progress, State, Truth, silent
-from .checking import check_storage, plain_weights, whole_numbers
-from .imported import Imported
-from .inert import load_inert
+from .format_checks import check_storage, plain_weights, whole_numbers
+from .imported_case import Imported
+from .safe_torch_load import load_inert
 
 IMAGES, LABELS, POISON, COVER = "imgs", "labels", "poison_indices", "cover_indices"
 MODELS = "full_base_*seed=*.pt"

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from ..errors import InputError, first_line
 from ..types import LabeledImages, Labels, Progress, Truth, silent
-from .checking import plain_weights
-from .imported import Imported, states_of
-from .inert import load_inert
-from .planted import Planted, PoisonedSet, planted_of, read_pixels
+from .backdoorbench_images import Planted, PoisonedSet, planted_of, read_pixels
+from .format_checks import plain_weights
+from .imported_case import Imported, states_of
+from .safe_torch_load import load_inert
 
 RECORD, RESULT = "attack_result.pt", "defense_result.pt"
 MOST_CLASSES = 10**6

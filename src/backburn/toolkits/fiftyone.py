@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ..data.sources import open_rows
+from ..data.sources.find_reader import open_rows
 from ..errors import InputError
-from .suspects import SuspectRow, read_suspects
+from .run_suspects import SuspectRow, read_suspects
 
 FIELD, TAG = "backburn_restored", "backburn_suspect"
 

@@ -1,7 +1,7 @@
 """The one fit loop."""
 
-from .lesson import Lesson
 from .loop import fit
 from .settings import BatchTransform, Objective, Remembering, Training
+from .task import TrainingTask
 
-__all__ = ["BatchTransform", "Lesson", "Objective", "Remembering", "Training", "fit"]
+__all__ = ["BatchTransform", "Objective", "Remembering", "Training", "TrainingTask", "fit"]

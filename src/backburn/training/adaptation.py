@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from ..mapping import evenly
+from ..memory_mapped import evenly
 from ..models.inference import accuracy
 from ..types import Case, Labels
 from .settings import Training

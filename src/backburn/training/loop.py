@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import BackburnError
-from ..mapping import rows_of
+from ..memory_mapped import rows_of
 from ..models.inference import as_images, device_of
 from ..models.precision import quicker_layers
 from ..types import Index, Progress, silent
-from .course import Course, layers_drawing
-from .lesson import Lesson
-from .steps import Stepper, cross_entropy, optimizer_of
+from .optimizer_step import Stepper, cross_entropy, optimizer_of
+from .state import Course, layers_drawing
+from .task import TrainingTask
 
 SLOWER = 0.1
 """Of the learning rate, once a training has diverged."""
@@ -47,7 +47,7 @@ class _DivergedError(Exception):
 class _Teaching:
     """A lesson with all that every epoch needs and leaves as it was."""
 
-    lesson: Lesson
+    lesson: TrainingTask
     rows: Index
     step: Stepper
     progress: Progress
@@ -60,7 +60,7 @@ class _Teaching:
 
 def fit(
     model: nn.Module,
-    lesson: Lesson,
+    lesson: TrainingTask,
     generator: torch.Generator,
     *,
     progress: Progress = silent,
@@ -125,7 +125,7 @@ def _train_mode(model: nn.Module) -> None:
 
 
 def _go_back(
-    course: Course, lesson: Lesson, good: Mapping[str, Tensor], within: bool, what: str
+    course: Course, lesson: TrainingTask, good: Mapping[str, Tensor], within: bool, what: str
 ) -> None:
     """To the last good epoch with a smaller rate; a second time is the end."""
     if within:  # that epoch's beginning was not kept: what happened is found out again

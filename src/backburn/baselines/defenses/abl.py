@@ -9,13 +9,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...errors import InputError
-from ...methods import Defense
+from ...interfaces import Defense
 from ...models.inference import predict
-from ...training import Lesson, Objective, Training, fit
+from ...training import Objective, Training, TrainingTask, fit
 from ...training.adaptation import suited
 from ...types import Case, Images, Labels, Progress, Repaired, silent
-from ..handed import training_set_of, untrained_copy
-from ..ranking import highest
+from ..inputs import training_set_of, untrained_copy
+from ..outliers import highest
 from ..scores import evidence_by_rank
 from .unlearning import PLAIN, ascent, cross_entropy, suspected
 
@@ -78,7 +78,7 @@ class ABL(Defense):
             raise InputError("ABL isolates images from others: give two or more")
         model = untrained_copy(case.model, generator)
         train = partial(fit, model, generator=generator, progress=progress)
-        lesson = partial(Lesson, images.pixels, images.labels)
+        lesson = partial(TrainingTask, images.pixels, images.labels)
         train(lesson(self.isolation, objective=held_at(self.gamma), phase="isolation"))
         said = predict(model, images.pixels, phase="isolation", progress=progress)
         loss = F.cross_entropy(said, images.labels, reduction="none")

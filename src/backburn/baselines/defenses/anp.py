@@ -12,12 +12,12 @@ from torch.func import functional_call
 
 from ...data.augmentation import Augmentation
 from ...errors import InputError
-from ...methods import Defense, Given
+from ...interfaces import Defense, Given
 from ...models.inference import as_images, device_of, gains_from_bf16
 from ...training import Training
 from ...training.adaptation import suited
 from ...types import Case, LabeledImages, PerImage, Progress, Repaired, silent
-from ..handed import holdout_of, trainable_copy
+from ..inputs import holdout_of, trainable_copy
 from .neurons import Norm, batch_norms, cut
 from .tuning import FEW_CLEAN
 

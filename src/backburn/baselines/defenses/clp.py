@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import InputError
-from ...methods import Defense, Given
+from ...interfaces import Defense, Given
 from ...models.inference import device_of, frozen
 from ...types import Case, Flags, PerImage, Progress, Repaired, silent
-from ..handed import trainable_copy
+from ..inputs import trainable_copy
 from .neurons import Norm, batch_norms, cut
 
 

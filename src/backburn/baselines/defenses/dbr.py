@@ -6,12 +6,12 @@ from functools import partial
 import torch
 
 from ...errors import InputError
-from ...methods import Defense
-from ...training import Lesson, Training, fit
+from ...interfaces import Defense
+from ...training import Training, TrainingTask, fit
 from ...training.adaptation import suited
 from ...types import Case, LabeledImages, PerImage, Progress, Repaired, silent
-from ..handed import trainable_copy, training_set_of, untrained_copy
-from ..ranking import highest
+from ..inputs import trainable_copy, training_set_of, untrained_copy
+from ..outliers import highest
 from ..scores import evidence_by_rank
 from .consistency import check_features, class_closeness, feature_movement
 from .unlearning import PLAIN, ascent, suspected
@@ -87,7 +87,7 @@ class DBR(Defense):
         clean = highest(-moved, self.clean_rate, least=1) & ~poison
         model = trainable_copy(case.model)
         training = replace(suited(self.removal, case), epochs=1)
-        lesson = partial(Lesson, images.pixels, images.labels, training)
+        lesson = partial(TrainingTask, images.pixels, images.labels, training)
         unlearned, relearned = (flags.nonzero().flatten() for flags in (poison, clean))
         unlearning = lesson(rows=unlearned, objective=ascent, phase="unlearning")
         relearning = lesson(rows=relearned, phase="relearning")
@@ -105,7 +105,7 @@ class DBR(Defense):
     ) -> PerImage:
         """FCT of every image, by a network of our own that has learned little."""
         model = untrained_copy(case.model, generator)
-        learned = Lesson(images.pixels, images.labels, self.learning, phase="learning")
+        learned = TrainingTask(images.pixels, images.labels, self.learning, phase="learning")
         fit(model, learned, generator, progress=progress)
         apart = replace(
             learned, training=self.separation, objective=class_closeness, phase="separation"

@@ -7,12 +7,12 @@ import torch
 from torch import nn
 
 from ...errors import InputError
-from ...methods import Defense, Given
+from ...interfaces import Defense, Given
 from ...metrics import rate
 from ...models.inference import penultimate
 from ...training import Training
 from ...types import Case, Features, Index, Labels, Progress, Repaired, silent
-from ..handed import holdout_of, trainable_copy
+from ..inputs import holdout_of, trainable_copy
 from .tuning import FEW_CLEAN, fine_tune, fine_tuning
 
 

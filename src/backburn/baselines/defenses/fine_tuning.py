@@ -5,10 +5,10 @@ from typing import ClassVar
 
 import torch
 
-from ...methods import Defense, Given
+from ...interfaces import Defense, Given
 from ...training import Training
 from ...types import Case, Progress, Repaired, silent
-from ..handed import holdout_of, trainable_copy
+from ..inputs import holdout_of, trainable_copy
 from .tuning import FEW_CLEAN, fine_tune, fine_tuning
 
 

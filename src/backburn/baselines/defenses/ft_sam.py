@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from ...errors import InputError
-from ...methods import Defense, Given
+from ...interfaces import Defense, Given
 from ...training import Objective, Training
 from ...types import Case, Images, Labels, Progress, Repaired, silent
-from ..handed import holdout_of, trainable_copy
+from ..inputs import holdout_of, trainable_copy
 from .tuning import FEW_CLEAN, fine_tune, fine_tuning
 
 

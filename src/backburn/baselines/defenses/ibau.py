@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...errors import InputError
-from ...methods import Defense, Given
+from ...interfaces import Defense, Given
 from ...models.inference import as_images, device_of
 from ...types import Case, LabeledImages, Progress, Repaired, silent
-from ..handed import holdout_of, trainable_copy
+from ..inputs import holdout_of, trainable_copy
 
 Batch: TypeAlias = tuple[Tensor, Tensor]
 """Images in [0, 1] and labels, on the model's device."""

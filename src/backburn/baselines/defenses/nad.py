@@ -12,11 +12,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ...errors import InputError
-from ...methods import Defense, Given
+from ...interfaces import Defense, Given
 from ...models.inference import hooked, predict
 from ...training import Objective, Training
 from ...types import Case, Images, LabeledImages, Labels, Progress, Repaired, silent
-from ..handed import holdout_of, trainable_copy
+from ..inputs import holdout_of, trainable_copy
 from .tuning import FEW_CLEAN, fine_tune, fine_tuning
 
 SPATIAL = (nn.modules.conv._ConvNd, nn.modules.batchnorm._BatchNorm)

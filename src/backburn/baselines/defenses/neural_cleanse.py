@@ -8,11 +8,11 @@ from scipy.stats import median_abs_deviation
 from torch import Tensor
 
 from ...errors import InputError
-from ...methods import Defense, Given
+from ...interfaces import Defense, Given
 from ...models.inference import predict
-from ...training import BatchTransform, Lesson, Training, fit
+from ...training import BatchTransform, Training, TrainingTask, fit
 from ...types import Case, PerImage, Progress, Repaired, silent
-from ..handed import holdout_of, trainable_copy
+from ..inputs import holdout_of, trainable_copy
 from .inversion import Inversion
 from .patches import Patches
 
@@ -66,7 +66,7 @@ class NeuralCleanse(Defense):
         abnormal = patches.found & (anomaly_index(patches.norm) > self.abnormal)
         targets = abnormal.nonzero().flatten()
         if len(targets):
-            lesson = Lesson(
+            lesson = TrainingTask(
                 holdout.pixels,
                 holdout.labels,
                 self.training,

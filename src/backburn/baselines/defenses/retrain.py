@@ -5,11 +5,11 @@ from typing import ClassVar
 
 import torch
 
-from ...methods import Defense, Given
-from ...training import Lesson, Training, fit
+from ...interfaces import Defense, Given
+from ...training import Training, TrainingTask, fit
 from ...training.adaptation import suited
 from ...types import Case, Progress, Repaired, silent
-from ..handed import training_set_of, untrained_copy
+from ..inputs import training_set_of, untrained_copy
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,6 @@ class Retraining(Defense):
         images = training_set_of(case, "retraining")
         model = untrained_copy(case.model, generator)
         training = suited(self.training, case)
-        lesson = Lesson(images.pixels, images.labels, training, phase="retraining")
+        lesson = TrainingTask(images.pixels, images.labels, training, phase="retraining")
         fit(model, lesson, generator, progress=progress)
         return Repaired(model=model)

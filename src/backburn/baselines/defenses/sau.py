@@ -8,11 +8,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...errors import InputError
-from ...methods import Defense, Given
+from ...interfaces import Defense, Given
 from ...models.inference import frozen
-from ...training import Lesson, Objective, Training, fit
+from ...training import Objective, Training, TrainingTask, fit
 from ...types import Case, Images, Labels, Logits, PerImage, Progress, Repaired, silent
-from ..handed import holdout_of, trainable_copy
+from ..inputs import holdout_of, trainable_copy
 from .unlearning import PLAIN
 
 
@@ -71,7 +71,7 @@ class SAU(Defense):
         """
         holdout = holdout_of(case, "SAU")
         model, reference = trainable_copy(case.model), trainable_copy(case.model)
-        lesson = Lesson(
+        lesson = TrainingTask(
             holdout.pixels,
             holdout.labels,
             self.training,

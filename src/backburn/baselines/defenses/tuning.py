@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from ...methods import Given
-from ...training import Lesson, Objective, Training, fit
+from ...interfaces import Given
+from ...training import Objective, Training, TrainingTask, fit
 from ...training.adaptation import suited
 from ...types import Case, LabeledImages, Progress
 
@@ -32,5 +32,7 @@ def fine_tune(
 ) -> None:
     """Train `model` in place on the holdout; mirrored too, where the case's model allows it."""
     training = suited(training, Case(case.model, holdout))
-    lesson = Lesson(holdout.pixels, holdout.labels, training, objective=objective, phase=phase)
+    lesson = TrainingTask(
+        holdout.pixels, holdout.labels, training, objective=objective, phase=phase
+    )
     fit(model, lesson, generator, progress=progress)

@@ -8,10 +8,10 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import silhouette_score
 
 from ...errors import InputError
-from ...methods import Detector
+from ...interfaces import Detector
 from ...types import Case, Evidence, Features, PerImage, Progress, silent
-from ..handed import training_set_of
-from ..ranking import flagged_first
+from ..inputs import training_set_of
+from ..outliers import flagged_first
 from ..scores import evidence_by_rank
 from .features import features_of, principal, rows_by_label, seed_of
 

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import InputError
-from ...methods import Detector, Given
+from ...interfaces import Detector, Given
 from ...models.inference import predict
 from ...types import Case, Evidence, LabeledImages, Progress, silent
-from ..handed import holdout_of, training_set_of
+from ..inputs import holdout_of, training_set_of
 from ..scores import evidence_by_rank
 from .activation_gradients import activation_gradients
 from .gradient_circles import cosine, dispersed, joining, settled, standing_out

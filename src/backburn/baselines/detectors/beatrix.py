@@ -11,11 +11,11 @@ from sklearn.model_selection import KFold
 from torch import Tensor
 
 from ...errors import InputError
-from ...methods import Detector, Given
+from ...interfaces import Detector, Given
 from ...models.inference import frozen
 from ...types import Case, Evidence, Features, Flags, PerImage, Progress, silent
-from ..handed import holdout_of, training_set_of
-from ..ranking import standing_out
+from ..inputs import holdout_of, training_set_of
+from ..outliers import standing_out
 from ..scores import evidence_by_rank
 from .features import rows_by_label
 from .gram import Band, bands, deviation

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import InputError
-from ...methods import Detector, Given
+from ...interfaces import Detector, Given
 from ...models.inference import predict
 from ...types import Case, Evidence, Images, LabeledImages, Progress, silent
-from ..handed import holdout_of, training_set_of
+from ..inputs import holdout_of, training_set_of
 from ..scores import evidence_by_rank
 from .asking import measured
 

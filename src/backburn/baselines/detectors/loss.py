@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import torch
 
 from ...errors import InputError
-from ...methods import Detector
+from ...interfaces import Detector
 from ...models.inference import predict
 from ...types import Case, Evidence, Progress, silent
-from ..handed import training_set_of
-from ..ranking import highest
+from ..inputs import training_set_of
+from ..outliers import highest
 from ..scores import evidence_by_rank
 from .logits import rivals
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import torch
 
-from ...detection.statistics import anomaly_index
+from ...detection.activation_statistics import anomaly_index
 from ...errors import InputError
-from ...methods import Detector
+from ...interfaces import Detector
 from ...models.inference import predict
 from ...types import Case, Evidence, Progress, silent
-from ..handed import training_set_of
+from ..inputs import training_set_of
 from ..scores import evidence_by_rank
 from .logits import rivals
 

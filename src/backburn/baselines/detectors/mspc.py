@@ -8,10 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...errors import InputError
-from ...methods import Detector
+from ...interfaces import Detector
 from ...models.inference import as_images, device_of, frozen, gains_from_bf16, predict
 from ...types import Case, Evidence, Images, Logits, PerImage, Pixels, Progress, silent
-from ..handed import training_set_of
+from ..inputs import training_set_of
 from ..scores import evidence_by_rank
 from .asking import agreement, measured
 

@@ -12,10 +12,10 @@ from sklearn.covariance import LedoitWolf
 from torch import Tensor
 
 from ...errors import InputError
-from ...methods import Detector, Given
+from ...interfaces import Detector, Given
 from ...types import Case, Evidence, LabeledImages, PerImage, Progress, silent
-from ..handed import holdout_of, training_set_of
-from ..ranking import flagged_first, standing_out
+from ..inputs import holdout_of, training_set_of
+from ..outliers import flagged_first, standing_out
 from ..scores import evidence_by_rank
 from .features import features_of, inverse_root, rows_by_label, seed_of
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import torch
 
 from ...errors import InputError
-from ...methods import Detector
+from ...interfaces import Detector
 from ...types import Case, Evidence, Features, PerImage, Progress, silent
-from ..handed import training_set_of
-from ..ranking import highest
+from ..inputs import training_set_of
+from ..outliers import highest
 from ..scores import evidence_by_rank
 from .features import features_of, rows_by_label
 

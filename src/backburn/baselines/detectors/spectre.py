@@ -8,10 +8,10 @@ import torch
 from sklearn.covariance import MinCovDet
 
 from ...errors import InputError
-from ...methods import Detector
+from ...interfaces import Detector
 from ...types import Case, Evidence, Progress, silent
-from ..handed import training_set_of
-from ..ranking import flagged_first, highest
+from ..inputs import training_set_of
+from ..outliers import flagged_first, highest
 from ..scores import evidence_by_rank
 from .features import (
     SMALLEST,

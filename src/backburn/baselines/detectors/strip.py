@@ -9,10 +9,10 @@ from scipy.stats import norm
 from torch import Tensor, nn
 
 from ...errors import InputError
-from ...methods import Detector, Given
+from ...interfaces import Detector, Given
 from ...models.inference import as_images
 from ...types import Case, Evidence, Images, PerImage, Pixels, Progress, silent
-from ..handed import holdout_of, training_set_of
+from ..inputs import holdout_of, training_set_of
 from ..scores import evidence_by_rank
 from .asking import measured
 

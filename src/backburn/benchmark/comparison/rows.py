@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from ...data.cells import csv_text
-from ...methods import Given
+from ...data.csv_cells import csv_text
+from ...interfaces import Given
 from ...runs import Record
 from ..summary import SCORES, digits
 from .victims import Row

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from ...mapping import rows_of
+from ...memory_mapped import rows_of
 from ...types import Index, Pixels
 
 

@@ -7,7 +7,7 @@ from jaxtyping import UInt8
 from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
-from ...mapping import evenly, rows_of
+from ...memory_mapped import evenly, rows_of
 from ...types import Pixels
 from .base import Estimate
 

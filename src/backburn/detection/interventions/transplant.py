@@ -12,9 +12,9 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from ...data.pixels import to_pixels
-from ...mapping import rows_of
+from ...memory_mapped import rows_of
 from ...types import Pixels
-from ..samples import some
+from ..sampling import some
 from .base import Estimate
 
 CONTENT = 0.06

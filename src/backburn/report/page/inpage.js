@@ -29,7 +29,7 @@ const openSource = (told) => {
     return found;
   };
 
-  // ---- review.csv, byte for byte what backburn.data.cells writes
+  // ---- review.csv, byte for byte what backburn.data.csv_cells writes
   const COLUMNS = ["image", "given_label", "restored_label", "decision", "label"];
   const NUMBER = /^(?:[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?inf)$/;
   const neutral = (cell) => (!NUMBER.test(cell) && /^'*[=+\-@\t\r\n]/.test(cell) ? `'${cell}` : cell);

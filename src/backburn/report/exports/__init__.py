@@ -1,0 +1,1 @@
+"""Files that other tools read: SARIF, CycloneDX, model cards."""

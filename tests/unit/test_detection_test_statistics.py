@@ -1,0 +1,151 @@
+"""What is measured of groups of a linear model, of which one pixel means class 0."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from backburn.detection.interventions.base import interventions
+from backburn.detection.probe_test import Asked, fit_probe
+from backburn.detection.records import Candidate
+from backburn.detection.test_statistics import Measuring
+from backburn.types import LabeledImages
+
+CLASSES, EACH, PLANTED = 4, 60, 36
+TRUE = torch.cat([torch.arange(CLASSES).repeat_interleave(EACH), 1 + torch.arange(PLANTED) % 3])
+PLANTED_ROWS = torch.arange(CLASSES * EACH, len(TRUE))
+LABELS = TRUE.clone()
+LABELS[PLANTED_ROWS] = 0
+
+
+def linear() -> nn.Module:
+    """Class k is how bright row k is; the last pixel counts as class 0."""
+    weight = torch.zeros(CLASSES, 8, 8)
+    for k in range(CLASSES):
+        weight[k, k] = 1
+    weight[0, 7, 7] = 20
+    layer = nn.Linear(64, CLASSES, bias=False)
+    layer.weight = nn.Parameter(weight.flatten(1))
+    return nn.Sequential(nn.Flatten(), layer).eval()
+
+
+def images(generator: torch.Generator) -> LabeledImages:
+    pixels = 50 + 12 * torch.randn(len(TRUE), 1, 8, 8, generator=generator)
+    pixels[torch.arange(len(TRUE)), 0, TRUE] += 150
+    pixels[:, 0, 7, 7] = 0
+    pixels[PLANTED_ROWS, 0, 7, 7] = 255
+    return LabeledImages(pixels.round().clamp(0, 255).byte(), LABELS)
+
+
+@pytest.fixture
+def measuring(generator) -> Measuring:
+    others = {k: (k == LABELS).nonzero().flatten() for k in range(CLASSES)}
+    kinds = LABELS + CLASSES * torch.isin(torch.arange(len(TRUE)), PLANTED_ROWS).long()
+    varying = torch.arange(0, CLASSES * EACH, 3)
+    return Measuring(
+        linear(), images(generator), others, kinds, varying, interventions(), {}, None, 45, 0.05, 0
+    )
+
+
+AMONG = (LABELS == 0).nonzero().flatten()
+
+
+PLANT = Candidate(0, PLANTED_ROWS, torch.arange(EACH))
+
+
+def half_of(label: int, generator: torch.Generator) -> Candidate:
+    drawn = label * EACH + torch.randperm(EACH, generator=generator)
+    return Candidate(label, drawn[: EACH // 2], drawn[EACH // 2 :])
+
+
+def test_the_planted_pixel_carries_over_and_is_needed(measuring):
+    found = measuring.measure(PLANT, AMONG)
+    assert found.best == "affine"
+    assert found.transfer["affine"] == 1
+    assert found.necessity == 1
+    assert found.strength == 2
+
+
+@pytest.mark.parametrize("label", [0, 1, 3])
+def test_of_a_random_half_nothing_does(label, measuring, generator):
+    found = measuring.measure(half_of(label, generator), (label == LABELS).nonzero().flatten())
+    assert max(found.transfer.values()) == 0
+    assert found.necessity == 0
+
+
+def test_without_a_probe_no_transplant_is_heard(measuring):
+    found = measuring.measure(PLANT, AMONG)
+    assert found.transfer["mixture"] == found.transfer["crop"] == 0
+    assert found.probes == {}
+
+
+def probed(measuring: Measuring) -> Measuring:
+    """With a probe of the pixels themselves, of which the last is left out."""
+    pixels = measuring.images.pixels.flatten(1)[:, :-1].half()
+    probe = fit_probe(pixels, measuring.others, 0)
+    return replace(measuring, probes={"pixels": probe})
+
+
+def test_a_group_that_its_class_does_not_support_counts_by_how_widely_it_spreads(measuring):
+    found = probed(measuring).measure(PLANT, AMONG)
+    # a third of random images of the class, which are as many, are planted ones
+    assert found.probes["pixels"] == pytest.approx(36 / 66 * 2 / 3, abs=0.05)
+    assert found.strength == 2 + found.probes["pixels"]
+
+
+@pytest.mark.parametrize("label", [0, 1, 3])
+def test_a_random_half_is_supported_by_the_other(label, measuring, generator):
+    among = (label == LABELS).nonzero().flatten()
+    assert probed(measuring).measure(half_of(label, generator), among).probes["pixels"] == 0
+
+
+@pytest.mark.parametrize("carries", [True, False])
+def test_what_goes_to_one_class_counts_if_its_change_turns_that_class(carries, measuring):
+    knows = probed(measuring)
+    if not carries:
+        deaf = linear()
+        with torch.no_grad():
+            deaf[1].weight[0] = 0
+        knows = replace(knows, model=deaf)
+    asked = Asked(1.0, torch.tensor([0.0, 0.0, 1.0, 0.0]))
+    changes = knows.measure(PLANT, AMONG).changes
+    expected = 36 / 66 * (1 if carries else 1 / 3)
+    assert knows.probed(asked, PLANT, changes) == pytest.approx(expected, abs=0.01)
+    assert knows.probed(Asked(0.04, asked.destinations), PLANT, changes) == 0
+
+
+def test_others_are_alike_that_need_the_change_or_that_the_class_does_not_support(measuring):
+    found = measuring.measure(PLANT, AMONG)
+    clean = torch.arange(30)
+    assert measuring.alike(found, clean, AMONG) == 0
+    half = replace(found, candidate=replace(PLANT, group=PLANTED_ROWS[:18]))
+    assert measuring.alike(half, PLANTED_ROWS[18:], AMONG) == 1
+    unneeded = replace(half, necessity=0.0)
+    assert measuring.alike(unneeded, PLANTED_ROWS[18:], AMONG) == 0  # there is no probe
+    assert probed(measuring).alike(unneeded, PLANTED_ROWS[18:], AMONG) == pytest.approx(1, abs=0.1)
+    assert probed(measuring).alike(unneeded, clean, AMONG) < 0.1
+
+
+def test_a_transplant_counts_by_more_than_the_same_of_the_rest(measuring):
+    found = probed(measuring).measure(PLANT, AMONG)
+    # halved, the pixel is still enough; row 0 of the rest is, too, for half of the images
+    assert found.transfer["mixture"] > 0.2
+    assert found.transfer["crop"] < found.transfer["mixture"]
+
+
+def test_a_group_is_measured_the_same_again(measuring):
+    first, second = measuring.measure(PLANT, AMONG), measuring.measure(PLANT, AMONG)
+    assert first.transfer == second.transfer
+    assert first.necessity == second.necessity
+
+
+def test_only_images_of_other_classes_are_asked_as_many_of_each(measuring, generator):
+    rows = measuring._other_classes(2, generator)
+    assert len(set(rows.tolist())) == len(rows) == 45
+    assert torch.bincount(LABELS[rows], minlength=CLASSES).tolist() == [15, 15, 0, 15]
+
+
+def test_where_there_is_no_other_class_nothing_carries_over(measuring):
+    alone = replace(measuring, others={0: measuring.others[0]})
+    assert max(alone.measure(PLANT, AMONG).transfer.values()) == 0
