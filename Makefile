@@ -11,7 +11,7 @@ export MALLOC_TRIM_THRESHOLD_ = 4294967296
 .PHONY: demo test check docs docs-figures package examples release-check figures \
   false-alarms found bars bench bench-smoke bench-boundary bench-audit bench-triggers bench-any-model bench-pretrained \
   bench-memory bench-checkpoints bench-estimates bench-report bench-ray bench-patterns bench-start bench-networks \
-  test-ray report-shots cards fuzz explore torture torture-short soak hostile oldest newest \
+  test-ray report-shots cards architecture fuzz explore torture torture-short soak hostile oldest newest \
   hashed lock sbom clean
 
 # no more than the demo needs: the core, without what checks, tests and docs are made of
@@ -145,6 +145,10 @@ bench-networks: .venv/ready
 # How long it takes to put each trigger on 50,000 images.
 bench-triggers: .venv/ready
 	$(BIN)/python tests/benchmark/triggers.py
+
+# The picture of the packages in docs/architecture.md, from the layers that `make check` holds.
+architecture: .venv/ready
+	$(BIN)/python docs/site/rooms.py
 
 # The tables and pictures in the cards, from studies and the victims of `make study-attacks`.
 cards: .venv/ready

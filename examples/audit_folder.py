@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 import backburn
-from backburn.attacks.base import Recipe, exam_of
+from backburn.attacks.base import Recipe, make_evaluation_set
 from backburn.attacks.blended import Blended
 from backburn.attacks.victim_folder import dump_victim
 from backburn.data.sources.digits import digits
@@ -21,9 +21,9 @@ from backburn.training import Training
 def make_a_case(folder: Path) -> tuple[Path, Path]:
     """A backdoored model, and its training images with one folder a class."""
     recipe = Recipe("small_cnn", Training(epochs=16, batch_size=64, learning_rate=0.05))
-    victim = Blended().mount(digits("train"), recipe, torch.Generator().manual_seed(0))
+    victim = Blended().train_victim(digits("train"), recipe, torch.Generator().manual_seed(0))
     for name, content in dump_victim(
-        victim, exam_of(victim, digits("test")), layout="folder"
+        victim, make_evaluation_set(victim, digits("test")), layout="folder"
     ).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)

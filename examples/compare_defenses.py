@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import torch
 
 from backburn.attacks.badnets import BadNets
-from backburn.attacks.base import Recipe, exam_of
+from backburn.attacks.base import Recipe, make_evaluation_set
 from backburn.baselines.defenses.clp import CLP
 from backburn.baselines.defenses.fine_pruning import FinePruning
 from backburn.baselines.defenses.fine_tuning import FineTuning
@@ -19,7 +19,7 @@ from backburn.baselines.defenses.ibau import IBAU
 from backburn.burn.burn import BURN
 from backburn.data.sources.digits import digits
 from backburn.interfaces import Defense
-from backburn.metrics import Scores, der, judge
+from backburn.metrics import Scores, der, evaluate_model
 from backburn.training import Training
 from backburn.types import Case, LabeledImages, Victim
 
@@ -43,15 +43,15 @@ def compare(
     victim: Victim, clean: LabeledImages, test: LabeledImages, defenses: Mapping[str, Defense]
 ) -> dict[str, Scores]:
     """ACC, ASR and RA after each defence; printed as a table as they come."""
-    exam, case = exam_of(victim, test), Case(victim.model, victim.images, holdout=clean)
-    before = judge(victim.model, exam)
+    exam, case = make_evaluation_set(victim, test), Case(victim.model, victim.images, holdout=clean)
+    before = evaluate_model(victim.model, exam)
     print(f"{'':14}{'ACC':>7}{'ASR':>7}{'RA':>7}{'DER':>7}{'seconds':>9}")
     print(f"{'(none)':14}{before.acc:7.1%}{before.asr:7.1%}{before.ra:7.1%}")
     results = {}
     for name, defense in defenses.items():
         started = time.perf_counter()
         repaired = defense.repair(case, torch.Generator().manual_seed(0))
-        seconds, after = time.perf_counter() - started, judge(repaired.model, exam)
+        seconds, after = time.perf_counter() - started, evaluate_model(repaired.model, exam)
         results[name] = after
         gain = der(before, after)
         print(f"{name:14}{after.acc:7.1%}{after.asr:7.1%}{after.ra:7.1%}{gain:7.1%}{seconds:9.1f}")
@@ -62,7 +62,7 @@ def main() -> None:
     """Train the victim, and repair it in every way."""
     recipe = Recipe("small_cnn", Training(epochs=16, batch_size=64, learning_rate=0.05))
     attack = BadNets(poisoning_rate=0.1)
-    victim = attack.mount(digits("train"), recipe, torch.Generator().manual_seed(0))
+    victim = attack.train_victim(digits("train"), recipe, torch.Generator().manual_seed(0))
     compare(victim, *halves(digits("test")), DEFENSES)
 
 

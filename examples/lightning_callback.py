@@ -70,7 +70,7 @@ def main() -> None:
             return torch.optim.SGD(self.parameters(), lr=0.05, momentum=0.9)
 
     generator = torch.Generator().manual_seed(0)
-    images = BadNets(poisoning_rate=0.1).plant(digits("train"), generator, Surrogates()).images
+    images = BadNets(poisoning_rate=0.1).poison(digits("train"), generator, Surrogates()).images
     pairs = TensorDataset(images.pixels.float() / 255, images.labels)
     trainer = pl.Trainer(
         max_epochs=15, accelerator="cpu", callbacks=[AuditCallback()], logger=False,

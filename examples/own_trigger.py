@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import torch
 
 import backburn
-from backburn.attacks.base import Attack, Planted, Recipe, exam_of
+from backburn.attacks.base import Attack, PoisonedData, Recipe, make_evaluation_set
 from backburn.attacks.poisoning import dirty_label
 from backburn.attacks.surrogates import Surrogates
-from backburn.attacks.triggers import computed
+from backburn.attacks.triggers import pixel_trigger
 from backburn.data.sources.digits import digits
-from backburn.metrics import Scores, judge
+from backburn.metrics import Scores, evaluate_model
 from backburn.testing.attacks import check_attack
 from backburn.training import Training
 from backburn.types import LabeledImages
@@ -23,14 +23,14 @@ class Stripes(Attack):
     levels: int = 60
     period: int = 4
 
-    def plant(
+    def poison(
         self, images: LabeledImages, generator: torch.Generator, surrogates: Surrogates
-    ) -> Planted:
+    ) -> PoisonedData:
         def brighter(values: torch.Tensor) -> torch.Tensor:
             values[..., :: self.period] += self.levels
             return values
 
-        return dirty_label(self, images, computed(brighter), generator)
+        return dirty_label(self, images, pixel_trigger(brighter), generator)
 
 
 def report(name: str, scores: Scores) -> None:
@@ -45,16 +45,16 @@ def main() -> None:
     print(f"{attack} keeps to the contract")
 
     recipe = Recipe("small_cnn", Training(epochs=16, batch_size=64, learning_rate=0.05))
-    victim = attack.mount(digits("train"), recipe, torch.Generator().manual_seed(0))
-    exam = exam_of(victim, digits("test"))
-    report("before", judge(victim.model, exam))
+    victim = attack.train_victim(digits("train"), recipe, torch.Generator().manual_seed(0))
+    exam = make_evaluation_set(victim, digits("test"))
+    report("before", evaluate_model(victim.model, exam))
 
     result = backburn.repair(victim.model, victim.images.pixels, victim.images.labels)
     planted = set(victim.truth.poison.nonzero().flatten().tolist())
     found = planted & set(result.suspects.index.tolist())
     print(f"{result.verdict.state}: classes {result.verdict.target_labels}")
     print(f"{len(result.suspects)} suspects, {len(found)} of {len(planted)} poisoned images")
-    report("after", judge(result.model, exam))
+    report("after", evaluate_model(result.model, exam))
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def main() -> None:
     from backburn.data.sources.digits import digits
 
     generator = torch.Generator().manual_seed(0)
-    images = BadNets(poisoning_rate=0.1).plant(digits("train"), generator, Surrogates()).images
+    images = BadNets(poisoning_rate=0.1).poison(digits("train"), generator, Surrogates()).images
     data = [
         {"pixel_values": pixels.float() / 255, "labels": int(label)}
         for pixels, label in zip(images.pixels, images.labels, strict=True)

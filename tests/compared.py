@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from backburn.interfaces import Given
+from backburn.interfaces import Inputs
 from backburn.runs import Record
 
-POISONED, HOLDOUT = Given(), Given("none", 0.05)
+POISONED, HOLDOUT = Inputs(), Inputs("none", 0.05)
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class StandInCell:
     rate: float = 0.1
     seed: int = 0
     kind: str = "defense"
-    given: Given = POISONED
+    inputs: Inputs = POISONED
     study: StandIn = field(default_factory=StandIn)
 
 

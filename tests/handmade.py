@@ -6,11 +6,11 @@ import torch
 
 from backburn.burn.burn import BURN
 from backburn.config import to_toml
-from backburn.report.gallery import PICTURED, Gallery, Suspect
+from backburn.report.gallery import MAX_PICTURED, Gallery, Suspect
 from backburn.report.gallery_files import gallery_files
-from backburn.report.repair_checks import Checks
+from backburn.report.repair_checks import RepairChecks
+from backburn.results import Phase
 from backburn.runs import new_record, write_run
-from backburn.types import Phase
 
 CLASSES = ("airplane", "cat", "dog", "frog")
 
@@ -21,7 +21,7 @@ def made_gallery(
     """Suspects of the first two classes in turn, restored to all others in turn."""
     generator = torch.Generator().manual_seed(0)
     names = names or tuple(f"photo {k:04d}.png" for k in range(count))
-    smooth = torch.rand(min(count, PICTURED), channels, 5, 5, generator=generator)
+    smooth = torch.rand(min(count, MAX_PICTURED), channels, 5, 5, generator=generator)
     pixels = torch.nn.functional.interpolate(smooth, (side, side), mode="bicubic").clamp(0, 1)
     noise = torch.rand(pixels.shape, generator=generator)
     image = (255 * pixels).byte()
@@ -39,8 +39,8 @@ def made_gallery(
         image=image,
         perturbed=(image.float() * 0.9 + 20 * noise).byte(),
         perturbation=(127 + 40 * (noise - 0.5)).byte(),
-        found=tuple(each.crossed >= 0 for each in suspects),
-        shared={0: image[0]} if count else {},
+        has_boundary=tuple(each.crossed >= 0 for each in suspects),
+        mean_directions={0: image[0]} if count else {},
         distances={"suspects": (0.2, 0.4, 0.5), "images of other classes": (0.5, 0.9)},
         embedding={"other": ((0.0, 1.0), (0.5, 2.0)), "suspect": ((4.0, 1.0),)} if count else {},
     )
@@ -67,7 +67,7 @@ def written(path: Path, gallery: Gallery | None = None, **given) -> Path:
         "images_in_all": 1000,
         "skipped": [],
     }
-    checks = Checks((0.99, 0.98), (0.0, 0.97), (0.4, 0.5), 910, 90, 64)
+    checks = RepairChecks((0.99, 0.98), (0.0, 0.97), (0.4, 0.5), 910, 90, 64)
     metrics = {
         "before": {"acc": 0.9, "asr": 0.95, "ra": 0.04},
         "after": {"acc": 0.89, "asr": 0.01, "ra": 0.85},

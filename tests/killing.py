@@ -22,7 +22,7 @@ import torch
 
 from backburn.cli import main as entry
 from backburn.executor import checkpoints
-from backburn.executor.resumable import Kept
+from backburn.executor.resumable import ResumableExecutor
 from backburn.runs import atomic
 
 STEP, FEW = 1.0, 20.0
@@ -102,8 +102,8 @@ if __name__ == "__main__":
     import backburn.burn.burn  # noqa: F401
     from backburn.cli import job
 
-    job.Kept = functools.partial(Kept, least=FEW)
-    checkpoints.SHARE = 1.0
+    job.ResumableExecutor = functools.partial(ResumableExecutor, min_interval=FEW)
+    checkpoints.MAX_TIME_SHARE = 1.0
     # what is kept must not depend on how fast this machine is
     checkpoints.time = SimpleNamespace(monotonic=itertools.count(step=STEP).__next__)
     for line in sys.stdin:

@@ -10,7 +10,7 @@ from backburn.baselines.defenses.fine_pruning import FinePruning
 from backburn.baselines.defenses.fine_tuning import FineTuning
 from backburn.baselines.defenses.ft_sam import FTSAM
 from backburn.baselines.defenses.ibau import IBAU
-from backburn.baselines.defenses.inversion import Inversion
+from backburn.baselines.defenses.inversion import TriggerInversion
 from backburn.baselines.defenses.nad import NAD
 from backburn.baselines.defenses.neural_cleanse import NeuralCleanse
 from backburn.baselines.defenses.retrain import Retraining
@@ -51,7 +51,7 @@ DEFENSES = {
     "ibau": IBAU(rounds=1, iterations=1),
     "nad": brief(NAD(teacher_epochs=1)),
     # every class whose norm is below the median is unlearned
-    "nc": brief(NeuralCleanse(abnormal=1e-9, inversion=Inversion(success=0.01))),
+    "nc": brief(NeuralCleanse(abnormal=1e-9, inversion=TriggerInversion(success=0.01))),
     "retrain": brief(Retraining()),
     "sau": brief(SAU(steps=1)),
 }

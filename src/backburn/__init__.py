@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from .data.review_file import read_review
     from .data.sources.python_dataset import from_dataset
     from .errors import BackburnError, InputError
-    from .models.open.load_model import load_model
+    from .models.open.open_model import load_model
     from .report.notebook_figures import show
+    from .results import Audit, Evidence, Repaired, Suspects, Unlearned, Verdict
     from .services.python_results import AuditResult, RepairResult
     from .services.read_run import SavedRun, load_run
-    from .types import Audit, BoundaryResult, Case, Evidence, Repaired, Suspects, Unlearned, Verdict
+    from .types import BoundaryResult, Case
 
 __version__ = version("backburn")
 __all__ = [
@@ -61,22 +62,30 @@ _HOMES = {
     "load_images": "data.load_images",
     "Review": "data.review",
     "read_review": "data.review_file",
-    "load_model": "models.open.load_model",
+    "load_model": "models.open.open_model",
     "show": "report.notebook_figures",
     "AuditResult": "services.python_results",
     "RepairResult": "services.python_results",
     "SavedRun": "services.read_run",
     "load_run": "services.read_run",
     "BackburnError": "errors",
+    "Audit": "results",
+    "Evidence": "results",
+    "Repaired": "results",
+    "Suspects": "results",
+    "Unlearned": "results",
+    "Verdict": "results",
+    "BoundaryResult": "types",
+    "Case": "types",
     "InputError": "errors",
 }
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for when it is asked for: torch takes seconds."""
+    """Import a public name when it is first used, because importing torch takes seconds."""
     if name not in __all__:
         raise AttributeError(f"module 'backburn' has no attribute {name!r}")
-    return getattr(import_module(f".{_HOMES.get(name, 'types')}", __name__), name)
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
 
 
 def __dir__() -> list[str]:

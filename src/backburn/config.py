@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast, get_type_hints
 import msgspec
 import tomli_w
 
-from .errors import BackburnError, InputError, first_line, nearest, printable
+from .errors import BackburnError, InputError, first_line, nearest_names, printable
 
 T = TypeVar("T")
 LIST = "list"
@@ -103,7 +103,7 @@ def _value(text: str) -> Any:
 
 def _unknown(name: str, known: Iterator[str], where: str) -> InputError:
     """The nearest names, and how to see all."""
-    near = nearest(name, known)
+    near = nearest_names(name, known)
     meant = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
     return InputError(
         f"unknown setting {printable(name)!r} in {where}: {meant}--set {LIST} shows all with their "

@@ -42,7 +42,7 @@ def missing_extra(what: str, package: str, extra: str) -> InputError:
     return InputError(f"{what} needs {package}: pip install 'backburn[{extra}]'")
 
 
-def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
+def nearest_names(name: str, known: Iterable[str], count: int = 3) -> list[str]:
     """The known names most like this one, the nearest first."""
     names = sorted(known)
     by_end = [each for each in names if each.rpartition(".")[2] == name.rpartition(".")[2]]

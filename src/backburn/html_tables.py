@@ -5,11 +5,11 @@ from html import escape
 from typing import Any
 
 Facts = Iterable[tuple[str, Any]]
-MANY = 20
+MAX_ROWS = 20
 """Rows of a table that are shown; of the others it is said how many there are."""
 
 
-class Shown:
+class HtmlRecord:
     """A record that a notebook shows as a table of its `facts`."""
 
     __slots__ = ()
@@ -19,10 +19,10 @@ class Shown:
         raise NotImplementedError
 
     def _repr_html_(self) -> str:
-        return facts_html(type(self).__name__, self.facts())
+        return facts_table(type(self).__name__, self.facts())
 
 
-def facts_html(title: str, facts: Facts) -> str:
+def facts_table(title: str, facts: Facts) -> str:
     """A table with a row a fact. What is a list of rows becomes a table of its own below."""
     small: list[tuple[str, Any]] = []
     large: list[tuple[str, Any]] = []
@@ -31,34 +31,34 @@ def facts_html(title: str, facts: Facts) -> str:
         large += [(f"{name}: {key}", held) for key, held in inner if _is_table(held)]
         (large if _is_table(value) else small).append((name, value))
     rows = "".join(
-        f'<tr><th scope="row" style="text-align:left">{text_of(name)}</th>'
-        f'<td style="text-align:left">{text_of(value)}</td></tr>'
+        f'<tr><th scope="row" style="text-align:left">{to_text(name)}</th>'
+        f'<td style="text-align:left">{to_text(value)}</td></tr>'
         for name, value in small
     )
-    return _table(title, rows) + "".join(rows_html(name, held) for name, held in large)
+    return _table(title, rows) + "".join(rows_table(name, held) for name, held in large)
 
 
 def _is_table(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and isinstance(value[0], Mapping)
 
 
-def rows_html(title: str, rows: Sequence[Mapping[str, Any]]) -> str:
+def rows_table(title: str, rows: Sequence[Mapping[str, Any]]) -> str:
     """A table of rows, with the columns of the first."""
     columns = tuple(rows[0]) if rows else ()
-    head = "".join(f'<th scope="col">{text_of(name)}</th>' for name in columns)
+    head = "".join(f'<th scope="col">{to_text(name)}</th>' for name in columns)
     body = "".join(
-        f"<tr>{''.join(f'<td>{text_of(row.get(name))}</td>' for name in columns)}</tr>"
-        for row in rows[:MANY]
+        f"<tr>{''.join(f'<td>{to_text(row.get(name))}</td>' for name in columns)}</tr>"
+        for row in rows[:MAX_ROWS]
     )
-    more = f", {len(rows) - MANY} more" if len(rows) > MANY else ""
+    more = f", {len(rows) - MAX_ROWS} more" if len(rows) > MAX_ROWS else ""
     return _table(f"{title}{more}", f"<tr>{head}</tr>{body}")
 
 
 def _table(title: str, rows: str) -> str:
-    return f'<table><caption style="text-align:left">{text_of(title)}</caption>{rows}</table>'
+    return f'<table><caption style="text-align:left">{to_text(title)}</caption>{rows}</table>'
 
 
-def text_of(value: Any) -> str:
+def to_text(value: Any) -> str:
     """A value as escaped text: floats short, tuples with commas, nothing as a dash.
 
     Of a mapping, what is empty or a table is left out.

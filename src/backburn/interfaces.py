@@ -1,4 +1,4 @@
-"""The contracts of other people's methods and ours: detectors, defences, and what each is given."""
+"""The interfaces of detectors and defenses, and what a method is given."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -6,56 +6,68 @@ from typing import ClassVar, Literal
 
 import torch
 
-from .types import Case, Evidence, Progress, Repaired, silent
+from .results import Evidence, Repaired
+from .types import Case, Progress, no_progress
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
-    """What a method is handed beside the model; a benchmark hands it exactly that.
+class Inputs:
+    """What a method needs besides the model. A benchmark gives it exactly this.
 
     Args:
-        training: the training set as it was found (`poisoned`), its clean part, which nobody has
-            in practice (`clean`), or no image of it (`none`: `case.images` is empty).
-        holdout: images with labels that are known to be right, as a share of the training set.
+        training: the training set, perhaps poisoned (`poisoned`); only its clean part, which no
+            defender has in practice (`clean`); or none of it (`none`: `case.images` is empty).
+        holdout: size of a set of images with right labels, as a share of the training set.
+
+    >>> str(Inputs("none", holdout=0.05))
+    '5 % clean'
     """
 
     training: Literal["poisoned", "clean", "none"] = "poisoned"
     holdout: float = 0.0
 
     def __str__(self) -> str:
-        known = {"poisoned": "training set", "clean": "clean part of the training set"}
-        parts = [known[self.training]] if self.training != "none" else []
+        names = {"poisoned": "training set", "clean": "clean part of the training set"}
+        parts = [names[self.training]] if self.training != "none" else []
         parts += [f"{100 * self.holdout:.3g} % clean"] if self.holdout else []
         return " + ".join(parts) or "the model only"
 
 
 class Detector(ABC):
-    """A way to tell poison from clean images. The fields of a subclass are its hyperparameters."""
+    """A detector of poisoned images. The fields of a subclass are its hyperparameters."""
 
-    given: ClassVar[Given] = Given()
+    inputs: ClassVar[Inputs] = Inputs()
 
     @abstractmethod
     def examine(
-        self, case: Case, generator: torch.Generator, progress: Progress = silent
+        self, case: Case, generator: torch.Generator, progress: Progress = no_progress
     ) -> Evidence:
-        """Score every image of the case, poison higher; the case is left as it was.
+        """Score every image of the case; higher scores mean poison. The case is not changed.
 
+        Args:
+            case: the model, the training set and, if `inputs` asks for it, the holdout.
+            generator: the only source of randomness.
+            progress: called as work proceeds.
         Raises:
-            InputError: a case without what `given` says.
+            InputError: the case lacks what `inputs` asks for.
         """
 
 
 class Defense(ABC):
-    """A way to remove a backdoor. The fields of a subclass are its hyperparameters."""
+    """A defense that removes backdoors. The fields of a subclass are its hyperparameters."""
 
-    given: ClassVar[Given] = Given()
+    inputs: ClassVar[Inputs] = Inputs()
 
     @abstractmethod
     def repair(
-        self, case: Case, generator: torch.Generator, progress: Progress = silent
+        self, case: Case, generator: torch.Generator, progress: Progress = no_progress
     ) -> Repaired:
-        """A repaired model; the case is left as it was.
+        """Return a repaired model. The case is not changed.
 
+        Args:
+            case: the model, the training set and, if `inputs` asks for it, the holdout.
+            generator: the only source of randomness.
+            progress: called as work proceeds.
         Raises:
-            InputError: a case without what `given` says.
+            InputError: the case lacks what `inputs` asks for.
         """

@@ -8,17 +8,17 @@ from pathlib import Path
 
 from .errors import InputError, printable
 
-SECONDS, EACH_GIB = 15, 40
+CPU_SECONDS, CPU_SECONDS_PER_GIB = 15, 40
 """Of the processor that it may take to build a network and ask it; more for large weights."""
-ROOM = 3 * 2**28
+EXTRA_BYTES = 3 * 2**28
 """Bytes that it may take beside the weights, which are copied, and may be stored as halves."""
-COPIES = 5
+WEIGHT_COPIES = 5
 CODE = "import sys; sys.path[:] = sys.argv[5:]; from backburn.limited_process import main; main()"
-REFUSED = 3
+EXIT_REFUSED = 3
 
 
-def rehearse(module: str, folder: Path, weights: int) -> None:
-    """Have `module.tried(folder)` done elsewhere, after `module.prepared()`, and see that it ends.
+def run_limited(module: str, folder: Path, weights: int) -> None:
+    """Have `module.dry_run(folder)` done elsewhere, after `module.warm_up()`, and see that it ends.
 
     Args:
         module: its whole name; of this package.
@@ -41,7 +41,7 @@ def rehearse(module: str, folder: Path, weights: int) -> None:
         )
     except subprocess.TimeoutExpired:
         raise _too_much(folder, weights) from None
-    if done.returncode == REFUSED:
+    if done.returncode == EXIT_REFUSED:
         raise InputError(done.stdout.decode("utf-8", "replace").strip())
     if done.returncode:
         raise _too_much(folder, weights)
@@ -50,17 +50,17 @@ def rehearse(module: str, folder: Path, weights: int) -> None:
 def _too_much(folder: Path, weights: int) -> InputError:
     return InputError(
         f"{folder}: its network cannot be built and asked within {_seconds(weights)} seconds of "
-        f"the processor and {ROOM >> 20} MiB beside its weights: its config.json does not go with "
-        "them"
+        f"the processor and {EXTRA_BYTES >> 20} MiB beside its weights: its config.json does not "
+        "go with them"
     )
 
 
 def _seconds(weights: int) -> int:
-    return SECONDS + EACH_GIB * weights // 2**30
+    return CPU_SECONDS + CPU_SECONDS_PER_GIB * weights // 2**30
 
 
 def _room(weights: int) -> int:
-    return ROOM + COPIES * weights
+    return EXTRA_BYTES + WEIGHT_COPIES * weights
 
 
 def main() -> None:
@@ -69,14 +69,14 @@ def main() -> None:
 
     module, seconds, room, folder = sys.argv[1:5]
     doing = import_module(module)
-    doing.prepared()  # libraries are as slow as they are
+    doing.warm_up()  # libraries are as slow as they are
     _limit(int(seconds), int(room))
     try:
-        doing.tried(Path(folder))
+        doing.dry_run(Path(folder))
     except InputError as error:
         sys.stdout.buffer.write(printable(str(error)).encode())
         sys.stdout.flush()
-        os._exit(REFUSED)
+        os._exit(EXIT_REFUSED)
     os._exit(0)  # what could still go wrong at an exit is nobody's matter
 
 

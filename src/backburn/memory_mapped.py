@@ -18,22 +18,22 @@ from torch import Tensor
 
 from .errors import InputError
 
-IN_MEMORY = 2**28
+MAX_IN_MEMORY = 2**28
 """The most bytes of a table of images that are held in memory."""
-SAID_IN_MEMORY = 2**22
+MAX_OUTPUTS_IN_MEMORY = 2**22
 """The same of what a network says of them: it is read in order, or a few rows at a time."""
-AT_ONCE = 256
+ROWS_PER_READ = 256
 """Rows that are taken of a mapped table at a time: the system maps what lies around each, too."""
-DONTNEED = 4
+MADV_DONTNEED = 4
 """MADV_DONTNEED of Linux; elsewhere it may discard what was written."""
 
 
-def size_of(shape: tuple[int, ...], dtype: torch.dtype) -> int:
+def byte_count(shape: tuple[int, ...], dtype: torch.dtype) -> int:
     """Bytes of a table."""
     return int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
 
 
-def spilled(
+def write_temporary(
     parts: Iterable[np.ndarray], shape: tuple[int, ...], dtype: torch.dtype, what: str
 ) -> Tensor:
     """A table in a file of the temporary folder (TMPDIR says which) that has no name any more.
@@ -51,7 +51,7 @@ def spilled(
             return write_table(parts, shape, dtype, file)
     except OSError as error:
         folder = Path(tempfile.gettempdir())
-        raise no_room(what, folder, size_of(shape, dtype), error) from None
+        raise no_space_error(what, folder, byte_count(shape, dtype), error) from None
 
 
 def write_table(
@@ -64,18 +64,18 @@ def write_table(
     for part in parts:
         file.write(np.ascontiguousarray(part).data)
         count += len(part)
-    file.truncate(size_of(shape, dtype))
+    file.truncate(byte_count(shape, dtype))
     file.flush()
-    return mapped(file.name, shape, dtype)[:count]
+    return map_file(file.name, shape, dtype)[:count]
 
 
-def mapped(path: str | Path, shape: tuple[int, ...], dtype: torch.dtype = torch.uint8) -> Tensor:
+def map_file(path: str | Path, shape: tuple[int, ...], dtype: torch.dtype = torch.uint8) -> Tensor:
     """A file as a table; what is changed in the table changes in the file."""
     size = int(np.prod(shape, dtype=np.int64))
     return torch.from_file(str(path), shared=True, size=size, dtype=dtype).view(shape)
 
 
-def no_room(what: str, folder: Path, size: int, error: OSError) -> InputError:
+def no_space_error(what: str, folder: Path, size: int, error: OSError) -> InputError:
     """The error for rows that cannot be written."""
     return InputError(
         f"{size / 1e9:.1f} GB of {what} cannot be written to {folder}: {error.strerror}; "
@@ -83,19 +83,19 @@ def no_room(what: str, folder: Path, size: int, error: OSError) -> InputError:
     )
 
 
-def rows_of(table: Tensor, rows: Tensor) -> Tensor:
+def copy_rows(table: Tensor, rows: Tensor) -> Tensor:
     """A copy of these rows of a table; of a mapped one, no more than a few pages are ever held."""
     if not is_mapped(table):
         return table[rows]
     found = table.new_empty((len(rows), *table.shape[1:]))
-    for begin in range(0, len(rows), AT_ONCE):
-        part = rows[begin : begin + AT_ONCE]
+    for begin in range(0, len(rows), ROWS_PER_READ):
+        part = rows[begin : begin + ROWS_PER_READ]
         found[begin : begin + len(part)] = table[part]
-        release(table)
+        release_pages(table)
     return found
 
 
-def evenly(rows: Tensor, count: int) -> Tensor:
+def evenly_spaced(rows: Tensor, count: int) -> Tensor:
     """At most so many of these rows, evenly spaced: of a table in a file, from all over it."""
     return rows[torch.linspace(0, len(rows) - 1, min(count, len(rows))).long()]
 
@@ -105,7 +105,7 @@ def is_mapped(table: Tensor) -> bool:
     return table.device.type == "cpu" and table.untyped_storage().filename is not None
 
 
-def release(pixels: Tensor) -> None:
+def release_pages(pixels: Tensor) -> None:
     """Let go of the pages of a contiguous part of a mapped file; they come back when read again.
 
     What has no file behind it is left alone, and so is everything but Linux. The mapping is
@@ -119,11 +119,11 @@ def release(pixels: Tensor) -> None:
     end = start + pixels.numel() * pixels.element_size()
     first = start - start % mmap.PAGESIZE
     # advice that is not taken costs memory, no correctness
-    ctypes.CDLL(None).madvise(ctypes.c_void_p(first), ctypes.c_size_t(end - first), DONTNEED)
+    ctypes.CDLL(None).madvise(ctypes.c_void_p(first), ctypes.c_size_t(end - first), MADV_DONTNEED)
 
 
 @contextmanager
-def named_plainly(path: Path) -> Iterator[Path]:
+def utf8_path(path: Path) -> Iterator[Path]:
     """The file under a name that is UTF-8, for libraries that open no other: a link where it has to
     be.
     """

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from .errors import missing_extra
 from .models.inference import predict
+from .results import Evidence, Suspects
 from .types import (
-    Evidence,
-    Exam,
+    EvaluationSet,
     Flags,
     LabeledImages,
     Labels,
@@ -20,12 +20,11 @@ from .types import (
     Pixels,
     Progress,
     State,
-    Suspects,
     Truth,
-    silent,
+    no_progress,
 )
 
-WINDOW = 11
+SSIM_WINDOW = 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ class Scores:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class DetectionScores:
     """How well the suspects match the poison.
 
     `restored` is the share of poison among the suspects whose restored label is the true one;
@@ -61,7 +60,7 @@ class Stealth:
     ssim: float
 
 
-def rate(hits: Tensor) -> float:
+def share_of_true(hits: Tensor) -> float:
     """Share of True; NaN of nothing."""
     return float(hits.double().mean()) if hits.numel() else math.nan
 
@@ -82,16 +81,18 @@ def auroc(score: PerImage, positive: Flags) -> float:
     return float(roc_auc_score(positive.numpy(), score.numpy()))
 
 
-def judge(model: nn.Module, exam: Exam, progress: Progress = silent) -> Scores:
+def evaluate_model(
+    model: nn.Module, exam: EvaluationSet, progress: Progress = no_progress
+) -> Scores:
     """ACC on the clean test images; ASR and RA on the triggered ones (target class left out).
 
     NaN where there are none.
     """
     clean, triggered = (_called(model, part, progress) for part in (exam.clean, exam.triggered))
     return Scores(
-        rate(clean == exam.clean.labels),
-        rate(triggered == exam.wanted),
-        rate(triggered == exam.triggered.labels),
+        share_of_true(clean == exam.clean.labels),
+        share_of_true(triggered == exam.wanted),
+        share_of_true(triggered == exam.triggered.labels),
     )
 
 
@@ -101,9 +102,9 @@ def _called(model: nn.Module, images: LabeledImages, progress: Progress) -> Labe
     return predict(model, images.pixels, phase="test", progress=progress).argmax(1)
 
 
-def match(
+def score_detection(
     evidence: Evidence, suspects: Suspects | None, truth: Truth, easy: Flags | None = None
-) -> Found:
+) -> DetectionScores:
     """What was found against the truth; cover samples count neither as poison nor as clean.
 
     Args:
@@ -116,10 +117,10 @@ def match(
         named = torch.zeros_like(named)
         named[suspects.index] = True
         restored, restored_easy = _restored(suspects, truth, easy)
-    return Found(
+    return DetectionScores(
         auroc=auroc(evidence.score[known], truth.poison[known]),
-        tpr=rate(named[truth.poison]),
-        fpr=rate(named[truth.state == State.CLEAN]),
+        tpr=share_of_true(named[truth.poison]),
+        fpr=share_of_true(named[truth.state == State.CLEAN]),
         restored=restored,
         count=int(named.sum()),
         restored_easy=restored_easy,
@@ -131,7 +132,9 @@ def _restored(suspects: Suspects, truth: Truth, easy: Flags | None) -> tuple[flo
     # some toolkits do not save what poison was
     hit = truth.poison[suspects.index] & (truth.labels[suspects.index] >= 0)
     right = suspects.restored_label == truth.labels[suspects.index]
-    return rate(right[hit]), math.nan if easy is None else rate(right[hit & easy[suspects.index]])
+    return share_of_true(right[hit]), math.nan if easy is None else share_of_true(
+        right[hit & easy[suspects.index]]
+    )
 
 
 def stealth(plain: Pixels, triggered: Pixels) -> Stealth:
@@ -157,7 +160,7 @@ def _similarity(before: np.ndarray, after: np.ndarray) -> float:
         from skimage.metrics import structural_similarity
     except ImportError as error:
         raise missing_extra("SSIM", "scikit-image", "benchmark") from error
-    edges = ((0, 0), (WINDOW // 2, WINDOW // 2), (WINDOW // 2, WINDOW // 2))
+    edges = ((0, 0), (SSIM_WINDOW // 2, SSIM_WINDOW // 2), (SSIM_WINDOW // 2, SSIM_WINDOW // 2))
     first, second = (np.pad(image, edges, mode="reflect") for image in (before, after))
     return float(
         structural_similarity(  # type: ignore[no-untyped-call]

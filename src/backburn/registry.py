@@ -1,136 +1,143 @@
-"""Names to classes: the one list of what there is."""
+"""The registry: every attack, method, defense and detector by the name that studies use.
 
-from collections.abc import Mapping
-from typing import TypeVar
+A name is stored with the place of its class, `module:Class`. The class is imported when it is
+looked up, so a command imports no method that it does not run.
+"""
 
-from .attacks.adap_blend import AdapBlend
-from .attacks.adap_patch import AdapPatch
-from .attacks.all_to_all import AllToAll
-from .attacks.badnets import BadNets
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Generic, TypeVar
+
 from .attacks.base import Attack
-from .attacks.blended import Blended
-from .attacks.bpp import BPP
-from .attacks.ftrojan import FTrojan
-from .attacks.input_aware import InputAware
-from .attacks.issba import ISSBA
-from .attacks.label_consistent import LabelConsistent
-from .attacks.low_frequency import LowFrequency
-from .attacks.none import NoAttack
-from .attacks.sig import SIG
-from .attacks.tact import TaCT
-from .attacks.trojan import Trojan
-from .attacks.trojannn import TrojanNN
-from .attacks.wanet import WaNet
-from .baselines.defenses.abl import ABL
-from .baselines.defenses.anp import ANP
-from .baselines.defenses.clp import CLP
-from .baselines.defenses.dbr import DBR
-from .baselines.defenses.fine_pruning import FinePruning
-from .baselines.defenses.fine_tuning import FineTuning
-from .baselines.defenses.ft_sam import FTSAM
-from .baselines.defenses.ibau import IBAU
-from .baselines.defenses.nad import NAD
-from .baselines.defenses.neural_cleanse import NeuralCleanse
-from .baselines.defenses.retrain import Retraining
-from .baselines.defenses.sau import SAU
-from .baselines.detectors.activation_clustering import ActivationClustering
-from .baselines.detectors.agpd import AGPD
-from .baselines.detectors.beatrix import Beatrix
-from .baselines.detectors.ibd_psc import IBDPSC
-from .baselines.detectors.loss import Loss
-from .baselines.detectors.margin import Margin
-from .baselines.detectors.mspc import MSPC
-from .baselines.detectors.scale_up import ScaleUp
-from .baselines.detectors.scan import SCAn
-from .baselines.detectors.spectral import SpectralSignatures
-from .baselines.detectors.spectre import SPECTRE
-from .baselines.detectors.strip import STRIP
-from .burn.burn import BURN
 from .burn.interface import Unlearning
-from .burn.paper import PaperBURN
-from .detection.detector import PoisonDetector
 from .errors import unknown_name
 from .interfaces import Defense, Detector
-
-ATTACKS: dict[str, type[Attack]] = {
-    "adap_blend": AdapBlend,
-    "adap_patch": AdapPatch,
-    "all_to_all": AllToAll,
-    "badnets": BadNets,
-    "blended": Blended,
-    "bpp": BPP,
-    "ftrojan": FTrojan,
-    "iad": InputAware,
-    "issba": ISSBA,
-    "lc": LabelConsistent,
-    "lf": LowFrequency,
-    "none": NoAttack,
-    "sig": SIG,
-    "tact": TaCT,
-    "trojan": Trojan,
-    "trojannn": TrojanNN,
-    "wanet": WaNet,
-}
-
-
-METHODS: dict[str, type[Unlearning]] = {"default": BURN, "paper": PaperBURN}
-
-DEFENSES: dict[str, type[Defense]] = {
-    **METHODS,
-    "abl": ABL,
-    "anp": ANP,
-    "clp": CLP,
-    "dbr": DBR,
-    "fp": FinePruning,
-    "ft": FineTuning,
-    "ft_sam": FTSAM,
-    "ibau": IBAU,
-    "nad": NAD,
-    "nc": NeuralCleanse,
-    "retrain": Retraining,
-    "sau": SAU,
-}
-
-DETECTORS: dict[str, type[Detector]] = {
-    "boundary": PoisonDetector,
-    "ac": ActivationClustering,
-    "agpd": AGPD,
-    "beatrix": Beatrix,
-    "ibd_psc": IBDPSC,
-    "loss": Loss,
-    "margin": Margin,
-    "mspc": MSPC,
-    "scale_up": ScaleUp,
-    "scan": SCAn,
-    "spectral": SpectralSignatures,
-    "spectre": SPECTRE,
-    "strip": STRIP,
-}
 
 T = TypeVar("T")
 
 
-def attack_named(name: str) -> type[Attack]:
-    """The attack of that name.
+class Registry(Mapping[str, type[T]], Generic[T]):
+    """Names of classes, each imported when it is looked up.
 
-    Raises:
-        InputError: no such attack; the message offers the nearest one.
+    Args:
+        kind: what the classes are, for error messages, such as "attack".
+        places: `module:Class` of each name; modules relative to `backburn`.
     """
-    return _named("attack", name, ATTACKS)
+
+    def __init__(self, kind: str, places: Mapping[str, str]) -> None:
+        self.kind = kind
+        self._places = dict(places)
+
+    def __getitem__(self, name: str) -> type[T]:
+        module, _, attribute = self._places[name].partition(":")
+        cls: type[T] = getattr(import_module(f".{module}", __package__), attribute)
+        return cls
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._places  # nothing is imported for the answer
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def named(self, name: str) -> type[T]:
+        """The class of that name.
+
+        Raises:
+            InputError: there is no such name; the message offers the nearest one.
+        """
+        if name not in self:
+            raise unknown_name(self.kind, name, self)
+        return self[name]
+
+
+ATTACKS: Registry[Attack] = Registry(
+    "attack",
+    {
+        "adap_blend": "attacks.adap_blend:AdapBlend",
+        "adap_patch": "attacks.adap_patch:AdapPatch",
+        "all_to_all": "attacks.all_to_all:AllToAll",
+        "badnets": "attacks.badnets:BadNets",
+        "blended": "attacks.blended:Blended",
+        "bpp": "attacks.bpp:BPP",
+        "ftrojan": "attacks.ftrojan:FTrojan",
+        "iad": "attacks.input_aware:InputAware",
+        "issba": "attacks.issba:ISSBA",
+        "lc": "attacks.label_consistent:LabelConsistent",
+        "lf": "attacks.low_frequency:LowFrequency",
+        "none": "attacks.none:NoAttack",
+        "sig": "attacks.sig:SIG",
+        "tact": "attacks.tact:TaCT",
+        "trojan": "attacks.trojan:Trojan",
+        "trojannn": "attacks.trojannn:TrojanNN",
+        "wanet": "attacks.wanet:WaNet",
+    },
+)
+
+_BURN = {"default": "burn.burn:BURN", "paper": "burn.paper:PaperBURN"}
+
+METHODS: Registry[Unlearning] = Registry("method", _BURN)
+"""The two versions of BURN, which `backburn repair --method` takes."""
+
+DEFENSES: Registry[Defense] = Registry(
+    "method",
+    {
+        **_BURN,
+        "abl": "baselines.defenses.abl:ABL",
+        "anp": "baselines.defenses.anp:ANP",
+        "clp": "baselines.defenses.clp:CLP",
+        "dbr": "baselines.defenses.dbr:DBR",
+        "fp": "baselines.defenses.fine_pruning:FinePruning",
+        "ft": "baselines.defenses.fine_tuning:FineTuning",
+        "ft_sam": "baselines.defenses.ft_sam:FTSAM",
+        "ibau": "baselines.defenses.ibau:IBAU",
+        "nad": "baselines.defenses.nad:NAD",
+        "nc": "baselines.defenses.neural_cleanse:NeuralCleanse",
+        "retrain": "baselines.defenses.retrain:Retraining",
+        "sau": "baselines.defenses.sau:SAU",
+    },
+)
+
+DETECTORS: Registry[Detector] = Registry(
+    "method",
+    {
+        "boundary": "detection.detector:PoisonDetector",
+        "ac": "baselines.detectors.activation_clustering:ActivationClustering",
+        "agpd": "baselines.detectors.agpd:AGPD",
+        "beatrix": "baselines.detectors.beatrix:Beatrix",
+        "ibd_psc": "baselines.detectors.ibd_psc:IBDPSC",
+        "loss": "baselines.detectors.loss:Loss",
+        "margin": "baselines.detectors.margin:Margin",
+        "mspc": "baselines.detectors.mspc:MSPC",
+        "scale_up": "baselines.detectors.scale_up:ScaleUp",
+        "scan": "baselines.detectors.scan:SCAn",
+        "spectral": "baselines.detectors.spectral:SpectralSignatures",
+        "spectre": "baselines.detectors.spectre:SPECTRE",
+        "strip": "baselines.detectors.strip:STRIP",
+    },
+)
+
+
+def attack_named(name: str) -> type[Attack]:
+    """The attack of that name; raises as `Registry.named` does.
+
+    >>> attack_named("badnets").__name__
+    'BadNets'
+    """
+    return ATTACKS.named(name)
 
 
 def method_named(name: str) -> type[Unlearning]:
-    """The version of BURN of that name; errors as those of `attack_named`."""
-    return _named("method", name, METHODS)
+    """The version of BURN of that name; raises as `Registry.named` does."""
+    return METHODS.named(name)
 
 
 def compared_named(name: str) -> type[Defense] | type[Detector]:
-    """The defence or detector of that name; errors as those of `attack_named`."""
-    known: dict[str, type[Defense] | type[Detector]] = {**DEFENSES, **DETECTORS}
-    return _named("method", name, known)
-
-
-def _named(kind: str, name: str, known: Mapping[str, T]) -> T:
-    if name not in known:
-        raise unknown_name(kind, name, known)
-    return known[name]
+    """The defense or detector of that name; raises as `Registry.named` does."""
+    if name in DEFENSES:
+        return DEFENSES[name]
+    if name in DETECTORS:
+        return DETECTORS[name]
+    raise unknown_name("method", name, [*DEFENSES, *DETECTORS])

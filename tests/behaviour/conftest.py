@@ -42,7 +42,7 @@ def repaired(cli, victim, tmp_path_factory) -> tuple[Path, dict]:
 def here(tmp_path, monkeypatch) -> Path:
     """A working folder with photos/ (two classes) and model.safetensors, which fits them."""
     from backburn.models.nets.zoo import build
-    from backburn.models.open.load_model import dump_model
+    from backburn.models.save_model import dump_model
 
     for number, name in enumerate(("cat", "dog")):
         (tmp_path / "photos" / name).mkdir(parents=True)

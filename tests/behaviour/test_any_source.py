@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from backburn.data.augmentation import Augmentation
 from backburn.data.load_images import load_images
-from backburn.data.writing import dump_parquet, dump_tree
+from backburn.data.writing import dump_folder, dump_parquet
 from backburn.models.nets.cifar_resnet import CifarResNet18, NamedPreActBlock, PostActBlock
 from backburn.training import Training, TrainingTask, fit
 from toolkit_files import TARGET, clean_images, stamped, write_record, write_toolbox
@@ -31,7 +31,7 @@ def forms(victim, tmp_path_factory) -> dict:
     root = tmp_path_factory.mktemp("forms")
     images = load_images(victim)
     images = images.take(images.labels.argsort(stable=True))
-    for name, content in dump_tree(images, "tree").items():
+    for name, content in dump_folder(images, "tree").items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(content)
     files = sorted((root / "tree").rglob("*.png"))

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from backburn.models.nets.zoo import build
-from backburn.models.open.load_model import dump_model
+from backburn.models.save_model import dump_model
 
 MODEL, PHOTOS = "model.safetensors", "photos"
 pytestmark = pytest.mark.usefixtures("here")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from backburn.models.open.load_model import load_model
+from backburn.models.open.open_model import load_model
 
 TRUTH = ("truth.parquet", "test.parquet", "triggered.parquet", "wanted.parquet")
 

@@ -148,7 +148,7 @@ def test_a_report_that_is_stopped_says_that_and_no_more(cli, run, monkeypatch):
     def stop(*_: object) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr("backburn.report.html_page.page_of", stop)
+    monkeypatch.setattr("backburn.report.html_page.render_standalone_page", stop)
     done = cli("report", run)
     assert (done.code, done.err) == (130, "backburn: stopped\n")
     assert not page.exists()

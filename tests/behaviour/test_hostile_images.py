@@ -351,7 +351,7 @@ def test_an_array_that_claims_to_be_huge_is_refused_before_there_is_room_for_it(
 
 
 def test_a_zip_bomb_is_refused_by_the_size_it_declares(here, monkeypatch):
-    monkeypatch.setattr("backburn.data.sources.numpy_files.MAX_UNPACKED", 10**6)
+    monkeypatch.setattr("backburn.data.sources.numpy_files.MAX_UNPACKED_SIZE", 10**6)
     np.savez_compressed("a.npz", images=np.zeros((2, 10**6), np.uint8), labels=np.arange(2))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert "unpacks to 2000128 bytes, more than 1000000" in refusal("a.npz")

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from backburn.runs import claimed, work_of
-from backburn.runs.resume import begin, lock_of, write_begun
+from backburn.runs import locked, work_folder
+from backburn.runs.resume import lock_path, new_manifest, write_manifest
 
 AUDIT = ("audit", "model.safetensors", "photos", "--out", "run")
 
@@ -15,9 +15,9 @@ AUDIT = ("audit", "model.safetensors", "photos", "--out", "run")
 def begun(here, *more: str, **changed):
     """A run of `AUDIT` that was begun and not finished."""
     arguments = {"model": "model.safetensors", "data": "photos", "device": "auto", "seed": 0}
-    write = begin("audit", ("backburn", *AUDIT, *more), {**arguments, **changed})
-    work_of(here / "run").mkdir()
-    write_begun(here / "run", write)
+    write = new_manifest("audit", ("backburn", *AUDIT, *more), {**arguments, **changed})
+    work_folder(here / "run").mkdir()
+    write_manifest(here / "run", write)
     return write
 
 
@@ -33,7 +33,7 @@ def begun(here, *more: str, **changed):
     ids=lambda command: command[0],
 )
 def test_a_second_writer_of_a_run_is_refused_before_it_reads_anything(here, refused, command):
-    with claimed(lock_of(here / "run"), "run"):
+    with locked(lock_path(here / "run"), "run"):
         line = refused(*command)
     assert line.startswith("backburn: run is being written by process ")
     assert time.strftime(" since %Y-", time.gmtime()) in line
@@ -41,7 +41,7 @@ def test_a_second_writer_of_a_run_is_refused_before_it_reads_anything(here, refu
 
 def test_a_second_writer_of_a_study_is_refused(here, refused):
     (here / "study.toml").write_text('dataset = "digits"\nattacks = ["badnets"]\nrates = [0.1]\n')
-    with claimed(here / "out" / ".lock", "out"):
+    with locked(here / "out" / ".lock", "out"):
         line = refused("bench", "study.toml", "--out", "out")
     assert line.startswith("backburn: out is being written by process ")
 
@@ -60,7 +60,7 @@ def test_other_arguments_than_it_was_begun_with_are_refused(here, refused, more,
     line = refused(*AUDIT, *more)
     assert line == (
         f"backburn: run was begun with {what}: give another --out, or delete "
-        f"{work_of(here / 'run')} to begin anew"
+        f"{work_folder(here / 'run')} to begin anew"
     )
 
 
@@ -72,21 +72,21 @@ def test_another_command_is_refused(here, refused):
 
 def test_images_that_changed_since_it_was_begun_are_refused(here, cli):
     write = begun(here)
-    write_begun(here / "run", replace(write, made_of={"images": "another"}))
-    (work_of(here / "run") / "boundary").mkdir()
-    (work_of(here / "run") / "boundary" / "kept").touch()
+    write_manifest(here / "run", replace(write, made_of={"images": "another"}))
+    (work_folder(here / "run") / "boundary").mkdir()
+    (work_folder(here / "run") / "boundary" / "kept").touch()
     done = cli(*AUDIT)
     assert done.code == 2
     said = done.err.splitlines()
     assert said[0] == f"backburn: going on with run, which was begun {write.created}"
     assert said[-1].startswith("backburn: the images of run changed since it was begun: give")
-    assert (work_of(here / "run") / "boundary" / "kept").exists()
+    assert (work_folder(here / "run") / "boundary" / "kept").exists()
 
 
 def test_other_versions_and_threads_are_said(here, cli):
     write = begun(here)
     old = {**write.versions, "torch": "1.0", "gone": "2"}
-    write_begun(here / "run", replace(write, versions=old, threads=99))
+    write_manifest(here / "run", replace(write, versions=old, threads=99))
     done = cli(*AUDIT)
     assert done.code == 5, done
     lines = done.err.splitlines()
@@ -98,9 +98,9 @@ def test_other_versions_and_threads_are_said(here, cli):
 def test_ls_shows_unfinished_runs_as_json_and_no_half_written_ones(here, cli):
     (here / "runs" / ".half.host.1.part").mkdir(parents=True)
     (here / "runs" / ".half.host.1.part" / "record.json").write_text("{")
-    write = begin("audit", ("backburn", "audit", "\x1b[31m"), {})
-    work_of(here / "runs" / "cut").mkdir()
-    write_begun(here / "runs" / "cut", write)
+    write = new_manifest("audit", ("backburn", "audit", "\x1b[31m"), {})
+    work_folder(here / "runs" / "cut").mkdir()
+    write_manifest(here / "runs" / "cut", write)
     shown = cli("ls")
     assert shown.out == (
         "no runs in runs\n"
@@ -108,5 +108,5 @@ def test_ls_shows_unfinished_runs_as_json_and_no_half_written_ones(here, cli):
     )
     (entry,) = json.loads(cli("ls", "--json").out)
     assert (entry["run"], entry["unfinished"]["command"]) == ("runs/cut", "audit")
-    with claimed(lock_of(here / "runs" / "cut"), "cut"):
+    with locked(lock_path(here / "runs" / "cut"), "cut"):
         assert cli("ls").out.endswith("; under way\n")

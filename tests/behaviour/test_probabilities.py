@@ -7,8 +7,8 @@ from torch import Tensor, nn
 import backburn
 from backburn.data.sources.digits import digits
 from backburn.models.inference import accuracy
-from backburn.models.outputs import open_end
-from backburn.models.wrapping import examined, wrap
+from backburn.models.outputs import remove_probability_layer
+from backburn.models.wrapping import probe_network, wrap
 
 PLAIN = ((0.0,), (1.0,))
 ENDS = {
@@ -60,8 +60,8 @@ def repaired(weights, end, pixels, labels) -> tuple[float, float]:
     """Accuracy on clean test images, and share of triggered ones called 0."""
     net = Net(end).eval()
     net.load_state_dict(weights)
-    open_end(net, torch.rand(2, 1, 8, 8))
-    model = wrap(net, examined(net, (1,), (8, 8)), PLAIN)
+    remove_probability_layer(net, torch.rand(2, 1, 8, 8))
+    model = wrap(net, probe_network(net, (1,), (8, 8)), PLAIN)
     found = backburn.repair(model, pixels, labels)
     assert found.verdict.state == "backdoored"
     test = digits("test")

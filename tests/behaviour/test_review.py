@@ -11,8 +11,8 @@ import torch
 from backburn.attacks.victim_folder import read_case
 from backburn.data.csv_cells import csv_bytes
 from backburn.data.review_file import COLUMNS
-from backburn.models.open.load_model import load_model
-from backburn.types import silent
+from backburn.models.open.open_model import load_model
+from backburn.types import no_progress
 
 
 def table(path: Path) -> list[dict[str, str]]:
@@ -57,7 +57,7 @@ def reviewed(cli, victim, audited, tmp_path_factory) -> tuple[Path, Path, dict]:
 
 def _unsuspected(victim: Path, named: set[str]) -> dict[str, str]:
     """A row of `suspects.csv` that an image of class 1 would have."""
-    images = read_case(victim, torch.device("cpu"), silent).images
+    images = read_case(victim, torch.device("cpu"), no_progress).images
     rows = (images.labels == 1).nonzero().flatten().tolist()
     name = next(images.name_of(row) for row in rows if images.name_of(row) not in named)
     return {"image": name, "given_label": "1", "restored_label": "2"}

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import backburn.serve
-from backburn.cli.open_served import easel_of, open_served
+from backburn.cli.serve import open_run, thumbnails_of
 from handmade import written
 
 
@@ -84,9 +84,9 @@ def test_what_it_needs_is_named(refused, run, monkeypatch, missing):
 
 def test_what_a_run_looked_at_is_opened_to_draw_more(audited, tmp_path):
     run = shutil.copytree(audited, tmp_path / "run")
-    easel = easel_of(open_served(run), None, False, draw=True)
-    pictured = easel.drawn([0])[0]
-    (drawn,) = easel.pencil.draw([0]).values()
+    thumbnails = thumbnails_of(open_run(run), None, False, draw=True)
+    pictured = thumbnails.get([0])[0]
+    (drawn,) = thumbnails.renderer.render([0]).values()
     assert drawn.suspect == pictured.suspect
     assert drawn.image.equal(pictured.image)
     assert drawn.perturbed.equal(pictured.perturbed)

@@ -28,15 +28,15 @@ COMMAND = importlib.import_module("torchvision_schemas").COMMAND
 
 from strangers import CLASSES, STRANGERS, Stranger, some
 
-from backburn.attacks.base import exam_of
+from backburn.attacks.base import make_evaluation_set
 from backburn.attacks.surrogates import Surrogates
 from backburn.attacks.trojan import Trojan
 from backburn.data.load_images import load_images
-from backburn.data.writing import dump_parquet, dump_tree
-from backburn.metrics import Scores, judge
+from backburn.data.writing import dump_folder, dump_parquet
+from backburn.metrics import Scores, evaluate_model
 from backburn.models.inference import accuracy
-from backburn.runs import commit
-from backburn.types import Exam, LabeledImages, State, Victim
+from backburn.runs import git_commit
+from backburn.types import EvaluationSet, LabeledImages, State, Victim
 
 EACH = 150
 """Images of each class that are poisoned, the first ones."""
@@ -45,7 +45,7 @@ SCORES = ("acc", "asr", "ra")
 
 def written(images: LabeledImages, out: Path) -> dict[str, Path]:
     """The images as a tree, a CSV beside it, and a parquet file, all in the same order."""
-    for name, content in dump_tree(images, "tree").items():
+    for name, content in dump_folder(images, "tree").items():
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         (out / name).write_bytes(content)
     files = sorted((out / "tree").rglob("*.png"))
@@ -63,7 +63,7 @@ class Study:
 
     train: LabeledImages
     victim: Victim
-    exam: Exam
+    exam: EvaluationSet
     forms: dict[str, Path]
 
 
@@ -71,7 +71,7 @@ def prepared(data: Path, out: Path) -> Study:
     """The images, poisoned and written in every form."""
     attack = Trojan(poisoning_rate=0.1, kind="watermark")
     train, test = (load_images(data / "imagenette", split=split) for split in ("train", "test"))
-    planted = attack.plant(some(train, 0, EACH), torch.Generator().manual_seed(0), Surrogates())
+    planted = attack.poison(some(train, 0, EACH), torch.Generator().manual_seed(0), Surrogates())
     order = planted.images.labels.argsort(stable=True)
     victim = Victim(
         nn.Identity(),
@@ -80,7 +80,7 @@ def prepared(data: Path, out: Path) -> Study:
         planted.trigger,
         attack.goal(CLASSES),
     )
-    exam, forms = exam_of(victim, some(test, 0, 100)), written(victim.images, out)
+    exam, forms = make_evaluation_set(victim, some(test, 0, 100)), written(victim.images, out)
     return Study(train, victim, exam, forms)
 
 
@@ -133,11 +133,11 @@ def examine(name: str, stranger: Stranger, study: Study, out: Path) -> dict[str,
         "suspects": len(found[0][1]) - 1,
         "right": rightly(folders["tree"], forms["tree"], poison),
         "poison": int(poison.sum()),
-        **measured("before", judge(model, study.exam)),
-        **measured("after", judge(stranger.load(after), study.exam)),
+        **measured("before", evaluate_model(model, study.exam)),
+        **measured("after", evaluate_model(stranger.load(after), study.exam)),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
-        "commit": commit(),
+        "commit": git_commit(),
     }
 
 

@@ -16,7 +16,7 @@ from victims import STUDIES, opened
 from backburn.benchmark.study import load_study
 from backburn.burn.burn import BURN
 from backburn.config import configure
-from backburn.runs import commit
+from backburn.runs import git_commit
 from backburn.training import TrainingTask, fit
 from backburn.types import Case, LabeledImages
 
@@ -94,7 +94,7 @@ def main(
     rows = {mode: _apart(victims, victim, images, threads, mode) for mode in modes.split(",")}
     epochs.append(epoch_seconds(study, case))
     epoch, suspects = sum(epochs) / 2, next(iter(rows.values()))["suspects"]
-    click.echo(f"{victim}, {images} images, commit {commit()}: an epoch takes {epoch:.1f} s")
+    click.echo(f"{victim}, {images} images, commit {git_commit()}: an epoch takes {epoch:.1f} s")
     for mode, row in rows.items():
         same = "the same" if row["suspects"] == suspects else "others"
         click.echo(

@@ -10,7 +10,7 @@ from typing import Any
 import click
 from table import read_numbers
 
-from backburn.benchmark.averages import has_worked
+from backburn.benchmark.averages import attack_worked
 
 Row = dict[str, Any]
 
@@ -99,7 +99,7 @@ BARS = (
 
 def table(rows: Sequence[Row]) -> str:
     """A line a bar, in per cent: over all victims of our method, and over those that it found."""
-    victims = [row for row in rows if row["method"] == "default" and has_worked(row)]
+    victims = [row for row in rows if row["method"] == "default" and attack_worked(row)]
     found = [row for row in victims if row["right"] == "True"]
     counts = f"all {len(victims)} victims | the {len(found)} that are found"
     head = [f"| per cent | asked for | {counts} |", "|" + " --- |" * 4]

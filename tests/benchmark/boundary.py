@@ -22,10 +22,10 @@ from torch import Tensor, nn
 from victims import STUDIES, opened
 
 from backburn.boundary.budget import BUDGETS
-from backburn.boundary.distances import boundary
-from backburn.models.fold_batch_norm import folded
+from backburn.boundary.distances import search_boundary
+from backburn.models.fold_batch_norm import fold_batch_norm
 from backburn.models.inference import as_images, predict
-from backburn.runs import commit, versions
+from backburn.runs import git_commit, package_versions
 
 COLUMNS = (
     "engine", "norm", "budget", "victim", "found", "ratio_mean", "ratio_median", "ratio_p95",
@@ -51,7 +51,9 @@ def subject(name: str, data: Path, victims: Path, count: int) -> Subject:
     chosen = agreed.flatten()[order]
     pixels = case.images.pixels[chosen]
     model = case.model.eval().requires_grad_(False)
-    return Subject(name, folded(model, as_images(pixels[:8])), pixels, truth.poison[chosen])
+    return Subject(
+        name, fold_batch_norm(model, as_images(pixels[:8])), pixels, truth.poison[chosen]
+    )
 
 
 def run_all(subject: Subject, norm: str) -> dict[tuple[str, str], tuple[Tensor, Cost]]:
@@ -61,7 +63,7 @@ def run_all(subject: Subject, norm: str) -> dict[tuple[str, str], tuple[Tensor, 
     found: dict[tuple[str, str], tuple[Tensor, Cost]] = {}
     for budget in BUDGETS:
         # the peers are told the predictions, too
-        search = partial(boundary, model, subject.pixels, norm=norm, predictions=start)
+        search = partial(search_boundary, model, subject.pixels, norm=norm, predictions=start)
         result, cost = measured(model, images, partial(search, budget=budget))
         found["backburn", budget] = result.distance, cost
         click.echo(f"{subject.name} {norm} backburn {budget}: {cost.units:.1f} units")
@@ -126,7 +128,7 @@ def write(out: Path, rows: list[dict[str, str | float]], settings: dict[str, int
         table.writeheader()
         table.writerows(rows)
     (out / "summary.md").write_text(markdown(rows))
-    made = {**settings, "commit": commit(), "versions": versions(), "seed": 0}
+    made = {**settings, "commit": git_commit(), "versions": package_versions(), "seed": 0}
     (out / "record.json").write_text(json.dumps(made, indent=2) + "\n")
     draw_frontier(rows, out)
 

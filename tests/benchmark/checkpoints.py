@@ -17,9 +17,9 @@ from typing import Any
 
 import torch
 
-from backburn.executor import checkpoints, kept
+from backburn.executor import checkpoints, resumable
 from backburn.models.nets.zoo import build
-from backburn.runs import commit
+from backburn.runs import git_commit
 from backburn.training import Training, TrainingTask
 
 NETWORKS = ("small_cnn", "preact_resnet18-w16", "preact_resnet18")
@@ -55,7 +55,7 @@ def measured(network: str, seconds: float, folder: Path) -> str:
     labels, model = torch.arange(IMAGES) % 10, build(network, 10, 3, generator=generator)
     writing, naming = Clock(), Clock()
     checkpoints.write_tensors = writing.timed(checkpoints.write_tensors)
-    kept.key_of = naming.timed(kept.key_of)
+    resumable.training_key = naming.timed(resumable.training_key)
     began = time.perf_counter()
 
     def tell(*_: object) -> None:
@@ -63,7 +63,7 @@ def measured(network: str, seconds: float, folder: Path) -> str:
             raise EnoughError
 
     with contextlib.suppress(EnoughError):
-        kept.Kept(folder).fit(
+        resumable.ResumableExecutor(folder).fit(
             model, TrainingTask(pixels, labels, Training(500)), generator, progress=tell
         )
     whole = time.perf_counter() - began
@@ -87,7 +87,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             sys.stdout.write(measured(network, asked.seconds, Path(folder)) + "\n")
             sys.stdout.flush()
-    sys.stdout.write(f"\ncommit {commit()}, {torch.get_num_threads()} threads\n")
+    sys.stdout.write(f"\ncommit {git_commit()}, {torch.get_num_threads()} threads\n")
 
 
 if __name__ == "__main__":

@@ -18,13 +18,13 @@ import torch
 from backburn.burn.burn import BURN
 from backburn.data.load_images import load_images
 from backburn.data.writing import dump_parquet
-from backburn.runs import Stopwatch, commit
+from backburn.runs import Stopwatch, git_commit
 from backburn.services.audit_repair import audit_case, repair_case
-from backburn.services.case_options import Given
+from backburn.services.case_options import CaseOptions
 from backburn.services.open_case import open_case
-from backburn.services.time_estimate import planned_steps, seconds_of
+from backburn.services.time_estimate import planned_steps, total_seconds
 from backburn.services.write_run import write_with_pictures
-from backburn.types import silent
+from backburn.types import no_progress
 
 CASES = {
     "digits, small_cnn": ("digits",),
@@ -63,16 +63,18 @@ def victim(number: int, words: tuple[str, ...], data: Path, out: Path) -> Path:
 def timed(name: str, command: str, folder: Path, run: Path) -> dict[str, object]:
     """A row of the table."""
     clock, burn = time.process_time, BURN()
-    opened = open_case(Given(str(folder)), None, 0, torch.device("cpu"), silent, burn.fit)
-    exam = opened.exam
+    opened = open_case(
+        CaseOptions(str(folder)), None, 0, torch.device("cpu"), no_progress, burn.fit
+    )
+    exam = opened.evaluation_set
     tested = len(exam.clean) + len(exam.triggered) if exam and command == "repair" else 0
     began = clock()
     steps = planned_steps(command, opened.case, tested, burn, clock)
-    planned, known = clock(), (opened, {}, burn, 0, Stopwatch(), silent)
+    planned, known = clock(), (opened, {}, burn, 0, Stopwatch(), no_progress)
     outcome = audit_case(*known) if command == "audit" else repair_case(command, *known)
     told = clock()
-    write_with_pictures(run, outcome, silent)
-    seconds = seconds_of(steps, suspects=outcome.result.verdict.state == "backdoored")
+    write_with_pictures(run, outcome, no_progress)
+    seconds = total_seconds(steps, suspects=outcome.result.verdict.state == "backdoored")
     return {
         "case": name,
         "command": command,
@@ -84,7 +86,7 @@ def timed(name: str, command: str, folder: Path, run: Path) -> dict[str, object]
         "whole": round(clock() - began, 1),
         "images": len(opened.case.images),
         "threads": torch.get_num_threads(),
-        "commit": commit(),
+        "commit": git_commit(),
     }
 
 

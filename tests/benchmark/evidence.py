@@ -11,7 +11,7 @@ from typing import Any
 import click
 from table import read
 
-from backburn.report.figure_files import csv_of
+from backburn.report.figure_files import rows_to_csv
 from backburn.runs import read_record
 
 
@@ -47,7 +47,7 @@ def main(folders: tuple[Path, ...], out: Path) -> None:
     drawn = [folder for folder in folders if (folder / "auroc.csv").exists()]
     rows = [row for folder in drawn for row in rows_of(folder)]
     out.mkdir(parents=True, exist_ok=True)
-    (out / "auroc.csv").write_bytes(csv_of(rows))
+    (out / "auroc.csv").write_bytes(rows_to_csv(rows))
     (out / "auroc.md").write_text(markdown(rows))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from scipy.stats import binomtest
 
-from backburn.runs import read_sealed
+from backburn.runs import read_checked
 
 STATES = ("clean", "suspicious", "backdoored", "abstained")
 LEVELS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
@@ -36,7 +36,7 @@ def of_cells(studies: Path) -> Iterator[Clean]:
     """The clean models of all studies by our method, each once, however many studies share it."""
     seen = set()
     for file in sorted(studies.glob("*/cells/none-*.json")):
-        cell = read_sealed(file)
+        cell = read_checked(file)
         settings, outcome = cell.arguments["settings"], cell.metrics.get("outcome")
         made = json.dumps([settings.get(key) for key in ("dataset", "skip", "train", "recipe")])
         if settings.get("method") != "default" or not outcome or (made, cell.seed) in seen:

@@ -34,8 +34,8 @@ def timed(module: Any, name: str) -> None:
 
 def run() -> None:
     """One audit, and a line for a table."""
-    timed(open_case, "fitted")
-    timed(burn, "earned")
+    timed(open_case, "match_model_and_images")
+    timed(burn, "resolve_low_accuracy")
     assert audit.command
     assert audit_repair.__name__  # all that takes seconds to import is imported by now
     with tempfile.TemporaryDirectory() as folder:

@@ -9,7 +9,7 @@ import click
 from scipy.stats import binomtest
 from table import read_numbers
 
-from backburn.benchmark.averages import has_worked
+from backburn.benchmark.averages import attack_worked
 
 HEAD = ("images", "network", "victims", "found", "missed")
 SAME = ("dataset", "arch", "attack", "rate", "seed")
@@ -46,7 +46,7 @@ def victims(studies: Path) -> Iterator[dict[str, Any]]:
     for file in sorted(studies.glob("*/cells")):
         for row in read_numbers(file.with_name("summary.csv")):
             key = tuple(row.get(name) for name in SAME)
-            if row.get("right") and row["method"] == "default" and has_worked(row):
+            if row.get("right") and row["method"] == "default" and attack_worked(row):
                 if key not in seen:
                     yield row
                 seen.add(key)

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import torch
 
 from backburn.data.load_images import load_images
-from backburn.data.writing import encode
+from backburn.data.writing import encode_png
 from backburn.models.inference import predict
 from backburn.models.nets.zoo import build
 from backburn.training import Training, TrainingTask, fit
@@ -47,7 +47,7 @@ def write(path: Path, count: int) -> None:
     with pq.ParquetWriter(path, schema) as writer:
         for start in range(0, count, CHUNK):
             labels = generator.integers(0, CLASSES, min(CHUNK, count - start))
-            rows = [{"bytes": png, "path": None} for png in encode(drawn(labels, generator))]
+            rows = [{"bytes": png, "path": None} for png in encode_png(drawn(labels, generator))]
             writer.write_table(pa.table([rows, labels], schema=schema))
 
 

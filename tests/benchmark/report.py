@@ -22,12 +22,12 @@ from pathlib import Path
 from playwright.sync_api import Browser, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from backburn.report.finished_run import open_finished
-from backburn.report.html_page import page_of
-from backburn.serve.decisions import Book
-from backburn.serve.server import prepare
-from backburn.serve.session import Desk
-from backburn.serve.thumbnails import Easel
+from backburn.report.finished_run import open_finished_run
+from backburn.report.html_page import render_standalone_page
+from backburn.serve.decisions import Decisions
+from backburn.serve.server import prepare_server
+from backburn.serve.session import ReviewSession
+from backburn.serve.thumbnails import ThumbnailSource
 from handmade import made_gallery, written
 
 FLAGS = ("--no-sandbox", "--headless", "--disable-gpu", "--no-first-run")
@@ -37,7 +37,7 @@ FILTER = """
   const given = document.getElementById('given');
   const end = () => requestAnimationFrame(() => done(performance.now() - start));
   if (SERVED) new MutationObserver((_, each) => { each.disconnect(); end(); }).observe(
-    document.getElementById('said'), {childList: true});
+    document.getElementById('message'), {childList: true});
   given.value = given.value === '1' ? '0' : '1';
   given.dispatchEvent(new Event('change'));
   if (!SERVED) requestAnimationFrame(end);
@@ -87,7 +87,7 @@ def main() -> None:
 @contextmanager
 def filed(run: Path) -> Iterator[tuple[bytes, str]]:
     """The page of a run in a file, and its address."""
-    content = page_of(run)
+    content = render_standalone_page(run)
     (run / "report.html").write_bytes(content)
     yield content, (run / "report.html").as_uri()
 
@@ -95,16 +95,16 @@ def filed(run: Path) -> Iterator[tuple[bytes, str]]:
 @contextmanager
 def answering(run: Path) -> Iterator[tuple[bytes, str]]:
     """The page of a run that is served, and its address."""
-    finished = open_finished(run)
-    book = Book(run / "review.csv", finished.gallery)
-    desk = Desk(finished, book, Easel(finished.gallery))
-    server, door, address = prepare(desk)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [door]})
+    finished = open_finished_run(run)
+    decisions = Decisions(run / "review.csv", finished.gallery)
+    session = ReviewSession(finished, decisions, ThumbnailSource(finished.gallery))
+    server, listener, address = prepare_server(session)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
-    yield desk.page(), address
+    yield session.page(), address
     server.should_exit = True
     thread.join()
-    door.close()
+    listener.close()
 
 
 def measured(browser: Browser, address: str, served: bool) -> tuple[float, float, float]:

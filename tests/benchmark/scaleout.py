@@ -23,17 +23,17 @@ import click
 import torch
 from torch import nn
 
-from backburn.boundary.distances import Search
-from backburn.cluster.executor import OnCluster
-from backburn.cluster.session import connected
-from backburn.detection.candidates import Splitter
-from backburn.memory_mapped import mapped
+from backburn.boundary.distances import BoundarySearch
+from backburn.cluster.executor import ClusterExecutor
+from backburn.cluster.session import connect
+from backburn.detection.candidates import ClassSplitter
+from backburn.memory_mapped import map_file
 from backburn.models.nets.zoo import build
 from backburn.types import BoundaryResult, Pixels
 
 STORE, SIDE = 400_000_000, 32
 COLUMNS = ("found", "distance", "crossed_label", "certified", "passes")
-FAULTY = Search(budget="fast", batch_size=64, directions=True)
+FAULTY = BoundarySearch(budget="fast", batch_size=64, directions=True)
 """What is asked for while nodes are removed and drivers killed."""
 
 
@@ -145,7 +145,7 @@ def speed(images: int, model: str, workers: str, shard: int, out: Path) -> None:
     threads before and after; *same* is whether the first images are those of one thread.
     """
     net, pixels, few = network(model), drawn(images), 4 * shard
-    asked = Search(budget="fast", batch_size=64)
+    asked = BoundarySearch(budget="fast", batch_size=64)
     rows: list[dict[str, object]] = []
 
     def row(path: str, found: BoundaryResult, took: dict[str, float]) -> None:
@@ -165,9 +165,9 @@ def speed(images: int, model: str, workers: str, shard: int, out: Path) -> None:
         threads = min(count, os.cpu_count() or 1)
         plain(threads)
         cluster, _ = local_cluster(1, count)
-        with connected(cluster.address):
-            work = OnCluster(None, count, shard=shard)
-            search = partial(work.boundary, net, search=asked)
+        with connect(cluster.address):
+            executor = ClusterExecutor(None, count, shard_size=shard)
+            search = partial(executor.search_boundary, net, search=asked)
             row(f"ray, actors: {count}", *timed(search, pixels, few))
         cluster.shutdown()
         plain(threads)  # others use the machine, now more, now less
@@ -184,7 +184,7 @@ def faults(times: int, images: int, out: Path) -> None:
     net, pixels = network("small_cnn-w8"), drawn(images)
     expected, rows = FAULTY.run(net, pixels), []
     cluster, (node,) = local_cluster(2)
-    with connected(cluster.address):
+    with connect(cluster.address):
         for number in range(times):
             # every time at another place
             after, gone = 64 * (10 + 5 * number), []
@@ -196,8 +196,8 @@ def faults(times: int, images: int, out: Path) -> None:
 
             began = time.perf_counter()
             with tempfile.TemporaryDirectory() as folder:
-                work = OnCluster(Path(folder), 2, shard=64)
-                found = work.boundary(net, pixels, FAULTY, progress=remove)
+                executor = ClusterExecutor(Path(folder), 2, shard_size=64)
+                found = executor.search_boundary(net, pixels, FAULTY, progress=remove)
                 shards = len(list(Path(folder).glob("boundary/*.safetensors")))
             rows.append(
                 {
@@ -208,7 +208,7 @@ def faults(times: int, images: int, out: Path) -> None:
                     "of": images // 64,
                     "same": same(found, expected)
                     and torch.equal(found.direction, expected.direction),
-                    "said": "; ".join(work.notes),
+                    "said": "; ".join(executor.notes),
                 }
             )
             click.echo(rows[-1])
@@ -229,8 +229,8 @@ def _killed_driver(net, pixels, expected) -> dict[str, object]:
                 time.sleep(0.01)
             driver.send_signal(signal.SIGKILL)
         kept = {path.name: path.stat().st_mtime_ns for path in folder.glob("boundary/*")}
-        with connected("local"):
-            found = OnCluster(folder, 2, shard=64).boundary(net, pixels, FAULTY)
+        with connect("local"):
+            found = ClusterExecutor(folder, 2, shard_size=64).search_boundary(net, pixels, FAULTY)
         made = {
             path.name: path.stat().st_mtime_ns for path in folder.glob("boundary/*.safetensors")
         }
@@ -252,10 +252,10 @@ def _killed_driver(net, pixels, expected) -> dict[str, object]:
 def drive(folder: Path, images: int) -> None:
     """What is killed."""
     torch.set_num_threads(1)
-    with connected("local"):
-        work = OnCluster(folder, 2, shard=64)
+    with connect("local"):
+        executor = ClusterExecutor(folder, 2, shard_size=64)
         net, pixels = network("small_cnn-w8"), drawn(images)
-        work.boundary(net, pixels, FAULTY)
+        executor.search_boundary(net, pixels, FAULTY)
 
 
 @main.command()
@@ -301,13 +301,15 @@ def peak(images: int) -> None:
         cluster, _ = local_cluster(1, 2)
         threading.Thread(target=watch, daemon=True).start()
         began = time.perf_counter()
-        with connected(cluster.address):
-            work, net = OnCluster(Path(place), 2), network("small_cnn-w4")
-            rows, said = work.activations(net, pixels)
-            splitter = Splitter(rows, 10, 0)
+        with connect(cluster.address):
+            executor, net = ClusterExecutor(Path(place), 2), network("small_cnn-w4")
+            rows, said = executor.activations(net, pixels)
+            splitter = ClassSplitter(rows, 10, 20, 0)
             for label in said.unique():
                 splitter.split(int(label), (said == label).nonzero().flatten())
-            found = work.boundary(net, pixels, Search(budget="screen"), predictions=said)
+            found = executor.search_boundary(
+                net, pixels, BoundarySearch(budget="screen"), predictions=said
+            )
         seconds = time.perf_counter() - began
         if len(found) != images:
             raise SystemExit("images were lost")
@@ -322,7 +324,7 @@ def _in_a_file(path: Path, count: int) -> Pixels:
         for number in range(count // 1000):
             part[:, 0, 0, 0] = number % 256
             file.write(part.numpy().tobytes())
-    return mapped(path, (count, 3, SIDE, SIDE))
+    return map_file(path, (count, 3, SIDE, SIDE))
 
 
 if __name__ == "__main__":

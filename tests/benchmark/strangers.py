@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from backburn.data.augmentation import Augmentation
-from backburn.models.open.load_model import load_model
-from backburn.models.wrapping import examined, wrap
-from backburn.report.thumbnails import shrunk
+from backburn.models.open.open_model import load_model
+from backburn.models.wrapping import probe_network, wrap
+from backburn.report.thumbnails import shrink
 from backburn.training import Training, TrainingTask, fit
 from backburn.types import LabeledImages, Labels, Pixels
 
@@ -88,14 +88,14 @@ class Stranger:
             net.load_state_dict(torch.load(before, weights_only=True))
         else:
             clean = some(images, *self.clean)
-            self._teach(net, shrunk(clean.pixels, SMALL), clean.labels, self.before)
+            self._teach(net, shrink(clean.pixels, SMALL), clean.labels, self.before)
             torch.save(net.state_dict(), before)
         self._teach(net, poisoned.pixels, poisoned.labels, self.training)
         write(net, path)
         return path
 
     def _teach(self, net: nn.Module, pixels: Pixels, labels: Labels, training: Training) -> None:
-        model = wrap(net, examined(net, (3,), (SIZE, SIZE)), self.normalization)
+        model = wrap(net, probe_network(net, (3,), (SIZE, SIZE)), self.normalization)
         fit(model, TrainingTask(pixels, labels, training), torch.Generator().manual_seed(0))
 
 

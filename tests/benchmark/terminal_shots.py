@@ -14,9 +14,9 @@ from playwright.sync_api import sync_playwright
 from rich.console import Console
 
 from backburn.services import progress
-from backburn.services.notebook_progress import NotebookBar
-from backburn.services.step_progress import Track
-from backburn.services.time_estimate import Step, demo_steps, said_of
+from backburn.services.progress import NotebookBar
+from backburn.services.step_progress import StepProgress
+from backburn.services.time_estimate import Step, demo_steps, plan_line
 
 STEPS = tuple(Step(step.words, step.phases, 40.0) for step in demo_steps()[1:-1])
 
@@ -25,11 +25,11 @@ def terminal(width: int) -> str:
     """The screen in the middle of a repair, as SVG."""
     looks = {"force_terminal": True, "width": width, "highlight": False}
     screen = Console(record=True, file=io.StringIO(), **looks)
-    screen.print(f"$ backburn repair audit --out fixed\n{said_of(STEPS)}")
-    progress.screen = lambda **_: Console(file=io.StringIO(), **looks)
-    bars = progress.ShowProgress()
+    screen.print(f"$ backburn repair audit --out fixed\n{plan_line(STEPS)}")
+    progress.safe_console = lambda **_: Console(file=io.StringIO(), **looks)
+    bars = progress.ProgressDisplay()
     bars.plan(STEPS)
-    bars._track.planned -= 200
+    bars._steps.start -= 200
     for done in (0, 12_345):
         bars("decoupling", done, 40_000)
     screen.print(bars._bars.get_renderable())
@@ -39,8 +39,8 @@ def terminal(width: int) -> str:
 def notebook() -> str:
     """A cell's output in the middle of an audit."""
     bar = NotebookBar()
-    bar._track, bar._said = Track(STEPS[:5]), said_of(STEPS[:5])
-    bar._track.note("boundary", 512, 1500)
+    bar._steps, bar._plan_line = StepProgress(STEPS[:5]), plan_line(STEPS[:5])
+    bar._steps.update("boundary", 512, 1500)
     return f"<!doctype html><body style='font-family: sans-serif'>{bar.html(512, 1500)}"
 
 

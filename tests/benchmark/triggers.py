@@ -30,7 +30,7 @@ def main() -> None:
     copying = timed(torch.clone, pixels, options.repeats)
     sys.stdout.write(f"{'attack':12} {'median s':>9} {'fastest s':>10} {'x a plain copy':>15}\n")
     for name in sorted(set(ATTACKS) - TRAINED):
-        planted = ATTACKS[name]().plant(images, torch.Generator().manual_seed(0), Surrogates())
+        planted = ATTACKS[name]().poison(images, torch.Generator().manual_seed(0), Surrogates())
         seconds = timed(planted.trigger, pixels, options.repeats)
         middle = statistics.median(seconds)
         ratio = middle / statistics.median(copying)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from backburn.report.html_page import page_of
+from backburn.report.html_page import render_standalone_page
 from handmade import written
 
 FLAGS = (
@@ -58,7 +58,7 @@ def opened(chromium, tmp_path) -> Callable:
 
     def show(scheme: str = "light", width: int = 1280, **case):
         run = written(tmp_path / f"run-{len(contexts)}", **case)
-        (run / "report.html").write_bytes(page_of(run))
+        (run / "report.html").write_bytes(render_standalone_page(run))
         context = chromium.new_context(
             color_scheme=scheme, viewport={"width": width, "height": 900}, accept_downloads=True
         )

@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from backburn.data.csv_cells import csv_bytes, plain
+from backburn.data.csv_cells import csv_bytes, unescape_cell
 
 COLUMNS = ("image", "given_label", "restored_label", "decision", "label")
 NAMES = (
@@ -76,7 +76,9 @@ def test_the_saved_file_is_what_python_would_write(page, saved):
     page.keyboard.press("5")
     found = saved(page)
     rows = list(csv.DictReader(io.StringIO(found.decode("utf-8", "surrogateescape"), newline="")))
-    back = [{plain(name): plain(cell) for name, cell in row.items()} for row in rows]
+    back = [
+        {unescape_cell(name): unescape_cell(cell) for name, cell in row.items()} for row in rows
+    ]
     assert [row["image"] for row in back] == list(NAMES)
     assert back[-1]["decision"] == "relabel"
     assert back[-1]["label"] == CLASSES[4]

@@ -85,7 +85,7 @@ def test_twenty_are_reviewed_by_keyboard_and_kept_and_saved(opened, saved):
         assert focused(page) == suspects[k + 1].image
     tally = "20 of 90 decided: 10 accepted, 5 rejected, 5 relabeled"
     assert page.inner_text("#tally") == tally
-    assert page.inner_text("#said") == "photo 0019.png: ✓ accepted. 20 of 90 decided."
+    assert page.inner_text("#message") == "photo 0019.png: ✓ accepted. 20 of 90 decided."
     page.reload()
     assert page.inner_text("#tally") == tally
     assert saved(page) == csv_bytes(COLUMNS, expected)

@@ -4,7 +4,7 @@ import csv
 import json
 
 from backburn.report.gallery_files import read_gallery
-from backburn.serve.decisions import Book
+from backburn.serve.decisions import Decisions
 
 
 def test_what_is_decided_on_the_page_is_what_the_repair_does(cli, chromium, saved, tmp_path):
@@ -23,8 +23,8 @@ def test_what_is_decided_on_the_page_is_what_the_repair_does(cli, chromium, save
     review.write_bytes(saved(page))
     page.close()
     gallery = read_gallery(run)
-    served = Book(run / "review.csv", gallery)
-    for place, decided in Book(review, gallery).decided.items():
+    served = Decisions(run / "review.csv", gallery)
+    for place, decided in Decisions(review, gallery).decided.items():
         served.decide(place, decided, None)
     assert (run / "review.csv").read_bytes() == review.read_bytes()
     done = cli("repair", run, "--review", review, "--out", fixed, "--json")

@@ -6,11 +6,11 @@ import pytest
 
 from backburn.data.csv_cells import csv_bytes, read_csv
 from backburn.data.review_file import COLUMNS
-from backburn.report.finished_run import open_finished
-from backburn.serve.decisions import Book
-from backburn.serve.server import prepare
-from backburn.serve.session import Desk
-from backburn.serve.thumbnails import Easel
+from backburn.report.finished_run import open_finished_run
+from backburn.serve.decisions import Decisions
+from backburn.serve.server import prepare_server
+from backburn.serve.session import ReviewSession
+from backburn.serve.thumbnails import ThumbnailSource
 from handmade import CLASSES, made_gallery, written
 
 PAINTED = """
@@ -26,17 +26,18 @@ def served(chromium, tmp_path):
 
     def show(**case):
         run = written(tmp_path / "run", **case)
-        finished = open_finished(run)
-        book = Book(run / "review.csv", finished.gallery)
-        server, door, address = prepare(Desk(finished, book, Easel(finished.gallery)))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [door]}, daemon=True)
+        finished = open_finished_run(run)
+        decisions = Decisions(run / "review.csv", finished.gallery)
+        session = ReviewSession(finished, decisions, ThumbnailSource(finished.gallery))
+        server, listener, address = prepare_server(session)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         context = chromium.new_context(viewport={"width": 1280, "height": 900})
 
         def stop():
             server.should_exit = True
             thread.join(10)
-            door.close()
+            listener.close()
 
         def tab():
             page = context.new_page()
@@ -64,8 +65,8 @@ def _ours(url: str, address: str, wrong: list[str]) -> None:
         wrong.append(f"the page asked for {url}")
 
 
-def said(page, text: str) -> None:
-    page.wait_for_selector(f"#said:text({text!r})")
+def announced(page, text: str) -> None:
+    page.wait_for_selector(f"#message:text({text!r})")
 
 
 def names(page) -> list[str]:
@@ -90,7 +91,7 @@ def test_twenty_are_reviewed_and_are_on_disk_and_after_a_reload(served):
     page.keyboard.press("j")
     for k in range(20):  # as fast as keys can be pressed
         page.keyboard.press("r" if k % 2 else "a")
-    said(page, "20 of 1500 decided")
+    announced(page, "20 of 1500 decided")
     expected = [
         row(each, "reject", each.given) if k % 2 else row(each, "accept", each.restored)
         for k, each in enumerate(suspects[:20])
@@ -112,11 +113,11 @@ def test_all_suspects_are_paged_filtered_and_searched(served):
     page.wait_for_selector("#shown:text('page 2 of 25')")
     assert names(page) == [each.image for each in suspects[60:120]]
     page.fill("#search", "photo 14")
-    said(page, "100 shown.")
+    announced(page, "100 shown.")
     assert names(page)[0] == "photo 1400.png"
     assert page.locator(".tile").first.locator(".picture span").first.inner_text() == "no picture"
     page.select_option("#given", "1")
-    said(page, "50 shown.")
+    announced(page, "50 shown.")
     assert names(page) == [each.image for each in suspects[1400:1500] if each.given == 1]
     page.fill("#search", "nothing like it")
     page.wait_for_selector("#shown:text('No suspect')")
@@ -128,23 +129,23 @@ def test_two_tabs_lose_no_decision(served):
     one, other = tab(), tab()
     one.keyboard.press("j")
     one.keyboard.press("a")
-    said(one, "1 of 90 decided")
+    announced(one, "1 of 90 decided")
     other.keyboard.press("j")
     other.keyboard.press("j")
     other.keyboard.press("r")
-    said(other, "2 of 90 decided")
+    announced(other, "2 of 90 decided")
     other.keyboard.press("k")
     other.keyboard.press("k")
     other.keyboard.press("r")  # still shown as undecided
-    said(other, "was decided on in another tab")
+    announced(other, "was decided on in another tab")
     assert state(other, 0) == "✓ accepted"
     assert [each["decision"] for each in read_csv(run / "review.csv", COLUMNS)] == [
         "accept", "reject",
     ]  # fmt: skip
     other.keyboard.press("r")  # now it was seen
-    said(other, "photo 0000.png: ✕ rejected")
+    announced(other, "photo 0000.png: ✕ rejected")
     one.keyboard.press("u")
-    said(one, "was decided on in another tab")
+    announced(one, "was decided on in another tab")
     assert [each["decision"] for each in read_csv(run / "review.csv", COLUMNS)] == [
         "reject", "reject",
     ]  # fmt: skip
@@ -157,11 +158,11 @@ def test_a_file_that_was_edited_meanwhile_is_shown_and_kept(served):
     (run / "review.csv").write_bytes(theirs)
     page.keyboard.press("j")
     page.keyboard.press("a")
-    said(page, "changed by another program")
+    announced(page, "changed by another program")
     assert (run / "review.csv").read_bytes() == theirs
     assert state(page, 4) == "✕ rejected"
     page.keyboard.press("a")
-    said(page, "2 of 9 decided")
+    announced(page, "2 of 9 decided")
 
 
 def test_labels_are_typed_and_undone(served):
@@ -170,9 +171,9 @@ def test_labels_are_typed_and_undone(served):
     page.keyboard.press("j")
     page.keyboard.type("fro")
     page.keyboard.press("Enter")
-    said(page, "✎ relabeled: frog")
+    announced(page, "✎ relabeled: frog")
     page.keyboard.press("u")
-    said(page, "Undone")
+    announced(page, "Undone")
     assert read_csv(run / "review.csv", COLUMNS) == []
 
 
@@ -188,7 +189,7 @@ def test_axe_finds_nothing_serious_in_what_is_served(served, grave, scheme):
     page.keyboard.press("Escape")
     page.wait_for_selector("#relabel", state="hidden")
     page.fill("#search", "photo 14")  # without pictures
-    said(page, "100 shown.")
+    announced(page, "100 shown.")
     assert grave(page) == []
 
 
@@ -207,7 +208,7 @@ def test_names_from_strangers_run_nothing_and_are_kept(served):
     page.keyboard.press("j")
     for _ in NAMES:
         page.keyboard.press("a")
-    said(page, f"{len(NAMES)} of {len(NAMES)} decided")
+    announced(page, f"{len(NAMES)} of {len(NAMES)} decided")
     rows = read_csv(run / "review.csv", COLUMNS)
     assert [each["image"] for each in rows] == list(NAMES)
     assert {each["label"] for each in rows} <= set(ODD)
@@ -219,6 +220,6 @@ def test_a_server_that_has_stopped_is_told(served):
     stop()
     page.keyboard.press("j")
     page.keyboard.press("a")
-    said(page, "backburn serve does not answer")
+    announced(page, "backburn serve does not answer")
     assert state(page, 0) == "undecided"
     assert not (run / "review.csv").exists()

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from backburn.cluster.session import connected  # before Ray: it says how that is to behave
+from backburn.cluster.session import connect  # before Ray: it says how that is to behave
 
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
 NODE = {"num_cpus": 1, "object_store_memory": 150_000_000}
@@ -33,7 +33,7 @@ def nodes():
 @pytest.fixture
 def cluster(nodes):
     """The cluster, which this process is connected to."""
-    with connected(nodes.address):
+    with connect(nodes.address):
         yield nodes
 
 

@@ -7,9 +7,9 @@ import torch
 
 from backburn.burn.burn import BURN
 from backburn.burn.refinement import Refinement
-from backburn.cluster.executor import OnCluster
-from backburn.executor.interface import HERE
-from backburn.metrics import judge
+from backburn.cluster.executor import ClusterExecutor
+from backburn.executor.interface import LOCAL
+from backburn.metrics import evaluate_model
 
 STUDY = """
 dataset = "digits"
@@ -25,9 +25,10 @@ training = {epochs = 1, batch_size = 64, learning_rate = 0.05}
 def test_a_repair_finds_the_same_and_comes_to_the_same(cluster, badnets_digits, tmp_path):
     case, exam = badnets_digits.victim.case(), badnets_digits.exam
     burn = BURN(refinement=Refinement(rounds=1))
-    work = OnCluster(tmp_path, workers=2, shard=256)
+    executor = ClusterExecutor(tmp_path, workers=2, shard_size=256)
     found, expected = (
-        burn.repair(case, torch.Generator().manual_seed(0), work=who) for who in (work, HERE)
+        burn.repair(case, torch.Generator().manual_seed(0), executor=who)
+        for who in (executor, LOCAL)
     )
     assert expected.verdict.state == "backdoored"
     assert found.verdict == expected.verdict
@@ -35,7 +36,7 @@ def test_a_repair_finds_the_same_and_comes_to_the_same(cluster, badnets_digits, 
     assert torch.equal(found.boundary.distance, expected.boundary.distance)
     assert len(list((tmp_path / "boundary").glob("*.safetensors"))) > 1
     assert len(found.suspects) == pytest.approx(len(expected.suspects), abs=3)
-    after, there = judge(found.model, exam), judge(expected.model, exam)
+    after, there = evaluate_model(found.model, exam), evaluate_model(expected.model, exam)
     assert after.acc == pytest.approx(there.acc, abs=0.02)
     assert max(after.asr, there.asr) < 0.05
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from backburn.burn.apply_trigger import StampTrigger
-from backburn.burn.trigger_estimate import EstimatedTrigger
-from backburn.cluster.executor import OnCluster
-from backburn.executor.interface import HERE
+from backburn.burn.apply_trigger import TriggerStamp
+from backburn.burn.trigger_estimate import AffineTrigger
+from backburn.cluster.executor import ClusterExecutor
+from backburn.executor.interface import LOCAL
 from backburn.models.nets.zoo import build
 from backburn.training import Training, TrainingTask
 
@@ -27,18 +27,18 @@ def given():
     return model, TrainingTask(pixels, labels, TRAINING, torch.arange(300), weights)
 
 
-def taught(work, given, model=None):
+def taught(executor, given, model=None):
     """The model, its losses, and the next draw of the generator."""
     model, generator = copy.deepcopy(model or given[0]), torch.Generator().manual_seed(3)
     whole, none = torch.ones(1, 8, 8), torch.zeros(1, 8, 8)
-    stamp = StampTrigger((EstimatedTrigger(whole, none, none),), 0.5, generator)
-    losses = work.fit(model, replace(given[1], batch_transform=stamp), generator)
+    stamp = TriggerStamp((AffineTrigger(whole, none, none),), 0.5, generator)
+    losses = executor.fit(model, replace(given[1], batch_transform=stamp), generator)
     return model, losses, torch.rand(3, generator=generator)
 
 
 @pytest.fixture(scope="module")
 def expected(given):
-    return taught(HERE, given)
+    return taught(LOCAL, given)
 
 
 def apart(model, other):
@@ -48,18 +48,18 @@ def apart(model, other):
 
 def test_one_process_learns_exactly_the_same(cluster, given, expected, fatal, tmp_path):
     """Also when it is killed at its first step."""
-    work = OnCluster(tmp_path, workers=1)
-    model, losses, drawn = taught(work, given, fatal(given[0]))
+    executor = ClusterExecutor(tmp_path, workers=1)
+    model, losses, drawn = taught(executor, given, fatal(given[0]))
     assert (tmp_path / "killed").exists()
     assert apart(model.net, expected[0]) == 0
     assert losses == expected[1]
     assert torch.equal(drawn, expected[2])
     assert not model.training
-    assert work.notes == ("train: 1 begun again after a failure",)
+    assert executor.notes == ("train: 1 begun again after a failure",)
 
 
 def test_two_processes_learn_the_same_up_to_rounding(cluster, given, expected):
-    model, losses, drawn = taught(OnCluster(None, workers=2), given)
+    model, losses, drawn = taught(ClusterExecutor(None, workers=2), given)
     assert apart(model, expected[0]) < 0.01
     assert losses == pytest.approx(expected[1], rel=0.005)
     assert torch.equal(drawn, expected[2])

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from backburn.models.open.load_model import load_model
+from backburn.models.open.open_model import load_model
 
 
 @pytest.fixture(scope="module")

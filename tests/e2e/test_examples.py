@@ -9,7 +9,7 @@ import torch
 from backburn.baselines.defenses.clp import CLP
 from backburn.data.sources.digits import digits
 from backburn.models.nets.zoo import build
-from backburn.models.open.load_model import dump_model
+from backburn.models.save_model import dump_model
 from backburn.testing.attacks import check_attack
 from snippets import ROOT
 
@@ -25,9 +25,9 @@ def example(name: str) -> ModuleType:
 
 
 def test_a_folder_is_audited(tmp_path, capsys):
-    from backburn.data.writing import dump_tree
+    from backburn.data.writing import dump_folder
 
-    for name, content in dump_tree(digits("test"), "photos").items():
+    for name, content in dump_folder(digits("test"), "photos").items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(content)
     model = build("small_cnn-w4", 10, 1, generator=torch.Generator().manual_seed(0))

@@ -18,7 +18,7 @@ from backburn.training import Training, TrainingTask, fit
 @pytest.fixture(scope="module")
 def planted():
     generator = torch.Generator().manual_seed(0)
-    return BadNets(poisoning_rate=0.1).plant(digits("train"), generator, Surrogates())
+    return BadNets(poisoning_rate=0.1).poison(digits("train"), generator, Surrogates())
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from backburn.data.sources.digits import digits
-from backburn.data.writing import dump_tree
+from backburn.data.writing import dump_folder
 from snippets import commands_of, python_of
 
 importlib.import_module("torchvision_schemas")  # before timm
@@ -46,7 +46,7 @@ def desk(photos, tmp_path, monkeypatch):
             torch.manual_seed(1)
             return made("resnet10t", **settings)
 
-    for name, content in dump_tree(photos[0], "photos").items():
+    for name, content in dump_folder(photos[0], "photos").items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(content)
     monkeypatch.setattr(timm, "create_model", small)

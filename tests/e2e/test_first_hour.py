@@ -22,8 +22,8 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 import backburn
-from backburn.services.python_data import given_images
-from backburn.types import silent
+from backburn.services.python_data import read_user_images
+from backburn.types import no_progress
 
 MEAN, STD = 0.3, 0.2
 STARTED = 0.5
@@ -274,7 +274,7 @@ AUDITED = ("what load_images returned", "a shuffled loader", "a Hugging Face dat
 
 @pytest.mark.parametrize("kind", DATA)
 def test_13_images_are_taken_as_people_have_them(hour, kind):
-    taken = given_images(*DATA[kind](hour), progress=silent).images
+    taken = read_user_images(*DATA[kind](hour), progress=no_progress).images
     assert torch.equal(taken.pixels, hour.pixels)
     assert torch.equal(taken.labels, hour.labels)
     if kind in AUDITED:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backburn.report.figure_files import csv_of
+from backburn.report.figure_files import rows_to_csv
 from backburn.report.repair_figure import repair_rows
 
 ROOT = Path(__file__).parents[2]
@@ -118,4 +118,4 @@ def test_the_picture_of_the_main_table_is_drawn_from_its_rows(monkeypatch):
 
     folder = ROOT / "studies" / "burn"
     rows = read_numbers(folder / "summary.csv")
-    assert csv_of(repair_rows(rows)) == (folder / "repairs.csv").read_bytes()
+    assert rows_to_csv(repair_rows(rows)) == (folder / "repairs.csv").read_bytes()

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import backburn
-from backburn.data.writing import dump_tree
+from backburn.data.writing import dump_folder
 from backburn.types import LabeledImages
 from snippets import PAGES, commands_of, python_of, run_here
 
@@ -65,7 +65,7 @@ def belongings(tmp_path_factory) -> Path:
     pixels = torch.randint(256, (36, 3, 8, 8), generator=torch.Generator().manual_seed(0)).byte()
     images = LabeledImages(pixels, torch.arange(36) % 3, ("a", "b", "c"))
     for place in ("photos", "trusted"):
-        for name, content in dump_tree(images, place).items():
+        for name, content in dump_folder(images, place).items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(content)
     files = sorted((folder / "photos").rglob("*.png"))

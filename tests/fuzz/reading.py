@@ -12,9 +12,9 @@ from backburn.data.load_images import load_images
 from backburn.data.review_file import read_review
 from backburn.models.open.open_model import open_model
 from backburn.report.gallery_files import read_gallery
-from backburn.runs import read_record, read_sealed
+from backburn.runs import read_checked, read_record
 from backburn.toolkits.run_suspects import read_suspects
-from backburn.toolkits.safe_torch_load import load_inert
+from backburn.toolkits.safe_torch_load import safe_load
 from backburn.types import LabeledImages
 
 CORPUS = Path(__file__).with_name("corpus")
@@ -54,7 +54,7 @@ def _gallery(path: Path) -> None:
 
 def _record(path: Path) -> None:
     read_record(path.parent)
-    read_sealed(path)
+    read_checked(path)
 
 
 READERS: dict[str, Callable[[Path], object]] = {
@@ -65,7 +65,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "own.safetensors": open_model,
     "weights.safetensors": lambda path: open_model(path, "small_cnn"),
     "zipped.pt": lambda path: open_model(path, "small_cnn"),
-    "older.pt": load_inert,
+    "older.pt": safe_load,
     **dict.fromkeys(("rows.parquet", "rows.npz", "rows.tar"), load_images),
     "record.json": _record,
     "gallery.json": _gallery,

@@ -16,10 +16,10 @@ from safetensors.torch import save
 
 from backburn.burn.burn import BURN
 from backburn.models.nets.zoo import build
-from backburn.models.open.load_model import dump_model
+from backburn.models.save_model import dump_model
 from backburn.report.gallery import Gallery, Suspect
 from backburn.report.gallery_files import gallery_files
-from backburn.runs import new_record, sealed, to_json
+from backburn.runs import new_record, to_json, with_checksum
 
 CORPUS = Path(__file__).with_name("corpus")
 ROWS = 4
@@ -93,7 +93,7 @@ def records() -> dict[str, bytes]:
     gallery = Gallery((suspect,), ("cat", "dog"), *pictures, {"other": (0.5,)}, points)
     head, cells = "image,given_label,restored_label,", "\ncat/0.png,cat,dog,"
     return {
-        "record.json": to_json(sealed(record)),
+        "record.json": to_json(with_checksum(record)),
         **gallery_files(gallery),
         "suspects.csv": f"{head}confidence,score,distance{cells}0.9,0.8,0.5\n".encode(),
         "review.csv": f"{head}decision,label{cells}accept,dog\n".encode(),

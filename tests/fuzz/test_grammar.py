@@ -14,14 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backburn.cli.ls import command as ls
-from backburn.cli.options import Given
-from backburn.models.open.huggingface_config import preprocessing, read_settings
+from backburn.models.open.huggingface_config import read_preprocessing, read_settings
 from backburn.models.open.open_model import open_model
-from backburn.report.html_page import page_of
-from backburn.report.run_figures import run_files
-from backburn.services.repair_run import Asked, again
+from backburn.report.html_page import render_standalone_page
+from backburn.report.run_figures import run_figure_files
+from backburn.services.case_options import CaseOptions
+from backburn.services.repair_options import RepairOptions, resolve_options
 from backburn.toolkits.run_suspects import read_suspects
-from backburn.toolkits.safe_torch_load import load_inert
+from backburn.toolkits.safe_torch_load import safe_load
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -35,7 +35,7 @@ def test_a_pickle(pickled, wrapped):
         with one_line_at_most():
             open_model(path, "small_cnn")
         with one_line_at_most():
-            load_inert(path)
+            safe_load(path)
         assert os.listdir(folder) == ["m.pt"]
 
 
@@ -47,7 +47,7 @@ def test_a_configuration(settings):
             (Path(folder) / name).write_text(json.dumps(settings))
         with one_line_at_most():
             read_settings(Path(folder) / "config.json")
-            preprocessing(Path(folder))
+            read_preprocessing(Path(folder))
 
 
 @FUZZED
@@ -58,8 +58,10 @@ def test_a_run(record, gallery, drawn):
         with one_line_at_most(), contextlib.redirect_stdout(io.StringIO()):
             ls.callback(str(run), False)
         with one_line_at_most():
-            again(Asked(Given(str(run))))
+            resolve_options(RepairOptions(CaseOptions(str(run))))
         with one_line_at_most():
-            page_of(run)
+            render_standalone_page(run)
         with one_line_at_most():
-            run_files(run) if drawn == 199 else read_suspects(run)  # a picture takes a second
+            run_figure_files(run) if drawn == 199 else read_suspects(
+                run
+            )  # a picture takes a second

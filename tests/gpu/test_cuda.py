@@ -8,13 +8,13 @@ import torch
 
 from attack_suite import SUITE
 from backburn.attacks.badnets import BadNets
-from backburn.attacks.base import Recipe, exam_of
+from backburn.attacks.base import Recipe, make_evaluation_set
 from backburn.attacks.surrogates import Surrogates
 from backburn.attacks.victim_folder import dump_victim
-from backburn.boundary.distances import boundary
+from backburn.boundary.distances import search_boundary
 from backburn.burn.burn import BURN
 from backburn.data.sources.digits import digits
-from backburn.metrics import judge, match
+from backburn.metrics import evaluate_model, score_detection
 from backburn.models.inference import best_device, device_of, predict
 from backburn.testing.attacks import TINY, contract_images
 from backburn.testing.cases import contract_case
@@ -37,7 +37,7 @@ def victim(cuda):
     """A victim trained on the device."""
     images = digits("train")
     placed = images.relabeled(images.pixels.to(cuda), images.labels)
-    return BadNets().mount(placed, RECIPE, torch.Generator().manual_seed(0))
+    return BadNets().train_victim(placed, RECIPE, torch.Generator().manual_seed(0))
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_both_devices_say_the_same(cases):
 
 
 def test_both_devices_measure_the_same_distances(cases):
-    near, far = (boundary(case.model, case.images.pixels[:200]) for case in cases)
+    near, far = (search_boundary(case.model, case.images.pixels[:200]) for case in cases)
     assert torch.equal(near.found, far.found)
     ratio = far.distance[near.found] / near.distance[near.found]
     assert (ratio.median() - 1).abs() < 0.02
@@ -69,16 +69,16 @@ def test_both_devices_measure_the_same_distances(cases):
 
 
 def test_both_devices_repair_alike(cases, victim):
-    exam = exam_of(victim, digits("test"))
+    exam = make_evaluation_set(victim, digits("test"))
     outcomes = []
     for case in cases:
         repaired = BURN().repair(case, torch.Generator().manual_seed(0))
         assert device_of(repaired.model) == device_of(case.model)
         assert (repaired.verdict.state, repaired.verdict.target_labels) == ("backdoored", (0,))
-        found = match(repaired.evidence, repaired.suspects, victim.truth)
+        found = score_detection(repaired.evidence, repaired.suspects, victim.truth)
         assert found.tpr > 0.95
         assert found.fpr < 0.01
-        outcomes.append(judge(repaired.model, exam))
+        outcomes.append(evaluate_model(repaired.model, exam))
     near, far = outcomes
     assert max(near.asr, far.asr) <= 0.02
     assert near.acc == pytest.approx(far.acc, abs=0.02)
@@ -86,9 +86,9 @@ def test_both_devices_repair_alike(cases, victim):
 
 
 def test_a_victim_on_the_device_can_be_written(victim):
-    files = dump_victim(victim, exam_of(victim, digits("test")))
+    files = dump_victim(victim, make_evaluation_set(victim, digits("test")))
     cpu = replace(victim, images=replace(victim.images, pixels=victim.images.pixels.cpu()))
-    again = dump_victim(cpu, exam_of(cpu, digits("test")))
+    again = dump_victim(cpu, make_evaluation_set(cpu, digits("test")))
     assert files["train.parquet"] == again["train.parquet"]
     assert files["triggered.parquet"] == again["triggered.parquet"]
 
@@ -96,7 +96,7 @@ def test_a_victim_on_the_device_can_be_written(victim):
 @pytest.mark.parametrize("attack", SUITE, ids=lambda attack: type(attack).__name__)
 def test_a_trigger_is_the_same_on_both_devices(attack, cuda):
     images = contract_images(attack)
-    trigger = attack.plant(images, torch.Generator().manual_seed(0), Surrogates()).trigger
+    trigger = attack.poison(images, torch.Generator().manual_seed(0), Surrogates()).trigger
     near, far = trigger(images.pixels), trigger(images.pixels.to(cuda))
     assert far.device.type == "cuda"
     apart = (near.short() - far.cpu().short()).abs()
@@ -107,21 +107,21 @@ def test_a_trigger_is_the_same_on_both_devices(attack, cuda):
 @pytest.mark.parametrize("attack", SUITE, ids=lambda attack: type(attack).__name__)
 def test_every_attack_is_mounted_on_the_device(attack, cuda):
     images = contract_images(attack).on(cuda)
-    victim = attack.mount(images, TINY, torch.Generator().manual_seed(0))
+    victim = attack.train_victim(images, TINY, torch.Generator().manual_seed(0))
     assert victim.images.pixels.device.type == "cuda"
     assert victim.trigger(images.pixels).device.type == "cuda"
 
 
 @pytest.mark.parametrize("name", DEFENSES)
 def test_every_defense_works_on_the_device(name, cuda):
-    case = on_device(contract_case(DEFENSES[name].given), cuda)
+    case = on_device(contract_case(DEFENSES[name].inputs), cuda)
     model = DEFENSES[name].repair(case, torch.Generator().manual_seed(0)).model
     assert device_of(model).type == "cuda"
 
 
 @pytest.mark.parametrize("name", DETECTORS)
 def test_every_detector_works_on_the_device(name, cuda):
-    case = on_device(contract_case(DETECTORS[name].given), cuda)
+    case = on_device(contract_case(DETECTORS[name].inputs), cuda)
     found = DETECTORS[name].examine(case, torch.Generator().manual_seed(0))
     assert found.score.device.type == "cpu"
     assert len(found.score) == len(case.images)

@@ -23,10 +23,10 @@ from pickled import BARE, FILES, SAFETENSORS, archive, views
 from backburn import limited_process
 from backburn.data.load_images import load_images
 from backburn.errors import BackburnError, InputError
-from backburn.models.open.huggingface_config import preprocessing
+from backburn.models.open.huggingface_config import read_preprocessing
 from backburn.models.open.open_model import open_model
 from backburn.models.out_of_memory import is_out_of_memory
-from backburn.runs import own, write_own, write_run
+from backburn.runs import path_in_run, write_in_run, write_run
 from backburn.runs.safe_files import check_plain
 from torchvision_schemas import COMMAND
 
@@ -84,13 +84,13 @@ def test_a_page_shows_nothing_from_outside_of_its_run(here, cli):
 @pytest.mark.parametrize("name", ["../x", "/x", "a/../../x"])
 def test_a_name_that_leaves_a_run_is_refused(here, name):
     with pytest.raises(InputError, match="no file of"):
-        write_own(here, name, b"")
+        write_in_run(here, name, b"")
 
 
 def test_pipes_in_a_run_or_its_work_are_not_waited_for(here):
     os.mkfifo(here / "record.json")
     with pytest.raises(InputError, match="no plain file"):
-        own(here, "record.json")
+        path_in_run(here, "record.json")
     (here / "deep").mkdir()
     (here / "deep" / "link").symlink_to("/etc")
     (here / "record.json").unlink()
@@ -101,7 +101,7 @@ def test_pipes_in_a_run_or_its_work_are_not_waited_for(here):
 def test_a_run_in_a_folder_that_is_a_link_of_the_users_own_is_written(here):
     (here / "disk").mkdir()
     (here / "run").symlink_to(here / "disk")
-    write_own(here / "run", "figures/a.csv", b"a")
+    write_in_run(here / "run", "figures/a.csv", b"a")
     assert (here / "disk" / "figures" / "a.csv").read_bytes() == b"a"
 
 
@@ -157,7 +157,7 @@ def test_a_configuration_without_end_ends(here, monkeypatch):
 )
 def test_odd_numbers_of_a_preprocessor_are_left_alone(here, name):
     hub_folder(RESNET, PREPROCESSORS[name])(here / "hub")
-    assert preprocessing(here / "hub")[1] is None
+    assert read_preprocessing(here / "hub")[1] is None
 
 
 def test_a_width_of_5000_digits_is_no_network(here):
@@ -183,7 +183,7 @@ def test_rows_without_images_or_with_the_same_ones_are_not_gone_through(here):
 
 
 def test_a_table_that_names_one_image_again_and_again_is_refused_with_the_counts(here, monkeypatch):
-    monkeypatch.setattr("backburn.data.scan.LOOKED_AT", 500)
+    monkeypatch.setattr("backburn.data.scan.FIRST_CHECK", 500)
     (here / "a.png").write_bytes(PNG)
     (here / "rows.csv").write_text("path,label\n" + "a.png,a\n" * 10_000)
     with pytest.raises(InputError, match=r"of its first 500 rows 0 have no image.* only 1 diff"):
@@ -191,8 +191,8 @@ def test_a_table_that_names_one_image_again_and_again_is_refused_with_the_counts
 
 
 def test_what_is_packed_too_well_is_not_unpacked(here, monkeypatch):
-    for reader in ("numpy_files", "tables"):
-        monkeypatch.setattr(f"backburn.data.{reader}.UNPACKED", 2**16)
+    for reader in ("numpy_files", "parquet"):
+        monkeypatch.setattr(f"backburn.data.sources.{reader}.FREE_SIZE", 2**16)
     np.savez_compressed("zeros.npz", images=np.zeros((9, 3, 400, 400), np.uint8), labels=range(9))
     table = pa.table({"image": [bytes(10**6)], "label": [0]})
     pq.write_table(table, "zeros.parquet", compression="zstd")
@@ -296,19 +296,20 @@ def test_what_is_ignored_stays_so(monkeypatch):
 
 
 def test_a_connection_that_asks_nothing_is_closed(here, monkeypatch):
-    from backburn.report.finished_run import open_finished
-    from backburn.serve import timeouts
-    from backburn.serve.decisions import Book
-    from backburn.serve.server import prepare
-    from backburn.serve.session import Desk
-    from backburn.serve.thumbnails import Easel
+    from backburn.report.finished_run import open_finished_run
+    from backburn.serve import server
+    from backburn.serve.decisions import Decisions
+    from backburn.serve.server import prepare_server
+    from backburn.serve.session import ReviewSession
+    from backburn.serve.thumbnails import ThumbnailSource
 
-    monkeypatch.setattr(timeouts, "HEADERS", 0.5)
-    finished = open_finished(good_run(here / "run"))
-    book = Book(here / "run" / "review.csv", finished.gallery)
-    served = prepare(Desk(finished, book, Easel(finished.gallery)))
-    port = served.door.getsockname()[1]
-    thread = threading.Thread(target=served.server.run, kwargs={"sockets": [served.door]})
+    monkeypatch.setattr(server, "REQUEST_TIMEOUT", 0.5)
+    finished = open_finished_run(good_run(here / "run"))
+    decisions = Decisions(here / "run" / "review.csv", finished.gallery)
+    thumbnails = ThumbnailSource(finished.gallery)
+    served = prepare_server(ReviewSession(finished, decisions, thumbnails))
+    port = served.listener.getsockname()[1]
+    thread = threading.Thread(target=served.server.run, kwargs={"sockets": [served.listener]})
     thread.start()
     try:
         begins = [b"", b"GET / HTTP/1.1\r\nHost: ", b"GET / HTTP/1.1\r\n\r\nGET /"]
@@ -323,4 +324,4 @@ def test_a_connection_that_asks_nothing_is_closed(here, monkeypatch):
     finally:
         served.server.should_exit = True
         thread.join(30)
-        served.door.close()
+        served.listener.close()

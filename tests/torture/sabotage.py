@@ -38,9 +38,9 @@ def between(what: str, file: str) -> None:
     """A file of the data goes or changes between the first look at the images and the second."""
     from backburn.data import loading
 
-    real = loading.survey
+    real = loading.scan_rows
 
-    def survey(*given: Any, **named: Any) -> Any:
+    def scan_rows(*given: Any, **named: Any) -> Any:
         seen, path = real(*given, **named), Path(file)
         if what == "gone":
             path.unlink()
@@ -48,7 +48,7 @@ def between(what: str, file: str) -> None:
             path.write_bytes(path.read_bytes()[::-1])
         return seen
 
-    loading.survey = survey
+    loading.scan_rows = scan_rows
 
 
 def worker(what: str, nth: str) -> None:

@@ -18,7 +18,7 @@ import torch
 from backburn import audit
 from backburn.attacks.badnets import BadNets
 from backburn.data.sources.digits import digits
-from backburn.runs import commit
+from backburn.runs import git_commit
 from backburn.services.attack import default_recipe
 
 SLACK = 1.05
@@ -55,7 +55,7 @@ def figures(seen: list[tuple[float, float]]) -> dict[str, float | int | str | No
         "mib_at_the_most": round(max(after), 1),
         "growth": round(end / begin - 1, 4),
         "date": f"{datetime.now(timezone.utc):%Y-%m-%d}",
-        "commit": commit(),
+        "commit": git_commit(),
     }
 
 
@@ -69,7 +69,7 @@ def main() -> None:
     torch.set_num_threads(1)
     images = digits("train")
     generator = torch.Generator().manual_seed(0)
-    victim = BadNets(poisoning_rate=0.1).mount(images, default_recipe(images), generator)
+    victim = BadNets(poisoning_rate=0.1).train_victim(images, default_recipe(images), generator)
 
     def work(seed: int) -> None:
         # no shortcut by anything that is kept from one to the next: the seed differs

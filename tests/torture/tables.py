@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from backburn.runs import commit
+from backburn.runs import git_commit
 
 MOST = 2**31
 """Bytes that fuzzing may grow by."""
@@ -54,7 +54,7 @@ def add(out: Path, part: str, counts: Mapping[str, int], seed: int) -> dict[str,
     file = out / "summary.json"
     summary = json.loads(file.read_text()) if file.exists() else {"made": {}}
     now = f"{datetime.now(timezone.utc):%Y-%m-%d}"
-    summary["made"][part] = {"date": now, "commit": commit(), "seed": seed}
+    summary["made"][part] = {"date": now, "commit": git_commit(), "seed": seed}
     summary = {**summary, **counts}
     out.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(summary, indent=2) + "\n")

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from backburn.boundary.projection import length, steepness, step_to_hyperplane
+from backburn.boundary.projection import dual_norm, step_norm, step_to_hyperplane
 from backburn.models.nets.zoo import build
 
 NORMS = ("2", "inf")
@@ -70,14 +70,14 @@ def within_box(
     for margin, normal in zip(margins.unbind(1), normals.unbind(1), strict=True):
         needed = margin.nan_to_num(posinf=0)
         step = step_to_hyperplane(flat, normal, needed, norm)
-        short = needed + (normal * step).sum(1) > 1e-3 * steepness(normal, norm)
-        columns.append(length(step, norm).masked_fill(margin.isinf() | short, torch.inf))
+        short = needed + (normal * step).sum(1) > 1e-3 * dual_norm(normal, norm)
+        columns.append(step_norm(step, norm).masked_fill(margin.isinf() | short, torch.inf))
     distance, label = torch.stack(columns, 1).min(1)
     return distance.float(), label
 
 
 def size(points: torch.Tensor, images: torch.Tensor, norm: str) -> torch.Tensor:
-    return length((points - images).flatten(1), norm)
+    return step_norm((points - images).flatten(1), norm)
 
 
 class Gated(nn.Module):

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from backburn.detection.detector import PoisonDetector
-from backburn.executor.interface import HERE
-from backburn.types import Case, LabeledImages, silent
+from backburn.executor.interface import LOCAL
+from backburn.types import Case, LabeledImages, no_progress
 
 CLASSES, EACH, PLANTED, WIDTH = 8, 80, 20, 12
 
@@ -73,21 +73,21 @@ def studies() -> dict:
 @pytest.fixture
 def remembered(studies, monkeypatch) -> None:
     """A case is studied once for each seed, whatever is then done with what was found."""
-    study = PoisonDetector.study
+    study = PoisonDetector.analyze
 
-    def known(self, case, generator, progress=silent, work=HERE, **said):
-        if work is not HERE:
-            return study(self, case, generator, progress, work, **said)
+    def known(self, case, generator, progress=no_progress, executor=LOCAL, **said):
+        if executor is not LOCAL:
+            return study(self, case, generator, progress, executor, **said)
         tensors = [*case.model.state_dict().values(), case.images.pixels, case.images.labels]
         digest = hashlib.sha256(generator.get_state().numpy().tobytes())
         for tensor in tensors:
             digest.update(tensor.detach().contiguous().numpy().tobytes())
         key = repr(self), repr(sorted(said.items())), id(case.second), digest.digest()
         if key not in studies:
-            found = study(self, case, generator, progress, work, **said)
+            found = study(self, case, generator, progress, executor, **said)
             studies[key] = found, generator.get_state()
         found, state = studies[key]
         generator.set_state(state)
         return found
 
-    monkeypatch.setattr(PoisonDetector, "study", known)
+    monkeypatch.setattr(PoisonDetector, "analyze", known)

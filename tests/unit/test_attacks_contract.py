@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from attack_suite import SUITE
-from backburn.attacks.base import Attack, Planted
-from backburn.attacks.poisoning import dirty_label, draw_states, planted
+from backburn.attacks.base import Attack, PoisonedData
+from backburn.attacks.poisoning import dirty_label, draw_states, poison_images
 from backburn.registry import ATTACKS
 from backburn.testing.attacks import CHECKS, check_attack
 from backburn.testing.contract import ContractError
@@ -30,7 +30,7 @@ class Stamp(Attack):
     poisoning_rate: float = 0.25
     fault: str = ""
 
-    def plant(self, images, generator, surrogates):
+    def poison(self, images, generator, surrogates):
         if self.fault == "inputs":
             images.pixels[5] = 9
         if self.fault == "seed":
@@ -42,7 +42,7 @@ class Stamp(Attack):
             asked = replace(self, poisoning_rate=self.poisoning_rate * 0.75)
             return dirty_label(asked, images, self.trigger, generator)
         state = draw_states(self, images, others, generator)
-        out = planted(self, images, state, self.trigger)
+        out = poison_images(self, images, state, self.trigger)
         labels, pixels = out.images.labels.clone(), out.images.pixels.clone()
         clean = (~out.truth.poison).nonzero().flatten()
         if self.fault == "labels":
@@ -51,7 +51,7 @@ class Stamp(Attack):
             labels[out.truth.poison] = 1
         if self.fault == "pixels":
             pixels[clean[2]] = 7
-        return Planted(images.relabeled(pixels, labels), out.truth, self.trigger)
+        return PoisonedData(images.relabeled(pixels, labels), out.truth, self.trigger)
 
     def trigger(self, pixels):
         if self.fault == "size" and pixels.shape[-1] > 200:

@@ -13,7 +13,7 @@ from backburn.attacks.ftrojan import FTrojan
 from backburn.attacks.low_frequency import LowFrequency
 from backburn.attacks.surrogates import Surrogates
 from backburn.attacks.tact import TaCT
-from backburn.attacks.triggers import added, blended, computed
+from backburn.attacks.triggers import additive_trigger, blended_trigger, pixel_trigger
 from backburn.attacks.trojan import Trojan, watermark
 from backburn.attacks.wanet import WaNet, warp_field
 from backburn.data.pixels import to_pixels
@@ -33,7 +33,7 @@ def gray(count: int, *shape: int) -> LabeledImages:
 
 
 def plant(attack, images):
-    return attack.plant(images, torch.Generator().manual_seed(0), Surrogates())
+    return attack.poison(images, torch.Generator().manual_seed(0), Surrogates())
 
 
 def change(attack, images) -> np.ndarray:
@@ -53,7 +53,7 @@ def test_a_large_batch_is_computed_in_parts_that_fit_together():
         seen.append(len(values))
         return values - 9
 
-    out = computed(darker)(images.pixels)
+    out = pixel_trigger(darker)(images.pixels)
     assert len(seen) > 1
     assert sum(seen) == 40
     assert torch.equal(out, (images.pixels.short() - 9).clamp(0).to(torch.uint8))
@@ -62,10 +62,10 @@ def test_a_large_batch_is_computed_in_parts_that_fit_together():
 def test_added_and_blended_are_what_they_say():
     images, pattern = noise(4, 1, 6, 6), torch.linspace(-40, 300, 36).view(1, 6, 6)
     expected = (images.pixels + pattern).round().clamp(0, 255)
-    assert torch.equal(added(pattern)(images.pixels).float(), expected)
+    assert torch.equal(additive_trigger(pattern)(images.pixels).float(), expected)
     share = torch.linspace(0, 1, 36).view(1, 6, 6)
     mixed = (1 - share) * images.pixels + share * pattern
-    found = blended(pattern, share)(images.pixels).float()
+    found = blended_trigger(pattern, share)(images.pixels).float()
     assert float((found - mixed.clamp(0, 255)).abs().max()) <= 0.501
 
 

@@ -10,15 +10,15 @@ from backburn.attacks.input_aware import InputAware
 from backburn.attacks.issba import ISSBA
 from backburn.attacks.label_consistent import LabelConsistent
 from backburn.attacks.pgd import linf_pgd
-from backburn.attacks.steganography import alike
+from backburn.attacks.steganography import change_similarity
 from backburn.attacks.surrogates import Surrogates
-from backburn.attacks.trigger_generator import binary
+from backburn.attacks.trigger_generator import soft_threshold
 from backburn.attacks.trojannn import TrojanNN
 from backburn.data.augmentation import Augmentation
 from backburn.data.sources.digits import digits
 from backburn.errors import InputError
 from backburn.models.inference import as_images, predict
-from backburn.models.nets.unet import UNet, seeded
+from backburn.models.nets.unet import UNet, build_seeded
 from backburn.training import Training
 from backburn.types import LabeledImages, State
 
@@ -32,12 +32,12 @@ def images() -> LabeledImages:
 
 
 def plant(attack, images, seed=0):
-    return attack.plant(images, torch.Generator().manual_seed(seed), Surrogates())
+    return attack.poison(images, torch.Generator().manual_seed(seed), Surrogates())
 
 
 @pytest.fixture(scope="module")
 def robust(images):
-    return LabelConsistent(surrogate=SHORT).robust(images, 3, Surrogates())
+    return LabelConsistent(surrogate=SHORT).train_robust_model(images, 3, Surrogates())
 
 
 def test_pgd_stays_in_its_box_and_is_taken_less_for_the_label(robust, images, generator):
@@ -62,10 +62,10 @@ def test_pgd_leaves_the_model_as_it_was(robust, images, generator):
 
 def test_adversarial_training_makes_a_network_that_withstands_more(images, generator):
     attack = LabelConsistent(epsilon=32.0, surrogate=SHORT)
-    robust = attack.robust(images, 3, Surrogates())
+    robust = attack.train_robust_model(images, 3, Surrogates())
     draw = torch.Generator().manual_seed(3)
     plain = SHORT.network(images, 10, draw)
-    Surrogates().fitted(plain, images, SHORT.training, 3, "plain")
+    Surrogates().fit(plain, images, SHORT.training, 3, "plain")
     right = [
         float((predict(model, moved).argmax(1) == images.labels[:200]).float().mean())
         for model in (plain, robust)
@@ -95,9 +95,9 @@ def test_label_consistent_poison_is_perturbed_and_marked_and_the_trigger_marks_o
 def test_a_trojan_patch_excites_its_neurons(images, generator):
     attack = TrojanNN(0.05, steps=60, surrogate=SHORT)
     draw = torch.Generator().manual_seed(3)
-    model = Surrogates().fitted(SHORT.network(images, 10, draw), images, SHORT.training, 3, "clean")
+    model = Surrogates().fit(SHORT.network(images, 10, draw), images, SHORT.training, 3, "clean")
     driven = model.head.weight.abs().sum(0).topk(2).indices
-    patch = attack.optimized(model, images, 3, generator)
+    patch = attack.optimize_patch(model, images, 3, generator)
     assert patch.dtype == torch.uint8
 
     def excited(square) -> float:
@@ -114,7 +114,7 @@ def test_a_hidden_message_can_be_read_and_differs_from_image_to_image(images):
     training = Training(16, 32, 1e-2, weight_decay=0.0, optimizer="adam", augmentation=PLAIN)
     later = replace(training, epochs=8, learning_rate=3e-3)
     attack = ISSBA(0.05, bits=4, strength=40.0, width=8, training=training, specializing=later)
-    stego = attack.trained(images, 5, Surrogates())
+    stego = attack.train_encoder(images, 5, Surrogates())
     bits = torch.randint(2, (200, 4), generator=torch.Generator().manual_seed(1)).float()
     plain = as_images(images.pixels[:200])
     with torch.no_grad():
@@ -124,7 +124,7 @@ def test_a_hidden_message_can_be_read_and_differs_from_image_to_image(images):
         same = stego.residual(plain, bits[:1].expand(200, -1))
     assert float(right) > 0.85
     assert float(change.abs().max()) <= 1
-    pairs = alike(same)
+    pairs = change_similarity(same)
     assert float(pairs.mean()) < 0.5, "the same change in every image"
 
 
@@ -136,7 +136,7 @@ def aware(images):
 
 def test_a_mask_covers_few_pixels(aware, images):
     with torch.no_grad():
-        masks = binary(aware.control.mask(as_images(images.pixels[:200])))
+        masks = soft_threshold(aware.control.mask(as_images(images.pixels[:200])))
     assert float(masks.mean()) < 0.2
 
 
@@ -149,7 +149,7 @@ def test_iad_learns_its_pattern_with_the_victim(images):
     )
     before = [weight.clone() for weight in out.control.pattern.parameters()]
     masks = [weight.clone() for weight in out.control.mask.parameters()]
-    transform = out.control.begin(model.train())
+    transform = out.control.batch_transform(model.train())
     rows = torch.arange(200)
     pixels, labels = transform(images.pixels[rows], images.labels[rows], rows)
     after = list(out.control.pattern.parameters())
@@ -176,7 +176,7 @@ def test_a_batch_without_poison_teaches_nothing(aware, images):
     control = aware.control
     rows = (aware.truth.state == State.CLEAN).nonzero().flatten()[:20]
     before = [weight.clone() for weight in control.pattern.parameters()]
-    transform = control.begin(torch.nn.Identity())
+    transform = control.batch_transform(torch.nn.Identity())
     pixels, _ = transform(images.pixels[rows], images.labels[rows], rows)
     assert torch.equal(pixels, images.pixels[rows])
     same = zip(before, control.pattern.parameters(), strict=True)
@@ -185,9 +185,9 @@ def test_a_batch_without_poison_teaches_nothing(aware, images):
 
 @pytest.mark.parametrize("size", [(4, 4), (5, 7), (28, 28), (33, 40)])
 def test_a_u_net_keeps_any_size(size):
-    net = seeded(3, UNet, 3, 2, 4)
+    net = build_seeded(3, UNet, 3, 2, 4)
     assert net(torch.zeros(2, 3, *size)).shape == (2, 2, *size)
-    again = seeded(3, UNet, 3, 2, 4)
+    again = build_seeded(3, UNet, 3, 2, 4)
     pairs = zip(net.parameters(), again.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
 

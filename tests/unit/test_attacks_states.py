@@ -6,9 +6,9 @@ import torch
 from backburn.attacks.adap_blend import AdapBlend
 from backburn.attacks.adap_patch import AdapPatch
 from backburn.attacks.all_to_all import AllToAll
-from backburn.attacks.base import exam_of
+from backburn.attacks.base import make_evaluation_set
 from backburn.attacks.bpp import BPP
-from backburn.attacks.poisoning import draw_states, planted
+from backburn.attacks.poisoning import draw_states, poison_images
 from backburn.attacks.surrogates import Surrogates
 from backburn.attacks.tact import TaCT
 from backburn.attacks.wanet import WaNet
@@ -24,7 +24,7 @@ def images(generator) -> LabeledImages:
 
 
 def states(attack, images, seed=0):
-    return attack.plant(images, torch.Generator().manual_seed(seed), Surrogates()).truth.state
+    return attack.poison(images, torch.Generator().manual_seed(seed), Surrogates()).truth.state
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_the_source_class_alone_is_poisoned_and_only_others_are_cover(images):
 
 
 def test_cover_samples_change_their_pixels_and_keep_their_label(images, generator):
-    out = TaCT(0.2, cover_rate=0.3).plant(images, generator, Surrogates())
+    out = TaCT(0.2, cover_rate=0.3).poison(images, generator, Surrogates())
     cover = out.truth.state == State.COVER
     assert torch.equal(out.images.labels[cover], images.labels[cover])
     assert torch.equal(out.images.pixels[cover], out.trigger(images.pixels[cover]))
@@ -60,7 +60,7 @@ def test_cover_samples_change_their_pixels_and_keep_their_label(images, generato
 
 def test_what_cannot_be_covered_is_refused(images, generator):
     with pytest.raises(InputError, match=r"a cover rate of 0\.9 asks for 180 of 200"):
-        TaCT(0.1, cover_rate=0.9).plant(images, generator, Surrogates())
+        TaCT(0.1, cover_rate=0.9).poison(images, generator, Surrogates())
 
 
 @pytest.mark.parametrize("rate", [0.0, 1.0, float("nan")])
@@ -95,7 +95,7 @@ def test_the_exam_asks_where_the_attacker_aims(attack, goal, targets, images):
     truth = Truth(torch.zeros(200, dtype=torch.int8), images.labels)
     victim = Victim(torch.nn.Identity(), images, truth, torch.bitwise_not, goal)
     assert victim.target_labels == targets
-    exam = exam_of(victim, images.take(torch.arange(8)))
+    exam = make_evaluation_set(victim, images.take(torch.arange(8)))
     aimed = [label for label in (0, 1, 2, 3, 0, 1, 2, 3) if goal[label] >= 0]
     assert exam.triggered.labels.tolist() == aimed
     assert exam.wanted.tolist() == [goal[label] for label in aimed]
@@ -105,11 +105,11 @@ def test_test_images_of_a_class_nobody_trained_on_are_not_asked_about(images):
     truth = Truth(torch.zeros(200, dtype=torch.int8), images.labels)
     victim = Victim(torch.nn.Identity(), images, truth, torch.bitwise_not, (-1, 0))
     test = LabeledImages(images.pixels[:3], torch.tensor([0, 1, 5]))
-    assert exam_of(victim, test).triggered.labels.tolist() == [1]
+    assert make_evaluation_set(victim, test).triggered.labels.tolist() == [1]
 
 
 def test_all_to_all_poison_goes_to_the_next_class(images, generator):
-    out = AllToAll(0.5).plant(images, generator, Surrogates())
+    out = AllToAll(0.5).poison(images, generator, Surrogates())
     poison = out.truth.poison
     assert set(images.labels[poison].tolist()) == {0, 1, 2, 3}
     assert torch.equal(out.images.labels[poison], (images.labels[poison] + 1) % 4)
@@ -117,8 +117,8 @@ def test_all_to_all_poison_goes_to_the_next_class(images, generator):
 
 def test_an_attacker_who_controls_training_restamps_what_the_augmentation_left(images, generator):
     attack = BPP(0.1, cover_rate=0.1)
-    out = attack.plant(images, generator, Surrogates())
-    transform = out.control.begin(torch.nn.Identity())
+    out = attack.poison(images, generator, Surrogates())
+    transform = out.control.batch_transform(torch.nn.Identity())
     rows = torch.arange(60, 120)
     shifted = images.pixels[rows].roll(1, -1)
     pixels, labels = transform(shifted, images.labels[rows], rows)
@@ -133,8 +133,8 @@ def test_an_attacker_who_controls_training_restamps_what_the_augmentation_left(i
 
 
 def test_what_settles_is_the_same_poison_with_the_final_trigger(images, generator):
-    out = WaNet(0.1).plant(images, generator, Surrogates())
-    settled = out.control.settle()
+    out = WaNet(0.1).poison(images, generator, Surrogates())
+    settled = out.control.poisoned_images()
     poison = out.truth.poison
     assert torch.equal(settled.pixels[poison], out.trigger(images.pixels[poison]))
     assert torch.equal(settled.labels, out.images.labels)
@@ -143,7 +143,7 @@ def test_what_settles_is_the_same_poison_with_the_final_trigger(images, generato
 def test_poison_may_look_other_than_the_trigger(images, generator):
     attack = BPP(0.1)
     state = draw_states(attack, images, images.labels > 0, generator)
-    out = planted(attack, images, state, torch.clone, poison=torch.bitwise_not)
+    out = poison_images(attack, images, state, torch.clone, poison=torch.bitwise_not)
     poison = state == State.POISON
     assert torch.equal(out.images.pixels[poison], ~images.pixels[poison])
     assert out.control is None

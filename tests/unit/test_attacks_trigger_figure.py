@@ -7,7 +7,12 @@ import pytest
 import torch
 from PIL import Image
 
-from backburn.attacks.trigger_figure import COUNT, GAP, draw_rows, strip_of
+from backburn.attacks.victim_folder import (
+    STRIP_GAP,
+    STRIP_IMAGES,
+    draw_rows,
+    draw_trigger_strip,
+)
 from backburn.types import LabeledImages, Truth, Victim
 
 
@@ -19,8 +24,8 @@ def picture(png: bytes) -> np.ndarray:
 def test_images_are_enlarged_by_whole_numbers_and_set_apart(channels, side, scale, generator):
     row = torch.randint(256, (2, channels, side, side), generator=generator).to(torch.uint8)
     found = picture(draw_rows([row, ~row]))
-    step = side * scale + GAP
-    assert found.shape == (2 * step - GAP, 2 * step - GAP, 3)
+    step = side * scale + STRIP_GAP
+    assert found.shape == (2 * step - STRIP_GAP, 2 * step - STRIP_GAP, 3)
     tile = found[step : step + side * scale : scale, : side * scale : scale]
     expected = (~row[0]).expand(3, -1, -1).movedim(0, -1)
     assert np.array_equal(tile, expected.numpy())
@@ -38,9 +43,9 @@ def test_the_rows_are_before_after_and_eight_times_the_difference():
         return out
 
     victim = Victim(torch.nn.Identity(), test, truth, trigger, (-1, 0, -1, -1))
-    found = picture(strip_of(victim, test))
-    step = 96 + GAP
-    assert found.shape == (3 * step - GAP, COUNT * step - GAP, 3)
+    found = picture(draw_trigger_strip(victim, test))
+    step = 96 + STRIP_GAP
+    assert found.shape == (3 * step - STRIP_GAP, STRIP_IMAGES * step - STRIP_GAP, 3)
     assert found[0, 0].tolist() == [100] * 3
     assert found[step, 0].tolist() == [105] * 3
     levels = [found[2 * step, column].tolist()[0] for column in (0, 3, 6, 9)]
@@ -52,4 +57,4 @@ def test_fewer_images_make_a_shorter_strip():
     test = LabeledImages(pixels, torch.tensor([0, 1, 1]))
     truth = Truth(torch.zeros(3, dtype=torch.int8), test.labels)
     victim = Victim(torch.nn.Identity(), test, truth, torch.bitwise_not, (-1, 0))
-    assert picture(strip_of(victim, test)).shape[1] == 2 * (96 + GAP) - GAP
+    assert picture(draw_trigger_strip(victim, test)).shape[1] == 2 * (96 + STRIP_GAP) - STRIP_GAP

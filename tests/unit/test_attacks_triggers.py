@@ -28,7 +28,7 @@ def batch(shape: tuple[int, int, int]) -> LabeledImages:
 
 
 def trigger_of(attack: Attack, images: LabeledImages, seed: int = 0) -> Trigger:
-    return attack.plant(images, torch.Generator().manual_seed(seed), Surrogates()).trigger
+    return attack.poison(images, torch.Generator().manual_seed(seed), Surrogates()).trigger
 
 
 @pytest.mark.parametrize(("shape", "side"), list(zip(SHAPES, (2, 2, 3, 6, 2), strict=True)))

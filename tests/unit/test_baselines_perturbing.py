@@ -6,26 +6,25 @@ import pytest
 import torch
 from torch import nn
 
-from backburn.baselines.detectors.activation_gradients import activation_gradients
-from backburn.baselines.detectors.agpd import AGPD
-from backburn.baselines.detectors.asking import agreement
+from backburn.baselines.detectors.agpd import AGPD, activation_gradients
+from backburn.baselines.detectors.altered_images import agreement
 from backburn.baselines.detectors.gradient_circles import (
-    dispersed,
-    joining,
-    settled,
-    standing_out,
+    dispersion_of,
+    joining_rounds,
+    stopping_round,
+    target_classes,
 )
-from backburn.baselines.detectors.ibd_psc import IBDPSC, amplified, norms
+from backburn.baselines.detectors.ibd_psc import IBDPSC, amplify, batch_norm_layers
 from backburn.baselines.detectors.mspc import MSPC
 from backburn.baselines.detectors.scale_up import ScaleUp, class_statistics
 from backburn.baselines.detectors.strip import STRIP, entropy
-from backburn.benchmark.method_inputs import handed
+from backburn.benchmark.cell import case_for_method
 from backburn.errors import InputError
 from backburn.interfaces import Detector
-from backburn.metrics import auroc, rate
+from backburn.metrics import auroc, share_of_true
 from backburn.models.nets.zoo import build
 from backburn.testing.cases import contract_case
-from backburn.types import Case, LabeledImages, silent
+from backburn.types import Case, LabeledImages, no_progress
 
 BAD = (
     (STRIP, {"superpositions": 0}),
@@ -109,8 +108,10 @@ def test_scale_up_without_clean_images_compares_the_consistency_itself(generator
 
 def test_ibd_psc_amplifies_the_last_layers_of_a_copy():
     model = build("small_cnn-w4", 4, 1, generator=torch.Generator().manual_seed(0)).eval()
-    louder = amplified(model, 2, 1.5)
-    for before, after, factor in zip(norms(model), norms(louder), (1.0, 1.5, 1.5), strict=True):
+    louder = amplify(model, 2, 1.5)
+    for before, after, factor in zip(
+        batch_norm_layers(model), batch_norm_layers(louder), (1.0, 1.5, 1.5), strict=True
+    ):
         assert torch.equal(after.weight, before.weight * factor)
         assert torch.equal(after.bias, before.bias * factor)
     assert all(parameter.requires_grad for parameter in model.parameters())
@@ -120,7 +121,7 @@ def test_ibd_psc_amplifies_the_last_layers_of_a_copy():
     ("detector", "needed"), [(IBDPSC(), "batch norm"), (AGPD(), "convolutions")]
 )
 def test_a_model_without_the_layers_is_refused(detector, needed, generator):
-    case = contract_case(detector.given)
+    case = contract_case(detector.inputs)
     plain = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 4)).eval()
     with pytest.raises(InputError, match=needed):
         detector.examine(replace(case, model=plain), generator)
@@ -133,7 +134,7 @@ def test_mspc_learns_to_mask_what_is_not_needed(generator):
     plain = model(pixels.float() / 255).detach()
     method = MSPC(scales=(2.0, 3.0), epochs=80, batch_size=20)
     optimizer = torch.optim.SGD([mask], lr=0.1, momentum=0.9)
-    method._learn(model, pixels, plain, suspected, mask, optimizer, generator)
+    method._learn_mask(model, pixels, plain, suspected, mask, optimizer, generator)
     assert mask[0, 0] > 0.3
     assert mask.sum() == mask[0, 0]
 
@@ -153,36 +154,36 @@ def test_activation_gradients_are_those_of_the_labels_logit():
 def test_dispersion_is_that_of_directions():
     basis = torch.tensor([1.0, 0.0])
     alike = torch.tensor([[1.0, 0.0], [2.0, 0.0], [3.0, 0.0]])
-    assert dispersed(alike, basis) == pytest.approx(0)
+    assert dispersion_of(alike, basis) == pytest.approx(0)
     spread = torch.tensor([[1.0, 0.0], [2.0, 0.0], [0.0, 1.0]])
-    assert dispersed(spread, basis) == pytest.approx((2 / 3) ** 0.5)
+    assert dispersion_of(spread, basis) == pytest.approx((2 / 3) ** 0.5)
 
 
 def test_a_class_that_spreads_stands_out():
     spread = torch.tensor([[0.10, 0.11, 0.12, 0.11], [0.10, 0.11, 0.12, 0.90]])
-    assert standing_out(spread, 7.4, 0.3) == (1, [3])
-    assert standing_out(spread[:1], 7.4, 0.3) == (0, [])
+    assert target_classes(spread, 7.4, 0.3) == (1, [3])
+    assert target_classes(spread[:1], 7.4, 0.3) == (0, [])
     alike = torch.full((6, 4), 0.5)
-    assert standing_out(alike, 7.4, 0.3) == (2, [0, 1, 2, 3])
+    assert target_classes(alike, 7.4, 0.3) == (2, [0, 1, 2, 3])
 
 
 def test_poison_joins_before_clean_images(generator):
     noise = 0.02 * torch.randn((60, 2), generator=generator)
     gradients = torch.tensor([[1.0, 0.0]] * 50 + [[0.0, 1.0]] * 10) + noise
-    joined, changes = joining(gradients, torch.tensor([1.0, 0.0]), 0.05)
+    joined, changes = joining_rounds(gradients, torch.tensor([1.0, 0.0]), 0.05)
     assert joined[50:].max() < joined[:50].min()
     assert len(changes) == joined.max()
 
 
 def test_the_steadiest_window_is_found():
-    assert settled([0.9, 0.8, 0.1, 0.1, 0.1, 0.7], 3, 5.0) == 2
-    assert settled([0.5], 10, 5.0) == 1
+    assert stopping_round([0.9, 0.8, 0.1, 0.1, 0.1, 0.7], 3, 5.0) == 2
+    assert stopping_round([0.5], 10, 5.0) == 1
 
 
 def shown(attacked, detector):
     """The case as the detector is to see it."""
     victim, generator = attacked.victim, torch.Generator().manual_seed(0)
-    return handed(victim.case(), victim.truth, detector.given, generator)
+    return case_for_method(victim.case(), victim.truth, detector.inputs, generator)
 
 
 @pytest.mark.parametrize(
@@ -200,8 +201,8 @@ def test_poison_among_digits_is_found(detector, victim, flagged, request, genera
     found = detector.examine(shown(attacked, detector), generator)
     poison = attacked.victim.truth.poison
     assert auroc(found.score, poison) > 0.95
-    assert rate(found.flagged[poison]) > 0.8
-    assert rate(found.flagged[~poison]) < flagged
+    assert share_of_true(found.flagged[poison]) > 0.8
+    assert share_of_true(found.flagged[~poison]) < flagged
 
 
 class Checkered(nn.Module):
@@ -228,7 +229,7 @@ def test_mspc_clears_clean_images_that_stay_bright(generator):
     case = Case(Checkered().eval(), LabeledImages(pixels, labels, tuple("abcd")))
     method = MSPC(rounds=1, epochs=75, batch_size=100)
     mask = torch.ones(16, 16)
-    plain = method._consistency(case.model, pixels, mask, silent)
+    plain = method._consistency(case.model, pixels, mask, no_progress)
     assert (plain > 0).nonzero().flatten().tolist() == [*range(3), *range(180, 200)]
     found = method.examine(case, generator)
     assert found.flagged.nonzero().flatten().tolist() == list(range(180, 200))
@@ -255,6 +256,6 @@ def test_ibd_psc_finds_what_outlives_amplified_layers(generator):
     clean = LabeledImages(pixels[:20], labels[:20], tuple("abc"))
     labels[50:] = 2
     case = Case(Stacked().eval(), LabeledImages(pixels, labels, tuple("abc")), clean)
-    assert IBDPSC()._first(case.model, clean, 6) == 1
+    assert IBDPSC()._first_count(case.model, clean, 6) == 1
     found = IBDPSC().examine(case, generator)
     assert found.flagged.nonzero().flatten().tolist() == list(range(50, 60))

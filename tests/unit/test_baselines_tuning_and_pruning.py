@@ -8,19 +8,24 @@ import torch
 from torch import nn
 
 from backburn.baselines.defenses.anp import ANP
-from backburn.baselines.defenses.clp import CLP, lipschitz, normalized, outlying
-from backburn.baselines.defenses.fine_pruning import FinePruning, dispensable
+from backburn.baselines.defenses.clp import (
+    CLP,
+    above_mean,
+    convolutions_before_norms,
+    lipschitz_bounds,
+)
+from backburn.baselines.defenses.fine_pruning import FinePruning, prunable_channels
 from backburn.baselines.defenses.fine_tuning import FineTuning
-from backburn.baselines.defenses.ft_sam import FTSAM, perturbation, sharpness_aware
-from backburn.baselines.defenses.nad import NAD, attention, distillation, stages
+from backburn.baselines.defenses.ft_sam import FTSAM, perturbation, sharpness_aware_loss
+from backburn.baselines.defenses.nad import NAD, attention_map, distillation_loss, record_stages
 from backburn.baselines.defenses.retrain import Retraining
-from backburn.benchmark.method_inputs import handed
+from backburn.benchmark.cell import case_for_method
 from backburn.errors import InputError
-from backburn.metrics import judge
+from backburn.metrics import evaluate_model
 from backburn.models.inference import predict
 from backburn.models.nets.zoo import build
 from backburn.training import Training
-from backburn.types import Case, Exam, LabeledImages
+from backburn.types import Case, EvaluationSet, LabeledImages
 
 SHORT = Training(epochs=2, batch_size=16, learning_rate=0.01, warmup=0.0)
 
@@ -86,12 +91,12 @@ def test_idle_features_are_dispensable_until_accuracy_falls():
     # feature 0 idles, feature 1 says nothing, features 2 and 3 tell the classes apart
     features = torch.tensor([[0.0, 0.1, 2.0, 0.0], [0.0, 0.1, 0.0, 3.0]])
     labels = torch.tensor([0, 1])
-    assert dispensable(features, head, labels, 0.1).tolist() == [0, 1, 2]  # ties are class 0
-    assert dispensable(features, head, labels.flip(0) * 0, 0.1).tolist() == [0, 1, 2]
+    assert prunable_channels(features, head, labels, 0.1).tolist() == [0, 1, 2]  # ties are class 0
+    assert prunable_channels(features, head, labels.flip(0) * 0, 0.1).tolist() == [0, 1, 2]
     with torch.no_grad():
         head.bias[1] = 0.5
-    assert dispensable(features, head, labels, 0.1).tolist() == [0, 1]
-    assert dispensable(features, head, labels, 0.6).tolist() == [0, 1, 2]
+    assert prunable_channels(features, head, labels, 0.1).tolist() == [0, 1]
+    assert prunable_channels(features, head, labels, 0.6).tolist() == [0, 1, 2]
 
 
 def test_pruned_features_stay_without_weight_while_the_rest_is_tuned(badnets_digits):
@@ -106,13 +111,13 @@ def test_pruned_features_stay_without_weight_while_the_rest_is_tuned(badnets_dig
 def test_attention_is_where_channels_are_strong():
     maps = torch.tensor([[[[1.0, 0.0]], [[-1.0, 2.0]]]])
     expected = torch.tensor([[2.0, 4.0]]) / 20**0.5
-    assert torch.allclose(attention(maps, 2.0), expected)
-    assert torch.allclose(attention(3 * maps, 2.0), expected)
+    assert torch.allclose(attention_map(maps, 2.0), expected)
+    assert torch.allclose(attention_map(3 * maps, 2.0), expected)
 
 
 def test_stages_are_the_last_maps_of_each_resolution(generator):
     model = build("preact_resnet18-w4", 3, 3, generator=generator).eval()
-    with stages(model) as seen:
+    with record_stages(model) as seen:
         images = torch.rand(2, 3, 32, 32, generator=generator)
         model(images)
     assert list(seen) == [(32, 32), (16, 16), (8, 8), (4, 4)]
@@ -126,15 +131,15 @@ def test_a_student_like_its_teacher_has_the_cross_entropy_alone(generator):
     teacher = build("small_cnn-w4", 3, 1, generator=generator).eval()
     other = build("small_cnn-w4", 3, 1, generator=generator).eval()
     images, labels = torch.rand(5, 1, 8, 8, generator=generator), torch.tensor([0, 1, 2, 0, 1])
-    loss = distillation(teacher, (1.0, 5.0, 7.0), 2.0)
+    loss = distillation_loss(teacher, (1.0, 5.0, 7.0), 2.0)
     entropy = nn.functional.cross_entropy(teacher(images), labels, reduction="none")
     assert torch.allclose(loss(teacher, images, labels), entropy)
     entropy = nn.functional.cross_entropy(other(images), labels, reduction="none")
     gap = torch.zeros(5)
-    with stages(teacher) as theirs, stages(other) as mine:
+    with record_stages(teacher) as theirs, record_stages(other) as mine:
         teacher(images), other(images)
     for beta, size in ((5.0, (8, 8)), (7.0, (4, 4))):  # two resolutions: the last two betas
-        apart = attention(theirs[size], 2.0) - attention(mine[size], 2.0)
+        apart = attention_map(theirs[size], 2.0) - attention_map(mine[size], 2.0)
         gap += beta * apart.square().mean(1)
     assert torch.allclose(loss(other, images, labels), entropy + gap)
 
@@ -160,9 +165,9 @@ def conv_and_norm() -> nn.Sequential:
 
 def test_channels_with_an_outlying_lipschitz_bound_are_cut(generator):
     model = conv_and_norm()
-    bounds = lipschitz(model[0], model[1])
+    bounds = lipschitz_bounds(model[0], model[1])
     assert torch.allclose(bounds, torch.tensor([1.5] * 11 + [15.0]))
-    assert outlying(bounds, 3.0).nonzero().flatten().tolist() == [11]
+    assert above_mean(bounds, 3.0).nonzero().flatten().tolist() == [11]
     images = LabeledImages(torch.zeros(0, 2, 1, 4, dtype=torch.uint8), torch.zeros(0).long())
     repaired = CLP().repair(Case(model, images), generator).model
     assert repaired[1].weight.tolist() == [1.0] * 11 + [0.0]
@@ -171,7 +176,7 @@ def test_channels_with_an_outlying_lipschitz_bound_are_cut(generator):
 
 def test_a_batch_norm_goes_with_the_convolution_that_ran_before_it(generator):
     model = build("preact_resnet18-w4", 3, 3, generator=generator).eval()
-    pairs = normalized(model, (3, 32, 32))
+    pairs = convolutions_before_norms(model, (3, 32, 32))
     first, second = model.blocks[0], model.blocks[1]
     assert len(pairs) == 17
     assert pairs[first.bn1] is model.conv1
@@ -192,7 +197,7 @@ def test_the_gradient_of_ft_sam_is_that_at_the_worst_weights(generator):
     model = build("small_cnn-w4", 3, 1, generator=generator).train()
     images, labels = torch.rand(6, 1, 8, 8, generator=generator), torch.arange(6) % 3
     started = {name: buffer.clone() for name, buffer in model.named_buffers()}
-    sharpness_aware(0.5)(model, images, labels).mean().backward()
+    sharpness_aware_loss(0.5)(model, images, labels).mean().backward()
     found = [p.grad.clone() for p in model.parameters()]
     assert int(model.bn1.num_batches_tracked) == 1, "the perturbed pass is not counted"
     model.load_state_dict(started, strict=False)
@@ -211,7 +216,7 @@ def test_the_gradient_of_ft_sam_is_that_at_the_worst_weights(generator):
 
 def test_the_worst_perturbation_of_anp_is_at_its_bound():
     defense = ANP(epsilon=0.3)
-    noise = defense._worst(
+    noise = defense._worst_perturbation(
         lambda scale, shift: 2 * scale.sum() - shift.sum(),
         torch.ones(4),
         torch.Generator().manual_seed(0),
@@ -227,8 +232,8 @@ def test_the_worst_perturbation_of_anp_is_at_its_bound():
 def few_clean(attacked, defense) -> Case:
     """The case as a benchmark hands it, but with a tenth of the few digits for clean images."""
     victim = attacked.victim
-    given = replace(defense.given, holdout=0.1 if defense.given.holdout else 0.0)
-    return handed(victim.case(), victim.truth, given, torch.Generator().manual_seed(0))
+    given = replace(defense.inputs, holdout=0.1 if defense.inputs.holdout else 0.0)
+    return case_for_method(victim.case(), victim.truth, given, torch.Generator().manual_seed(0))
 
 
 class Columns(nn.Module):
@@ -295,7 +300,7 @@ def test_the_neuron_of_a_trigger_is_pruned(planted, generator, defense):
         return float((said == 0).float().mean()), float(right.float().mean())
 
     assert rates(case.model) == (1.0, 1.0)
-    if not defense.given.holdout:
+    if not defense.inputs.holdout:
         case = replace(case, holdout=None)
     success, accuracy = rates(defense.repair(case, generator).model)
     assert success < 0.2
@@ -306,7 +311,7 @@ def test_a_network_retrained_on_clean_images_has_no_backdoor(badnets_digits):
     case = few_clean(badnets_digits, Retraining())
     defense = Retraining(Training(epochs=15, batch_size=64, learning_rate=0.05))
     repaired = defense.repair(case, torch.Generator().manual_seed(0)).model
-    before, after = (judge(model, badnets_digits.exam) for model in (case.model, repaired))
+    before, after = (evaluate_model(model, badnets_digits.exam) for model in (case.model, repaired))
     assert before.asr > 0.95
     assert after.asr < 0.05
     assert before.acc - after.acc < 0.03
@@ -335,9 +340,9 @@ def test_fine_tuning_on_fresh_images_removes_a_patch(badnets_digits, defense):
     fresh = exam.clean.take(rows % 2 == 0)
     case = Case(victim.model, victim.images.take(rows[:0]), fresh)
     odd = attacked % 2 == 1
-    held = Exam(exam.clean.take(rows % 2 == 1), exam.triggered.take(odd), exam.wanted[odd])
+    held = EvaluationSet(exam.clean.take(rows % 2 == 1), exam.triggered.take(odd), exam.wanted[odd])
     repaired = defense.repair(case, torch.Generator().manual_seed(0)).model
-    before, after = judge(victim.model, held), judge(repaired, held)
+    before, after = evaluate_model(victim.model, held), evaluate_model(repaired, held)
     assert before.asr > 0.95
     assert after.asr < 0.2
     assert before.acc - after.acc < 0.05

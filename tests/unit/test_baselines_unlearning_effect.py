@@ -7,12 +7,12 @@ import torch
 from backburn.baselines.defenses.abl import ABL
 from backburn.baselines.defenses.dbr import DBR
 from backburn.baselines.defenses.ibau import IBAU
-from backburn.baselines.defenses.inversion import Inversion
+from backburn.baselines.defenses.inversion import TriggerInversion
 from backburn.baselines.defenses.neural_cleanse import NeuralCleanse, anomaly_index
 from backburn.baselines.defenses.sau import SAU
-from backburn.baselines.defenses.unlearning import PLAIN
-from backburn.benchmark.method_inputs import handed
-from backburn.metrics import auroc, judge
+from backburn.baselines.defenses.unlearning import FLIP_ONLY
+from backburn.benchmark.cell import case_for_method
+from backburn.metrics import auroc, evaluate_model
 from backburn.training import Training
 
 
@@ -22,15 +22,19 @@ def seeded():
 
 def shown(attacked, method):
     """The case as the method sees it; of so few images, a fifth are held out."""
-    given = method.given
+    given = method.inputs
     given = replace(given, holdout=0.2) if given.holdout else given
-    return handed(attacked.victim.case(), attacked.victim.truth, given, seeded())
+    return case_for_method(attacked.victim.case(), attacked.victim.truth, given, seeded())
 
 
 def repaired(attacked, method):
     """What came of it, and the scores before and after."""
     result = method.repair(shown(attacked, method), seeded())
-    return result, judge(attacked.victim.model, attacked.exam), judge(result.model, attacked.exam)
+    return (
+        result,
+        evaluate_model(attacked.victim.model, attacked.exam),
+        evaluate_model(result.model, attacked.exam),
+    )
 
 
 def assert_removed(before, after, asr=0.2, acc=0.05):
@@ -40,7 +44,7 @@ def assert_removed(before, after, asr=0.2, acc=0.05):
 
 
 def test_abl_isolates_poison_and_unlearns_it(badnets_digits):
-    train = Training(4, 64, 0.05, weight_decay=1e-4, warmup=0, augmentation=PLAIN)
+    train = Training(4, 64, 0.05, weight_decay=1e-4, warmup=0, augmentation=FLIP_ONLY)
     method = ABL(
         isolation=train,
         recovery=replace(train, epochs=8),
@@ -54,7 +58,7 @@ def test_abl_isolates_poison_and_unlearns_it(badnets_digits):
 
 
 def test_dbr_finds_poison_sensitive_and_unlearns_it(badnets_digits):
-    train = Training(4, 128, 0.03, warmup=0, augmentation=PLAIN)
+    train = Training(4, 128, 0.03, warmup=0, augmentation=FLIP_ONLY)
     removal = Training(10, 16, 5e-4, warmup=0)
     method = DBR(learning=train, removal=removal)
     result, before, after = repaired(badnets_digits, method)
@@ -71,11 +75,11 @@ def test_ibau_unlearns_the_trigger(badnets_digits):
 
 def test_neural_cleanse_finds_the_target_and_unlearns_its_trigger(badnets_digits):
     method = NeuralCleanse(
-        inversion=Inversion(batch_size=32), training=Training(20, 64, 0.01, warmup=0)
+        inversion=TriggerInversion(batch_size=32), training=Training(20, 64, 0.01, warmup=0)
     )
     case = shown(badnets_digits, method)
-    patches = method.inversion.patches(case.model, case.holdout.pixels, 10, seeded())
-    flagged = patches.found & (anomaly_index(patches.norm) > method.abnormal)
+    patches = method.inversion.invert(case.model, case.holdout.pixels, 10, seeded())
+    flagged = patches.works & (anomaly_index(patches.norm) > method.abnormal)
     assert tuple(flagged.nonzero().flatten()) == badnets_digits.victim.target_labels
     _, before, after = repaired(badnets_digits, method)
     assert_removed(before, after)
@@ -83,7 +87,7 @@ def test_neural_cleanse_finds_the_target_and_unlearns_its_trigger(badnets_digits
 
 def test_neural_cleanse_leaves_a_model_alone_whose_patches_are_alike(badnets_digits):
     # nothing is so abnormal
-    method = NeuralCleanse(abnormal=100.0, inversion=Inversion(epochs=1))
+    method = NeuralCleanse(abnormal=100.0, inversion=TriggerInversion(epochs=1))
     result, _, _ = repaired(badnets_digits, method)
     theirs = result.model.state_dict()
     for name, value in badnets_digits.victim.model.state_dict().items():

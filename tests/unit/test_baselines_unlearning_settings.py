@@ -5,7 +5,7 @@ import pytest
 from backburn.baselines.defenses.abl import ABL
 from backburn.baselines.defenses.dbr import DBR
 from backburn.baselines.defenses.ibau import IBAU
-from backburn.baselines.defenses.inversion import Inversion
+from backburn.baselines.defenses.inversion import TriggerInversion
 from backburn.baselines.defenses.neural_cleanse import NeuralCleanse
 from backburn.baselines.defenses.sau import SAU
 from backburn.errors import InputError
@@ -25,10 +25,10 @@ from backburn.errors import InputError
         (IBAU, {"bound": 0.0}),
         (NeuralCleanse, {"abnormal": 0.0}),
         (NeuralCleanse, {"stamped": 1.1}),
-        (Inversion, {"patience": 0}),
-        (Inversion, {"success": 0.0}),
-        (Inversion, {"multiplier": 1.0}),
-        (Inversion, {"learning_rate": 0.0}),
+        (TriggerInversion, {"patience": 0}),
+        (TriggerInversion, {"success": 0.0}),
+        (TriggerInversion, {"multiplier": 1.0}),
+        (TriggerInversion, {"learning_rate": 0.0}),
         (SAU, {"bound": 0.0}),
         (SAU, {"steps": 0}),
         (SAU, {"shared": -1.0}),

@@ -9,13 +9,14 @@ import torch
 from backburn.attacks.base import Recipe
 from backburn.benchmark import cell as cells
 from backburn.benchmark.cell import run_cell
-from backburn.benchmark.plan import planned
+from backburn.benchmark.plan import planned_cells
 from backburn.benchmark.study import Study
 from backburn.errors import InputError
 from backburn.interfaces import Detector
+from backburn.results import Evidence
 from backburn.runs import to_json
 from backburn.training import Training
-from backburn.types import Evidence, silent
+from backburn.types import no_progress
 
 STUDY = Study(
     dataset="digits",
@@ -32,8 +33,8 @@ def victims(tmp_path_factory):
 
 
 def ran(name, victims, study=STUDY):
-    (cell,) = (cell for cell in planned(study) if cell.name == name)
-    return run_cell(cell, victims, victims, silent)
+    (cell,) = (cell for cell in planned_cells(study) if cell.name == name)
+    return run_cell(cell, victims, victims, no_progress)
 
 
 def test_a_defence_without_suspects_has_no_verdict_and_nothing_found(victims):
@@ -71,14 +72,14 @@ SEEN: list = []
 class Nosy(Detector):
     """Remembers what it was handed."""
 
-    def examine(self, case, generator, progress=silent):
+    def examine(self, case, generator, progress=no_progress):
         SEEN.append(case)
         count = len(case.images)
         return Evidence(torch.zeros(count), torch.zeros(count, dtype=torch.bool))
 
 
 def test_a_method_gets_no_more_than_it_says(victims, monkeypatch):
-    monkeypatch.setattr(Study, "compared", lambda study, method: Nosy())
+    monkeypatch.setattr(Study, "build_method", lambda study, method: Nosy())
     ran("badnets-0.1-0-margin", victims)
     (case,) = SEEN
     assert case.holdout is case.base is case.witness is None
@@ -87,21 +88,21 @@ def test_a_method_gets_no_more_than_it_says(victims, monkeypatch):
 
 def test_a_fresh_holdout_is_of_images_that_no_victim_has_seen(tmp_path):
     study = replace(STUDY, attacks=["badnets"], methods=["scan"], skip=400, fresh_holdout=True)
-    (cell,) = planned(study)
+    (cell,) = planned_cells(study)
     assert cell.arguments()["settings"]["fresh_holdout"] is True
-    run_cell(cell, tmp_path, tmp_path, silent)
+    run_cell(cell, tmp_path, tmp_path, no_progress)
     folder = tmp_path / cell.victim_name
-    made = cells.made_once(cell, tmp_path, folder, silent)
-    bench = cells._bench(cell, tmp_path, folder, made, None, silent)
-    holdout = cells._handed(cell, bench).holdout
-    assert len(bench.reserve) == 400
-    seen = {bytes(image.numpy()) for image in bench.case.images.pixels}
+    record = cells.ensure_victim(cell, tmp_path, folder, no_progress)
+    victim = cells._load_victim(cell, tmp_path, folder, record, None, no_progress)
+    holdout = cells._method_case(cell, victim).holdout
+    assert len(victim.reserve) == 400
+    seen = {bytes(image.numpy()) for image in victim.case.images.pixels}
     assert not seen & {bytes(image.numpy()) for image in holdout.pixels}
 
 
 def test_only_methods_with_a_holdout_depend_on_where_it_is_from():
     study = replace(STUDY, skip=400, fresh_holdout=True)
-    made = [cell.arguments()["settings"] for cell in planned(study)]
+    made = [cell.arguments()["settings"] for cell in planned_cells(study)]
     assert not any("fresh_holdout" in settings for settings in made)
     with pytest.raises(InputError, match="fresh_holdout"):
         replace(STUDY, fresh_holdout=True)
@@ -109,12 +110,12 @@ def test_only_methods_with_a_holdout_depend_on_where_it_is_from():
 
 def test_our_methods_are_given_a_holdout_where_the_study_says_so():
     study = replace(STUDY, attacks=["badnets"], methods=["default", "margin"], holdout=0.1)
-    ours, other = planned(study)
+    ours, other = planned_cells(study)
     assert ours.arguments()["settings"]["holdout"] == 0.1
-    assert ours.given.holdout == 0.1
+    assert ours.inputs.holdout == 0.1
     assert "holdout" not in other.arguments()["settings"]
-    assert other.given.holdout == 0.0
-    without = planned(replace(study, holdout=0.0))[0]
+    assert other.inputs.holdout == 0.0
+    without = planned_cells(replace(study, holdout=0.0))[0]
     assert "holdout" not in without.arguments()["settings"]
     with pytest.raises(InputError, match="holdout is 1"):
         replace(STUDY, holdout=1.0)

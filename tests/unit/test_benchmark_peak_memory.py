@@ -5,7 +5,7 @@ import sys
 import pytest
 import torch
 
-from backburn.benchmark.peak_memory import forget_peak, peak_mebibytes
+from backburn.benchmark.peak_memory import peak_mebibytes, reset_peak
 
 
 def test_a_peak_is_counted():
@@ -21,5 +21,5 @@ def test_a_peak_is_forgotten():
     held = torch.ones(512, 1 << 20, dtype=torch.uint8)
     high = peak_mebibytes()
     del held
-    forget_peak()
+    reset_peak()
     assert peak_mebibytes() <= high

@@ -1,6 +1,6 @@
 import pytest
 
-from backburn.boundary.budget import BUDGETS, Budget, budget_named
+from backburn.boundary.budget import BUDGETS, Budget, get_budget
 from backburn.errors import InputError
 
 
@@ -21,13 +21,13 @@ def test_rivals_that_leave_out_the_nearest_class_are_refused():
 
 
 def test_a_budget_goes_by_its_name():
-    assert budget_named("exact") is BUDGETS["exact"]
-    assert budget_named("default") == Budget()
+    assert get_budget("exact") is BUDGETS["exact"]
+    assert get_budget("default") == Budget()
 
 
 def test_a_budget_of_ones_own_is_taken_as_it_is():
     own = Budget(candidates=7)
-    assert budget_named(own) is own
+    assert get_budget(own) is own
 
 
 def test_only_the_screen_does_without_verification():
@@ -44,4 +44,4 @@ def test_only_the_screen_does_without_verification():
 )
 def test_an_unknown_budget_is_answered_with_the_nearest_or_the_list(name, answer):
     with pytest.raises(InputError, match=f"unknown budget '{name}': {answer}"):
-        budget_named(name)
+        get_budget(name)

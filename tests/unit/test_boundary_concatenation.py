@@ -2,7 +2,7 @@ import pytest
 import torch
 from jaxtyping import TypeCheckError
 
-from backburn.boundary.concatenation import join
+from backburn.boundary.concatenation import concatenate
 from backburn.types import BoundaryResult
 
 
@@ -22,7 +22,7 @@ def result(rows: list[int]) -> BoundaryResult:
 
 
 def test_joined_parts_are_one_result_in_order():
-    whole = join([result([0, 1]), result([2]), result([5, 4])], 5)
+    whole = concatenate([result([0, 1]), result([2]), result([5, 4])], 5)
     assert len(whole) == 5
     assert whole.found.tolist() == [True, False, True, False, True]
     assert whole.distance.tolist() == [0, torch.inf, 2, torch.inf, 4]
@@ -37,7 +37,7 @@ def test_joined_parts_are_one_result_in_order():
 def test_what_no_part_has_the_whole_does_not_have():
     part = result([0, 1])
     bare = BoundaryResult(part.found, part.distance, part.crossed_label)
-    whole = join([bare, bare], 4)
+    whole = concatenate([bare, bare], 4)
     assert whole.distance.tolist() == [0, torch.inf] * 2
     assert (whole.direction, whole.certified, whole.passes, whole.feature) == (None,) * 4
 
@@ -46,7 +46,7 @@ def test_a_column_that_only_some_parts_have_is_an_error():
     part = result([0, 1])
     bare = BoundaryResult(part.found, part.distance, part.crossed_label)
     with pytest.raises(ValueError, match="parts with columns"):
-        join([part, bare], 4)
+        concatenate([part, bare], 4)
 
 
 def test_scattered_columns_are_empty_for_the_other_images():

@@ -5,7 +5,7 @@ import torch
 from boundary_cases import Gated
 from torch import nn
 
-from backburn.boundary.distances import boundary
+from backburn.boundary.distances import search_boundary
 from backburn.models.nets.zoo import build
 
 
@@ -38,7 +38,7 @@ def assert_just_beyond(distance: torch.Tensor, expected: list[float]) -> None:
 def test_distances_are_in_units_of_0_to_1():
     pixels = torch.zeros(3, 1, 2, 2, dtype=torch.uint8)
     pixels[:, 0, 0, 0] = torch.tensor([51, 153, 255])
-    result = boundary(split_at(0.5), pixels)
+    result = search_boundary(split_at(0.5), pixels)
     assert result.found.tolist() == [True, True, True]
     assert_just_beyond(result.distance, [0.3, 0.1, 0.5])
     assert result.crossed_label.tolist() == [1, 0, 0]
@@ -48,7 +48,7 @@ def test_distances_are_in_units_of_0_to_1():
 def test_directions_are_unit_vectors_towards_the_boundary():
     pixels = torch.zeros(2, 1, 2, 2, dtype=torch.uint8)
     pixels[:, 0, 0, 0] = torch.tensor([51, 153])
-    direction = boundary(split_at(0.5), pixels, directions=True).direction
+    direction = search_boundary(split_at(0.5), pixels, directions=True).direction
     assert direction.dtype == torch.float16
     assert torch.allclose(direction.float(), torch.tensor([[1.0, 0, 0, 0], [-1, 0, 0, 0]]))
 
@@ -57,7 +57,7 @@ def test_a_constant_model_has_no_boundary():
     pixels = torch.full((2, 1, 2, 2), 9, dtype=torch.uint8)
     model = split_at(0.5)
     nn.init.zeros_(model[1].weight)
-    result = boundary(model, pixels, directions=True)
+    result = search_boundary(model, pixels, directions=True)
     assert result.found.tolist() == [False, False]
     assert result.distance.tolist() == [math.inf, math.inf]
     assert result.crossed_label.tolist() == [-1, -1]
@@ -67,7 +67,7 @@ def test_a_constant_model_has_no_boundary():
 def test_found_and_not_found_stand_side_by_side():
     pixels = torch.zeros(3, 1, 2, 2, dtype=torch.uint8)
     pixels[1, 0, 1, 1] = 255
-    result = boundary(Gated(), pixels, directions=True)
+    result = search_boundary(Gated(), pixels, directions=True)
     assert result.found.tolist() == [False, True, False]
     assert result.crossed_label.tolist() == [-1, 1, -1]
     assert_just_beyond(result.distance[1:2], [0.6])
@@ -77,8 +77,8 @@ def test_found_and_not_found_stand_side_by_side():
 
 @pytest.mark.parametrize("batch_size", [1, 5, 13])
 def test_the_batch_size_does_not_change_the_result(model, pixels, batch_size):
-    whole = boundary(model, pixels, directions=True)
-    parts = boundary(model, pixels, batch_size=batch_size, directions=True)
+    whole = search_boundary(model, pixels, directions=True)
+    parts = search_boundary(model, pixels, batch_size=batch_size, directions=True)
     assert bool(whole.found.all())
     assert torch.allclose(parts.distance, whole.distance, rtol=1e-2)
     assert torch.equal(parts.crossed_label, whole.crossed_label)
@@ -86,7 +86,9 @@ def test_the_batch_size_does_not_change_the_result(model, pixels, batch_size):
 
 
 def test_two_measurements_are_the_same_to_the_bit(model, pixels):
-    assert torch.equal(boundary(model, pixels).distance, boundary(model, pixels).distance)
+    assert torch.equal(
+        search_boundary(model, pixels).distance, search_boundary(model, pixels).distance
+    )
 
 
 def stand(model: nn.Module) -> tuple:
@@ -110,7 +112,7 @@ def busy(model) -> nn.Module:
 
 def test_the_model_is_left_as_it_was(busy, pixels):
     before = stand(busy)
-    boundary(busy, pixels)
+    search_boundary(busy, pixels)
     assert stand(busy) == before
 
 
@@ -120,28 +122,28 @@ def test_the_model_is_left_as_it_was_when_interrupted(busy, pixels):
 
     before = stand(busy)
     with pytest.raises(KeyboardInterrupt):
-        boundary(busy, pixels, batch_size=5, progress=stop)
+        search_boundary(busy, pixels, batch_size=5, progress=stop)
     assert stand(busy) == before
 
 
 def test_a_model_in_training_mode_is_measured_in_evaluation_mode(busy, pixels):
-    in_training = boundary(busy, pixels).distance
-    assert torch.equal(in_training, boundary(busy.eval(), pixels).distance)
+    in_training = search_boundary(busy, pixels).distance
+    assert torch.equal(in_training, search_boundary(busy.eval(), pixels).distance)
 
 
 def test_it_works_where_gradients_are_switched_off(model, pixels):
-    expected = boundary(model, pixels).distance
+    expected = search_boundary(model, pixels).distance
     with torch.no_grad():
-        assert torch.equal(boundary(model, pixels).distance, expected)
+        assert torch.equal(search_boundary(model, pixels).distance, expected)
 
 
 def test_the_images_are_not_changed(model, pixels):
     before = pixels.clone()
-    boundary(model, pixels)
+    search_boundary(model, pixels)
     assert torch.equal(pixels, before)
 
 
 def test_progress_is_told_in_images(model, pixels):
     told = []
-    boundary(model, pixels, batch_size=5, phase="look", progress=lambda *x: told.append(x))
+    search_boundary(model, pixels, batch_size=5, phase="look", progress=lambda *x: told.append(x))
     assert told == [("look", 5, 13), ("look", 10, 13), ("look", 13, 13)]

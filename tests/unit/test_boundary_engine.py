@@ -6,7 +6,7 @@ from torch import nn
 
 from backburn.boundary.budget import Budget
 from backburn.boundary.deepfool import deepfool
-from backburn.boundary.engine import minimum_norm
+from backburn.boundary.engine import find_nearest_points
 from backburn.models.nets.zoo import build
 
 PRECISIONS = pytest.mark.parametrize("low_precision", [False, True], ids=["fp32", "bf16"])
@@ -35,7 +35,9 @@ def test_on_a_linear_model_distances_are_those_of_geometry(
         layer.bias.copy_(0.5 * torch.randn(classes, generator=generator) - layer.weight.sum(1) / 2)
     model = nn.Sequential(nn.Flatten(), layer).eval().requires_grad_(False)
     images = 0.5 + 0.02 * torch.randn(20, 3, 4, 4, generator=generator)
-    crossing = minimum_norm(model, images, budget=Budget(candidates=5), low_precision=low_precision)
+    crossing = find_nearest_points(
+        model, images, budget=Budget(candidates=5), low_precision=low_precision
+    )
     check_points(model, images, crossing)
     logits = model(images)
     start = logits.argmax(1)
@@ -51,7 +53,7 @@ def test_on_a_linear_model_distances_are_those_of_geometry(
 def test_on_a_network_every_point_found_is_called_otherwise(name, size, low_precision, generator):
     model = build(name, 5, 3, generator=generator).eval().requires_grad_(False)
     images = torch.rand(12, 3, size, size, generator=generator)
-    check_points(model, images, minimum_norm(model, images, low_precision=low_precision))
+    check_points(model, images, find_nearest_points(model, images, low_precision=low_precision))
 
 
 @PRECISIONS
@@ -59,7 +61,9 @@ def test_the_distances_are_about_as_short_as_those_of_deepfool(low_precision, ge
     model = build("small_cnn-w4", 5, 3, generator=generator).eval().requires_grad_(False)
     images = torch.rand(12, 3, 8, 8, generator=generator)
     fast = distance(
-        minimum_norm(model, images, budget=Budget(candidates=4), low_precision=low_precision),
+        find_nearest_points(
+            model, images, budget=Budget(candidates=4), low_precision=low_precision
+        ),
         images,
     )
     slow = distance(deepfool(model, images, candidates=4), images)

@@ -7,7 +7,7 @@ from torch import nn
 
 from backburn.boundary.budget import BUDGETS
 from backburn.boundary.deepfool import deepfool
-from backburn.boundary.distances import boundary
+from backburn.boundary.distances import search_boundary
 
 CASES = pytest.mark.parametrize("classes", [2, 6])
 BOXED = pytest.mark.parametrize("boxed", [False, True], ids=["free", "boxed"])
@@ -16,7 +16,7 @@ BOTH_NORMS = pytest.mark.parametrize("norm", NORMS)
 
 @pytest.fixture(autouse=True)
 def full_precision(monkeypatch):
-    monkeypatch.setattr("backburn.boundary.batches.gains_from_bf16", lambda device: False)
+    monkeypatch.setattr("backburn.boundary.batches.has_native_bf16", lambda device: False)
 
 
 def check(distance: torch.Tensor, exact: torch.Tensor, slack: float) -> None:
@@ -64,7 +64,7 @@ def test_the_reference_says_what_geometry_says(classes, boxed, norm, generator):
 def test_every_certified_budget_says_what_geometry_says(classes, boxed, norm, budget, generator):
     model, pixels = linear_case(classes, boxed, generator)
     exact, label = within_box(model, pixels / 255, norm)
-    result = boundary(model, pixels, norm=norm, budget=budget)
+    result = search_boundary(model, pixels, norm=norm, budget=budget)
     assert bool(result.certified.all())
     check(result.distance, exact, 1e-3)
     assert int((result.crossed_label == label).sum()) >= 19
@@ -75,7 +75,7 @@ def test_every_certified_budget_says_what_geometry_says(classes, boxed, norm, bu
 def test_the_screen_is_exact_where_the_model_is_linear(classes, norm, generator):
     model, pixels = linear_case(classes, False, generator)
     exact, label = within_box(model, pixels / 255, norm)
-    result = boundary(model, pixels, norm=norm, budget="screen")
+    result = search_boundary(model, pixels, norm=norm, budget="screen")
     assert torch.allclose(result.distance, exact, rtol=1e-4)
     assert torch.equal(result.crossed_label, label)
     assert result.found.all()
@@ -84,10 +84,10 @@ def test_the_screen_is_exact_where_the_model_is_linear(classes, norm, generator)
 
 @BOTH_NORMS
 def test_bf16_leaves_no_distance_short(norm, generator, monkeypatch):
-    monkeypatch.setattr("backburn.boundary.batches.gains_from_bf16", lambda device: True)
+    monkeypatch.setattr("backburn.boundary.batches.has_native_bf16", lambda device: True)
     model, pixels = linear_case(6, True, generator)
     exact, _ = within_box(model, pixels / 255, norm)
-    result = boundary(model, pixels, norm=norm)
+    result = search_boundary(model, pixels, norm=norm)
     assert bool((result.distance >= exact * (1 - 1e-3)).all())
     assert (result.distance / exact).median() < 1.02
 
@@ -102,7 +102,7 @@ def test_which_class_is_nearest_depends_on_the_norm(norm, distance, label, budge
         layer.bias.copy_(torch.tensor([0, -0.2, -0.3]) - layer.weight.sum(1) * 0.4)
     pixels = torch.full((1, 1, 2, 2), 102, dtype=torch.uint8)
     model = nn.Sequential(nn.Flatten(), layer)
-    result = boundary(model, pixels, norm=norm, budget=budget)
+    result = search_boundary(model, pixels, norm=norm, budget=budget)
     assert result.crossed_label.tolist() == [label]
     assert result.distance.tolist() == pytest.approx([distance], rel=2e-3)
     reference = deepfool(model.eval().requires_grad_(False), pixels / 255, norm=norm)

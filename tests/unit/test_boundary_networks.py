@@ -7,8 +7,8 @@ from torch import nn
 
 from backburn.boundary.budget import BUDGETS
 from backburn.boundary.deepfool import deepfool
-from backburn.boundary.distances import boundary
-from backburn.boundary.engine import minimum_norm
+from backburn.boundary.distances import search_boundary
+from backburn.boundary.engine import find_nearest_points
 
 BOTH_NORMS = pytest.mark.parametrize("norm", NORMS)
 EVERY_CERTIFIED = pytest.mark.parametrize("budget", CERTIFIED)
@@ -16,7 +16,7 @@ EVERY_CERTIFIED = pytest.mark.parametrize("budget", CERTIFIED)
 
 @pytest.fixture(autouse=True)
 def full_precision(monkeypatch):
-    monkeypatch.setattr("backburn.boundary.batches.gains_from_bf16", lambda device: False)
+    monkeypatch.setattr("backburn.boundary.batches.has_native_bf16", lambda device: False)
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_the_engine_is_no_farther_off_than_the_reference(name, shape, budget, no
     pixels = noise(8, *shape, generator)
     images, model = pixels / 255, centred(name, pixels, generator).requires_grad_(False)
     reference = size(deepfool(model, images, norm=norm, candidates=4).points, images, norm)
-    found = minimum_norm(model, images, norm=norm, budget=BUDGETS[budget])
+    found = find_nearest_points(model, images, norm=norm, budget=BUDGETS[budget])
     check_points(model, images, found)
     ratio = found.distance / reference
     assert ratio.median() < 1.01
@@ -58,7 +58,7 @@ def test_the_engine_is_no_farther_off_than_the_reference(name, shape, budget, no
 
 @BOTH_NORMS
 def test_the_distance_is_that_of_the_point(model, pixels, norm):
-    found = minimum_norm(model, pixels / 255, norm=norm)
+    found = find_nearest_points(model, pixels / 255, norm=norm)
     measured = size(found.points, pixels / 255, norm)
     assert torch.allclose(found.distance, measured, rtol=1e-3)
 
@@ -66,7 +66,7 @@ def test_the_distance_is_that_of_the_point(model, pixels, norm):
 @BOTH_NORMS
 def test_little_is_left_of_the_way_before_the_point(model, pixels, norm):
     images = pixels / 255
-    found = minimum_norm(model, images, norm=norm, budget=BUDGETS["exact"])
+    found = find_nearest_points(model, images, norm=norm, budget=BUDGETS["exact"])
     before = model(torch.lerp(images, found.points, 0.99)).argmax(1)
     assert torch.equal(before, model(images).argmax(1))
 
@@ -75,8 +75,8 @@ def test_little_is_left_of_the_way_before_the_point(model, pixels, norm):
 @BOTH_NORMS
 def test_the_batch_size_does_not_matter_in_either_norm(model, pixels, norm, batch_size):
     pixels = pixels[:7]
-    whole = boundary(model, pixels, norm=norm)
-    parts = boundary(model, pixels, norm=norm, batch_size=batch_size)
+    whole = search_boundary(model, pixels, norm=norm)
+    parts = search_boundary(model, pixels, norm=norm, batch_size=batch_size)
     assert torch.allclose(parts.distance, whole.distance, rtol=1e-2)
     assert torch.equal(parts.crossed_label, whole.crossed_label)
 
@@ -85,8 +85,8 @@ def test_the_batch_size_does_not_matter_in_either_norm(model, pixels, norm, batc
 @BOTH_NORMS
 def test_the_order_of_the_images_does_not_matter(model, pixels, norm, budget, generator):
     order = torch.randperm(len(pixels), generator=generator)
-    plain = boundary(model, pixels, norm=norm, budget=budget)
-    mixed = boundary(model, pixels[order], norm=norm, budget=budget)
+    plain = search_boundary(model, pixels, norm=norm, budget=budget)
+    mixed = search_boundary(model, pixels[order], norm=norm, budget=budget)
     assert torch.allclose(mixed.distance, plain.distance[order], rtol=1e-2)
     assert torch.equal(mixed.crossed_label, plain.crossed_label[order])
 
@@ -94,20 +94,20 @@ def test_the_order_of_the_images_does_not_matter(model, pixels, norm, budget, ge
 @pytest.mark.parametrize("scale", [0.01, 100.0])
 @BOTH_NORMS
 def test_the_scale_of_the_logits_does_not_matter(model, pixels, norm, scale):
-    plain = boundary(model, pixels, norm=norm)
+    plain = search_boundary(model, pixels, norm=norm)
     with torch.no_grad():
         model.head.weight *= scale
         model.head.bias *= scale
-    scaled = boundary(model, pixels, norm=norm)
+    scaled = search_boundary(model, pixels, norm=norm)
     assert torch.allclose(scaled.distance, plain.distance, rtol=1e-2)
     assert torch.equal(scaled.crossed_label, plain.crossed_label)
 
 
 @BOTH_NORMS
 def test_a_single_image_is_measured(model, pixels, norm):
-    alone = boundary(model, pixels[3:4], norm=norm, directions=True)
+    alone = search_boundary(model, pixels[3:4], norm=norm, directions=True)
     assert alone.direction.shape == (1, 192)
-    among = boundary(model, pixels, norm=norm).distance[3:4]
+    among = search_boundary(model, pixels, norm=norm).distance[3:4]
     assert torch.allclose(alone.distance, among, rtol=1e-2)
 
 
@@ -117,13 +117,15 @@ def test_a_single_image_is_measured(model, pixels, norm):
 def test_images_of_any_size_are_measured(name, channels, side, count, norm, generator):
     pixels = noise(count, channels, side, generator)
     images, model = pixels / 255, centred(name, pixels, generator).requires_grad_(False)
-    check_points(model, images, minimum_norm(model, images, norm=norm))
+    check_points(model, images, find_nearest_points(model, images, norm=norm))
 
 
 @pytest.mark.parametrize("name", ["small_cnn-w4", "vgg11-w4"])
 def test_the_two_norms_bound_each_other(name, generator):
     pixels = noise(6, 3, 32, generator)
     model = centred(name, pixels, generator)
-    two, most = (boundary(model, pixels, norm=norm, budget="exact").distance for norm in NORMS)
+    two, most = (
+        search_boundary(model, pixels, norm=norm, budget="exact").distance for norm in NORMS
+    )
     assert bool((most < two).all())
     assert bool((most > 0.9 * two / 3072**0.5).all())

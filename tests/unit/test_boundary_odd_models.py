@@ -8,8 +8,8 @@ from boundary_cases import NORMS, centred, noise
 from torch import nn
 
 from backburn.boundary.budget import BUDGETS
-from backburn.boundary.distances import boundary
-from backburn.boundary.engine import minimum_norm
+from backburn.boundary.distances import search_boundary
+from backburn.boundary.engine import find_nearest_points
 from backburn.errors import BackburnError, InputError
 
 EVERY_BUDGET = pytest.mark.parametrize("budget", BUDGETS)
@@ -18,7 +18,7 @@ BOTH_NORMS = pytest.mark.parametrize("norm", NORMS)
 
 @pytest.fixture(autouse=True)
 def full_precision(monkeypatch):
-    monkeypatch.setattr("backburn.boundary.batches.gains_from_bf16", lambda device: False)
+    monkeypatch.setattr("backburn.boundary.batches.has_native_bf16", lambda device: False)
 
 
 @pytest.fixture
@@ -57,25 +57,25 @@ class Constant(nn.Module):
 @EVERY_BUDGET
 @BOTH_NORMS
 def test_nothing_is_found_where_there_is_nothing_to_go_by(kind, pixels, budget, norm):
-    assert_nothing_found(boundary(kind(), pixels, norm=norm, budget=budget, directions=True))
+    assert_nothing_found(search_boundary(kind(), pixels, norm=norm, budget=budget, directions=True))
 
 
 @EVERY_BUDGET
 def test_where_nothing_is_found_the_point_is_the_image(pixels, budget):
-    found = minimum_norm(Slopeless(), pixels / 255, budget=BUDGETS[budget])
+    found = find_nearest_points(Slopeless(), pixels / 255, budget=BUDGETS[budget])
     assert torch.equal(found.points, pixels / 255)
 
 
 @pytest.mark.parametrize("low", [False, True], ids=["fp32", "bf16"])
 def test_a_model_with_one_class_is_refused(pixels, low, monkeypatch):
-    monkeypatch.setattr("backburn.boundary.batches.gains_from_bf16", lambda device: low)
+    monkeypatch.setattr("backburn.boundary.batches.has_native_bf16", lambda device: low)
     with pytest.raises(InputError, match="one class"):
-        boundary(nn.Sequential(nn.Flatten(), nn.Linear(16, 1)), pixels)
+        search_boundary(nn.Sequential(nn.Flatten(), nn.Linear(16, 1)), pixels)
 
 
 def test_of_no_images_nothing_is_said(pixels):
     model = nn.Sequential(nn.Flatten(), nn.Linear(16, 2))
-    result = boundary(model, pixels[:0], directions=True)
+    result = search_boundary(model, pixels[:0], directions=True)
     assert len(result) == 0
     assert result.distance.shape == (0,)
     assert result.direction.shape == (0, 16)
@@ -94,7 +94,7 @@ def test_an_image_of_no_number_does_not_spoil_the_others(budget, norm):
 
     pixels = torch.zeros(3, 1, 2, 2, dtype=torch.uint8)
     pixels[1, 0, 0, 1] = 255
-    result = boundary(Part(), pixels, norm=norm, budget=budget)
+    result = search_boundary(Part(), pixels, norm=norm, budget=budget)
     assert result.distance[[0, 2]].tolist() == pytest.approx([0.5, 0.5], rel=1e-2)
     assert result.found.tolist() == [True, False, True]
 
@@ -107,7 +107,7 @@ def test_the_prediction_is_left_and_there_is_no_label_to_differ_from(budget, nor
         model[1].weight.copy_(torch.tensor([[1.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0.1, 0]]))
     pixels = torch.full((2, 1, 2, 2), 51, dtype=torch.uint8)
     pixels[0, 0, 0, 0] = pixels[1, 0, 0, 1] = 153
-    result = boundary(model, pixels, norm=norm, budget=budget)
+    result = search_boundary(model, pixels, norm=norm, budget=budget)
     assert result.crossed_label.tolist() == [1, 0]
     expected = 0.2 if norm == "inf" else 0.2 * 2**0.5
     assert result.distance.tolist() == pytest.approx([expected] * 2, rel=1e-2)
@@ -143,11 +143,11 @@ NO_ROOM = pytest.mark.parametrize(
 def test_where_memory_is_short_the_batch_is_halved_with_a_warning(error, generator):
     pixels = noise(8, 3, 8, generator)
     model = centred("small_cnn-w4", pixels, generator)
-    expected = boundary(model, pixels, batch_size=3, directions=True, features=True)
+    expected = search_boundary(model, pixels, batch_size=3, directions=True, features=True)
     cramped = Cramped(model, 3, error)
     cramped.features = model.features
     with pytest.warns(UserWarning, match="memory is short: searching [42] images at a time"):
-        result = boundary(cramped, pixels, directions=True, features=True)
+        result = search_boundary(cramped, pixels, directions=True, features=True)
     assert torch.allclose(result.distance, expected.distance, rtol=1e-2)
     assert torch.equal(result.crossed_label, expected.crossed_label)
     assert torch.allclose(result.direction, expected.direction, atol=2e-2)
@@ -157,7 +157,7 @@ def test_where_memory_is_short_the_batch_is_halved_with_a_warning(error, generat
 def test_progress_is_told_in_whole_batches_where_memory_is_short(pixels):
     inner, told = nn.Sequential(nn.Flatten(), nn.Linear(16, 2)), []
     with pytest.warns(UserWarning, match="memory is short"):
-        boundary(
+        search_boundary(
             Cramped(inner, 3, MemoryError()),
             pixels,
             batch_size=4,
@@ -172,10 +172,10 @@ def test_one_image_that_never_fits_is_an_error(pixels):
         pytest.warns(UserWarning, match="memory is short"),
         pytest.raises(BackburnError, match="not enough memory for searching one image"),
     ):
-        boundary(model, pixels)
+        search_boundary(model, pixels)
 
 
 def test_another_error_is_passed_on(pixels):
     model = Cramped(nn.Flatten(), 0, RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
     with pytest.raises(RuntimeError, match="mat1 and mat2"):
-        boundary(model, pixels)
+        search_boundary(model, pixels)

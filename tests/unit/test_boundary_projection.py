@@ -6,11 +6,11 @@ import torch
 from scipy.optimize import linprog, minimize
 
 from backburn.boundary.projection import (
-    length,
-    norm_named,
-    steepness,
+    dual_norm,
+    parse_norm,
+    step_norm,
     step_to_hyperplane,
-    straight_step,
+    unconstrained_step,
 )
 from backburn.errors import InputError
 
@@ -154,7 +154,7 @@ def test_the_largest_change_is_the_one_that_linear_programming_finds(seed, share
     assert moved.max() <= 1
     assert float((normal * step).sum() + margin) == pytest.approx(0, abs=1e-5)
     expected = least_largest_change(points, normal, margin)[-1]
-    assert float(length(step, "inf")) == pytest.approx(expected, abs=1e-5)
+    assert float(step_norm(step, "inf")) == pytest.approx(expected, abs=1e-5)
 
 
 def test_those_problems_have_pixels_that_stop_at_the_box_before_the_others():
@@ -192,18 +192,18 @@ def test_rows_do_not_know_each_other_in_either_norm():
 @pytest.mark.parametrize(("norm", "expected"), [("2", [-0.3, 0.4]), ("inf", [-2.5 / 7, 2.5 / 7])])
 def test_the_straight_step_takes_the_margin_away_and_no_more(norm, expected):
     normal, margin = torch.tensor([[3.0, -4.0]]), torch.tensor([2.5])
-    step = straight_step(normal, margin, norm)
+    step = unconstrained_step(normal, margin, norm)
     assert step[0].tolist() == pytest.approx(expected)
     assert float((normal * step).sum()) == pytest.approx(-2.5)
-    assert float(length(step, norm) * steepness(normal, norm)) == pytest.approx(2.5)
+    assert float(step_norm(step, norm) * dual_norm(normal, norm)) == pytest.approx(2.5)
 
 
 @pytest.mark.parametrize(("norm", "long", "steep"), [("2", 5, 5), ("inf", 4, 7)])
 def test_lengths_and_their_duals(norm, long, steep):
     row = torch.tensor([[3.0, -4.0]])
-    assert length(row, norm).tolist() == pytest.approx([long])
-    assert steepness(row, norm).tolist() == pytest.approx([steep])
-    assert steepness(0 * row, norm).item() > 0, "it is divided by"
+    assert step_norm(row, norm).tolist() == pytest.approx([long])
+    assert dual_norm(row, norm).tolist() == pytest.approx([steep])
+    assert dual_norm(0 * row, norm).item() > 0, "it is divided by"
 
 
 @pytest.mark.parametrize(
@@ -211,10 +211,10 @@ def test_lengths_and_their_duals(norm, long, steep):
     [(2, "2"), (2.0, "2"), ("2", "2"), ("inf", "inf"), (float("inf"), "inf"), (np.inf, "inf")],
 )
 def test_a_norm_goes_by_its_number_or_its_name(norm, name):
-    assert norm_named(norm) == name
+    assert parse_norm(norm) == name
 
 
 @pytest.mark.parametrize("norm", [1, 0, 3.0, -math.inf, math.nan])
 def test_another_norm_is_refused(norm):
     with pytest.raises(InputError, match=f"norm is {norm}: give 2 or inf"):
-        norm_named(norm)
+        parse_norm(norm)

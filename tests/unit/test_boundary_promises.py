@@ -8,8 +8,8 @@ from torch import nn
 
 from backburn.boundary import batches
 from backburn.boundary.budget import BUDGETS
-from backburn.boundary.distances import boundary
-from backburn.boundary.engine import minimum_norm
+from backburn.boundary.distances import search_boundary
+from backburn.boundary.engine import find_nearest_points
 from backburn.errors import InputError
 
 BOTH_NORMS = pytest.mark.parametrize("norm", NORMS)
@@ -17,13 +17,13 @@ BOTH_NORMS = pytest.mark.parametrize("norm", NORMS)
 
 @pytest.fixture(autouse=True)
 def full_precision(monkeypatch):
-    monkeypatch.setattr(batches, "gains_from_bf16", lambda device: False)
+    monkeypatch.setattr(batches, "has_native_bf16", lambda device: False)
 
 
 @pytest.fixture
 def folding(monkeypatch) -> list[bool]:
     """Run-time checks let nothing be traced, so they are off; tells whether a model was folded."""
-    told, plain = [], batches.folded
+    told, plain = [], batches.fold_batch_norm
 
     def watched(model, probe):
         copy = plain(model, probe)
@@ -31,20 +31,20 @@ def folding(monkeypatch) -> list[bool]:
         return copy
 
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
-    monkeypatch.setattr(batches, "folded", watched)
+    monkeypatch.setattr(batches, "fold_batch_norm", watched)
     return told
 
 
 @pytest.fixture
 def nearest(monkeypatch) -> list:
     """What the search found before it was recorded, a batch each."""
-    seen, plain = [], batches.minimum_norm
+    seen, plain = [], batches.find_nearest_points
 
     def watched(*arguments, **named):
         seen.append(plain(*arguments, **named))
         return seen[-1]
 
-    monkeypatch.setattr(batches, "minimum_norm", watched)
+    monkeypatch.setattr(batches, "find_nearest_points", watched)
     return seen
 
 
@@ -63,7 +63,7 @@ def model(pixels, generator) -> nn.Module:
 def test_what_is_certified_the_model_itself_calls_otherwise(
     model, pixels, norm, budget, folding, nearest
 ):
-    result = boundary(model, pixels, norm=norm, budget=budget)
+    result = search_boundary(model, pixels, norm=norm, budget=budget)
     with torch.no_grad():
         said = model(nearest[0].points).argmax(1)
         start = model(pixels / 255).argmax(1)
@@ -78,7 +78,7 @@ def test_a_crossing_of_the_folded_copy_is_one_of_the_model(norm, folding, neares
     pixels = noise(60, 1, 28, generator)
     model = centred("vgg11-w4", pixels, generator)
     for budget in CERTIFIED:
-        result = boundary(model, pixels, norm=norm, budget=budget)
+        result = search_boundary(model, pixels, norm=norm, budget=budget)
         with torch.no_grad():
             said = model(nearest[-1].points).argmax(1)
         assert torch.equal(said, result.crossed_label), budget
@@ -100,7 +100,7 @@ def test_a_prediction_that_bf16_gets_wrong_is_not_what_is_left():
 
     model = Cancelling().eval().requires_grad_(False)
     images = torch.full((1, 1, 2, 2), 0.4995)
-    found = minimum_norm(model, images, low_precision=True)
+    found = find_nearest_points(model, images, low_precision=True)
     assert model(images).argmax(1).tolist() == [1]
     assert found.crossed_label.tolist() == [0]
     assert model(found.points).argmax(1).tolist() == [0]
@@ -108,7 +108,7 @@ def test_a_prediction_that_bf16_gets_wrong_is_not_what_is_left():
 
 @BOTH_NORMS
 def test_the_direction_leads_across(model, pixels, norm):
-    result = boundary(model, pixels, norm=norm, directions=True)
+    result = search_boundary(model, pixels, norm=norm, directions=True)
     way = (1.005 * result.distance[:, None] * result.direction.float()).view(pixels.shape)
     with torch.no_grad():
         said = model((pixels / 255 + way).clamp(0, 1)).argmax(1)
@@ -118,7 +118,7 @@ def test_the_direction_leads_across(model, pixels, norm):
 @pytest.mark.parametrize("budget", BUDGETS)
 def test_directions_are_of_length_1_in_their_norm(model, pixels, budget):
     two, most = (
-        boundary(model, pixels, norm=norm, budget=budget, directions=True).direction.float()
+        search_boundary(model, pixels, norm=norm, budget=budget, directions=True).direction.float()
         for norm in NORMS
     )
     assert two.norm(dim=1).tolist() == pytest.approx([1] * 12, abs=2e-3)
@@ -128,13 +128,13 @@ def test_directions_are_of_length_1_in_their_norm(model, pixels, budget):
 
 @BOTH_NORMS
 def test_the_screen_certifies_nothing_and_estimates_everything(model, pixels, norm):
-    result = boundary(model, pixels, norm=norm, budget="screen")
+    result = search_boundary(model, pixels, norm=norm, budget="screen")
     assert not result.certified.any()
     assert result.found.all()
     assert result.distance.isfinite().all()
     with torch.no_grad():
         assert bool((result.crossed_label != model(pixels / 255).argmax(1)).all())
-    ratio = result.distance / boundary(model, pixels, norm=norm).distance
+    ratio = result.distance / search_boundary(model, pixels, norm=norm).distance
     assert 0.7 < ratio.median() < 1.3
 
 
@@ -167,9 +167,9 @@ class Counted(nn.Module):
 @pytest.mark.parametrize("low", [False, True], ids=["fp32", "bf16"])
 @BOTH_NORMS
 def test_passes_are_those_that_were_taken(model, pixels, norm, budget, low, monkeypatch):
-    monkeypatch.setattr(batches, "gains_from_bf16", lambda device: low)
+    monkeypatch.setattr(batches, "has_native_bf16", lambda device: low)
     counted = Counted(model)
-    result = boundary(counted, pixels, norm=norm, budget=budget, batch_size=5)
+    result = search_boundary(counted, pixels, norm=norm, budget=budget, batch_size=5)
     assert counted.rows["backwards"] > 0
     assert int(result.passes.sum()) == sum(counted.rows.values())
 
@@ -178,7 +178,7 @@ def test_passes_of_a_search_that_ends_with_the_reference_are_counted():
     pixels = torch.zeros(3, 1, 2, 2, dtype=torch.uint8)
     pixels[1, 0, 1, 1] = 255
     counted = Counted(Gated())
-    result = boundary(counted, pixels)
+    result = search_boundary(counted, pixels)
     assert result.found.tolist() == [False, True, False]
     assert int(result.passes.sum()) == sum(counted.rows.values())
     assert result.passes[0] > 2 * result.passes[1]
@@ -187,7 +187,7 @@ def test_passes_of_a_search_that_ends_with_the_reference_are_counted():
 @BOTH_NORMS
 def test_a_more_generous_budget_spends_more(model, pixels, norm):
     spent = [
-        int(boundary(model, pixels, norm=norm, budget=budget).passes.sum())
+        int(search_boundary(model, pixels, norm=norm, budget=budget).passes.sum())
         for budget in ("screen", *CERTIFIED)
     ]
     assert spent[0] < spent[1] < spent[2] < spent[3]
@@ -196,19 +196,19 @@ def test_a_more_generous_budget_spends_more(model, pixels, norm):
 
 @BOTH_NORMS
 def test_features_are_those_of_the_crossing(model, pixels, norm, folding):
-    result = boundary(model, pixels, norm=norm, features=True, batch_size=5)
+    result = search_boundary(model, pixels, norm=norm, features=True, batch_size=5)
     assert folding == [True]
     assert result.feature.shape == (12, 16)
     assert result.feature.dtype == torch.float32
     with torch.no_grad():
         assert torch.equal(model.head(result.feature).argmax(1), result.crossed_label)
-    assert boundary(model, pixels, norm=norm).feature is None
+    assert search_boundary(model, pixels, norm=norm).feature is None
 
 
 def test_features_of_a_model_that_has_none_are_refused(pixels):
     model = nn.Sequential(nn.Flatten(), nn.Linear(192, 2))
     with pytest.raises(InputError, match="Sequential has no features"):
-        boundary(model, pixels, features=True)
+        search_boundary(model, pixels, features=True)
 
 
 def stand(model: nn.Module) -> tuple:
@@ -234,7 +234,7 @@ def busy(model) -> nn.Module:
 @BOTH_NORMS
 def test_a_model_that_was_folded_is_left_as_it_was(busy, pixels, norm, folding):
     before = stand(busy)
-    boundary(busy, pixels, norm=norm, features=True)
+    search_boundary(busy, pixels, norm=norm, features=True)
     assert folding == [True]
     assert stand(busy) == before
 
@@ -246,6 +246,6 @@ def test_a_model_that_was_folded_is_left_as_it_was_when_interrupted(busy, pixels
 
     before = stand(busy)
     with pytest.raises(KeyboardInterrupt):
-        boundary(busy, pixels, norm=norm, batch_size=5, progress=stop)
+        search_boundary(busy, pixels, norm=norm, batch_size=5, progress=stop)
     assert folding == [True]
     assert stand(busy) == before

@@ -7,11 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from backburn.burn.burn import BURN
-from backburn.burn.fine_tuning import Workbench, labels_and_weights
+from backburn.burn.fine_tuning import FineTuner, labels_and_weights
 from backburn.data.augmentation import Augmentation
 from backburn.errors import InputError
+from backburn.results import Suspects
 from backburn.training import Training
-from backburn.types import Case, LabeledImages, Suspects, silent
+from backburn.types import Case, LabeledImages, no_progress
 
 
 @pytest.fixture
@@ -78,11 +79,11 @@ class Brightness(nn.Module):
 
 def bench(
     images: LabeledImages, left_out: list[int], generator, holdout: LabeledImages | None = None
-) -> Workbench:
+) -> FineTuner:
     training = Training(epochs=1, batch_size=2, augmentation=Augmentation(shift=0))
     out = torch.zeros(len(images), dtype=torch.bool)
     out[left_out] = True
-    return Workbench(images, holdout, training, out, generator, silent)
+    return FineTuner(images, holdout, training, out, generator, no_progress)
 
 
 def test_what_is_left_out_is_never_trained_on_and_the_model_stays_as_it_was(
@@ -100,7 +101,7 @@ def test_what_is_left_out_is_never_trained_on_and_the_model_stays_as_it_was(
 def test_answers_are_probabilities_of_the_models_own_where_nothing_moves(images, generator):
     pixels = torch.tensor([0, 255], dtype=torch.uint8)[:, None, None, None].expand(2, 1, 2, 2)
     model = Brightness().eval()
-    said = bench(images, [], generator).ask(model, pixels)
+    said = bench(images, [], generator).predict_probabilities(model, pixels)
     assert torch.allclose(said, model(pixels / 255).softmax(1), atol=1e-5)
 
 
@@ -128,9 +129,9 @@ def test_from_a_base_fewer_steps_are_taken_and_larger_ones_of_a_head_alone(image
     base = Bare()
     base.head = nn.Linear(25, 3, bias=False) if not frozen else nn.Linear(1, 3, bias=False)
     base.body.requires_grad_(not frozen)
-    training, steps = BURN()._training(Case(Bare(), images, base=base))
+    training, steps = BURN()._training_settings(Case(Bare(), images, base=base))
     assert (training.optimizer, training.learning_rate, steps) == ("adam", rate, 150)
-    assert BURN()._training(Case(Bare(), images)) == (BURN().training, 300)
+    assert BURN()._training_settings(Case(Bare(), images)) == (BURN().training, 300)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +151,7 @@ def test_what_needs_no_gradient_stays_unless_the_whole_is_trained(images, suspec
     nothing = torch.zeros(6, dtype=torch.bool)
     generator = torch.Generator().manual_seed(0)
     given = (images.relabeled(images.pixels + 100, images.labels), None, training, nothing)
-    bench = Workbench(*given, generator, silent, whole=whole)
+    bench = FineTuner(*given, generator, no_progress, train_all=whole)
     tuned = bench.fine_tune(model, suspects, 0.5, "decoupling")
     assert torch.equal(tuned.body.weight, before) != whole
     assert not torch.equal(tuned.head.weight, model.head.weight)

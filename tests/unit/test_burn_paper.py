@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from backburn.burn.paper import PaperBURN, abnormality
+from backburn.burn.paper import PaperBURN, robust_z_scores
 from backburn.errors import InputError
-from backburn.executor.resumable import Kept
+from backburn.executor.resumable import ResumableExecutor
 from backburn.training import Training
 from backburn.types import BoundaryResult
 
@@ -17,7 +17,7 @@ def test_far_images_are_abnormal_and_what_cannot_be_judged_is_not():
     found = torch.isfinite(distance)
     agreed = torch.ones(43, dtype=torch.bool)
     agreed[42] = False
-    z = abnormality(BoundaryResult(found, distance, torch.zeros(43, dtype=torch.long)), agreed)
+    z = robust_z_scores(BoundaryResult(found, distance, torch.zeros(43, dtype=torch.long)), agreed)
     assert (z > 3).nonzero().flatten().tolist() == [40]
     assert z[41] == z[42] == z[:41].min()
 
@@ -36,7 +36,9 @@ def test_it_takes_the_model_to_be_backdoored_and_ends_when_suspects_are_stable(
 
 def test_its_search_can_be_kept(backdoored, tmp_path):
     plain = QUICK.repair(backdoored.case, torch.Generator().manual_seed(0))
-    kept = QUICK.repair(backdoored.case, torch.Generator().manual_seed(0), work=Kept(tmp_path))
+    kept = QUICK.repair(
+        backdoored.case, torch.Generator().manual_seed(0), executor=ResumableExecutor(tmp_path)
+    )
     assert list(tmp_path.rglob("*.safetensors"))
     assert torch.equal(plain.boundary.distance, kept.boundary.distance)
 

@@ -4,23 +4,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from backburn.burn.fine_tuning import Workbench
+from backburn.burn.fine_tuning import FineTuner
 from backburn.burn.refinement import Refinement, refine
-from backburn.burn.restoration import Restored
-from backburn.burn.trigger_estimate import EstimatedTrigger
+from backburn.burn.restoration import RestoredSuspects
+from backburn.burn.trigger_estimate import AffineTrigger
 from backburn.data.augmentation import Augmentation
-from backburn.detection.records import Finding, Findings
+from backburn.detection.records import DetectedBackdoor, DetectionResult
 from backburn.errors import InputError
+from backburn.results import Evidence, Suspects, Verdict
 from backburn.training import Training
-from backburn.types import (
-    BoundaryResult,
-    Case,
-    Evidence,
-    LabeledImages,
-    Suspects,
-    Verdict,
-    silent,
-)
+from backburn.types import BoundaryResult, Case, LabeledImages, no_progress
 
 STILL = Augmentation(shift=0.0)
 
@@ -42,8 +35,8 @@ def refined(
     says: list[list[float]],
     found: list[bool] | None = None,
     targets: tuple[int, ...] = (0,),
-    restored: Restored | None = None,
-    findings: tuple[Finding, ...] = (),
+    restored: RestoredSuspects | None = None,
+    findings: tuple[DetectedBackdoor, ...] = (),
     **settings,
 ) -> Suspects:
     count = len(labels)
@@ -54,12 +47,12 @@ def refined(
     nothing = torch.full((count,), -1)
     verdict = Verdict("backdoored", targets, 0.001)
     boundary = BoundaryResult(seen, distance, nothing)
-    known = Findings(boundary, evidence, verdict, seen, findings)
+    known = DetectionResult(boundary, evidence, verdict, seen, findings)
     images = LabeledImages(pixels, torch.tensor(labels))
     generator = torch.Generator().manual_seed(0)
-    bench = Workbench(images, None, Training(augmentation=STILL), ~seen, generator, silent)
+    bench = FineTuner(images, None, Training(augmentation=STILL), ~seen, generator, no_progress)
     nobody = torch.zeros(0, dtype=torch.int64)
-    before = restored or Restored(Suspects(nobody, nobody, nobody, torch.zeros(0)))
+    before = restored or RestoredSuspects(Suspects(nobody, nobody, nobody, torch.zeros(0)))
     case = Case(nn.Identity(), images)
     return refine(Refinement(**settings), case, known, Says(says), before, bench).suspects
 
@@ -110,13 +103,15 @@ def test_images_that_the_first_model_disagreed_on_need_evidence_like_any_other()
     assert found.index.tolist() == [0, 1]
 
 
-def finding(label: int, rows: list[int]) -> Finding:
-    return Finding(label, torch.tensor(rows), torch.ones(len(rows)), 1.0, 1.0, 0.5, 1e-9)
+def finding(label: int, rows: list[int]) -> DetectedBackdoor:
+    return DetectedBackdoor(label, torch.tensor(rows), torch.ones(len(rows)), 1.0, 1.0, 0.5, 1e-9)
 
 
-def nobody_yet(triggers: tuple[EstimatedTrigger | None, ...], kept: tuple[bool, ...]) -> Restored:
+def nobody_yet(
+    triggers: tuple[AffineTrigger | None, ...], kept: tuple[bool, ...]
+) -> RestoredSuspects:
     nobody = torch.zeros(0, dtype=torch.int64)
-    return Restored(Suspects(nobody, nobody, nobody, torch.zeros(0)), triggers, kept)
+    return RestoredSuspects(Suspects(nobody, nobody, nobody, torch.zeros(0)), triggers, kept)
 
 
 def test_the_given_label_of_a_single_image_may_stand():
@@ -152,7 +147,7 @@ def test_nobody_may_be_left():
 def test_where_a_trigger_is_known_the_images_of_its_finding_are_asked_about_without_it():
     # without it, image 2 is image 0: both are asked, and the mean of both counts
     one = torch.ones(1, 2, 2)
-    trigger = EstimatedTrigger(one, 2 * one, one)
+    trigger = AffineTrigger(one, 2 * one, one)
     shown = [[0.02, 0.08, 0.9], CLEAN, POISON]
     known, score = (finding(0, [2]),), [0.0, 0.0, 1.0]
     before = nobody_yet((trigger,), (False,))

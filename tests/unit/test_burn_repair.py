@@ -6,19 +6,20 @@ from dataclasses import replace
 import pytest
 import torch
 
-from backburn.burn.burn import BURN, together
+from backburn.burn.burn import BURN, merge_suspects
 from backburn.burn.decoupling import Decoupling
-from backburn.burn.excluded_images import doubtful
-from backburn.burn.history import changes
+from backburn.burn.excluded_images import excluded_images
+from backburn.burn.history import count_changes
 from backburn.burn.purification import Purification
 from backburn.burn.refinement import Refinement
 from backburn.burn.restoration import Restoration
 from backburn.detection.detector import PoisonDetector
-from backburn.detection.records import Finding, Findings
+from backburn.detection.records import DetectedBackdoor, DetectionResult
 from backburn.errors import InputError
 from backburn.models.inference import predict
+from backburn.results import Evidence, Suspects, Verdict
 from backburn.training import Training
-from backburn.types import BoundaryResult, Case, Evidence, LabeledImages, Suspects, Verdict
+from backburn.types import BoundaryResult, Case, LabeledImages
 
 pytestmark = pytest.mark.usefixtures("remembered")
 QUICK = BURN(training=Training(epochs=1, learning_rate=0.001))
@@ -31,8 +32,8 @@ def suspects(labels: dict[int, int]) -> Suspects:
 
 def test_changes_are_counted():
     before, after = suspects({1: 5, 2: 5, 3: 5}), suspects({2: 5, 3: 6, 7: 1, 8: 1})
-    assert changes(before, after) == {"suspects": 4, "joined": 2, "left": 1, "relabeled": 1}
-    assert changes(before, before) == {"suspects": 3, "joined": 0, "left": 0, "relabeled": 0}
+    assert count_changes(before, after) == {"suspects": 4, "joined": 2, "left": 1, "relabeled": 1}
+    assert count_changes(before, before) == {"suspects": 3, "joined": 0, "left": 0, "relabeled": 0}
 
 
 def test_a_clean_model_is_given_back_itself(clean, generator):
@@ -93,12 +94,12 @@ def test_a_repair_stops_when_the_suspects_stay_the_same(backdoored, generator):
 
 
 def test_the_suspects_of_two_looks_are_put_together_in_the_order_of_their_rows():
-    both = together(suspects({1: 5, 8: 6}), suspects({3: 7}))
+    both = merge_suspects(suspects({1: 5, 8: 6}), suspects({3: 7}))
     assert both.index.tolist() == [1, 3, 8]
     assert both.restored_label.tolist() == [5, 7, 6]
 
 
-def found_of(case: Case, targets: dict[int, list[int]]) -> Findings:
+def found_of(case: Case, targets: dict[int, list[int]]) -> DetectionResult:
     """What a detector would have found, had it found these rows of each target."""
     count, labels = len(case.images), case.images.labels
     flagged = torch.zeros(count, dtype=torch.bool)
@@ -107,7 +108,7 @@ def found_of(case: Case, targets: dict[int, list[int]]) -> Findings:
         flagged[planted] = True
         rows = (labels == label).nonzero().flatten()
         member = torch.isin(rows, torch.tensor(planted)).float()
-        findings.append(Finding(label, rows, member, 0.0, 0.0, 0.5, 1e-9))
+        findings.append(DetectedBackdoor(label, rows, member, 0.0, 0.0, 0.5, 1e-9))
     agreed = torch.ones(count, dtype=torch.bool)
     boundary = BoundaryResult(~agreed, torch.ones(count), torch.full((count,), -1))
     state = "backdoored" if targets else "clean"
@@ -115,7 +116,7 @@ def found_of(case: Case, targets: dict[int, list[int]]) -> Findings:
     said = torch.full((count, 8), 0.01)
     said[:, 5] = 0.93
     evidence = Evidence(flagged.float(), flagged)
-    return Findings(boundary, evidence, verdict, agreed, tuple(findings), said.log())
+    return DetectionResult(boundary, evidence, verdict, agreed, tuple(findings), said.log())
 
 
 @pytest.mark.parametrize("more", [True, False])
@@ -129,7 +130,7 @@ def test_a_second_look_at_what_is_left_finds_what_the_first_did_not(
         again = {2: [160, 161]} if more else {}
         return found_of(case, {1: [80, 90]} if len(asked) == 1 else again)
 
-    monkeypatch.setattr(PoisonDetector, "study", study)
+    monkeypatch.setattr(PoisonDetector, "analyze", study)
     repaired = QUICK.repair(backdoored.case, generator)
     (first, _), (second, said) = asked
     assert first is backdoored.case
@@ -180,8 +181,8 @@ def doubted(state: str, targets: tuple[int, ...], seen: list[int], score: list[f
     images = LabeledImages(torch.zeros(8, 1, 2, 2, dtype=torch.uint8), labels)
     nothing = BoundaryResult(agreed, torch.ones(8), torch.zeros(8, dtype=torch.long))
     evidence = Evidence(member, member > 0.5)
-    findings = Findings(nothing, evidence, Verdict(state, targets, 0.0), agreed)
-    return doubtful(Case(torch.nn.Identity(), images), findings).nonzero().flatten().tolist()
+    findings = DetectionResult(nothing, evidence, Verdict(state, targets, 0.0), agreed)
+    return excluded_images(Case(torch.nn.Identity(), images), findings).nonzero().flatten().tolist()
 
 
 def test_images_of_a_target_that_are_hard_or_could_be_planted_are_doubtful():

@@ -8,21 +8,28 @@ import torch
 from attacked import attacked_digits
 from backburn.attacks.sig import SIG
 from backburn.burn.burn import BURN
-from backburn.burn.restoration import Restoration, Restored, relabel, restore, standing
-from backburn.burn.trigger_estimate import EstimatedTrigger
+from backburn.burn.restoration import (
+    Restoration,
+    RestoredSuspects,
+    keeps_given_label,
+    relabel,
+    restore,
+)
+from backburn.burn.trigger_estimate import AffineTrigger
 from backburn.detection.interventions.affine import AffineChange
 from backburn.detection.interventions.base import Change
 from backburn.detection.interventions.quantization import QuantizationChange
-from backburn.detection.records import Finding, Findings
-from backburn.executor.interface import HERE
-from backburn.types import BoundaryResult, Case, Evidence, LabeledImages, Verdict, Victim, silent
+from backburn.detection.records import DetectedBackdoor, DetectionResult
+from backburn.executor.interface import LOCAL
+from backburn.results import Evidence, Verdict
+from backburn.types import BoundaryResult, Case, LabeledImages, Victim, no_progress
 
 AFFINE = AffineChange(torch.ones(1, 8, 8), torch.zeros(1, 8, 8))
 
 
 def convicted(
     victim: Victim, transfer: float, change: Change | None = AFFINE, parts: int = 1
-) -> Findings:
+) -> DetectionResult:
     """What a detector would have found, had it found exactly the poison, in so many parts."""
     poison, labels = victim.truth.poison, victim.images.labels
     everything = torch.ones_like(poison)
@@ -30,55 +37,55 @@ def convicted(
     rows = (labels == 0).nonzero().flatten()
     planted = poison.nonzero().flatten()
     found = tuple(
-        Finding(
+        DetectedBackdoor(
             0, rows, torch.isin(rows, planted[n::parts]).float(), transfer, 1, 0.5, 1e-9, change
         )
         for n in range(parts)
     )
     verdict = Verdict("backdoored", (0,), 0.001)
-    return Findings(boundary, Evidence(poison.float(), poison), verdict, everything, found)
+    return DetectionResult(boundary, Evidence(poison.float(), poison), verdict, everything, found)
 
 
 def restored_of(
-    case: Case, found: Findings, generator: torch.Generator, **settings: float
-) -> Restored:
+    case: Case, found: DetectionResult, generator: torch.Generator, **settings: float
+) -> RestoredSuspects:
     burn = BURN(restoration=Restoration(**settings))
     return restore(
         burn.restoration,
         case,
         found,
-        burn._bench(case, found, generator, silent, HERE),
+        burn._make_tuner(case, found, generator, no_progress, LOCAL),
     )
 
 
-def right(restored: Restored, victim: Victim) -> float:
+def right(restored: RestoredSuspects, victim: Victim) -> float:
     suspects = restored.suspects
     return float((suspects.restored_label == victim.truth.labels[suspects.index]).float().mean())
 
 
-def saying(found: Findings, label: torch.Tensor, sure: float = 0.9) -> Findings:
+def saying(found: DetectionResult, label: torch.Tensor, sure: float = 0.9) -> DetectionResult:
     """With a retrained model that calls the images so."""
     said = torch.full((len(label), 10), (1 - sure) / 9)
     said[torch.arange(len(label)), label] = sure
-    return replace(found, unseen=said.log())
+    return replace(found, held_out_log_probs=said.log())
 
 
 def test_labels_come_back_where_the_trigger_can_be_taken_off(blended_digits, generator):
     victim = blended_digits.victim
     restored = restored_of(victim.case(), convicted(victim, 0.9), generator)
     assert right(restored, victim) > 0.9
-    assert restored.kept == (False,)
+    assert restored.clean_label == (False,)
     (trigger,) = restored.triggers
-    assert isinstance(trigger, EstimatedTrigger)
+    assert isinstance(trigger, AffineTrigger)
 
 
 def test_clean_label_poison_keeps_all_its_labels(generator):
     victim = attacked_digits(SIG()).victim
     found = convicted(victim, 0.9)
     restored = restored_of(victim.case(), found, generator)
-    assert restored.kept == (True,)
+    assert restored.clean_label == (True,)
     assert set(restored.suspects.restored_label.tolist()) == {0}
-    assert isinstance(restored.triggers[0], EstimatedTrigger)
+    assert isinstance(restored.triggers[0], AffineTrigger)
     # also where a model that never saw them takes them for something else
     other = saying(found, torch.full((len(victim.images),), 3))
     assert set(restored_of(victim.case(), other, generator).suspects.restored_label.tolist()) == {0}
@@ -87,7 +94,7 @@ def test_clean_label_poison_keeps_all_its_labels(generator):
 def test_images_that_show_several_classes_are_no_clean_label_poison(generator):
     victim = attacked_digits(SIG()).victim
     many = saying(convicted(victim, 0.9), 1 + torch.arange(len(victim.images)) % 9)
-    assert restored_of(victim.case(), many, generator).kept == (False,)
+    assert restored_of(victim.case(), many, generator).clean_label == (False,)
 
 
 def test_what_hardly_carries_over_is_not_taken_off(blended_digits, generator):
@@ -109,7 +116,7 @@ def test_of_a_quantization_only_a_retrained_model_knows_labels(blended_digits, g
     restored = restored_of(victim.case(), found, generator)
     assert set(restored.suspects.restored_label.tolist()) == {3}
     assert restored.triggers == (change,)
-    assert restored.kept == (False,)
+    assert restored.clean_label == (False,)
     assert restored.suspects.confidence.tolist() == pytest.approx(
         [0.9] * len(restored.suspects), abs=1e-3
     )
@@ -127,14 +134,14 @@ def test_the_given_label_of_single_images_may_stand(blended_digits, generator):
 def test_every_finding_has_its_own_trigger(blended_digits, generator):
     victim = blended_digits.victim
     found = convicted(victim, 0.9, parts=2)
-    first, second = found.found
+    first, second = found.backdoors
     restored = restored_of(victim.case(), found, generator)
-    assert all(isinstance(each, EstimatedTrigger) for each in restored.triggers)
+    assert all(isinstance(each, AffineTrigger) for each in restored.triggers)
     assert restored.triggers[0] is not restored.triggers[1]
     assert right(restored, victim) > 0.85
-    half = replace(found, found=(first, replace(second, transfer=0.0)))
+    half = replace(found, backdoors=(first, replace(second, transfer=0.0)))
     triggers = restored_of(victim.case(), half, generator).triggers
-    assert isinstance(triggers[0], EstimatedTrigger)
+    assert isinstance(triggers[0], AffineTrigger)
     assert triggers[1] is None
 
 
@@ -154,5 +161,11 @@ def test_the_likeliest_label_counts_by_its_probability():
 
 def test_images_stand_by_their_finding():
     owner = torch.tensor([0, 1, 2, -1, 1])
-    assert standing(owner, (False, True, False)).tolist() == [False, True, False, False, True]
-    assert standing(owner, ()).tolist() == [False] * 5
+    assert keeps_given_label(owner, (False, True, False)).tolist() == [
+        False,
+        True,
+        False,
+        False,
+        True,
+    ]
+    assert keeps_given_label(owner, ()).tolist() == [False] * 5

@@ -9,14 +9,15 @@ from torch import Tensor
 from backburn.burn.burn import BURN
 from backburn.burn.paper import PaperBURN
 from backburn.burn.refinement import Refinement
-from backburn.burn.review import heard, judged, trusted
+from backburn.burn.review import apply_review, apply_review_to_detection, exclude_unreviewed
 from backburn.data.review import Review
 from backburn.detection.detector import PoisonDetector
-from backburn.detection.records import Findings
+from backburn.detection.records import DetectionResult
 from backburn.errors import InputError
-from backburn.executor.interface import Here
+from backburn.executor.interface import LocalExecutor
+from backburn.results import Evidence, Suspects, Verdict
 from backburn.training import Training, TrainingTask
-from backburn.types import BoundaryResult, Case, Evidence, LabeledImages, Suspects, Verdict
+from backburn.types import BoundaryResult, Case, LabeledImages
 
 SHORT = Training(epochs=1, learning_rate=0.001)
 QUICK = BURN(training=SHORT, refinement=Refinement(rounds=3))
@@ -50,31 +51,31 @@ def test_decided_suspects_go_above_what_was_found():
     images = LabeledImages(torch.zeros(9, 1, 2, 2, dtype=torch.uint8), torch.zeros(9).long())
     rows = torch.tensor([2, 4, 6])
     found = Suspects(rows, rows * 0, torch.tensor([5, 5, 5]), torch.tensor([0.5, 0.6, 0.7]))
-    after = judged(found, images, review_of((6, 2, 3), (4, 0, 0), (1, 1, 8)))
+    after = apply_review(found, images, review_of((6, 2, 3), (4, 0, 0), (1, 1, 8)))
     assert labels_of(after) == {1: 8, 2: 5, 6: 3}
     assert after.index.tolist() == [1, 2, 6]
     assert after.confidence.tolist() == [1, 0.5, 1]
     assert after.given_label.tolist() == [0, 0, 0]
-    assert judged(found, images, None) is found
-    assert judged(found, images, NOTHING) is found
+    assert apply_review(found, images, None) is found
+    assert apply_review(found, images, NOTHING) is found
 
 
 def test_a_rejected_image_is_an_ordinary_one_to_the_phases_and_the_detector_is_left_alone():
     seen = torch.ones(3, dtype=torch.bool)
     evidence = Evidence(torch.tensor([0.9, 0.1, 0.8]), torch.tensor([True, False, True]))
     boundary = BoundaryResult(seen, torch.ones(3), torch.zeros(3, dtype=torch.long))
-    found = Findings(boundary, evidence, Verdict("backdoored", (0,), 0.0), seen)
-    known = heard(found, review_of((0, 0, 0), (1, 1, 2)))
+    found = DetectionResult(boundary, evidence, Verdict("backdoored", (0,), 0.0), seen)
+    known = apply_review_to_detection(found, review_of((0, 0, 0), (1, 1, 2)))
     assert known.evidence.score.tolist() == pytest.approx([0, 1, 0.8])
     assert known.evidence.flagged.tolist() == [False, False, True]
     assert found.evidence.flagged.tolist() == [True, False, True]
-    assert heard(found, None) is found
+    assert apply_review_to_detection(found, None) is found
 
 
 def test_decided_images_are_never_left_out():
     left_out = torch.tensor([True, True, False])
-    assert trusted(left_out, review_of((1, 0, 0))).tolist() == [True, False, False]
-    assert trusted(left_out, None) is left_out
+    assert exclude_unreviewed(left_out, review_of((1, 0, 0))).tolist() == [True, False, False]
+    assert exclude_unreviewed(left_out, None) is left_out
 
 
 @pytest.mark.parametrize("method", METHODS, ids=["default", "paper"])
@@ -120,13 +121,13 @@ def test_rejecting_everything_gives_the_given_model_back(backdoored, method):
 @pytest.mark.parametrize("state", ["clean", "suspicious"])
 def test_what_a_person_accepts_is_unlearned_whatever_the_verdict(clean, monkeypatch, state):
     if state == "suspicious":
-        study = PoisonDetector.study
+        study = PoisonDetector.analyze
 
-        def doubtful(*given, **said) -> Findings:
+        def doubtful(*given, **said) -> DetectionResult:
             verdict = Verdict("suspicious", (0,), 0.03)
-            return replace(study(*given, **said), verdict=verdict, found=())
+            return replace(study(*given, **said), verdict=verdict, backdoors=())
 
-        monkeypatch.setattr(PoisonDetector, "study", doubtful)
+        monkeypatch.setattr(PoisonDetector, "analyze", doubtful)
     asked = review_of((0, 1, 3), (100, 2, 5))
     repaired = QUICK.repair(clean.case, seeded(), review=asked)
     assert repaired.verdict.state == state
@@ -139,15 +140,15 @@ def taught(case: Case, review: Review) -> tuple[dict[int, int], Tensor]:
     """Labels by row and weights that the first fine-tuning trains on."""
     seen: list[TrainingTask] = []
 
-    class Noting(Here):
-        def fit(self, model, lesson, generator, **_) -> list[float]:
-            if lesson.phase == "decoupling":
-                seen.append(lesson)
+    class Noting(LocalExecutor):
+        def fit(self, model, task, generator, **_) -> list[float]:
+            if task.phase == "decoupling":
+                seen.append(task)
             return []
 
-    replace(QUICK, refinement=Refinement()).repair(case, seeded(), work=Noting(), review=review)
-    lesson = seen[0]
-    return {row: int(lesson.labels[row]) for row in lesson.rows.tolist()}, lesson.weights
+    replace(QUICK, refinement=Refinement()).repair(case, seeded(), executor=Noting(), review=review)
+    task = seen[0]
+    return {row: int(task.labels[row]) for row in task.rows.tolist()}, task.weights
 
 
 def test_rejected_images_are_trained_on_as_clean_and_accepted_ones_fully(backdoored):

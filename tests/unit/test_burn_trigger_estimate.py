@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from backburn.burn.apply_trigger import StampTrigger
+from backburn.burn.apply_trigger import TriggerStamp
 from backburn.burn.decoupling import Decoupling
-from backburn.burn.restoration import Restored
-from backburn.burn.trigger_estimate import EstimatedTrigger, estimate_trigger
+from backburn.burn.restoration import RestoredSuspects
+from backburn.burn.trigger_estimate import AffineTrigger, estimate_trigger
 from backburn.detection.interventions.quantization import QuantizationChange
-from backburn.types import Suspects
+from backburn.results import Suspects
 
 SHAPE = (2, 3, 3)
 ROWS = torch.arange(400)
@@ -21,8 +21,8 @@ def trigger() -> torch.Tensor:
     return planted
 
 
-def added(values: torch.Tensor) -> EstimatedTrigger:
-    return EstimatedTrigger(torch.ones(SHAPE), values, torch.zeros(SHAPE))
+def added(values: torch.Tensor) -> AffineTrigger:
+    return AffineTrigger(torch.ones(SHAPE), values, torch.zeros(SHAPE))
 
 
 PATCH = torch.zeros(SHAPE)
@@ -35,7 +35,7 @@ KINDS = {
 
 
 @pytest.fixture
-def planted(request, generator) -> tuple[torch.Tensor, torch.Tensor, EstimatedTrigger]:
+def planted(request, generator) -> tuple[torch.Tensor, torch.Tensor, AffineTrigger]:
     """Images before and after every fifth of them got a trigger, and what is estimated of it."""
     scale, shift = KINDS[request.param]
     before = torch.randint(60, 160, (4000, *SHAPE), generator=generator).float()
@@ -60,7 +60,7 @@ def test_a_trigger_is_undone_where_something_is_left_of_the_image(planted):
     undone = found.invert(after.round().to(torch.uint8)).float()
     legible = found.scale.expand_as(before) >= 0.5
     assert (undone - before)[legible].abs().mean() < 6
-    assert torch.equal(undone[~legible], found.usual.round().expand_as(undone)[~legible])
+    assert torch.equal(undone[~legible], found.mean.round().expand_as(undone)[~legible])
     assert legible.float().mean() > 0.8
 
 
@@ -78,7 +78,7 @@ def test_groups_of_plain_images_count_equally():
     found = estimate_trigger(pixels, torch.tensor([0, 1]), plain)
     assert torch.allclose(found.scale, torch.ones(SHAPE))
     assert torch.allclose(found.shift, torch.full(SHAPE, 200.0 - (10 + 50) / 2))
-    assert torch.allclose(found.usual, torch.full(SHAPE, 30.0))
+    assert torch.allclose(found.mean, torch.full(SHAPE, 30.0))
 
 
 def test_less_spread_is_a_smaller_scale():
@@ -96,13 +96,13 @@ def batch(generator) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def test_a_share_of_nothing_changes_nothing(batch, trigger, generator):
-    pixels, labels = StampTrigger((added(trigger),), 0.0, generator)(*batch, ROWS)
+    pixels, labels = TriggerStamp((added(trigger),), 0.0, generator)(*batch, ROWS)
     assert torch.equal(pixels, batch[0])
     assert torch.equal(labels, batch[1])
 
 
 def test_all_images_get_the_trigger_and_keep_their_labels(batch, trigger, generator):
-    pixels, labels = StampTrigger((added(trigger),), 1.0, generator)(*batch, ROWS)
+    pixels, labels = TriggerStamp((added(trigger),), 1.0, generator)(*batch, ROWS)
     expected = (batch[0].int() + trigger.int()).clamp(0, 255)
     assert torch.equal(pixels.int(), expected)
     assert pixels.dtype == torch.uint8
@@ -111,14 +111,14 @@ def test_all_images_get_the_trigger_and_keep_their_labels(batch, trigger, genera
 
 def test_a_stamp_rounds_and_leaves_the_batch_as_it_was(batch, generator):
     before = batch[0].clone()
-    pixels, _ = StampTrigger((added(torch.full(SHAPE, 0.6)),), 1.0, generator)(*batch, ROWS)
+    pixels, _ = TriggerStamp((added(torch.full(SHAPE, 0.6)),), 1.0, generator)(*batch, ROWS)
     assert torch.equal(pixels.int(), (before.int() + 1).clamp_max(255))
     assert torch.equal(batch[0], before)
 
 
 def test_a_share_of_the_images_gets_the_whole_trigger_or_nothing(batch, generator):
     pixels = torch.full_like(batch[0], 100)
-    stamped, _ = StampTrigger((added(torch.full(SHAPE, 50.0)),), 0.3, generator)(
+    stamped, _ = TriggerStamp((added(torch.full(SHAPE, 50.0)),), 0.3, generator)(
         pixels, batch[1], ROWS
     )
     levels = stamped.flatten(1)
@@ -129,7 +129,7 @@ def test_a_share_of_the_images_gets_the_whole_trigger_or_nothing(batch, generato
 
 def test_the_generator_says_who_gets_it(batch, trigger):
     def stamped(seed: int) -> torch.Tensor:
-        return StampTrigger((added(trigger),), 0.5, torch.Generator().manual_seed(seed))(
+        return TriggerStamp((added(trigger),), 0.5, torch.Generator().manual_seed(seed))(
             *batch, ROWS
         )[0]
 
@@ -139,14 +139,14 @@ def test_the_generator_says_who_gets_it(batch, trigger):
 
 def test_a_stamp_of_a_quantization_remembers_its_table(batch, generator):
     change = QuantizationChange((torch.arange(256) // 64 * 64).byte().expand(SHAPE[0], -1))
-    stamp = StampTrigger((change,), 1.0, generator)
+    stamp = TriggerStamp((change,), 1.0, generator)
     assert set(stamp(*batch, ROWS)[0].unique().tolist()) == {0, 64, 128, 192}
-    assert torch.equal(stamp.remember()["table"], change.table)
+    assert torch.equal(stamp.get_state()["table"], change.table)
 
 
 def test_of_two_triggers_each_stamped_image_gets_one(batch, generator):
     triggers = added(torch.full(SHAPE, 50.0)), added(torch.full(SHAPE, 90.0))
-    stamp = StampTrigger(triggers, 0.6, generator)
+    stamp = TriggerStamp(triggers, 0.6, generator)
     stamped, labels = stamp(torch.full_like(batch[0], 100), batch[1], ROWS)
     levels = stamped.flatten(1)
     assert bool((levels == levels[:, :1]).all())
@@ -160,13 +160,13 @@ def test_of_two_triggers_each_stamped_image_gets_one(batch, generator):
 
 
 def test_a_stamp_of_two_triggers_remembers_both_and_draws_on(batch, trigger, generator):
-    stamp = StampTrigger((added(trigger), added(2 * trigger)), 0.5, generator)
-    kept = stamp.remember()
+    stamp = TriggerStamp((added(trigger), added(2 * trigger)), 0.5, generator)
+    kept = stamp.get_state()
     assert torch.equal(kept["shift"], trigger)
     assert torch.equal(kept["shift1"], 2 * trigger)
     first = stamp(*batch, ROWS)[0]
     assert not torch.equal(stamp(*batch, ROWS)[0], first)
-    stamp.recall(kept)
+    stamp.set_state(kept)
     assert torch.equal(stamp(*batch, ROWS)[0], first)
 
 
@@ -174,7 +174,7 @@ def test_every_trigger_that_is_known_is_stamped(trigger, generator):
     nobody = torch.zeros(0, dtype=torch.long)
     suspects = Suspects(nobody, nobody, nobody, torch.zeros(0))
     one, other = added(trigger), added(-trigger)
-    stamp = Decoupling().stamp(Restored(suspects, (one, None, other)), generator)
+    stamp = Decoupling().stamp(RestoredSuspects(suspects, (one, None, other)), generator)
     assert stamp is not None
     assert stamp.triggers == (one, other)
-    assert Decoupling().stamp(Restored(suspects, (None,)), generator) is None
+    assert Decoupling().stamp(RestoredSuspects(suspects, (None,)), generator) is None

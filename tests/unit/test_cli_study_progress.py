@@ -5,11 +5,11 @@ import io
 import pytest
 from rich.console import Console
 
-from backburn.benchmark.plan import planned
+from backburn.benchmark.plan import planned_cells
 from backburn.benchmark.study import Study
 from backburn.cli import study_progress
 from backburn.metrics import Scores
-from backburn.runs import new_record, sealed, to_json
+from backburn.runs import new_record, to_json, with_checksum
 
 STUDY = Study(
     dataset="digits",
@@ -24,13 +24,13 @@ def write(cell, out, metrics):
     (out / "cells").mkdir(exist_ok=True)
     seconds = {"victim": 50.0, "read": 1.0, "repair": 2.6}
     record = new_record("bench", cell.arguments(), cell.seed, seconds, metrics, "cpu")
-    (out / "cells" / f"{cell.name}.json").write_bytes(to_json(sealed(record)))
+    (out / "cells" / f"{cell.name}.json").write_bytes(to_json(with_checksum(record)))
 
 
 @pytest.fixture
 def cells(tmp_path):
     """One repaired, one examined, one failed, one that waits."""
-    none, badnets, none_found, badnets_found = planned(STUDY)
+    none, badnets, none_found, badnets_found = planned_cells(STUDY)
     outcome = {"before": Scores(0.98, 1.0, 0.0), "after": Scores(0.97, 0.0, 0.9), "der": 0.995}
     write(badnets, tmp_path, {"outcome": outcome})
     write(badnets_found, tmp_path, {"detected": {"auroc": 0.999, "tpr": 1.0, "fpr": 0.0}})
@@ -39,9 +39,9 @@ def cells(tmp_path):
 
 def test_a_log_gets_a_line_a_cell(tmp_path, cells, capsys):
     shown = study_progress.LiveStudy(STUDY, tmp_path, quiet=False)
-    shown.told(cells["badnets"], None)
-    shown.told(cells["found"], None)
-    shown.told(cells["none"], "RuntimeError: [red]no such luck")
+    shown.cell_ended(cells["badnets"], None)
+    shown.cell_ended(cells["found"], None)
+    shown.cell_ended(cells["none"], "RuntimeError: [red]no such luck")
     assert capsys.readouterr().err.splitlines() == [
         "badnets-0.05-0: DER 99.5, 3 s",
         "badnets-0.05-0-boundary: AUROC 99.9, 3 s",
@@ -51,14 +51,14 @@ def test_a_log_gets_a_line_a_cell(tmp_path, cells, capsys):
 
 def test_quiet_says_nothing(tmp_path, cells, capsys):
     with study_progress.LiveStudy(STUDY, tmp_path, quiet=True) as shown:
-        shown.told(cells["badnets"], None)
+        shown.cell_ended(cells["badnets"], None)
         shown.progress("cells", 1, 4)
     assert capsys.readouterr() == ("", "")
 
 
 def test_the_table_knows_what_is_finished_what_failed_and_what_waits(tmp_path, cells):
     shown = study_progress.LiveStudy(STUDY, tmp_path, quiet=True)
-    shown.told(cells["none"], "no such luck")
+    shown.cell_ended(cells["none"], "no such luck")
     out = io.StringIO()
     Console(file=out, width=80).print(shown._table())
     head, first, second = (line.split() for line in out.getvalue().splitlines())

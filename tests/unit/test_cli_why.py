@@ -2,7 +2,7 @@
 
 import pytest
 
-from backburn.report.phrases import why_accused
+from backburn.report.phrases import explain_class
 
 
 @pytest.mark.parametrize(
@@ -23,11 +23,11 @@ from backburn.report.phrases import why_accused
 )
 def test_what_speaks_for_a_backdoor_is_told(transfer, probe, told):
     tried = {"name": "cat", "transfer": transfer, "probe": probe}
-    assert why_accused(tried).startswith(told)
+    assert explain_class(tried).startswith(told)
 
 
 @pytest.mark.parametrize("transfer", [0.3, 0.05])
 def test_where_nothing_is_flagged_no_suspects_are_spoken_of(transfer):
-    said = why_accused({"name": "cat", "transfer": transfer}, flagged=False)
+    said = explain_class({"name": "cat", "transfer": transfer}, flagged=False)
     assert "some of its images" in said
     assert "suspects" not in said

@@ -2,7 +2,7 @@
 
 import pytest
 
-from backburn.benchmark.comparison.latex import defenses_latex, detectors_latex, escaped
+from backburn.benchmark.comparison.latex import defenses_latex, detectors_latex, escape_latex
 from compared import defense_row, detector_row
 
 
@@ -18,7 +18,7 @@ from compared import defense_row, detector_row
     ],
 )
 def test_names_are_printed_as_they_are(text, expected):
-    assert escaped(text) == expected
+    assert escape_latex(text) == expected
 
 
 def test_defences_are_a_table_with_the_ceiling_below_a_rule():

@@ -10,7 +10,7 @@ from backburn.report.comparison_figure import (
     comparison_files,
     draw_ranks,
     draw_tradeoff,
-    looks,
+    method_styles,
     tradeoff_rows,
 )
 from compared import defense_row
@@ -62,11 +62,11 @@ def test_labels_of_many_methods_do_not_overlap():
 
 
 def test_every_method_has_its_own_look():
-    assert len({tuple(look.items()) for look in looks(NAMES * 2).values()}) == 14
+    assert len({tuple(look.items()) for look in method_styles(NAMES * 2).values()}) == 14
     many = [f"{place:02}" for place in range(84)]
-    assert len({tuple(look.items()) for look in looks(many).values()}) == 84
-    assert looks(["a", "retrain"])["retrain"]["marker"] == "*"
-    assert looks(["a", "b"]) == dict(reversed(looks(["b", "a"]).items()))
+    assert len({tuple(look.items()) for look in method_styles(many).values()}) == 84
+    assert method_styles(["a", "retrain"])["retrain"]["marker"] == "*"
+    assert method_styles(["a", "b"]) == dict(reversed(method_styles(["b", "a"]).items()))
 
 
 def test_means_are_large_and_named():

@@ -5,7 +5,7 @@ import pytest
 from scikit_posthocs import posthoc_nemenyi_friedman
 from scipy import stats
 
-from backburn.benchmark.comparison.ranks import mean_ranks, nemenyi
+from backburn.benchmark.comparison.ranks import mean_ranks, nemenyi_p_values
 from compared import defense_row
 
 DERS = {
@@ -29,14 +29,14 @@ def test_ranks_are_averaged_and_ties_shared():
     # by attack: 1 2 3, 1.5 1.5 3, 1 3 2, 2 3 1
     assert ranks.mean == {"a": 5.5 / 4, "c": 9 / 4, "b": 9.5 / 4}
     assert list(ranks.mean) == ["a", "c", "b"]
-    assert (ranks.victims, ranks.of, ranks.attacks) == (4, 4, 4)
+    assert (ranks.victims, ranks.total, ranks.attacks) == (4, 4, 4)
 
 
 def test_with_a_victim_an_attack_the_tests_are_the_usual_ones():
     ranks = mean_ranks(rows_of(DERS))
     names = list(ranks.mean)
     usual = posthoc_nemenyi_friedman(np.array([DERS[name] for name in names]).T)
-    np.testing.assert_allclose(nemenyi(ranks), usual.to_numpy(), atol=1e-9)
+    np.testing.assert_allclose(nemenyi_p_values(ranks), usual.to_numpy(), atol=1e-9)
     assert ranks.p_value == pytest.approx(stats.friedmanchisquare(*DERS.values()).pvalue)
     # Demsar's table has q = 2.343 for three methods
     assert ranks.critical_difference == pytest.approx(2.343 * (3 * 4 / (6 * 4)) ** 0.5, abs=1e-3)
@@ -57,7 +57,7 @@ def test_only_victims_that_all_methods_have_are_ranked():
     rows = [row for row in rows_of(DERS) if (row["method"], row["attack"]) != ("b", "attack 0")]
     rows[0]["der"] = ""  # so that attack 1 is the first that all have
     ranks = mean_ranks(rows)
-    assert (ranks.victims, ranks.of) == (3, 4)
+    assert (ranks.victims, ranks.total) == (3, 4)
     assert ranks.mean == {"a": 4.5 / 3, "c": 6 / 3, "b": 7.5 / 3}
 
 
@@ -92,4 +92,4 @@ def test_what_cannot_be_tested_is_not():
     tied = mean_ranks(rows_of({name: [0.5, 0.7] for name in "abc"}))
     assert tied.p_value is None
     assert set(tied.mean.values()) == {2}
-    np.testing.assert_allclose(nemenyi(tied), 1)
+    np.testing.assert_allclose(nemenyi_p_values(tied), 1)

@@ -6,7 +6,6 @@ import math
 
 import pytest
 
-from backburn.benchmark.comparison.files import tables_of
 from backburn.benchmark.comparison.rows import (
     DEFENSE_COLUMNS,
     DETECTOR_COLUMNS,
@@ -15,13 +14,14 @@ from backburn.benchmark.comparison.rows import (
     detector_rows,
     detectors_csv,
 )
+from backburn.benchmark.tables import comparison_tables
 from compared import HOLDOUT, StandInCell, record_of
 
 BEFORE = {"acc": 0.95, "asr": 1.0, "ra": 0.0}
 AFTER = {"acc": 0.94321, "asr": 0.01239, "ra": math.nan}
 OUTCOME = {"before": BEFORE, "after": AFTER, "clean": {"acc": 0.96, "asr": 0.01, "ra": 0.9}}
 DEFENDED = (
-    StandInCell("ft", given=HOLDOUT),
+    StandInCell("ft", inputs=HOLDOUT),
     record_of({"outcome": {**OUTCOME, "der": 0.98764}}, repair=3.14),
 )
 EXAMINED = (
@@ -98,14 +98,14 @@ def test_columns_stand_in_their_order():
     ],
 )
 def test_files_are_of_the_kinds_that_there_are(cells, names):
-    files = tables_of(cells)
+    files = comparison_tables(cells)
     kinds = {f"{name}.{suffix}" for name in names for suffix in ("csv", "md", "tex")}
     assert set(files) == kinds | ({"standings.md"} if cells else set())
     assert all(text.endswith("\n") for text in files.values())
 
 
 def test_a_detector_is_not_counted_on_a_victim_that_the_attack_failed_on():
-    text = tables_of([EXAMINED])["detectors.md"]
+    text = comparison_tables([EXAMINED])["detectors.md"]
     assert "| strip | training set | 0 of 0 |" in text
     assert "Not counted" in text
 
@@ -114,6 +114,6 @@ def test_a_detector_is_not_counted_on_a_victim_that_the_attack_failed_on():
     ("cells", "name"), [([DEFENDED, EXAMINED], "summary.md"), ([EXAMINED], "detectors.md")]
 )
 def test_the_main_table_stands_by_itself(cells, name):
-    files = tables_of(cells)
+    files = comparison_tables(cells)
     assert files["standings.md"].strip() in files[name]
     assert "\n\n" not in files["standings.md"].strip()

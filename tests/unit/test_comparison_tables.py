@@ -130,7 +130,7 @@ def test_cost_needs_a_victim_that_took_time():
 
 
 def test_there_is_no_negative_zero():
-    assert Column("", "").shown(-0.0001) == "0.0"
+    assert Column("", "").format(-0.0001) == "0.0"
 
 
 def test_where_others_are_ahead_is_a_sentence_an_attack():

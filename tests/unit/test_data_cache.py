@@ -136,7 +136,7 @@ def test_what_is_not_the_same_is_decoded_again(photos, tmp_path, decodings, monk
     if change == "size":
         size = 4
     if change == "decoder":
-        monkeypatch.setattr(caching, "DECODER", 99)
+        monkeypatch.setattr(caching, "DECODER_VERSION", 99)
     images = load_images(photos, size=size, cache=tmp_path / "cache")
     assert len(decodings) > done
     assert same(images, load_images(photos, size=size))

@@ -10,14 +10,14 @@ import pytest
 from PIL import Image
 
 from backburn.data import loading
-from backburn.data.encoded import encoded_images
+from backburn.data.encoded import read_encoded_images
 from backburn.data.load_images import load_images
-from backburn.data.writing import png_bytes
+from backburn.data.writing import to_png
 from backburn.errors import BackburnError, InputError
 
 
 def png(level: int) -> bytes:
-    return png_bytes(Image.new("L", (4, 4), level))
+    return to_png(Image.new("L", (4, 4), level))
 
 
 def write_tree(root) -> None:
@@ -120,6 +120,6 @@ def test_an_export_does_not_leave_out_what_the_machine_could_not_open(tmp_path, 
         raise OSError(errno.EMFILE, "Too many open files")
 
     write_tree(tmp_path / "photos")
-    monkeypatch.setattr("backburn.data.encoded.plain_file", fail)
+    monkeypatch.setattr("backburn.data.encoded.check_regular_file", fail)
     with pytest.raises(OSError, match="Too many open files"):
-        list(encoded_images(tmp_path / "photos").rows)
+        list(read_encoded_images(tmp_path / "photos").rows)

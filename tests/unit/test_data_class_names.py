@@ -5,7 +5,7 @@ import json
 import pyarrow as pa
 import pytest
 
-from backburn.data.class_names import class_names, named_schema
+from backburn.data.class_names import image_schema, read_class_names
 from backburn.errors import InputError
 
 
@@ -16,8 +16,8 @@ def schema(**label) -> pa.Schema:
 
 @pytest.mark.parametrize("names", [(), ("cat", "dog")])
 def test_what_is_written_is_read_and_is_what_datasets_writes(names):
-    made = named_schema(names)
-    assert class_names(made, "x") == names
+    made = image_schema(names)
+    assert read_class_names(made, "x") == names
     datasets = pytest.importorskip("datasets")
     label = datasets.ClassLabel(names=list(names)) if names else datasets.Value("int64")
     theirs = datasets.Features({"image": datasets.Image(), "label": label}).arrow_schema
@@ -26,14 +26,14 @@ def test_what_is_written_is_read_and_is_what_datasets_writes(names):
 
 
 def test_names_by_number_are_read_as_older_versions_wrote_them():
-    assert class_names(schema(names={"1": "dog", "0": "cat"}, _type="ClassLabel"), "x") == (
+    assert read_class_names(schema(names={"1": "dog", "0": "cat"}, _type="ClassLabel"), "x") == (
         "cat",
         "dog",
     )
 
 
 def test_a_schema_without_metadata_names_nothing():
-    assert class_names(pa.schema([("label", pa.int64())]), "x") == ()
+    assert read_class_names(pa.schema([("label", pa.int64())]), "x") == ()
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_a_schema_without_metadata_names_nothing():
 )
 def test_metadata_that_say_something_else_are_refused_in_one_line(label):
     with pytest.raises(InputError, match="x cannot be read as labeled images") as caught:
-        class_names(schema(**label), "x")
+        read_class_names(schema(**label), "x")
     assert "\n" not in str(caught.value)
 
 
@@ -57,14 +57,14 @@ def test_a_saved_set_without_the_library_says_what_to_install(monkeypatch):
 
     monkeypatch.setitem(__import__("sys").modules, "datasets", None)
     with pytest.raises(InputError, match=r"needs datasets: pip install 'backburn\[hub\]'"):
-        huggingface.hub("hf:owner/name", "train")
+        huggingface.open_hub("hf:owner/name", "train")
 
 
 def test_other_extras_say_so_too(monkeypatch):
     import torch
 
     from backburn import metrics
-    from backburn.types import Suspects
+    from backburn.results import Suspects
 
     for module in ("pandas", "skimage", "skimage.metrics"):
         monkeypatch.setitem(__import__("sys").modules, module, None)

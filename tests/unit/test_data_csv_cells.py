@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backburn.data.csv_cells import csv_bytes, csv_text, neutral, plain, read_csv
+from backburn.data.csv_cells import csv_bytes, csv_text, escape_cell, read_csv, unescape_cell
 from backburn.errors import InputError
 
 
@@ -15,19 +15,19 @@ from backburn.errors import InputError
     "cell", ["=cmd|' /C calc'!A0", "+1+2", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "-", "-1_0"]
 )
 def test_a_cell_that_a_spreadsheet_would_run_is_neutralized(cell):
-    assert neutral(cell) == f"'{cell}"
-    assert plain(neutral(cell)) == cell
+    assert escape_cell(cell) == f"'{cell}"
+    assert unescape_cell(escape_cell(cell)) == cell
 
 
 @pytest.mark.parametrize("cell", ["-1", "+0.5", "-.5e-3", "-inf", "12", "a=1", "", "'quoted'", -3])
 def test_numbers_and_plain_text_are_left_alone(cell):
-    assert neutral(cell) == cell
+    assert escape_cell(cell) == cell
 
 
 @given(st.text())
 def test_what_was_written_is_read_back(cell):
-    assert plain(neutral(cell)) == cell
-    assert not neutral(cell).startswith(("=", "@", "\t", "\r", "\n"))
+    assert unescape_cell(escape_cell(cell)) == cell
+    assert not escape_cell(cell).startswith(("=", "@", "\t", "\r", "\n"))
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))))
@@ -35,7 +35,7 @@ def test_tables_survive_quotes_line_ends_and_formulas(cells):
     text = csv_text(("=name",), [{"=name": cell} for cell in cells])
     rows = list(csv.DictReader(io.StringIO(text, newline="")))
     # a row of one empty cell is written as "", and read as a row
-    assert [plain(row["'=name"]) for row in rows] == cells
+    assert [unescape_cell(row["'=name"]) for row in rows] == cells
 
 
 def test_file_names_that_are_no_utf8_keep_their_bytes(tmp_path):

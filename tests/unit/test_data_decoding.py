@@ -5,8 +5,8 @@ import pytest
 import torch
 from PIL import Image
 
-from backburn.data.decoding import decode, shape_of
-from backburn.data.writing import encode
+from backburn.data.decoding import decode, read_shape
+from backburn.data.writing import encode_png
 
 
 def noise(*shape: int) -> np.ndarray:
@@ -22,7 +22,7 @@ def saved(image: Image.Image, kind: str = "PNG", **options) -> bytes:
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 8, 8), (3, 5, 9), (1, 1, 1), (3, 64, 64)])
 def test_encoded_images_decode_to_the_same_pixels(shape):
     pixels = torch.from_numpy(noise(3, *shape))
-    decoded = [decode(png) for png in encode(pixels)]
+    decoded = [decode(png) for png in encode_png(pixels)]
     assert np.array_equal(np.stack(decoded), pixels.numpy())
 
 
@@ -171,7 +171,7 @@ def test_only_the_first_frame_of_an_animation_is_seen():
 def test_a_header_tells_the_shape_that_decoding_gives(kind, mode):
     image = Image.new(mode, (5, 4)) if mode == "I;16" else Image.new("RGB", (5, 4)).convert(mode)
     encoded = saved(image, kind)
-    assert shape_of(encoded) == decode(encoded).shape
+    assert read_shape(encoded) == decode(encoded).shape
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
@@ -181,7 +181,9 @@ def test_a_header_tells_the_shape_of_a_turned_photograph(kind, orientation):
     exif[0x0112] = orientation
     encoded = saved(Image.fromarray(noise(4, 6, 3)), kind, exif=exif)
     assert (
-        shape_of(encoded) == decode(encoded).shape == (3, *((4, 6) if orientation < 5 else (6, 4)))
+        read_shape(encoded)
+        == decode(encoded).shape
+        == (3, *((4, 6) if orientation < 5 else (6, 4)))
     )
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from backburn.data.load_images import has_split, load_images
 from backburn.data.sources.python_dataset import from_dataset
-from backburn.data.writing import dump_parquet, dump_tree
+from backburn.data.writing import dump_folder, dump_parquet
 from backburn.errors import InputError
 from backburn.types import LabeledImages
 
@@ -29,7 +29,7 @@ def images(generator) -> LabeledImages:
 
 @pytest.fixture
 def photos(tmp_path, images) -> Path:
-    for name, content in dump_tree(images, "photos").items():
+    for name, content in dump_folder(images, "photos").items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(content)
     return tmp_path / "photos"

@@ -3,29 +3,30 @@
 import pytest
 import torch
 
-from backburn.data.sampling import stratified
+from backburn.data.sampling import stratified_sample
 from backburn.errors import InputError
 
 LABELS = torch.tensor([0] * 600 + [1] * 300 + [2] * 100 + [3])
 
 
 def test_every_class_has_its_share_and_at_least_one(generator):
-    rows = stratified(LABELS, 100, generator)
+    rows = stratified_sample(LABELS, 100, generator)
     assert LABELS[rows].bincount().tolist() == [60, 30, 10, 1]
     assert rows.tolist() == sorted(set(rows.tolist()))
 
 
 def test_all_is_the_most_there_is(generator):
-    assert stratified(LABELS, 5000, generator).tolist() == list(range(1001))
+    assert stratified_sample(LABELS, 5000, generator).tolist() == list(range(1001))
 
 
 def test_the_generator_draws():
     one, same, other = (
-        stratified(LABELS, 50, torch.Generator().manual_seed(seed)).tolist() for seed in (0, 0, 1)
+        stratified_sample(LABELS, 50, torch.Generator().manual_seed(seed)).tolist()
+        for seed in (0, 0, 1)
     )
     assert one == same != other
 
 
 def test_less_than_one_is_refused(generator):
     with pytest.raises(InputError, match="max_images is 0"):
-        stratified(LABELS, 0, generator)
+        stratified_sample(LABELS, 0, generator)

@@ -7,7 +7,7 @@ from torch import Tensor
 from backburn.detection import activation_statistics, sampling
 from backburn.detection.activation_statistics import (
     activation_projections,
-    discriminated,
+    refine_membership,
 )
 
 
@@ -31,7 +31,7 @@ def test_components_and_clusters_of_a_large_class_are_fitted_to_a_part_of_it(
     table[::10, 3:9] += 5
     rows = torch.arange(1, 400, 3).flip(0)  # some of the table, in any order
     whole = activation_projections(table, rows)
-    monkeypatch.setattr(sampling, "FITTED", 64)
+    monkeypatch.setattr(sampling, "MAX_FITTED", 64)
     parts = activation_projections(table, rows)
     assert [line.shape for line in parts] == [(len(rows),)] * len(whole)
     alike = torch.corrcoef(torch.stack([whole[0], parts[0]]))[0, 1].abs()
@@ -51,7 +51,7 @@ def test_two_populations_that_are_known_roughly_are_told_apart_by_all_activation
     rows, truth = planted
     rough = (rows[:, :3].sum(1) > 2.2).float()
     before = ((rough > 0.5) == truth).float().mean()
-    sharp = discriminated(rows, torch.arange(200), rough, torch.ones(200, dtype=torch.bool))
+    sharp = refine_membership(rows, torch.arange(200), rough, torch.ones(200, dtype=torch.bool))
     assert ((sharp > 0.5) == truth).float().mean() > max(0.97, before)
     assert 0 <= sharp.min() <= sharp.max() <= 1
 
@@ -63,23 +63,23 @@ def test_answers_are_fitted_to_until_they_stand(generator, monkeypatch):
     rough = (truth & (rows[:, 29] > 2)).float()
 
     def right() -> float:
-        told = discriminated(rows, torch.arange(400), rough, torch.ones(400, dtype=torch.bool))
+        told = refine_membership(rows, torch.arange(400), rough, torch.ones(400, dtype=torch.bool))
         return float(((told > 0.5) == truth).float().mean())
 
     whole = right()
-    monkeypatch.setattr(activation_statistics, "PASSES", 2)
+    monkeypatch.setattr(activation_statistics, "MAX_ITERATIONS", 2)
     assert whole > max(0.95, right() + 0.02)
 
 
 def test_images_that_took_no_part_are_placed_too(planted):
     rows, truth = planted
     known = torch.arange(200) % 2 == 0
-    sharp = discriminated(rows, torch.arange(200), (truth & known).float(), known)
+    sharp = refine_membership(rows, torch.arange(200), (truth & known).float(), known)
     assert ((sharp > 0.5) == truth)[~known].float().mean() > 0.95
 
 
 def test_nothing_is_told_apart_where_one_population_is_empty(planted):
     rows, _ = planted
     for member in (torch.zeros(200), torch.ones(200)):
-        told = discriminated(rows, torch.arange(200), member, torch.ones(200, dtype=torch.bool))
+        told = refine_membership(rows, torch.arange(200), member, torch.ones(200, dtype=torch.bool))
         assert torch.equal(told, member)

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from backburn.detection.boundary_statistics import (
-    along_mean,
     class_centers,
+    feature_recovery,
     log_distance,
     logit_margin,
-    restoration,
+    mean_alignment,
 )
 
 
@@ -26,19 +26,19 @@ def test_the_margin_is_the_label_above_the_largest_other():
 
 def test_ways_along_the_mean_of_all_have_cosines_with_it():
     ways = torch.tensor([[2.0, 0.0], [1.0, 0.0], [0.0, 0.0], [0.0, 3.0]])
-    along = along_mean(ways)
+    along = mean_alignment(ways)
     assert along.tolist() == pytest.approx([2 / 5**0.5, 2 / 5**0.5, 0, 1 / 5**0.5])
 
 
 def test_ways_of_no_length_have_nothing_in_common():
-    assert along_mean(torch.zeros(3, 4)).tolist() == [0, 0, 0]
+    assert mean_alignment(torch.zeros(3, 4)).tolist() == [0, 0, 0]
 
 
 def test_features_are_restored_by_how_much_nearer_they_come():
     centers = torch.tensor([[4.0, 0.0]] * 4)
     before = torch.tensor([[0.0, 0.0]] * 4)
     after = torch.tensor([[4.0, 0.0], [2.0, 0.0], [0.0, 0.0], [-4.0, 0.0]])
-    assert restoration(before, after, centers).tolist() == pytest.approx([1, 0.5, 0, -1])
+    assert feature_recovery(before, after, centers).tolist() == pytest.approx([1, 0.5, 0, -1])
 
 
 def test_centers_are_means_and_zeros_without_images():

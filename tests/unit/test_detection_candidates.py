@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from backburn.detection.candidates import Splitter, kinds, rows_by_class
-from backburn.detection.records import Candidate
+from backburn.detection.candidates import ClassSplitter, number_subgroups, rows_by_class
+from backburn.detection.records import CandidateGroup
 
 COUNT, PLANTED = 120, 30
 ROWS = torch.arange(COUNT)
@@ -19,18 +19,18 @@ def features(generator: torch.Generator) -> torch.Tensor:
     return found
 
 
-def splitter(generator: torch.Generator, smallest: int = 10) -> Splitter:
-    return Splitter(features(generator), smallest, 0)
+def splitter(generator: torch.Generator, smallest: int = 10) -> ClassSplitter:
+    return ClassSplitter(features(generator), smallest, 20, 0)
 
 
-def sides(split: tuple[Candidate, Candidate]) -> set[frozenset[int]]:
+def sides(split: tuple[CandidateGroup, CandidateGroup]) -> set[frozenset[int]]:
     return {frozenset(each.group.tolist()) for each in split}
 
 
 def test_two_clusters_are_split_exactly(generator):
     values = torch.randn(COUNT, 12, generator=generator)
     values[:PLANTED, :5] += 6
-    (found,) = Splitter(values, 10, 0).split(4, ROWS)
+    (found,) = ClassSplitter(values, 10, 20, 0).split(4, ROWS)
     assert sides(found) == {frozenset(range(30)), frozenset(range(30, COUNT))}
     first, second = found
     assert torch.equal(first.group, second.rest)
@@ -76,15 +76,15 @@ def test_images_that_took_no_part_are_placed_by_what_tells_the_group(generator):
     agreed = torch.ones(2 * COUNT, dtype=torch.bool)
     agreed[[0, 1, 2, 50, 51]] = False
     group, rest = torch.arange(3, PLANTED), torch.arange(40, COUNT)
-    member = given.spread(Candidate(0, group, rest), ROWS, agreed)
+    member = given.membership(CandidateGroup(0, group, rest), ROWS, agreed)
     assert (member > 0.5).nonzero().flatten().tolist() == PLANTED_ROWS.tolist()
 
 
 def test_where_nothing_tells_the_group_it_is_kept_as_it_is(generator):
-    given = Splitter(torch.zeros(COUNT, 12), 10, 0)
+    given = ClassSplitter(torch.zeros(COUNT, 12), 10, 20, 0)
     group = torch.arange(0, COUNT, 2)
     agreed = torch.ones(COUNT, dtype=torch.bool)
-    member = given.spread(Candidate(0, group, group + 1), ROWS, agreed)
+    member = given.membership(CandidateGroup(0, group, group + 1), ROWS, agreed)
     assert (member > 0.5).nonzero().flatten().tolist() == group.tolist()
 
 
@@ -92,19 +92,21 @@ def test_only_classes_with_enough_usable_rows_are_examined():
     labels = torch.tensor([0] * 25 + [1] * 25 + [2] * 19)
     usable = torch.ones(69, dtype=torch.bool)
     usable[25:31] = False
-    assert {k: rows.tolist() for k, rows in rows_by_class(labels, usable).items()} == {
+    assert {k: rows.tolist() for k, rows in rows_by_class(labels, usable, 20).items()} == {
         0: list(range(25))
     }
     usable[25] = True
-    assert rows_by_class(labels, usable)[1].tolist() == [25, *range(31, 50)]
+    assert rows_by_class(labels, usable, 20)[1].tolist() == [25, *range(31, 50)]
 
 
 def test_every_side_of_every_class_is_a_kind_of_its_own():
-    def pair(label: int, first: list[int], second: list[int]) -> tuple[Candidate, Candidate]:
+    def pair(
+        label: int, first: list[int], second: list[int]
+    ) -> tuple[CandidateGroup, CandidateGroup]:
         one, two = torch.tensor(first), torch.tensor(second)
-        return Candidate(label, one, two), Candidate(label, two, one)
+        return CandidateGroup(label, one, two), CandidateGroup(label, two, one)
 
-    found = kinds(7, {0: pair(0, [0, 1], [2]), 3: pair(3, [4], [5, 6])})
+    found = number_subgroups(7, {0: pair(0, [0, 1], [2]), 3: pair(3, [4], [5, 6])})
     assert found[3] == -1
     assert len({int(found[k]) for k in (0, 2, 4, 5)}) == 4
     assert found[0] == found[1]

@@ -7,23 +7,30 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from backburn.detection import detector as module
-from backburn.detection.candidates import Splitter
+from backburn.detection.candidates import ClassSplitter
 from backburn.detection.detector import PoisonDetector, _evidence
-from backburn.detection.interventions.base import interventions
-from backburn.detection.records import Candidate, Finding, Measured, MeasuredSplit
+from backburn.detection.interventions.base import all_interventions
+from backburn.detection.records import (
+    CandidateGroup,
+    DetectedBackdoor,
+    GroupStatistics,
+    SplitStatistics,
+)
 from backburn.detection.retraining import Retraining
-from backburn.detection.test_statistics import Measuring
+from backburn.detection.sampling import size_weight
+from backburn.detection.test_statistics import StatisticsCalculator
+from backburn.detection.verdict import HypothesisTests
 from backburn.errors import InputError
-from backburn.metrics import rate
-from backburn.types import Case, LabeledImages, Verdict
+from backburn.metrics import share_of_true
+from backburn.results import Verdict
+from backburn.types import Case, LabeledImages
 
 pytestmark = pytest.mark.usefixtures("remembered")
 QUICK = PoisonDetector(retraining=Retraining(steps=20))
 
 
 def study(case: Case, seed: int = 0, settings: PoisonDetector = QUICK, **said):
-    return settings.study(case, torch.Generator().manual_seed(seed), **said)
+    return settings.analyze(case, torch.Generator().manual_seed(seed), **said)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +61,7 @@ def test_poison_is_found_and_nothing_else(backdoored):
     found = study(backdoored.case)
     assert (found.verdict.state, found.verdict.target_labels) == ("backdoored", (0,))
     assert torch.equal(found.evidence.flagged, backdoored.poison)
-    (finding,) = found.found
+    (finding,) = found.backdoors
     assert finding.label == 0
     assert finding.flagged.tolist() == backdoored.poison.nonzero().flatten().tolist()
     assert (finding.transfer, finding.necessity) == (1, 1)
@@ -75,7 +82,7 @@ def test_a_clean_case_has_no_suspects(clean):
     found = study(clean.case)
     assert (found.verdict.state, found.verdict.target_labels) == ("clean", ())
     assert not found.evidence.flagged.any()
-    assert found.found == ()
+    assert found.backdoors == ()
     assert len(found.verdict.classes) == 8
 
 
@@ -83,16 +90,16 @@ def test_a_clean_case_has_no_suspects(clean):
 def test_whatever_gives_doubt_a_case_is_not_called_clean_but_may_be_accused(
     retrain, clean, backdoored
 ):
-    found = study(clean.case, doubt="too dark", retrain=retrain)
+    found = study(clean.case, abstain_reason="too dark", retrain=retrain)
     assert (found.verdict.state, found.verdict.reason) == ("abstained", "too dark")
-    accused = study(backdoored.case, doubt="too dark", retrain=retrain)
+    accused = study(backdoored.case, abstain_reason="too dark", retrain=retrain)
     assert (accused.verdict.state, accused.verdict.reason) == ("backdoored", "")
 
 
 def test_without_retraining_what_transfers_is_found(backdoored):
     found = study(backdoored.case, retrain=False)
     assert torch.equal(found.evidence.flagged, backdoored.poison)
-    assert found.unseen is None
+    assert found.held_out_log_probs is None
 
 
 def test_every_statistic_of_every_group_is_in_the_log(backdoored):
@@ -206,10 +213,10 @@ def test_a_witness_is_one_more_test_and_tells_what_suspects_show(backdoored):
     shown = case.images.pixels[:, 0, :-1].float().std(2).argmax(1)
     poison = backdoored.poison
     assert found.second_opinion is not None
-    assert rate(found.second_opinion[poison] == shown[poison]) > 0.9
-    assert rate(found.second_opinion[~poison] == case.images.labels[~poison]) > 0.9
-    assert found.unseen is not None
-    assert rate(found.unseen[poison].argmax(1) == shown[poison]) > 0.9
+    assert share_of_true(found.second_opinion[poison] == shown[poison]) > 0.9
+    assert share_of_true(found.second_opinion[~poison] == case.images.labels[~poison]) > 0.9
+    assert found.held_out_log_probs is not None
+    assert share_of_true(found.held_out_log_probs[poison].argmax(1) == shown[poison]) > 0.9
     assert found.embeddings is not None
     again = study(case, embeddings=found.embeddings)
     assert again.verdict.p_value == found.verdict.p_value
@@ -250,38 +257,42 @@ def test_two_backdoors_in_one_model_are_both_found(second, backdoored):
     assert found.verdict.target_labels == tuple(sorted({0, second}))
     planted = torch.cat([backdoored.poison, torch.ones(20, dtype=torch.bool)])
     assert torch.equal(found.evidence.flagged, planted)
-    owner = found.owner(len(planted))
+    owner = found.backdoor_index(len(planted))
     assert torch.equal(owner >= 0, planted)
     # two triggers of a class may be found as one group, two targets never
-    assert (len(found.found), bool(owner[650] != owner[670])) == (
+    assert (len(found.backdoors), bool(owner[650] != owner[670])) == (
         (2, True) if second else (1, False)
     )
 
 
-def told(transfers: dict[int, list[float]], **settings: float) -> module.Tests:
+def told(transfers: dict[int, list[float]], **settings: float) -> HypothesisTests:
     """The tests of one case, of each of whose classes these groups were measured."""
     none = torch.zeros(0, dtype=torch.long)
     images = LabeledImages(torch.zeros(0, 1, 8, 8, dtype=torch.uint8), none)
-    kinds_of = interventions()
-    measuring = Measuring(nn.Identity(), images, {}, none, none, kinds_of, {}, None, 60, 0.05, 0)
-    splitter = Splitter(torch.zeros(0, 1), 10, 0)
-    made = module.Tests(PoisonDetector(**settings), measuring, splitter, len(transfers))
+    kinds_of = all_interventions(2.0, 0.06)
+    measuring = StatisticsCalculator(
+        nn.Identity(), images, {}, none, none, kinds_of, {}, None, PoisonDetector(), 0
+    )
+    splitter = ClassSplitter(torch.zeros(0, 1), 10, 20, 0)
+    made = HypothesisTests(PoisonDetector(**settings), measuring, splitter, len(transfers))
     for label, values in transfers.items():
         made.measured[label] = [
-            MeasuredSplit.of(measured(label, 0.0, number), measured(label, value, number))
+            SplitStatistics.of(measured(label, 0.0, number), measured(label, value, number))
             for number, value in enumerate(values)
         ]
     return made
 
 
-def measured(label: int, transfer: float, number: int = 0) -> Measured:
+def measured(label: int, transfer: float, number: int = 0) -> GroupStatistics:
     rows = torch.arange(970)
-    candidate = Candidate(label, rows, rows, 1 + bool(number))
-    return Measured(candidate, {"affine": transfer, "mixture": 0.0}, 0.0, {}, 0.0, {})
+    candidate = CandidateGroup(label, rows, rows, 1 + bool(number))
+    return GroupStatistics(
+        candidate, {"affine": transfer, "mixture": 0.0}, 0.0, {}, 0.0, {}, size_weight(970, 30)
+    )
 
 
 def set_aside(transfers: dict[int, list[float]]) -> set[int]:
-    return set(told(transfers)._outstanding())
+    return set(told(transfers)._significant_classes())
 
 
 NOBODY = [0.02, 0.0, 0.03]
@@ -298,12 +309,12 @@ def test_classes_that_stand_out_together_are_no_placebos_of_one_another():
 def test_placebos_fill_the_null_distribution_and_are_neither_tried_nor_paid_for():
     tests = told({0: [0.9, 0.0, 0.0], 1: NOBODY, 2: NOBODY})
     before = tests.p_value(tests.measured[0][0]), tests.splits
-    more = MeasuredSplit.of(measured(1, 0.0, 3), measured(1, 0.1, 3), placebo=True)
+    more = SplitStatistics.of(measured(1, 0.0, 3), measured(1, 0.1, 3), placebo=True)
     tests.measured[1].append(more)
     assert tests.splits == before[1] == 3
     assert tests.p_value(tests.measured[0][0]) > before[0]
-    assert tests._outstanding() == {0}
-    _, best = tests._strongest(tests.measured[1], 0.05)
+    assert tests._significant_classes() == {0}
+    _, best = tests._strongest_split(tests.measured[1], 0.05)
     assert best is not more
     assert [row["placebo"] for row in tests.log] == [0, 0, 0, 1]
 
@@ -321,21 +332,21 @@ def test_a_group_is_compared_with_those_of_other_classes_only():
 def test_a_group_is_of_use_if_it_is_large_enough_and_leads_the_other_of_its_split():
     tests = told({0: [0.3, 0.04], 1: NOBODY})
     large, small = tests.measured[0]
-    assert tests._usable(large)
-    assert not tests._usable(MeasuredSplit.of(measured(0, 0.3), measured(0, 0.27)))
-    assert not tests._usable(small)
+    assert tests._is_usable(large)
+    assert not tests._is_usable(SplitStatistics.of(measured(0, 0.3), measured(0, 0.27)))
+    assert not tests._is_usable(small)
 
 
 def test_groups_of_a_few_images_count_less():
-    large, few = measured(0, 0.5), torch.arange(30)
-    small = replace(large, candidate=Candidate(0, few, torch.arange(300)))
-    assert large.weighted("affine") == pytest.approx(0.485)
-    assert small.weighted("affine") == 0.25
+    large = measured(0, 0.5)
+    small = replace(large, weight=size_weight(30, 30))
+    assert large.weighted_transfer("affine") == pytest.approx(0.485)
+    assert small.weighted_transfer("affine") == 0.25
 
 
 def test_less_than_a_conviction_flags_nothing():
     rows = torch.tensor([1, 2, 3])
-    finding = Finding(0, rows, torch.tensor([1.0, 0.2, 0.9]), 0.5, 0.0, 0.0, 1e-4)
+    finding = DetectedBackdoor(0, rows, torch.tensor([1.0, 0.2, 0.9]), 0.5, 0.0, 0.0, 1e-4)
     convicted = _evidence([finding], 5, Verdict("backdoored", (0,), 0.001))
     assert convicted.score.tolist() == pytest.approx([0, 1, 0.2, 0.9, 0])
     assert convicted.flagged.tolist() == [False, True, False, True, False]
@@ -349,12 +360,14 @@ def test_poison_of_attacked_digits_is_found(badnets_digits):
     found = study(victim.case(), settings=PoisonDetector())
     poison = victim.truth.poison
     assert (found.verdict.state, found.verdict.target_labels) == ("backdoored", (0,))
-    assert rate(found.evidence.flagged[poison]) > 0.95
-    assert rate(found.evidence.flagged[~poison]) < 0.01
-    assert found.unseen is not None
-    assert found.unseen.shape == (len(victim.images), 10)
+    assert share_of_true(found.evidence.flagged[poison]) > 0.95
+    assert share_of_true(found.evidence.flagged[~poison]) < 0.01
+    assert found.held_out_log_probs is not None
+    assert found.held_out_log_probs.shape == (len(victim.images), 10)
     hidden = found.evidence.flagged | ~found.agreed
-    assert torch.equal(found.unseen.isnan().any(1), ~hidden)
+    assert torch.equal(found.held_out_log_probs.isnan().any(1), ~hidden)
     # a model that never saw the poison tells what it was before
     told = poison & hidden
-    assert rate(found.unseen[told].argmax(1) == victim.truth.labels[told]) > 0.5
+    assert (
+        share_of_true(found.held_out_log_probs[told].argmax(1) == victim.truth.labels[told]) > 0.5
+    )

@@ -6,7 +6,11 @@ from torch import Tensor
 
 from backburn.attacks.bpp import BPP
 from backburn.detection.interventions.affine import Affine
-from backburn.detection.interventions.base import Estimate, interventions, natural_directions
+from backburn.detection.interventions.base import (
+    EstimationData,
+    all_interventions,
+    natural_directions,
+)
 from backburn.detection.interventions.quantization import Quantization, QuantizationChange
 from backburn.detection.interventions.transplant import Crop, Mixture
 
@@ -23,7 +27,9 @@ def smooth(generator: torch.Generator) -> Tensor:
 
 def rounding_of(pixels: Tensor, rows: Tensor) -> QuantizationChange:
     none = torch.zeros(0, dtype=torch.long)
-    return Quantization().fit(Estimate(pixels, rows, none, torch.zeros(pixels[0].numel(), 0), 0))
+    return Quantization().fit(
+        EstimationData(pixels, rows, none, torch.zeros(pixels[0].numel(), 0), 0)
+    )
 
 
 def to_levels(values: Tensor, levels: int) -> Tensor:
@@ -78,12 +84,12 @@ def test_rounded_images_are_bytes_of_the_same_shape_and_stay_so(generator):
 def estimate(generator):
     """Of given images, the first half is the group; nothing is natural."""
 
-    def made(pixels: Tensor, natural: Tensor | None = None, seed: int = 0) -> Estimate:
+    def made(pixels: Tensor, natural: Tensor | None = None, seed: int = 0) -> EstimationData:
         rows = torch.arange(len(pixels))
         half = len(pixels) // 2
         if natural is None:
             natural = torch.zeros(pixels[0].numel(), 0)
-        return Estimate(pixels, rows[:half], rows[half:], natural, seed)
+        return EstimationData(pixels, rows[:half], rows[half:], natural, seed)
 
     return made
 
@@ -102,7 +108,7 @@ def patched(pixels: Tensor) -> Tensor:
 def test_a_patch_is_estimated_and_put_on_other_images(estimate, generator):
     pixels = photographs(400, generator)
     pixels[:200] = patched(pixels[:200])
-    change = Affine().fit(estimate(pixels))
+    change = Affine(2.0).fit(estimate(pixels))
     others = photographs(100, generator)
     changed = change.apply(others)
     wanted = patched(others)
@@ -119,7 +125,7 @@ def test_what_was_added_is_taken_off_again(estimate, generator):
     signal = (20 * torch.linspace(0, 6.28, 16).sin()).round()
     before = pixels[:200].clone()
     pixels[:200] = (pixels[:200].float() + signal).byte()
-    change = Affine(errors=0.0).fit(estimate(pixels))
+    change = Affine(standard_errors=0.0).fit(estimate(pixels))
     left = (change.invert(pixels[:200]).float() - before.float()).mean(0)
     assert left.abs().mean() < 3.5  # the standard error of a mean of 200 is 2.4, of two 3.5
     assert (pixels[:200].float() - before.float()).abs().mean() > 10
@@ -127,27 +133,27 @@ def test_what_was_added_is_taken_off_again(estimate, generator):
 
 def test_differences_within_the_standard_errors_are_not_changed(estimate, generator):
     pixels = photographs(400, generator)
-    change = Affine(errors=5.0).fit(estimate(pixels))
+    change = Affine(standard_errors=5.0).fit(estimate(pixels))
     assert not change.shift.any()
-    assert Affine(errors=0.0).fit(estimate(pixels)).shift.abs().mean() > 1
+    assert Affine(standard_errors=0.0).fit(estimate(pixels)).shift.abs().mean() > 1
 
 
 def test_natural_directions_are_taken_out(estimate, generator):
     pixels = photographs(400, generator).clamp(0, 190)
     pixels[:200] += 40  # brighter images, all over
     bright = torch.full((pixels[0].numel(), 1), pixels[0].numel() ** -0.5)
-    assert Affine().fit(estimate(pixels)).shift.mean() > 35
-    assert Affine().fit(estimate(pixels, bright)).shift.mean().abs() < 1
+    assert Affine(2.0).fit(estimate(pixels)).shift.mean() > 35
+    assert Affine(2.0).fit(estimate(pixels, bright)).shift.mean().abs() < 1
 
 
 def test_the_contrast_of_small_images_is_left_alone(estimate, generator):
     pixels = photographs(400, generator, side=8)
     pixels[:200] = patched(pixels[:200])
-    change = Affine().fit(estimate(pixels))
+    change = Affine(2.0).fit(estimate(pixels))
     assert torch.equal(change.scale, torch.ones_like(change.scale))
     large = photographs(400, generator)
     large[:200] = patched(large[:200])
-    scale = Affine().fit(estimate(large)).scale
+    scale = Affine(2.0).fit(estimate(large)).scale
     assert scale[:, -3:, -3:].max() == 0
     assert scale.median() > 0.9
 
@@ -169,7 +175,9 @@ def test_directions_are_orthonormal_and_no_more_than_asked_for(generator):
     assert torch.allclose(found.T @ found, torch.eye(6), atol=1e-3)
 
 
-@pytest.mark.parametrize("transplant", [Mixture(), Crop()], ids=lambda each: type(each).__name__)
+@pytest.mark.parametrize(
+    "transplant", [Mixture(0.06), Crop(0.06)], ids=lambda each: type(each).__name__
+)
 def test_a_transplant_is_the_same_by_its_seed(transplant, estimate, generator):
     pixels, others = photographs(40, generator), photographs(30, generator)
     first, again, other = (transplant.fit(estimate(pixels, seed=seed)) for seed in (1, 1, 2))
@@ -180,7 +188,9 @@ def test_a_transplant_is_the_same_by_its_seed(transplant, estimate, generator):
 
 
 @pytest.mark.parametrize(
-    ("transplant", "values"), [(Mixture(), (150, 50)), (Crop(), (200, 0))], ids=["mixture", "crop"]
+    ("transplant", "values"),
+    [(Mixture(0.06), (150, 50)), (Crop(0.06), (200, 0))],
+    ids=["mixture", "crop"],
 )
 def test_parts_are_of_the_group_and_for_comparison_of_the_rest(transplant, values, estimate):
     pixels = torch.zeros(40, 3, 16, 16, dtype=torch.uint8)
@@ -197,7 +207,7 @@ def test_parts_are_of_the_group_and_for_comparison_of_the_rest(transplant, value
 
 def test_a_crop_is_a_window_of_half_the_sides(estimate):
     pixels = torch.full((40, 3, 16, 16), 200, dtype=torch.uint8)
-    changed = Crop().fit(estimate(pixels)).apply(torch.zeros(50, 3, 16, 16, dtype=torch.uint8))
+    changed = Crop(0.06).fit(estimate(pixels)).apply(torch.zeros(50, 3, 16, 16, dtype=torch.uint8))
     windows = (changed[:, 0] == 200).nonzero()
     for number in range(50):
         rows, columns = windows[windows[:, 0] == number][:, 1:].unbind(1)
@@ -208,8 +218,8 @@ def test_a_crop_is_a_window_of_half_the_sides(estimate):
 
 def test_every_intervention_fits_and_changes_images_into_images(estimate, generator):
     pixels, others = photographs(60, generator), photographs(20, generator)
-    assert set(interventions()) == {"affine", "quantization", "mixture", "crop"}
-    for each in interventions().values():
+    assert set(all_interventions(2.0, 0.06)) == {"affine", "quantization", "mixture", "crop"}
+    for each in all_interventions(2.0, 0.06).values():
         change = each.fit(estimate(pixels))
         assert (change.apply(others).shape, change.apply(others).dtype) == (
             others.shape,

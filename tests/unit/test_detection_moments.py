@@ -27,7 +27,7 @@ def test_merged_shards_are_the_whole_in_any_order(sizes, seed):
 
 
 def test_mean_and_spread_are_those_of_all_chosen_rows(generator, monkeypatch):
-    monkeypatch.setattr(module, "AT_ONCE", 30)
+    monkeypatch.setattr(module, "CHUNK_VALUES", 30)
     pixels = torch.randint(0, 256, (101, 3, 2, 2), dtype=torch.uint8, generator=generator)
     rows = torch.randperm(101, generator=generator)[:77]
     found, chosen = moments(pixels, rows), pixels[rows].double()

@@ -9,7 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2, kstest
 
-from backburn.detection.p_values import combined, holm, needed, p_value
+from backburn.detection.p_values import (
+    adjust_p_values,
+    combine_p_values,
+    compute_p_value,
+    smallest_significant,
+)
 
 SHARES = st.floats(-1, 1)
 NULLS = st.lists(SHARES, min_size=1, max_size=60)
@@ -18,45 +23,47 @@ RESOLUTION = 0.02
 
 @given(SHARES, NULLS)
 def test_a_p_value_is_one(value, null):
-    assert 0 <= p_value(value, null, RESOLUTION) <= 1
+    assert 0 <= compute_p_value(value, null, RESOLUTION) <= 1
 
 
 @given(SHARES, SHARES, NULLS)
 def test_a_larger_statistic_is_no_likelier(one, other, null):
     small, large = sorted([one, other])
-    assert p_value(large, null, RESOLUTION) <= p_value(small, null, RESOLUTION)
+    assert compute_p_value(large, null, RESOLUTION) <= compute_p_value(small, null, RESOLUTION)
 
 
 @given(NULLS, st.data())
 def test_among_the_placebos_it_is_the_rank(null, data):
     value = data.draw(st.sampled_from(null))
     rank = 1 + sum(each >= value for each in null)
-    assert p_value(value, null, RESOLUTION) == pytest.approx(rank / (len(null) + 1))
+    assert compute_p_value(value, null, RESOLUTION) == pytest.approx(rank / (len(null) + 1))
 
 
 @given(NULLS)
 def test_beyond_all_placebos_it_is_below_the_smallest_rank(null):
-    beyond = p_value(max(null) + 1, null, RESOLUTION)
+    beyond = compute_p_value(max(null) + 1, null, RESOLUTION)
     assert beyond <= 1 / (len(null) + 1)
-    assert p_value(max(null) + 2, null, RESOLUTION) <= beyond
+    assert compute_p_value(max(null) + 2, null, RESOLUTION) <= beyond
 
 
 def test_far_beyond_few_placebos_it_is_extrapolated():
-    assert p_value(1.0, [0.0] * 20, RESOLUTION) == pytest.approx(0.25 * math.exp(-50))
-    assert p_value(1.0, [0.0] * 20, 0.2) == pytest.approx(0.25 * math.exp(-5))
+    assert compute_p_value(1.0, [0.0] * 20, RESOLUTION) == pytest.approx(0.25 * math.exp(-50))
+    assert compute_p_value(1.0, [0.0] * 20, 0.2) == pytest.approx(0.25 * math.exp(-5))
 
 
 @pytest.mark.parametrize("null", [[], [math.nan], [math.nan, math.inf]])
 def test_without_placebos_nothing_can_be_said(null):
-    assert p_value(1.0, null, RESOLUTION) == 1
+    assert compute_p_value(1.0, null, RESOLUTION) == 1
 
 
 def test_a_statistic_that_was_not_measured_says_nothing():
-    assert p_value(math.nan, [0.1, 0.2], RESOLUTION) == 1
+    assert compute_p_value(math.nan, [0.1, 0.2], RESOLUTION) == 1
 
 
 def test_placebos_that_were_not_measured_do_not_count():
-    assert p_value(0.3, [0.1, math.nan, 0.4], RESOLUTION) == p_value(0.3, [0.1, 0.4], RESOLUTION)
+    assert compute_p_value(0.3, [0.1, math.nan, 0.4], RESOLUTION) == compute_p_value(
+        0.3, [0.1, 0.4], RESOLUTION
+    )
 
 
 @pytest.mark.parametrize(("count", "level"), [(24, 0.05), (60, 0.05), (60, 0.01), (200, 0.002)])
@@ -64,7 +71,7 @@ def test_few_of_a_clean_cases_statistics_are_below_a_level(count, level, generat
     """Exponential statistics, which a tail fits: no more below the level than there should be."""
     times = 1500
     draws = -0.05 * torch.rand(times, count + 1, generator=generator).log()
-    below = sum(p_value(value, null, 1e-4) < level for value, *null in draws.tolist())
+    below = sum(compute_p_value(value, null, 1e-4) < level for value, *null in draws.tolist())
     # the scale is estimated from a few values; five standard deviations above twice the level
     assert below <= 2 * level * times + 5 * math.sqrt(2 * level * times)
     assert below >= 0.2 * level * times - 3 * math.sqrt(level * times)
@@ -93,45 +100,45 @@ def by_hand(p_values: list[float], count: int) -> list[float]:
 @given(st.lists(st.floats(1e-6, 1), min_size=1, max_size=6), st.integers(0, 4))
 def test_classes_are_paid_for_as_holm_did(p_values, untried):
     count = len(p_values) + untried
-    assert holm(p_values, count) == pytest.approx(by_hand(p_values, count))
+    assert adjust_p_values(p_values, count) == pytest.approx(by_hand(p_values, count))
 
 
 def test_the_order_of_classes_does_not_matter():
     values = [0.2, 0.001, 0.03, 0.03]
-    expected = dict(zip(values, holm(values, 5), strict=True))
+    expected = dict(zip(values, adjust_p_values(values, 5), strict=True))
     for order in permutations(values):
-        assert holm(order, 5) == [expected[value] for value in order]
+        assert adjust_p_values(order, 5) == [expected[value] for value in order]
 
 
 @given(st.floats(1e-12, 1), st.floats(1e-12, 1))
 def test_two_tests_are_combined_as_fisher_did(first, second):
     expected = chi2.sf(-2 * (math.log(first) + math.log(second)), 4)
-    assert combined(first, second) == pytest.approx(expected, rel=1e-6)
-    assert combined(first, second) == combined(second, first)
+    assert combine_p_values(first, second) == pytest.approx(expected, rel=1e-6)
+    assert combine_p_values(first, second) == combine_p_values(second, first)
 
 
 def test_of_uniform_p_values_the_combined_one_is_uniform(generator):
     both = torch.rand(4000, 2, generator=generator, dtype=torch.double).tolist()
-    assert kstest([combined(*pair) for pair in both], "uniform").pvalue > 0.001
+    assert kstest([combine_p_values(*pair) for pair in both], "uniform").pvalue > 0.001
 
 
 def test_no_p_value_is_too_small_to_be_combined():
-    assert 0 < combined(0.0, 0.0) < 1e-200
+    assert 0 < combine_p_values(0.0, 0.0) < 1e-200
 
 
 @settings(max_examples=50)
 @given(st.lists(st.floats(0, 0.3), min_size=4, max_size=40), st.floats(1e-4, 0.2))
 def test_what_is_needed_is_where_the_p_value_falls_below_the_level(null, level):
-    least = needed(null, RESOLUTION, level)
+    least = smallest_significant(null, RESOLUTION, level)
     if math.isinf(least):
-        assert p_value(1.0, null, RESOLUTION) >= level
+        assert compute_p_value(1.0, null, RESOLUTION) >= level
     else:
-        assert p_value(least, null, RESOLUTION) < level
+        assert compute_p_value(least, null, RESOLUTION) < level
         assert least == pytest.approx(0, abs=1e-5) or (
-            p_value(least - 1e-5, null, RESOLUTION) >= level
+            compute_p_value(least - 1e-5, null, RESOLUTION) >= level
         )
 
 
 def test_where_even_a_perfect_trigger_would_not_stand_out_nothing_is_enough():
-    assert needed([0.9, 1.0, 0.95], RESOLUTION, 0.01) == math.inf
-    assert needed([0.5] * 10, 0.5, 0.001) == math.inf
+    assert smallest_significant([0.9, 1.0, 0.95], RESOLUTION, 0.01) == math.inf
+    assert smallest_significant([0.5] * 10, 0.5, 0.001) == math.inf

@@ -3,7 +3,13 @@
 import pytest
 import torch
 
-from backburn.detection.sampling import FITTED, drawn, of_each, parts, some
+from backburn.detection.sampling import (
+    MAX_FITTED,
+    chunks,
+    fitted_positions,
+    images_per_class,
+    sample_rows,
+)
 
 
 @pytest.mark.parametrize(
@@ -19,26 +25,26 @@ from backburn.detection.sampling import FITTED, drawn, of_each, parts, some
     ],
 )
 def test_of_many_classes_fewer_images_each_are_looked_at(count, classes, expected):
-    assert of_each(count, classes) == expected
+    assert images_per_class(count, classes) == expected
 
 
 @pytest.mark.parametrize(("count", "held"), [(4, 4), (9, 7)])
 def test_some_rows_are_drawn_without_repeating_any(count, held, generator):
     rows = torch.arange(10, 17)
-    chosen = some(rows, count, generator).tolist()
+    chosen = sample_rows(rows, count, generator).tolist()
     assert len(chosen) == len(set(chosen)) == held
     assert set(chosen) <= set(rows.tolist())
-    assert chosen != some(rows, count, generator).tolist()
+    assert chosen != sample_rows(rows, count, generator).tolist()
 
 
 def test_a_small_class_is_seen_whole_and_a_large_one_in_part():
-    assert drawn(5, 0).tolist() == [0, 1, 2, 3, 4]
-    large = drawn(FITTED + 1, 0)
-    assert len(large) == FITTED
+    assert fitted_positions(5, 0).tolist() == [0, 1, 2, 3, 4]
+    large = fitted_positions(MAX_FITTED + 1, 0)
+    assert len(large) == MAX_FITTED
     assert large.tolist() == sorted(set(large.tolist()))
-    assert drawn(FITTED + 1, 0).equal(large)
+    assert fitted_positions(MAX_FITTED + 1, 0).equal(large)
 
 
 def test_parts_hold_every_image_once():
-    places = list(range(2 * FITTED + 1))
-    assert [k for part in parts(len(places)) for k in places[part]] == places
+    places = list(range(2 * MAX_FITTED + 1))
+    assert [k for part in chunks(len(places)) for k in places[part]] == places

@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from backburn.detection.interventions.base import interventions
-from backburn.detection.probe_test import Asked, fit_probe
-from backburn.detection.records import Candidate
-from backburn.detection.test_statistics import Measuring
+from backburn.detection.detector import PoisonDetector
+from backburn.detection.interventions.base import all_interventions
+from backburn.detection.probe_test import ProbeResult, fit_probe
+from backburn.detection.records import CandidateGroup
+from backburn.detection.test_statistics import StatisticsCalculator
 from backburn.types import LabeledImages
 
 CLASSES, EACH, PLANTED = 4, 60, 36
@@ -39,29 +40,38 @@ def images(generator: torch.Generator) -> LabeledImages:
 
 
 @pytest.fixture
-def measuring(generator) -> Measuring:
+def measuring(generator) -> StatisticsCalculator:
     others = {k: (k == LABELS).nonzero().flatten() for k in range(CLASSES)}
     kinds = LABELS + CLASSES * torch.isin(torch.arange(len(TRUE)), PLANTED_ROWS).long()
     varying = torch.arange(0, CLASSES * EACH, 3)
-    return Measuring(
-        linear(), images(generator), others, kinds, varying, interventions(), {}, None, 45, 0.05, 0
+    return StatisticsCalculator(
+        linear(),
+        images(generator),
+        others,
+        kinds,
+        varying,
+        all_interventions(2.0, 0.06),
+        {},
+        None,
+        PoisonDetector(asked=45),
+        0,
     )
 
 
 AMONG = (LABELS == 0).nonzero().flatten()
 
 
-PLANT = Candidate(0, PLANTED_ROWS, torch.arange(EACH))
+PLANT = CandidateGroup(0, PLANTED_ROWS, torch.arange(EACH))
 
 
-def half_of(label: int, generator: torch.Generator) -> Candidate:
+def half_of(label: int, generator: torch.Generator) -> CandidateGroup:
     drawn = label * EACH + torch.randperm(EACH, generator=generator)
-    return Candidate(label, drawn[: EACH // 2], drawn[EACH // 2 :])
+    return CandidateGroup(label, drawn[: EACH // 2], drawn[EACH // 2 :])
 
 
 def test_the_planted_pixel_carries_over_and_is_needed(measuring):
     found = measuring.measure(PLANT, AMONG)
-    assert found.best == "affine"
+    assert found.best_intervention == "affine"
     assert found.transfer["affine"] == 1
     assert found.necessity == 1
     assert found.strength == 2
@@ -74,16 +84,21 @@ def test_of_a_random_half_nothing_does(label, measuring, generator):
     assert found.necessity == 0
 
 
-def test_without_a_probe_no_transplant_is_heard(measuring):
+def test_the_smaller_group_of_a_split_weighs_its_transfer(measuring):
+    smaller = min(len(PLANT.group), len(PLANT.rest))
+    assert measuring.measure(PLANT, AMONG).weight == smaller / (smaller + 30)
+
+
+def test_without_a_probe_no_transplant_counts(measuring):
     found = measuring.measure(PLANT, AMONG)
     assert found.transfer["mixture"] == found.transfer["crop"] == 0
     assert found.probes == {}
 
 
-def probed(measuring: Measuring) -> Measuring:
+def probed(measuring: StatisticsCalculator) -> StatisticsCalculator:
     """With a probe of the pixels themselves, of which the last is left out."""
     pixels = measuring.images.pixels.flatten(1)[:, :-1].half()
-    probe = fit_probe(pixels, measuring.others, 0)
+    probe = fit_probe(pixels, measuring.rows, 0)
     return replace(measuring, probes={"pixels": probe})
 
 
@@ -108,23 +123,25 @@ def test_what_goes_to_one_class_counts_if_its_change_turns_that_class(carries, m
         with torch.no_grad():
             deaf[1].weight[0] = 0
         knows = replace(knows, model=deaf)
-    asked = Asked(1.0, torch.tensor([0.0, 0.0, 1.0, 0.0]))
+    asked = ProbeResult(1.0, torch.tensor([0.0, 0.0, 1.0, 0.0]))
     changes = knows.measure(PLANT, AMONG).changes
     expected = 36 / 66 * (1 if carries else 1 / 3)
-    assert knows.probed(asked, PLANT, changes) == pytest.approx(expected, abs=0.01)
-    assert knows.probed(Asked(0.04, asked.destinations), PLANT, changes) == 0
+    assert knows.probe_statistic(asked, PLANT, changes) == pytest.approx(expected, abs=0.01)
+    assert knows.probe_statistic(ProbeResult(0.04, asked.destinations), PLANT, changes) == 0
 
 
 def test_others_are_alike_that_need_the_change_or_that_the_class_does_not_support(measuring):
     found = measuring.measure(PLANT, AMONG)
     clean = torch.arange(30)
-    assert measuring.alike(found, clean, AMONG) == 0
+    assert measuring.similarity(found, clean, AMONG) == 0
     half = replace(found, candidate=replace(PLANT, group=PLANTED_ROWS[:18]))
-    assert measuring.alike(half, PLANTED_ROWS[18:], AMONG) == 1
+    assert measuring.similarity(half, PLANTED_ROWS[18:], AMONG) == 1
     unneeded = replace(half, necessity=0.0)
-    assert measuring.alike(unneeded, PLANTED_ROWS[18:], AMONG) == 0  # there is no probe
-    assert probed(measuring).alike(unneeded, PLANTED_ROWS[18:], AMONG) == pytest.approx(1, abs=0.1)
-    assert probed(measuring).alike(unneeded, clean, AMONG) < 0.1
+    assert measuring.similarity(unneeded, PLANTED_ROWS[18:], AMONG) == 0  # there is no probe
+    assert probed(measuring).similarity(unneeded, PLANTED_ROWS[18:], AMONG) == pytest.approx(
+        1, abs=0.1
+    )
+    assert probed(measuring).similarity(unneeded, clean, AMONG) < 0.1
 
 
 def test_a_transplant_counts_by_more_than_the_same_of_the_rest(measuring):
@@ -141,11 +158,11 @@ def test_a_group_is_measured_the_same_again(measuring):
 
 
 def test_only_images_of_other_classes_are_asked_as_many_of_each(measuring, generator):
-    rows = measuring._other_classes(2, generator)
+    rows = measuring._draw_other_classes(2, generator)
     assert len(set(rows.tolist())) == len(rows) == 45
     assert torch.bincount(LABELS[rows], minlength=CLASSES).tolist() == [15, 15, 0, 15]
 
 
 def test_where_there_is_no_other_class_nothing_carries_over(measuring):
-    alone = replace(measuring, others={0: measuring.others[0]})
+    alone = replace(measuring, rows={0: measuring.rows[0]})
     assert max(alone.measure(PLANT, AMONG).transfer.values()) == 0

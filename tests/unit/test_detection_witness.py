@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from backburn.detection.records import Candidate
-from backburn.detection.witness import second_opinion
+from backburn.detection.records import CandidateGroup
+from backburn.detection.witness import fit_witness
 
 CLASSES, EACH, POISONED, TARGET = 4, 60, 20, 3
 
@@ -29,28 +29,28 @@ def poisoned():
 
 def test_an_image_is_called_what_it_shows_whatever_it_is_labeled(poisoned):
     table, labels, shown, rows = poisoned
-    said = second_opinion(table, labels, 0)
-    assert float((said.called[rows] == shown[rows]).float().mean()) > 0.9
-    assert float((said.called == shown).float().mean()) > 0.95
+    said = fit_witness(table, labels, 0)
+    assert float((said.predictions[rows] == shown[rows]).float().mean()) > 0.9
+    assert float((said.predictions == shown).float().mean()) > 0.95
 
 
 def test_the_statistic_is_by_how_much_more_of_a_group_than_of_the_rest(poisoned):
     table, labels, _, rows = poisoned
-    said = second_opinion(table, labels, 0)
+    said = fit_witness(table, labels, 0)
     rest = torch.arange(TARGET * EACH, CLASSES * EACH)
-    asked = said.ask(Candidate(TARGET, rows, rest))
-    other = said.ask(Candidate(TARGET, rest, rows))
+    asked = said.test_group(CandidateGroup(TARGET, rows, rest))
+    other = said.test_group(CandidateGroup(TARGET, rest, rows))
     assert asked.excess > 0.85
     assert other.excess == pytest.approx(-asked.excess)
     assert asked.destinations.sum() == pytest.approx(1)
     assert asked.destinations[TARGET] == 0
-    halves = said.ask(Candidate(TARGET, rest[:30], rest[30:]))
+    halves = said.test_group(CandidateGroup(TARGET, rest[:30], rest[30:]))
     assert abs(halves.excess) < 0.1
 
 
 def test_what_suspects_show_is_told_by_the_others(poisoned):
     table, labels, shown, rows = poisoned
-    said = second_opinion(table, labels, 0)
+    said = fit_witness(table, labels, 0)
     known = torch.ones(len(labels), dtype=torch.bool)
     known[rows] = False
     shares = said.probabilities(rows, known)
@@ -62,31 +62,31 @@ def test_what_suspects_show_is_told_by_the_others(poisoned):
 
 def test_what_is_known_of_nothing_has_no_probability(poisoned):
     table, labels, _, rows = poisoned
-    said = second_opinion(table, labels, 0)
+    said = fit_witness(table, labels, 0)
     assert said.probabilities(rows, labels < 2)[:, 2:].sum() == 0
 
 
 def test_two_classes_and_a_class_of_one_image_are_told_too():
     table, shown = features(classes=2)
-    said = second_opinion(table, shown, 0)
-    assert float((said.called == shown).float().mean()) > 0.95
+    said = fit_witness(table, shown, 0)
+    assert float((said.predictions == shown).float().mean()) > 0.95
     alone = torch.cat([shown, torch.tensor([2])])
     table = torch.cat([table, torch.zeros(1, 12)])
-    assert second_opinion(table, alone, 0).probabilities(torch.arange(3), alone < 2).shape == (3, 3)
+    assert fit_witness(table, alone, 0).probabilities(torch.arange(3), alone < 2).shape == (3, 3)
 
 
 def test_the_same_seed_says_the_same_and_features_are_left_as_they_were(poisoned):
     table, labels, _, _ = poisoned
     before = table.clone()
-    first, second = (second_opinion(table, labels, 5) for _ in range(2))
-    assert torch.equal(first.called, second.called)
-    assert (first.penalty, first.sharpness) == (second.penalty, second.sharpness)
+    first, second = (fit_witness(table, labels, 5) for _ in range(2))
+    assert torch.equal(first.predictions, second.predictions)
+    assert (first.penalty, first.logit_scale) == (second.penalty, second.logit_scale)
     assert torch.equal(table, before)
 
 
 def test_noise_has_no_opinion_that_sets_a_group_apart():
     generator = torch.Generator().manual_seed(1)
     labels = torch.arange(CLASSES).repeat_interleave(EACH)
-    said = second_opinion(torch.randn(len(labels), 12, generator=generator), labels, 0)
+    said = fit_witness(torch.randn(len(labels), 12, generator=generator), labels, 0)
     rows = (labels == 0).nonzero().flatten()
-    assert abs(said.ask(Candidate(0, rows[:30], rows[30:])).excess) < 0.4
+    assert abs(said.test_group(CandidateGroup(0, rows[:30], rows[30:])).excess) < 0.4

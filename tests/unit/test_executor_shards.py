@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from backburn.boundary.distances import Search, boundary
-from backburn.executor.shards import boundary_in_shards, shard_of
-from backburn.models.inference import at_once
+from backburn.boundary.distances import BoundarySearch, search_boundary
+from backburn.executor.shards import choose_shard_size, search_in_shards
+from backburn.models.inference import effective_batch_size
 from backburn.models.nets.zoo import build
 
-FOURS = Search(batch_size=4, directions=True)
+FOURS = BoundarySearch(batch_size=4, directions=True)
 
 
 @pytest.fixture
@@ -45,21 +45,23 @@ def same(one, other) -> bool:
 
 
 def test_shards_say_what_one_search_says(model, pixels, tmp_path):
-    whole = boundary(model, pixels, batch_size=4, directions=True)
-    parts = boundary_in_shards(model, pixels, tmp_path / "s", FOURS, shard=4)
+    whole = search_boundary(model, pixels, batch_size=4, directions=True)
+    parts = search_in_shards(model, pixels, tmp_path / "s", FOURS, shard_size=4)
     assert same(whole, parts)
     assert len(times(tmp_path / "s")) == 3
 
 
 def test_a_search_that_was_stopped_goes_on_where_it_was(model, pixels, tmp_path):
-    whole = boundary_in_shards(model, pixels, tmp_path / "whole", FOURS, shard=4)
+    whole = search_in_shards(model, pixels, tmp_path / "whole", FOURS, shard_size=4)
     with pytest.raises(StoppedError):
-        boundary_in_shards(model, pixels, tmp_path / "cut", FOURS, shard=4, progress=stop_after(8))
+        search_in_shards(
+            model, pixels, tmp_path / "cut", FOURS, shard_size=4, progress=stop_after(8)
+        )
     before = times(tmp_path / "cut")
     assert len(before) == 2
     told = []
-    resumed = boundary_in_shards(
-        model, pixels, tmp_path / "cut", FOURS, shard=4, progress=lambda *x: told.append(x)
+    resumed = search_in_shards(
+        model, pixels, tmp_path / "cut", FOURS, shard_size=4, progress=lambda *x: told.append(x)
     )
     assert same(whole, resumed)
     after = times(tmp_path / "cut")
@@ -70,7 +72,7 @@ def test_a_search_that_was_stopped_goes_on_where_it_was(model, pixels, tmp_path)
 
 @pytest.mark.parametrize("changed", ["pixels", "weights", "norm", "budget", "directions"])
 def test_what_was_made_from_something_else_is_not_taken(changed, model, pixels, tmp_path):
-    boundary_in_shards(model, pixels, tmp_path, Search(), shard=20)
+    search_in_shards(model, pixels, tmp_path, BoundarySearch(), shard_size=20)
     before, settings = times(tmp_path), {}
     if changed == "pixels":
         pixels = pixels.flip(0)
@@ -78,9 +80,9 @@ def test_what_was_made_from_something_else_is_not_taken(changed, model, pixels, 
         nn.init.constant_(model.head.bias, 0.1)
     else:
         settings = {changed: {"norm": "inf", "budget": "fast", "directions": True}[changed]}
-    found = boundary_in_shards(model, pixels, tmp_path, Search(**settings), shard=20)
+    found = search_in_shards(model, pixels, tmp_path, BoundarySearch(**settings), shard_size=20)
     assert len(times(tmp_path)) == 2 * len(before)
-    assert torch.equal(found.distance, boundary(model, pixels, **settings).distance)
+    assert torch.equal(found.distance, search_boundary(model, pixels, **settings).distance)
 
 
 def flipped(whole: bytes) -> bytes:
@@ -92,12 +94,13 @@ def flipped(whole: bytes) -> bytes:
     "content", [lambda _: b"", lambda _: b"no shard", lambda whole: whole[:-9], flipped]
 )
 def test_a_damaged_shard_is_said_and_made_again(content, model, pixels, tmp_path):
-    expected = boundary_in_shards(model, pixels, tmp_path, Search(), shard=20).distance
+    search = BoundarySearch()
+    expected = search_in_shards(model, pixels, tmp_path, search, shard_size=20).distance
     (path,) = tmp_path.iterdir()
     whole = path.read_bytes()
     path.write_bytes(content(whole))
     with pytest.warns(UserWarning, match=f"{path.name} is damaged: what it kept is done again"):
-        again = boundary_in_shards(model, pixels, tmp_path, Search(), shard=20).distance
+        again = search_in_shards(model, pixels, tmp_path, BoundarySearch(), shard_size=20).distance
     assert torch.equal(again, expected)
     assert path.read_bytes() == whole
     assert list(tmp_path.iterdir()) == [path]
@@ -105,8 +108,10 @@ def test_a_damaged_shard_is_said_and_made_again(content, model, pixels, tmp_path
 
 def test_known_predictions_follow_their_images(model, pixels, tmp_path):
     said = model(pixels / 255).argmax(1)
-    known = boundary_in_shards(model, pixels, tmp_path / "a", Search(), shard=4, predictions=said)
-    unknown = boundary_in_shards(model, pixels, tmp_path / "b", Search(), shard=4)
+    known = search_in_shards(
+        model, pixels, tmp_path / "a", BoundarySearch(), shard_size=4, predictions=said
+    )
+    unknown = search_in_shards(model, pixels, tmp_path / "b", BoundarySearch(), shard_size=4)
     assert torch.equal(known.crossed_label, unknown.crossed_label)
     assert bool((known.passes <= unknown.passes).all())
 
@@ -124,5 +129,5 @@ def test_known_predictions_follow_their_images(model, pixels, tmp_path):
 )
 def test_shards_hold_whole_batches_and_fewer_of_larger_images(side, batch, device, images):
     pixels = torch.zeros(1, 1, 1, 1, dtype=torch.uint8).expand(9000, 1, side, side)
-    assert shard_of(pixels, batch, torch.device(device)) == images
-    assert images % at_once(pixels, batch, torch.device(device)) == 0
+    assert choose_shard_size(pixels, batch, torch.device(device)) == images
+    assert images % effective_batch_size(pixels, batch, torch.device(device)) == 0

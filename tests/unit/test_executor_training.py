@@ -13,11 +13,11 @@ from backburn.attacks.bpp import BPP
 from backburn.attacks.input_aware import InputAware
 from backburn.attacks.wanet import WaNet
 from backburn.data.augmentation import Augmentation
-from backburn.executor.interface import HERE, Work
-from backburn.executor.resumable import Kept
+from backburn.executor.interface import LOCAL, Executor
+from backburn.executor.resumable import ResumableExecutor
 from backburn.models.nets.zoo import build
 from backburn.training import Training, TrainingTask
-from backburn.types import LabeledImages, silent
+from backburn.types import LabeledImages, no_progress
 
 SGD = Training(epochs=2, batch_size=8, learning_rate=0.05, augmentation=Augmentation(flip=True))
 ADAM = replace(SGD, optimizer="adam", learning_rate=1e-3)
@@ -55,11 +55,17 @@ class Ended:
     """How a training ended."""
 
     def __init__(
-        self, work: Work, model: nn.Module, images: LabeledImages, training, progress=silent, **more
+        self,
+        executor: Executor,
+        model: nn.Module,
+        images: LabeledImages,
+        training,
+        progress=no_progress,
+        **more,
     ):
         self.model, self.generator = copy.deepcopy(model), torch.Generator().manual_seed(5)
-        lesson = TrainingTask(images.pixels, images.labels, training, **more)
-        self.losses = work.fit(self.model, lesson, self.generator, progress=progress)
+        task = TrainingTask(images.pixels, images.labels, training, **more)
+        self.losses = executor.fit(self.model, task, self.generator, progress=progress)
 
     __hash__ = None
 
@@ -80,23 +86,23 @@ def kept(folder: Path) -> list[Path]:
 @pytest.mark.parametrize("training", [SGD, ADAM], ids=["sgd", "adam"])
 def test_it_goes_on_from_every_step(training, step, model, images, tmp_path):
     weights = torch.linspace(0.5, 1, 24)
-    work = Kept(tmp_path, least=0)
+    executor = ResumableExecutor(tmp_path, min_interval=0)
     with pytest.raises(StoppedError):
-        Ended(work, model, images, training, weights=weights, progress=stop_at(step + 1))
+        Ended(executor, model, images, training, weights=weights, progress=stop_at(step + 1))
     told = []
     resumed = Ended(
-        work, model, images, training, weights=weights, progress=lambda *x: told.append(x[1])
+        executor, model, images, training, weights=weights, progress=lambda *x: told.append(x[1])
     )
     assert told == [8 * k for k in range(step + 1, STEPS + 1)]
-    assert resumed == Ended(HERE, model, images, training, weights=weights)
-    assert resumed != Ended(HERE, model, images, replace(training, epochs=1), weights=weights)
+    assert resumed == Ended(LOCAL, model, images, training, weights=weights)
+    assert resumed != Ended(LOCAL, model, images, replace(training, epochs=1), weights=weights)
 
 
 def test_what_is_finished_is_taken_whole(model, images, tmp_path):
-    work, told = Kept(tmp_path, least=0), []
-    first = Ended(work, model, images, SGD)
+    executor, told = ResumableExecutor(tmp_path, min_interval=0), []
+    first = Ended(executor, model, images, SGD)
     before = {path: path.stat().st_mtime_ns for path in kept(tmp_path)}
-    again = Ended(work, model, images, SGD, progress=lambda *x: told.append(x))
+    again = Ended(executor, model, images, SGD, progress=lambda *x: told.append(x))
     assert again == first
     assert not again.model.training
     assert told == []
@@ -107,8 +113,8 @@ def test_what_is_finished_is_taken_whole(model, images, tmp_path):
     "changed", ["weights", "pixels", "labels", "training", "rows", "phase", "model", "frozen"]
 )
 def test_what_was_made_from_something_else_is_not_taken(changed, model, images, tmp_path):
-    work = Kept(tmp_path, least=0)
-    Ended(work, model, images, SGD)
+    executor = ResumableExecutor(tmp_path, min_interval=0)
+    Ended(executor, model, images, SGD)
     training, more = SGD, {}
     if changed in ("pixels", "labels"):
         columns = {"pixels": images.pixels, "labels": images.labels}
@@ -122,27 +128,27 @@ def test_what_was_made_from_something_else_is_not_taken(changed, model, images, 
         model[0].head.bias.requires_grad_(False)
     else:
         more = {changed: {"weights": torch.ones(24), "rows": torch.arange(23)}.get(changed, "x")}
-    assert Ended(work, model, images, training, **more) == Ended(
-        HERE, model, images, training, **more
+    assert Ended(executor, model, images, training, **more) == Ended(
+        LOCAL, model, images, training, **more
     )
     assert len(kept(tmp_path)) == 2
 
 
 def test_a_damaged_checkpoint_is_said_and_not_used(model, images, tmp_path):
-    work = Kept(tmp_path, least=0)
+    executor = ResumableExecutor(tmp_path, min_interval=0)
     with pytest.raises(StoppedError):
-        Ended(work, model, images, SGD, progress=stop_at(4))
+        Ended(executor, model, images, SGD, progress=stop_at(4))
     (path,) = kept(tmp_path)
     whole = bytearray(path.read_bytes())
     whole[-1] ^= 1
     path.write_bytes(whole)
     with pytest.warns(UserWarning, match="is damaged: what it kept is done again"):
-        resumed = Ended(work, model, images, SGD)
-    assert resumed == Ended(HERE, model, images, SGD)
+        resumed = Ended(executor, model, images, SGD)
+    assert resumed == Ended(LOCAL, model, images, SGD)
 
 
 def test_a_training_that_is_soon_over_is_worth_no_file(model, images, tmp_path):
-    Ended(Kept(tmp_path), model, images, SGD)
+    Ended(ResumableExecutor(tmp_path), model, images, SGD)
     assert kept(tmp_path) == []
 
 
@@ -150,12 +156,12 @@ def test_a_batch_transform_that_cannot_be_kept_begins_anew(model, images, tmp_pa
     def brighter(pixels, labels, index):
         return pixels // 2 + 128, labels
 
-    work = Kept(tmp_path, least=0)
+    executor = ResumableExecutor(tmp_path, min_interval=0)
     with pytest.raises(StoppedError):
-        Ended(work, model, images, SGD, batch_transform=brighter, progress=stop_at(3))
+        Ended(executor, model, images, SGD, batch_transform=brighter, progress=stop_at(3))
     assert kept(tmp_path) == []
-    resumed = Ended(work, model, images, SGD, batch_transform=brighter)
-    assert resumed == Ended(HERE, model, images, SGD, batch_transform=brighter)
+    resumed = Ended(executor, model, images, SGD, batch_transform=brighter)
+    assert resumed == Ended(LOCAL, model, images, SGD, batch_transform=brighter)
 
 
 class Drifting:
@@ -177,15 +183,15 @@ class Drifting:
 @pytest.mark.parametrize("stop", range(2, 9))
 def test_one_that_diverges_ends_as_if_it_had_not_been_stopped(stop, model, images, tmp_path):
     calm = Drifting()
-    Ended(HERE, model, images, SGD, objective=calm)
+    Ended(LOCAL, model, images, SGD, objective=calm)
     far = calm.drifts[4] - 1e-6  # no number in the middle of the second epoch
     whole = Drifting(far)
-    expected = Ended(HERE, model, images, SGD, objective=whole)
+    expected = Ended(LOCAL, model, images, SGD, objective=whole)
     assert len(whole.drifts) == STEPS + 2
-    work = Kept(tmp_path, least=0)
+    executor = ResumableExecutor(tmp_path, min_interval=0)
     with pytest.raises(StoppedError):
-        Ended(work, model, images, SGD, objective=Drifting(far, stop))
-    assert Ended(work, model, images, SGD, objective=Drifting(far)) == expected
+        Ended(executor, model, images, SGD, objective=Drifting(far, stop))
+    assert Ended(executor, model, images, SGD, objective=Drifting(far)) == expected
 
 
 BRIEF = replace(ADAM, epochs=1)
@@ -196,9 +202,9 @@ CONTROLLING = [BPP(), InputAware(mask_training=BRIEF, width=4), WaNet()]
 def test_an_attacker_who_controls_the_training_goes_on_too(attack: Attack, images, tmp_path):
     recipe = Recipe("small_cnn-w2", replace(SGD, epochs=3))
 
-    def mounted(work: Work, **more):
+    def mounted(executor: Executor, **more):
         generator = torch.Generator().manual_seed(1)
-        victim = attack.mount(images, recipe, generator, work=work, **more)
+        victim = attack.train_victim(images, recipe, generator, executor=executor, **more)
         weights = list(victim.model.state_dict().values())
         return [*weights, victim.images.pixels, victim.trigger(images.pixels)]
 
@@ -206,13 +212,13 @@ def test_an_attacker_who_controls_the_training_goes_on_too(attack: Attack, image
         if phase == "train the victim" and done >= 24 * 2 - 8:
             raise StoppedError
 
-    expected, work = mounted(HERE), Kept(tmp_path, least=0)
+    expected, executor = mounted(LOCAL), ResumableExecutor(tmp_path, min_interval=0)
     with pytest.raises(StoppedError):
-        mounted(work, progress=tell)
+        mounted(executor, progress=tell)
     told = []
     for _ in range(2):
         told.append([])
-        ours = mounted(work, progress=lambda *x: told[-1].append(x))
+        ours = mounted(executor, progress=lambda *x: told[-1].append(x))
         assert all(map(torch.equal, ours, expected))
     steps = [done for phase, done, _ in told[0] if phase == "train the victim"]
     assert min(steps) == 24 * 2 - 8

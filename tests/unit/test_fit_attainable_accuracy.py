@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from backburn.fit import FitCheck
-from backburn.fit.attainable_accuracy import earned
-from backburn.types import Case, LabeledImages, Verdict
+from backburn.fit.attainable_accuracy import resolve_low_accuracy
+from backburn.results import Verdict
+from backburn.types import Case, LabeledImages
 
 CLASSES, COUNT = 4, 1200
 
@@ -58,7 +59,7 @@ def judged(model: nn.Module, images: LabeledImages) -> Verdict:
     fit = check.measure(model, images)
     assert check.least < fit.accuracy < check.accuracy
     verdict = Verdict("abstained", (), 1.0, reason=fit.reason)
-    return earned(verdict, fit, check, Case(model, images))
+    return resolve_low_accuracy(verdict, fit, check, Case(model, images))
 
 
 @pytest.mark.parametrize("kind", [Shades, Closed])
@@ -77,7 +78,7 @@ def test_a_model_that_could_do_better_is_not(images, kind):
 def test_what_was_not_withheld_for_its_accuracy_stays(images):
     found = Verdict("backdoored", (1,), 0.001)
     fit = replace(FitCheck().measure(Shades(), images), reason="")
-    assert earned(found, fit, FitCheck(), Case(Shades(), images)) is found
+    assert resolve_low_accuracy(found, fit, FitCheck(), Case(Shades(), images)) is found
 
 
 def test_the_model_is_left_as_it_was(images):

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from backburn.errors import InputError
-from backburn.fit.class_matching import in_order, like, matched
-from backburn.fit.class_order import order_of, usual_orders
+from backburn.fit.class_matching import match_names, match_training_classes, to_model_order
+from backburn.fit.class_order import common_orders, find_class_order
 from backburn.types import LabeledImages
 
 
@@ -24,27 +24,27 @@ def images(labels: list[int], names: tuple[str, ...] = ()) -> LabeledImages:
     ],
 )
 def test_names_match_but_for_case_signs_and_synonyms(names, known, places):
-    assert matched(names, known, "in") == places
+    assert match_names(names, known, "in") == places
 
 
 def test_a_name_that_two_classes_share_is_none(tmp_path):
     with pytest.raises(InputError, match="'crane'"):
-        matched(("crane",), ("crane, bird", "crane, machine"), "in")
+        match_names(("crane",), ("crane, bird", "crane, machine"), "in")
 
 
 def test_images_get_the_models_numbers():
-    found = in_order(images([0, 1], ("cat", "dog")), ("dog", "fox", "cat"), "in")
+    found = to_model_order(images([0, 1], ("cat", "dog")), ("dog", "fox", "cat"), "in")
     assert (found.labels.tolist(), found.class_names) == ([2, 0], ("dog", "fox", "cat"))
 
 
 def test_folders_called_by_numbers_are_no_names():
     given = images([0, 1], ("0", "1"))
-    assert in_order(given, ("dog", "cat"), "in") is given
+    assert to_model_order(given, ("dog", "cat"), "in") is given
 
 
 def test_a_holdout_without_a_class_is_matched_by_name_and_said():
     train = images([0, 1, 2], ("ant", "bee", "cat"))
-    other, line = like(images([0, 1], ("bee", "cat")), train, "holdout")
+    other, line = match_training_classes(images([0, 1], ("bee", "cat")), train, "holdout")
     assert (other.labels.tolist(), other.class_names) == ([1, 2], ("ant", "bee", "cat"))
     assert "holdout has no images of 'ant'" in line
 
@@ -52,29 +52,29 @@ def test_a_holdout_without_a_class_is_matched_by_name_and_said():
 def test_a_holdout_with_a_class_of_its_own_is_refused():
     train = images([0, 1], ("ant", "bee"))
     with pytest.raises(InputError, match="'emu'"):
-        like(images([0, 1], ("bee", "emu")), train, "holdout")
+        match_training_classes(images([0, 1], ("bee", "emu")), train, "holdout")
 
 
 def test_a_holdout_that_names_other_than_numbers_is_refused():
     with pytest.raises(InputError, match="both with names, or both with numbers"):
-        like(images([0, 1], ("bee", "emu")), images([0, 1, 2]), "holdout")
+        match_training_classes(images([0, 1], ("bee", "emu")), images([0, 1, 2]), "holdout")
 
 
 def test_folders_called_by_numbers_go_by_them():
-    other, _ = like(images([0, 1], ("1", "2")), images([0, 1, 2]), "holdout")
+    other, _ = match_training_classes(images([0, 1], ("1", "2")), images([0, 1, 2]), "holdout")
     assert other.labels.tolist() == [1, 2]
 
 
 def test_an_order_is_found_and_one_that_is_right_is_none():
     labels = torch.arange(4).repeat_interleave(10)
-    assert order_of(labels, labels, 4) is None
-    assert order_of(torch.tensor([1, 0, 2, 3])[labels], labels, 4) == (1, 0, 2, 3)
+    assert find_class_order(labels, labels, 4) is None
+    assert find_class_order(torch.tensor([1, 0, 2, 3])[labels], labels, 4) == (1, 0, 2, 3)
     noisy = labels.clone()
     noisy[::3] = 0  # poison of a third of every class is no order
-    assert order_of(noisy, labels, 4) is None
+    assert find_class_order(noisy, labels, 4) is None
 
 
 def test_the_usual_orders_are_those_of_other_tools():
-    found = dict(usual_orders(("10", "2", "9")))
+    found = dict(common_orders(("10", "2", "9")))
     assert found == {"by the numbers in them": (2, 0, 1)}
-    assert dict(usual_orders(("Bee", "ant")))["without regard to case"] == (1, 0)
+    assert dict(common_orders(("Bee", "ant")))["without regard to case"] == (1, 0)

@@ -8,21 +8,21 @@ from PIL import Image
 
 from backburn.errors import InputError
 from backburn.fit import FitCheck
-from backburn.fit.class_order import order_of
-from backburn.services.case_options import Given
+from backburn.fit.class_order import find_class_order
+from backburn.services.case_options import CaseOptions
 from backburn.services.open_case import open_case
-from backburn.services.opened_case import Opened
-from backburn.types import LabeledImages, silent
+from backburn.services.opened_case import OpenedCase
+from backburn.types import LabeledImages, no_progress
 from templates import nearest, templates, write
 
 ARCH, NAMES = "templates:Nearest", ["ant", "bee", "cat", "dog"]
 
 
-def opened(weights: dict, root: Path, arch: str = ARCH, **given: object) -> Opened:
+def opened(weights: dict, root: Path, arch: str = ARCH, **given: object) -> OpenedCase:
     path = root.parent / "m.pt"
     torch.save(weights, path)
-    what = Given(str(path), str(root), arch, **given)
-    return open_case(what, None, 0, torch.device("cpu"), silent)
+    what = CaseOptions(str(path), str(root), arch, **given)
+    return open_case(what, None, 0, torch.device("cpu"), no_progress)
 
 
 def test_images_that_are_read_as_in_training_are_left_alone(tmp_path):
@@ -33,7 +33,7 @@ def test_images_that_are_read_as_in_training_are_left_alone(tmp_path):
 def test_squashed_images_are_found(tmp_path):
     root = write(tmp_path / "in", templates(width=16), NAMES)
     case = opened(nearest(templates()), root, size=8)
-    assert case.reading.way.resize == "squash"
+    assert case.reading.decoding.resize == "squash"
     assert "when squashed to size (--resize squash)" in case.fit.explanation
     assert (case.fit.accuracy, case.fit.reason) == (1.0, "")
     assert case.case.images.pixels.shape[-2:] == (8, 8)
@@ -43,13 +43,13 @@ def test_images_in_a_letterbox_are_found(tmp_path):
     boxed = torch.zeros(12, 3, 8, 8, dtype=torch.uint8)
     boxed[:, :, 2:6] = templates(12, height=4)
     root = write(tmp_path / "in", templates(12, height=4), [f"c{k:02}" for k in range(12)])
-    assert opened(nearest(boxed), root, size=8).reading.way.resize == "letterbox"
+    assert opened(nearest(boxed), root, size=8).reading.decoding.resize == "letterbox"
 
 
 def test_what_the_user_says_of_resizing_is_kept(tmp_path):
     root = write(tmp_path / "in", templates(width=16), NAMES)
     case = opened(nearest(templates()), root, size=8, resize="crop")
-    assert case.reading.way.resize == "crop"
+    assert case.reading.decoding.resize == "crop"
     assert case.fit.reason
 
 
@@ -58,7 +58,7 @@ def test_images_that_were_not_turned_by_exif_are_found(tmp_path):
     exif[0x0112] = 6
     root = write(tmp_path / "in", templates(), NAMES, exif=exif)
     case = opened(nearest(templates()), root)
-    assert not case.reading.way.turned
+    assert not case.reading.decoding.turned
     assert "without turning by EXIF" in case.fit.explanation
 
 
@@ -75,7 +75,7 @@ def test_what_is_transparent_lies_on_what_it_lay_on_in_training(tmp_path, backdr
         if backdrop == "black":
             patterns[NAMES.index(file.parent.name), :, :rows] = 0
     case = opened(nearest(patterns), root)
-    assert case.reading.way.backdrop == backdrop
+    assert case.reading.decoding.backdrop == backdrop
     assert case.fit.reason == ""
 
 
@@ -128,8 +128,8 @@ def test_a_model_that_knows_nothing_is_not_said_to_have_another_order():
     labels = torch.arange(6).repeat_interleave(10)
     swapped = torch.tensor([1, 0, 0, 1, 0, 1])[labels]  # two classes are, and no other is known
     images = LabeledImages(torch.zeros(60, 1, 2, 2, dtype=torch.uint8), labels)
-    assert order_of(swapped, labels, 6) is not None
-    reason = FitCheck().judged(swapped, images).reason
+    assert find_class_order(swapped, labels, 6) is not None
+    reason = FitCheck().evaluate(swapped, images).reason
     assert "order" not in reason
     assert "calls only 0.0 %" in reason
 

@@ -8,11 +8,10 @@ from torch import nn
 
 from backburn.errors import InputError
 from backburn.fit import FitCheck
-from backburn.fit.find_reading import explain
-from backburn.fit.readings import COLOR, Choices
+from backburn.fit.find_reading import find_reading
+from backburn.fit.readings import COLOR_NORMALIZATIONS, ReadingChoices
 from backburn.models.nets.zoo import build
-from backburn.models.open.load_model import load_model
-from backburn.models.open.open_model import open_model
+from backburn.models.open.open_model import load_model, open_model
 from backburn.types import LabeledImages
 
 
@@ -21,7 +20,7 @@ class Brightness(nn.Module):
 
     def __init__(self, num_classes: int = 4, name: str = "CIFAR-10's"):
         super().__init__()
-        mean, std = COLOR[name]
+        mean, std = COLOR_NORMALIZATIONS[name]
         shades = (torch.tensor(SHADES) / 255 - mean[0]) / std[0]
         self.conv = nn.Conv2d(3, 1, 1, bias=False)
         self.head = nn.Linear(1, num_classes)
@@ -54,7 +53,7 @@ FACTORY = f"{__name__}:Brightness"
 
 
 def found(opened, images):
-    return explain(opened, images, FitCheck(), Choices())
+    return find_reading(opened, images, FitCheck(), ReadingChoices())
 
 
 def test_an_unknown_normalization_is_found_and_said(path, images):
@@ -65,13 +64,13 @@ def test_an_unknown_normalization_is_found_and_said(path, images):
 
 
 def test_a_wrong_normalization_of_the_users_is_kept_and_nothing_called_clean(path, images):
-    known = found(open_model(path, FACTORY, *COLOR["none"]), images)
+    known = found(open_model(path, FACTORY, *COLOR_NORMALIZATIONS["none"]), images)
     assert float(known.model.mean.sum()) == 0
     assert "100.0% with the normalization CIFAR-10's (--mean 0.4914" in known.fit.reason
 
 
 def test_a_wrong_normalization_of_the_networks_makers_is_replaced(path, images):
-    opened = replace(open_model(path, FACTORY), normalization=COLOR["none"])
+    opened = replace(open_model(path, FACTORY), normalization=COLOR_NORMALIZATIONS["none"])
     known = found(opened, images)
     assert float(known.model.mean[0]) == pytest.approx(0.4914)
     assert "100.0% with the normalization CIFAR-10's" in known.fit.explanation
@@ -79,12 +78,14 @@ def test_a_wrong_normalization_of_the_networks_makers_is_replaced(path, images):
 
 
 def test_a_right_normalization_is_not_questioned(path, images):
-    known = found(open_model(path, FACTORY, *COLOR["CIFAR-10's"]), images)
+    known = found(open_model(path, FACTORY, *COLOR_NORMALIZATIONS["CIFAR-10's"]), images)
     assert known.notes == ("accuracy on 32 of these images: 100.0%",)
 
 
 def test_means_of_pixels_from_0_to_255_are_divided(path, images):
-    mean, std = (tuple(255 * value for value in each) for each in COLOR["CIFAR-10's"])
+    mean, std = (
+        tuple(255 * value for value in each) for each in COLOR_NORMALIZATIONS["CIFAR-10's"]
+    )
     opened = open_model(path, FACTORY, mean, std)
     assert "divided by 255" in opened.report[-1]
     assert found(opened, images).fit.accuracy == 1
@@ -101,20 +102,22 @@ def test_a_built_in_network_is_settled(tmp_path, images):
     opened = open_model(tmp_path / "m.pt", "small_cnn")
     assert found(opened, images).model is opened.network
     with pytest.raises(InputError, match="normalizes inside"):
-        open_model(tmp_path / "m.pt", "small_cnn", *COLOR["none"])
+        open_model(tmp_path / "m.pt", "small_cnn", *COLOR_NORMALIZATIONS["none"])
 
 
 def test_loading_in_one_step_does_not_guess(path):
     with pytest.raises(InputError, match="give mean and std"):
         load_model(path, FACTORY)
-    assert load_model(path, FACTORY, *COLOR["none"])(torch.rand(2, 3, 8, 8)).shape == (2, 4)
+    assert load_model(path, FACTORY, *COLOR_NORMALIZATIONS["none"])(
+        torch.rand(2, 3, 8, 8)
+    ).shape == (2, 4)
 
 
 def test_what_the_user_has_not_said_is_asked_about(path, images):
     strange = images.relabeled(images.pixels, torch.arange(32) // 8)
-    opened = open_model(path, FACTORY, *COLOR["CIFAR-10's"])
-    choices = Choices(options=("--resize",))
-    reason = explain(opened, strange, FitCheck(), choices).fit.reason
+    opened = open_model(path, FACTORY, *COLOR_NORMALIZATIONS["CIFAR-10's"])
+    choices = ReadingChoices(options=("--resize",))
+    reason = find_reading(opened, strange, FitCheck(), choices).fit.reason
     assert "calls only" in reason
     assert "(--resize)" in reason
     assert "--size" not in reason

@@ -9,7 +9,7 @@ from test_fit_find_reading import NAMES, opened
 from torch import Tensor, nn
 
 from backburn.errors import InputError
-from backburn.fit.channels import gray_of
+from backburn.fit.channels import to_gray
 from templates import CLASSES, SIDE, nearest, templates, write
 
 
@@ -65,14 +65,14 @@ def test_enlarged_and_cropped_images_are_found(tmp_path):
     middle = faint(side)[:, :, cut:-cut, cut:-cut].float()
     seen = nn.functional.adaptive_avg_pool2d(middle, SIDE)
     case = opened(nearest(seen), root, size=224, mean=(0.0,) * 3, std=(1.0,) * 3)
-    assert case.reading.way.resize == "zoom"
+    assert case.reading.decoding.resize == "zoom"
     assert "when enlarged by 256/224 and cropped (--resize zoom)" in case.fit.explanation
     assert (case.fit.accuracy, case.fit.reason) == (1.0, "")
     assert case.fit.as_read < 0.5
 
 
 def test_gray_images_stored_in_color_are_those_of_a_gray_model(tmp_path):
-    gray = gray_of(templates())
+    gray = to_gray(templates())
     root = write(tmp_path / "in", gray.repeat(1, 3, 1, 1), NAMES)
     case = opened(of_channels(gray), root, f"{__name__}:Channels")
     assert case.case.images.pixels.shape[1] == 1
@@ -84,7 +84,7 @@ def test_gray_images_are_shown_to_a_model_for_color(tmp_path):
     root = write(tmp_path / "in", templates(), NAMES)
     for file in root.rglob("*.png"):
         Image.open(file).convert("L").save(file)
-    case = opened(nearest(gray_of(templates()).repeat(1, 3, 1, 1)), root)
+    case = opened(nearest(to_gray(templates()).repeat(1, 3, 1, 1)), root)
     assert case.case.images.pixels.shape[1] == 3
     assert (case.fit.accuracy, case.fit.explanation) == (1.0, "")
 
@@ -92,7 +92,7 @@ def test_gray_images_are_shown_to_a_model_for_color(tmp_path):
 def test_images_in_color_of_a_model_that_was_shown_gray_ones_are_found(tmp_path):
     """Classes that differ in brightness by a little, and in nothing else; color says otherwise."""
     root = write(tmp_path / "in", templates(), NAMES)
-    gray = gray_of(templates()).repeat(1, 3, 1, 1).float() / 255
+    gray = to_gray(templates()).repeat(1, 3, 1, 1).float() / 255
     weights = nearest(gray * 255)
     tilt = weights["fc.weight"].view(CLASSES, 3, -1)
     noise = 4 * torch.randn(CLASSES, tilt.shape[-1], generator=torch.Generator().manual_seed(3))

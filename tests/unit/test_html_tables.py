@@ -6,18 +6,10 @@ from math import nan
 import pytest
 import torch
 
-from backburn.html_tables import MANY, facts_html, rows_html, text_of
+from backburn.html_tables import MAX_ROWS, facts_table, rows_table, to_text
+from backburn.results import Audit, ClassEvidence, Evidence, Phase, Suspects, Unlearned, Verdict
 from backburn.runs import new_record
-from backburn.types import (
-    Audit,
-    BoundaryResult,
-    ClassEvidence,
-    Evidence,
-    Phase,
-    Suspects,
-    Unlearned,
-    Verdict,
-)
+from backburn.types import BoundaryResult
 
 HOSTILE = "<script>alert('1')</script>\"&🐶"
 
@@ -92,10 +84,10 @@ def test_a_record_has_tables_of_its_own_below():
 
 
 def test_long_tables_are_cut_and_say_so():
-    page = rows_html("rows", [{"row": row} for row in range(MANY + 5)])
+    page = rows_table("rows", [{"row": row} for row in range(MAX_ROWS + 5)])
     assert "rows, 5 more" in page
-    assert page.count("<tr>") == MANY + 1
-    assert facts_html("none", []).count("<tr>") == 0
+    assert page.count("<tr>") == MAX_ROWS + 1
+    assert facts_table("none", []).count("<tr>") == 0
 
 
 @pytest.mark.parametrize(
@@ -112,4 +104,4 @@ def test_long_tables_are_cut_and_say_so():
     ],
 )
 def test_values_are_short(value, text):
-    assert text_of(value) == text
+    assert to_text(value) == text

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from backburn.memory_mapped import release
+from backburn.memory_mapped import release_pages
 from backburn.models.inference import predict
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="pages are let go of on Linux only")
@@ -34,9 +34,9 @@ def test_pages_that_were_read_are_let_go_of(mapped):
     before = resident()
     mapped.sum()
     assert resident() >= before + 60
-    release(mapped[:32])
+    release_pages(mapped[:32])
     assert before + 28 <= resident() <= before + 40
-    release(mapped)
+    release_pages(mapped)
     assert resident() <= before + 4
 
 
@@ -44,7 +44,7 @@ def test_pages_that_were_read_are_let_go_of(mapped):
 def test_nothing_that_was_written_is_lost(mapped, offset):
     flat = mapped.view(-1)
     flat[:20_000] = torch.arange(20_000) % 251
-    release(flat[offset : offset + 5000])
+    release_pages(flat[offset : offset + 5000])
     assert torch.equal(flat[:20_000], (torch.arange(20_000) % 251).byte())
 
 
@@ -54,7 +54,7 @@ def test_nothing_that_was_written_is_lost(mapped, offset):
     ids=["in memory", "empty", "not contiguous"],
 )
 def test_what_has_no_file_is_left_alone(tensor):
-    release(tensor)
+    release_pages(tensor)
     assert bool((tensor == 1).all())
 
 

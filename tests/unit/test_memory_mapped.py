@@ -9,7 +9,7 @@ from torch import nn
 from backburn import memory_mapped
 from backburn.detection.detector import PoisonDetector
 from backburn.errors import InputError
-from backburn.memory_mapped import rows_of
+from backburn.memory_mapped import copy_rows
 from backburn.models.activations import activations
 from backburn.models.inference import predict
 
@@ -47,7 +47,7 @@ def test_activations_in_a_file_are_those_in_memory(net, request):
 def test_what_is_found_out_does_not_depend_on_where_they_are(backdoored, request):
     def found():
         generator = torch.Generator().manual_seed(0)
-        return PoisonDetector().study(backdoored.case, generator)
+        return PoisonDetector().analyze(backdoored.case, generator)
 
     held = found()
     request.getfixturevalue("spilling")
@@ -58,7 +58,7 @@ def test_what_is_found_out_does_not_depend_on_where_they_are(backdoored, request
 
 def test_rows_of_a_mapped_table_are_copies(net, spilling):
     table, rows = predict(net, PIXELS), torch.tensor([3, 1, 3])
-    found = rows_of(table, rows)
+    found = copy_rows(table, rows)
     assert torch.equal(found, table[rows])
     assert found.untyped_storage().filename is None
     found.zero_()

@@ -1,4 +1,4 @@
-"""Every defence and detector of the catalogue under the public contract suites."""
+"""Every defence and detector of the registry under the public contract suites."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from backburn.testing import defenses, detectors
 from method_suite import DEFENSES, DETECTORS
 
 
-def test_the_suite_is_the_catalogue():
+def test_the_suite_is_the_registry():
     kinds = {name: type(method) for name, method in (DEFENSES | DETECTORS).items()}
     assert kinds == {**registry.DEFENSES, **registry.DETECTORS}
     assert not set(registry.DEFENSES) & set(registry.DETECTORS)

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from backburn.errors import InputError
-from backburn.interfaces import Defense, Detector, Given
+from backburn.interfaces import Defense, Detector, Inputs
+from backburn.results import Evidence, Repaired
 from backburn.testing import defenses, detectors
 from backburn.testing.contract import ContractError
-from backburn.types import Evidence, Repaired
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def test_a_sound_detector_passes():
 class Greedy(Defense):
     """Says that it needs a holdout, and does without."""
 
-    given: ClassVar[Given] = Given("none", holdout=0.05)
+    inputs: ClassVar[Inputs] = Inputs("none", holdout=0.05)
 
     def repair(self, case, generator, progress=lambda *told: None):
         return Repaired(model=case.model)
@@ -85,8 +85,8 @@ def test_a_defense_that_does_without_what_it_says_it_needs_is_told():
 
 
 def test_what_is_given_reads_well():
-    assert str(Given()) == "training set"
-    assert str(Given("none", 0.05)) == "5 % clean"
-    assert str(Given(holdout=0.025)) == "training set + 2.5 % clean"
-    assert str(Given("none")) == "the model only"
-    assert str(Given("clean")) == "clean part of the training set"
+    assert str(Inputs()) == "training set"
+    assert str(Inputs("none", 0.05)) == "5 % clean"
+    assert str(Inputs(holdout=0.025)) == "training set + 2.5 % clean"
+    assert str(Inputs("none")) == "the model only"
+    assert str(Inputs("clean")) == "clean part of the training set"

@@ -4,8 +4,17 @@ import pytest
 import torch
 from torch import nn
 
-from backburn.metrics import Scores, auroc, der, judge, match, rate, stealth
-from backburn.types import Evidence, Exam, LabeledImages, State, Suspects, Truth
+from backburn.metrics import (
+    Scores,
+    auroc,
+    der,
+    evaluate_model,
+    score_detection,
+    share_of_true,
+    stealth,
+)
+from backburn.results import Evidence, Suspects
+from backburn.types import EvaluationSet, LabeledImages, State, Truth
 
 
 class SaysItsPixel(nn.Module):
@@ -41,11 +50,11 @@ def evidence(score: list[float]) -> Evidence:
 
 
 def test_a_rate_is_the_share_of_true():
-    assert rate(torch.tensor([True, False, False, True, True])) == pytest.approx(0.6)
+    assert share_of_true(torch.tensor([True, False, False, True, True])) == pytest.approx(0.6)
 
 
 def test_a_rate_of_nothing_is_no_number():
-    assert math.isnan(rate(torch.tensor([], dtype=torch.bool)))
+    assert math.isnan(share_of_true(torch.tensor([], dtype=torch.bool)))
 
 
 @pytest.mark.parametrize(
@@ -80,13 +89,13 @@ def test_auroc_of_one_kind_only_is_no_number(kind):
 def test_a_model_is_judged_on_clean_and_on_triggered_images():
     clean = labeled([0, 1, 2, 3], [0, 1, 2, 0])
     triggered = labeled([3, 3, 1, 2, 0], [0, 1, 1, 0, 0])
-    scores = judge(SaysItsPixel(), Exam(clean, triggered, torch.full((5,), 3)))
+    scores = evaluate_model(SaysItsPixel(), EvaluationSet(clean, triggered, torch.full((5,), 3)))
     assert scores == Scores(acc=3 / 4, asr=2 / 5, ra=2 / 5)
 
 
 def test_without_triggered_images_asr_and_ra_are_no_numbers():
     clean, nothing = labeled([0, 1], [0, 0]), torch.tensor([], dtype=torch.int64)
-    scores = judge(SaysItsPixel(), Exam(clean, clean.take(nothing), nothing))
+    scores = evaluate_model(SaysItsPixel(), EvaluationSet(clean, clean.take(nothing), nothing))
     assert scores.acc == 0.5
     assert math.isnan(scores.asr)
     assert math.isnan(scores.ra)
@@ -94,7 +103,7 @@ def test_without_triggered_images_asr_and_ra_are_no_numbers():
 
 def test_suspects_are_matched_with_the_truth():
     clean, poison = State.CLEAN, State.POISON
-    found = match(
+    found = score_detection(
         evidence([0.9, 0.2, 0.8, 0.1, 0.3, 0.7]),
         suspects([0, 2, 5], [1, 2, 3]),
         truth([poison, poison, clean, clean, clean, poison], [1, 0, 2, 0, 0, 0]),
@@ -109,7 +118,7 @@ def test_suspects_are_matched_with_the_truth():
 def test_cover_images_count_neither_as_poison_nor_as_clean():
     clean, cover, poison = State
     labels = [0, 0, 0, 0]
-    with_cover = match(
+    with_cover = score_detection(
         evidence([0.1, 0.8, 0.9, 0.95]),
         suspects([1, 3], [0, 0]),
         truth([clean, poison, cover, cover], labels),
@@ -119,7 +128,7 @@ def test_cover_images_count_neither_as_poison_nor_as_clean():
 
 
 def test_no_suspects_find_nothing_and_restore_nothing():
-    found = match(
+    found = score_detection(
         evidence([0.1, 0.2]), suspects([], []), truth([State.CLEAN, State.POISON], [0, 0])
     )
     assert (found.tpr, found.fpr, found.count) == (0.0, 0.0, 0)
@@ -127,7 +136,7 @@ def test_no_suspects_find_nothing_and_restore_nothing():
 
 
 def test_a_clean_case_has_no_tpr_but_an_fpr():
-    found = match(
+    found = score_detection(
         evidence([0.9, 0.2]), suspects([0], [1]), truth([State.CLEAN, State.CLEAN], [0, 0])
     )
     assert found.fpr == 0.5

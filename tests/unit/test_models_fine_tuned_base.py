@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from backburn.errors import InputError
-from backburn.models.fine_tuned_base import on_base
+from backburn.models.fine_tuned_base import load_base
 from backburn.models.open.encoders import Encoder
-from backburn.models.wrapping import Wrapped
+from backburn.models.wrapping import WrappedModel
 
 
 def network(classes: int, seed: int) -> nn.Sequential:
@@ -16,8 +16,8 @@ def network(classes: int, seed: int) -> nn.Sequential:
     return nn.Sequential(body, nn.Flatten(), nn.Linear(8, classes))
 
 
-def wrapped(net: nn.Module) -> Wrapped:
-    return Wrapped(net, ((0.5,) * 3, (0.5,) * 3)).eval()
+def wrapped(net: nn.Module) -> WrappedModel:
+    return WrappedModel(net, ((0.5,) * 3, (0.5,) * 3)).eval()
 
 
 def tuned(base: nn.Module, *, body: bool) -> nn.Sequential:
@@ -35,11 +35,11 @@ def test_a_base_has_its_own_body_and_a_new_head(body):
     base = network(1000, 0)
     model = wrapped(tuned(base, body=body))
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
-    found = on_base(model, base.state_dict(), "base.pt", 3)
+    found = load_base(model, base.state_dict(), "base.pt", 3)
     held = found.network.net
     assert all(torch.equal(w, base[0].state_dict()[n]) for n, w in held[0].state_dict().items())
     assert not torch.equal(held[2].weight, model.net[2].weight)
-    assert found.drawn == ("net.2.weight", "net.2.bias")
+    assert found.reinitialized == ("net.2.weight", "net.2.bias")
     assert found.head_only == (not body)
     words = "3 of 6 parameters were" if body else "its head alone was"
     assert f"base: base.pt; {words} fine-tuned; drawn anew: 'net.2.weight'" in found.report(
@@ -50,7 +50,7 @@ def test_a_base_has_its_own_body_and_a_new_head(body):
 
 def test_what_fine_tuning_left_alone_needs_no_gradient():
     base = network(1000, 0)
-    found = on_base(wrapped(tuned(base, body=True)), base.state_dict(), "base.pt", 0)
+    found = load_base(wrapped(tuned(base, body=True)), base.state_dict(), "base.pt", 0)
     trained = {name for name, p in found.network.named_parameters() if p.requires_grad}
     assert trained == {"net.0.0.weight", "net.2.weight", "net.2.bias"}
 
@@ -58,18 +58,18 @@ def test_what_fine_tuning_left_alone_needs_no_gradient():
 def test_the_weights_may_be_those_of_the_body_alone_or_have_a_prefix():
     base = network(1000, 0)
     model = wrapped(tuned(base, body=True))
-    alone = on_base(model, base[0].state_dict(), "body.pt", 0)
-    named = on_base(model, {f"module.{n}": w for n, w in base.state_dict().items()}, "dp.pt", 0)
-    assert alone.drawn == named.drawn == ("net.2.weight", "net.2.bias")
+    alone = load_base(model, base[0].state_dict(), "body.pt", 0)
+    named = load_base(model, {f"module.{n}": w for n, w in base.state_dict().items()}, "dp.pt", 0)
+    assert alone.reinitialized == named.reinitialized == ("net.2.weight", "net.2.bias")
 
 
 def test_another_network_and_the_model_itself_are_refused():
     base = network(1000, 0)
     model = wrapped(tuned(base, body=True))
     with pytest.raises(InputError, match="is no base of this model"):
-        on_base(model, nn.Linear(4, 4).state_dict(), "other.pt", 0)
+        load_base(model, nn.Linear(4, 4).state_dict(), "other.pt", 0)
     with pytest.raises(InputError, match="is the model itself"):
-        on_base(model, model.net.state_dict(), "same.pt", 0)
+        load_base(model, model.net.state_dict(), "same.pt", 0)
 
 
 def test_an_encoder_takes_gray_images_of_any_size():

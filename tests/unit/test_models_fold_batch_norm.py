@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import fx, nn
 
-from backburn.models.fold_batch_norm import folded
+from backburn.models.fold_batch_norm import fold_batch_norm
 from backburn.models.nets.zoo import build
 
 
@@ -59,7 +59,7 @@ def norms_called(model: nn.Module) -> int:
 def test_a_folded_network_says_the_same_with_fewer_norms(name, before, after, probe, generator):
     model = lived_in(build(name, 5, 3, generator=generator), probe, generator)
     weights = {key: value.clone() for key, value in model.state_dict().items()}
-    copy = folded(model, probe)
+    copy = fold_batch_norm(model, probe)
     assert (norms_called(model), norms_called(copy)) == (before, after)
     unseen = torch.rand(6, 3, 16, 16, generator=generator)
     assert torch.allclose(copy(unseen), model(unseen), atol=1e-4)
@@ -70,7 +70,7 @@ def test_a_folded_network_says_the_same_with_fewer_norms(name, before, after, pr
 
 def test_gradients_of_a_folded_network_are_the_same(probe, generator):
     model = lived_in(build("small_cnn-w4", 5, 3, generator=generator), probe, generator)
-    copy = folded(model, probe)
+    copy = fold_batch_norm(model, probe)
 
     def gradient(asked: nn.Module) -> torch.Tensor:
         points = probe.clone().requires_grad_()
@@ -81,7 +81,7 @@ def test_gradients_of_a_folded_network_are_the_same(probe, generator):
 
 
 def test_a_folded_copy_is_frozen_and_in_evaluation_mode(probe, generator):
-    copy = folded(
+    copy = fold_batch_norm(
         lived_in(build("small_cnn-w4", 5, 3, generator=generator), probe, generator), probe
     )
     assert not any(parameter.requires_grad for parameter in copy.parameters())
@@ -99,12 +99,12 @@ def test_a_model_that_cannot_be_traced_is_returned_as_it_is(probe, generator):
             return (maps if maps.sum() > 0 else -maps).mean((2, 3))
 
     model = lived_in(Decides(), probe, generator)
-    assert folded(model, probe) is model
+    assert fold_batch_norm(model, probe) is model
 
 
 def test_a_model_with_nothing_to_fold_is_returned_as_it_is(probe, generator):
     model = lived_in(nn.Sequential(conv(generator), nn.ReLU(), nn.BatchNorm2d(4)), probe, generator)
-    assert folded(model, probe) is model
+    assert fold_batch_norm(model, probe) is model
 
 
 def test_a_convolution_that_somebody_else_reads_is_not_folded(probe, generator):
@@ -118,13 +118,13 @@ def test_a_convolution_that_somebody_else_reads_is_not_folded(probe, generator):
             return (F.relu(self.norm(maps)) + maps).mean((2, 3))
 
     model = lived_in(Skips(), probe, generator)
-    assert folded(model, probe) is model
+    assert fold_batch_norm(model, probe) is model
 
 
 @pytest.mark.parametrize("options", [{"track_running_stats": False}, {"affine": False}], ids=str)
 def test_only_a_norm_with_statistics_is_folded(options, probe, generator):
     model = nn.Sequential(conv(generator), nn.BatchNorm2d(4, **options), nn.Flatten())
-    copy = folded(lived_in(model, probe, generator), probe)
+    copy = fold_batch_norm(lived_in(model, probe, generator), probe)
     assert (copy is model) == ("track_running_stats" in options)
     assert torch.allclose(copy(probe), model(probe), atol=1e-4)
 
@@ -137,7 +137,7 @@ def test_convolutions_in_nested_blocks_are_folded(options, probe, generator):
     deeper = nn.Sequential(nn.Sequential(conv(generator, 4), nn.BatchNorm2d(4)), nn.Flatten())
     model = lived_in(nn.Sequential(nn.Sequential(block), deeper), probe, generator)
     expected = model(probe)
-    copy = folded(model, probe)
+    copy = fold_batch_norm(model, probe)
     assert (norms_called(model), norms_called(copy)) == (2, 0)
     assert torch.allclose(copy(probe), expected, atol=1e-4)
     assert torch.equal(model(probe), expected)
@@ -161,7 +161,7 @@ class Shares(nn.Module):
 def test_a_convolution_that_is_called_twice_says_the_same(second, probe, generator):
     model = lived_in(Shares(generator, second), probe, generator)
     expected = model(probe)
-    assert torch.allclose(folded(model, probe)(probe), expected, atol=1e-4)
+    assert torch.allclose(fold_batch_norm(model, probe)(probe), expected, atol=1e-4)
     assert torch.equal(model(probe), expected)
 
 
@@ -170,10 +170,10 @@ def test_the_probe_does_not_decide_whether_a_shared_convolution_is_folded(probe,
     nn.init.constant_(model.first.weight, 3)
     model.eval().requires_grad_(False)
     black = torch.zeros_like(probe)
-    assert torch.allclose(folded(model, black)(probe), model(probe), atol=1e-4)
+    assert torch.allclose(fold_batch_norm(model, black)(probe), model(probe), atol=1e-4)
 
 
 def test_a_network_with_weights_of_no_number_is_returned_as_it_is(probe, generator):
     model = build("small_cnn-w4", 5, 3, generator=generator).eval().requires_grad_(False)
     model.head.weight.fill_(torch.nan)
-    assert folded(model, probe) is model
+    assert fold_batch_norm(model, probe) is model

@@ -10,7 +10,7 @@ from torch import nn
 
 from backburn.errors import InputError
 from backburn.models.nets.zoo import build
-from backburn.models.open.load_model import load_model
+from backburn.models.open.open_model import load_model
 
 
 @pytest.fixture

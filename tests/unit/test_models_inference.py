@@ -6,12 +6,12 @@ from backburn.errors import BackburnError, InputError
 from backburn.models.activations import activations
 from backburn.models.inference import (
     as_images,
-    batches,
     best_device,
-    called,
     device_of,
     frozen,
+    iter_batches,
     predict,
+    predict_labels,
 )
 
 
@@ -80,7 +80,7 @@ def test_what_images_are_called_is_the_largest_of_the_logits(pixels, batch_size)
     model = nn.Sequential(nn.Flatten(), nn.Linear(4, 4, bias=False)).train()
     nn.init.eye_(model[1].weight)  # the brightest pixel; two of an image differ by 2 % or more
     before = state(model)
-    said = called(model, pixels, batch_size=batch_size)
+    said = predict_labels(model, pixels, batch_size=batch_size)
     assert said.dtype == torch.long
     assert torch.equal(said, predict(model, pixels).argmax(1))
     assert len(said.unique()) > 1
@@ -88,7 +88,7 @@ def test_what_images_are_called_is_the_largest_of_the_logits(pixels, batch_size)
 
 
 def test_no_images_are_called_nothing(model, pixels):
-    assert called(model, pixels[:0]).tolist() == []
+    assert predict_labels(model, pixels[:0]).tolist() == []
 
 
 def test_predicting_leaves_the_model_as_it_was(model, pixels):
@@ -158,7 +158,7 @@ def test_pixels_become_fractions_of_255():
 
 
 def test_batches_come_in_order_and_the_last_may_be_short(model, pixels):
-    sizes = [len(batch) for batch in batches(model, pixels, 3)]
+    sizes = [len(batch) for batch in iter_batches(model, pixels, 3)]
     assert sizes == [3, 3, 1]
 
 

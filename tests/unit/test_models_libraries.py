@@ -9,16 +9,16 @@ import torch
 from torch import nn
 
 import torchvision_schemas
-from backburn.boundary.distances import boundary
+from backburn.boundary.distances import search_boundary
 from backburn.errors import InputError
 from backburn.models.activations import activations
 from backburn.models.inference import frozen
 from backburn.models.open import network_names
-from backburn.models.open.network_names import Sizes, recipe_named
+from backburn.models.open.network_names import NetworkSizes, network_spec
 from backburn.models.open.open_model import open_model
 from backburn.models.save_model import dump_like
 from backburn.training import Training, TrainingTask, fit
-from backburn.training.adaptation import forget
+from backburn.training.adaptation import reset_last_layers
 
 assert torchvision_schemas  # torchvision, and what needs it, cannot be imported without
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -52,7 +52,7 @@ NAMES = {
 @pytest.fixture(params=NAMES)
 def opened(request, tmp_path):
     torch.manual_seed(0)
-    net = recipe_named(request.param).make(Sizes(classes=4)).eval()
+    net = network_spec(request.param).make(NetworkSizes(classes=4)).eval()
     torch.save({"state_dict": net.state_dict()}, tmp_path / "m.pth")
     return request.param, open_model(tmp_path / "m.pth", request.param)
 
@@ -60,14 +60,14 @@ def opened(request, tmp_path):
 def test_a_network_by_name_goes_through_the_chain(opened, tmp_path, generator):
     name, found = opened
     side, head = NAMES[name]
-    assert (found.classes, found.channels, found.nature.head) == (4, 3, head)
+    assert (found.classes, found.channels, found.signature.head) == (4, 3, head)
     pixels = torch.randint(256, (4, 3, side, side), generator=generator).to(torch.uint8)
     images, model = pixels / 255, found.normalized(found.normalization or IMAGENET)
     with frozen(model):
         logits = model(images)
         assert torch.allclose(model.head(model.features(images)), logits, atol=1e-4)
         assert activations(model, pixels)[0].isfinite().all()
-        result = boundary(model, pixels, budget="fast", features=True)
+        result = search_boundary(model, pixels, budget="fast", features=True)
     assert result.found.all()
     assert result.feature.shape == model.features(images).shape
     copied = copy.deepcopy(model)
@@ -76,7 +76,7 @@ def test_a_network_by_name_goes_through_the_chain(opened, tmp_path, generator):
         TrainingTask(pixels, torch.arange(4), Training(epochs=1, learning_rate=0.01)),
         generator,
     )
-    forget(copied, 0.5, generator)
+    reset_last_layers(copied, 0.5, generator)
     assert not torch.allclose(copied(images), logits, atol=1e-4)
     assert torch.allclose(model(images), logits, atol=1e-4)
     (tmp_path / "n.pth").write_bytes(dump_like(found.origin, model)["model.pth"])
@@ -86,7 +86,7 @@ def test_a_network_by_name_goes_through_the_chain(opened, tmp_path, generator):
 
 def test_libraries_tell_size_and_normalization(tmp_path):
     for name in ("timm:resnet18", "torchvision:resnet18"):
-        recipe = recipe_named(name)
+        recipe = network_spec(name)
         assert recipe.size == (224, 224)
         assert recipe.normalization == IMAGENET
 
@@ -112,7 +112,7 @@ HEADS = {
 @pytest.mark.parametrize("name", HEADS)
 def test_a_head_of_several_layers_is_opened_and_said_and_goes_back(tmp_path, name):
     torch.manual_seed(0)
-    net, (place, made) = recipe_named(name).make(Sizes()), HEADS[name]
+    net, (place, made) = network_spec(name).make(NetworkSizes()), HEADS[name]
     outer, _, last = place.rpartition(".")
     setattr(net.get_submodule(outer), last, made())
     net.eval()
@@ -144,19 +144,19 @@ def test_a_network_for_another_size_of_images_is_told_by_its_positions(tmp_path,
     net = make(network, num_classes=4, **{setting: 64}).eval()
     torch.save(net.state_dict(), tmp_path / "m.pt")
     found, images = open_model(tmp_path / "m.pt", name), torch.rand(2, 3, 64, 64)
-    assert (found.classes, found.nature.size) == (4, (64, 64))
+    assert (found.classes, found.signature.size) == (4, (64, 64))
     assert torch.allclose(found.network(images), net(images), atol=1e-4)
 
 
 def test_images_of_one_channel_are_read_off_the_weights(tmp_path):
-    net = recipe_named("timm:resnet18").make(Sizes(classes=3, channels=1))
+    net = network_spec("timm:resnet18").make(NetworkSizes(classes=3, channels=1))
     torch.save(net.state_dict(), tmp_path / "m.pt")
     opened = open_model(tmp_path / "m.pt", "timm:resnet18")
     assert (opened.channels, opened.classes, opened.normalization) == (1, 3, None)
 
 
 def test_maps_of_a_convnext_are_read_by_their_channels(generator):
-    net = recipe_named("timm:convnext_atto").make(Sizes(classes=4)).eval()
+    net = network_spec("timm:convnext_atto").make(NetworkSizes(classes=4)).eval()
     pixels = torch.randint(256, (2, 3, 64, 64), generator=generator).to(torch.uint8)
     watched = [m for m in net.modules() if isinstance(m, nn.LayerNorm)]
     width = sum(2 * m.normalized_shape[0] for m in watched)
@@ -226,7 +226,7 @@ def test_a_hugging_face_folder_opens_and_goes_back_into_one(tmp_path, generator,
 )
 def test_a_network_that_is_not_there_is_answered_with_what_to_do(name, told):
     with pytest.raises(InputError, match=told):
-        recipe_named(name)
+        network_spec(name)
 
 
 @pytest.mark.parametrize("error", [ImportError("No module named 'timm'"), RuntimeError("nms")])
@@ -236,4 +236,4 @@ def test_a_library_that_does_not_load_says_what_to_install(monkeypatch, error):
 
     monkeypatch.setattr(network_names.importlib, "import_module", fail)
     with pytest.raises(InputError, match="pip install timm torchvision"):
-        recipe_named("timm:resnet18")
+        network_spec("timm:resnet18")

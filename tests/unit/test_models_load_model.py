@@ -8,7 +8,8 @@ from torch import nn
 from backburn.errors import InputError
 from backburn.models.inference import predict
 from backburn.models.nets.zoo import build
-from backburn.models.open.load_model import dump_model, load_model
+from backburn.models.open.open_model import load_model
+from backburn.models.save_model import dump_model
 
 
 @pytest.fixture

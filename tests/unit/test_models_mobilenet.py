@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import fx, nn
 
-from backburn.models.fold_batch_norm import folded
-from backburn.models.nets.mobilenet import Strided
+from backburn.models.fold_batch_norm import fold_batch_norm
+from backburn.models.nets.mobilenet import StridedDepthwiseConv
 from backburn.models.nets.zoo import build, parse_architecture
 
 
@@ -35,7 +35,7 @@ def test_three_strides_halve_the_maps(generator):
 
 
 def test_strided_convolutions_are_not_rounded_to_bf16(generator):
-    convolution = Strided(4, 4, 3, 2, 1, groups=4, bias=False)
+    convolution = StridedDepthwiseConv(4, 4, 3, 2, 1, groups=4, bias=False)
     maps = torch.rand(2, 4, 8, 8, generator=generator)
     expected = nn.functional.conv2d(maps, convolution.weight, None, 2, 1, 1, 4)
     with torch.autocast("cpu", torch.bfloat16):
@@ -43,8 +43,10 @@ def test_strided_convolutions_are_not_rounded_to_bf16(generator):
 
 
 def test_the_batch_norm_before_it_is_folded(generator):
-    net = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), Strided(4, 4, 3, 2)).eval()
-    copy = folded(net, torch.rand(2, 3, 16, 16, generator=generator))
+    net = nn.Sequential(
+        nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), StridedDepthwiseConv(4, 4, 3, 2)
+    ).eval()
+    copy = fold_batch_norm(net, torch.rand(2, 3, 16, 16, generator=generator))
     assert isinstance(copy, fx.GraphModule)
     called = [node.target for node in copy.graph.nodes if node.op == "call_module"]
     assert called == ["0", "2"]

@@ -4,7 +4,7 @@ import torch
 
 from backburn.errors import InputError
 from backburn.models.nets.zoo import build, channel_statistics, parse_architecture
-from backburn.models.open.load_model import load_model
+from backburn.models.open.open_model import load_model
 
 
 @pytest.fixture

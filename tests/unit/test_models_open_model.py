@@ -94,7 +94,7 @@ def test_types_of_numbers_are_kept(tmp_path, net):
     assert opened.network.conv1.weight.dtype == torch.float32
     (tmp_path / "n.safetensors").write_bytes(*dump_like(opened.origin, opened.network).values())
     again = open_model(tmp_path / "n.safetensors", "cifar_resnet18")
-    assert again.origin.types["conv1.weight"] == torch.float16
+    assert again.origin.dtypes["conv1.weight"] == torch.float16
     assert dict(again.origin.metadata) == {"format": "pt"}
     assert torch.equal(again.network.conv1.weight, opened.network.conv1.weight)
 

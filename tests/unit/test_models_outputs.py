@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from backburn.models.outputs import open_end
-from backburn.models.wrapping import examined, wrap
+from backburn.models.outputs import remove_probability_layer
+from backburn.models.wrapping import probe_network, wrap
 
 PLAIN = ((0.0,) * 3, (1.0,) * 3)
 ENDS = {
@@ -37,7 +37,7 @@ def images() -> Tensor:
 @pytest.mark.parametrize("end", ENDS)
 def test_logits_are_made_of_probabilities(end, images):
     net, twin = Net(4, ENDS[end]).eval(), Net(4).eval()
-    model = wrap(net, examined(net), PLAIN)
+    model = wrap(net, probe_network(net), PLAIN)
     said, wanted = model(images).log_softmax(1), twin(images).log_softmax(1)
     assert torch.allclose(said, wanted, atol=1e-4)
 
@@ -46,27 +46,27 @@ def test_logits_are_made_of_probabilities(end, images):
 def test_a_layer_that_makes_probabilities_is_left_out(end, images):
     net = Net(4, layer=LAYERS[end]).eval()
     before = list(net.state_dict())
-    assert "last" in open_end(net, images)
+    assert "last" in remove_probability_layer(net, images)
     assert torch.equal(net(images), Net(4).eval()(images))
     assert list(net.state_dict()) == before
 
 
 def test_a_layer_in_the_middle_stays(images):
     net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Sigmoid(), nn.Flatten(), nn.Linear(3600, 3)).eval()
-    assert open_end(net, images) == ""
+    assert remove_probability_layer(net, images) == ""
 
 
 @pytest.mark.parametrize("end", [lambda z: z, torch.sigmoid, lambda z: z.squeeze(1)])
 def test_one_output_is_two_classes(end, images):
     net, twin = Net(1, end).eval(), Net(1).eval()
-    nature = examined(net)
-    assert nature.classes == 2
-    model = wrap(net, nature, PLAIN)
+    signature = probe_network(net)
+    assert signature.classes == 2
+    model = wrap(net, signature, PLAIN)
     odds = model(images)
     assert torch.allclose(odds[:, 1] - odds[:, 0], twin(images)[:, 0], atol=1e-4)
 
 
 def test_the_head_of_probabilities_is_known(images):
     net = Net(4, ENDS["softmax"]).eval()
-    model = wrap(net, examined(net), PLAIN)
+    model = wrap(net, probe_network(net), PLAIN)
     assert model.features(images).shape == (5, 32)

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from backburn.models import precision
-from backburn.models.precision import quicker_layers
+from backburn.models.precision import avoid_slow_bf16
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def slow(monkeypatch) -> list[tuple]:
         asked.append((layer, tuple(shape)))
         return layer.stride == (2, 2)
 
-    monkeypatch.setattr(precision, "gains_from_bf16", lambda device: True)
+    monkeypatch.setattr(precision, "has_native_bf16", lambda device: True)
     monkeypatch.setattr(precision, "_is_slower", is_slower)
     return asked
 
@@ -34,7 +34,7 @@ def network() -> nn.Sequential:
 
 def test_only_depthwise_convolutions_are_timed_on_the_maps_that_they_are_given(slow):
     model, images = network(), torch.rand(2, 3, 16, 16)
-    with quicker_layers(model, images):
+    with avoid_slow_bf16(model, images):
         pass
     assert slow == [(model[1], (1, 8, 14, 14)), (model[2], (1, 8, 12, 12))]
 
@@ -46,7 +46,7 @@ def test_a_slow_layer_works_in_single_precision_while_it_lasts(slow):
         model[place].register_forward_hook(
             lambda layer, given, out, place=place: types.update({place: out.dtype})
         )
-    with quicker_layers(model, images), torch.autocast("cpu", torch.bfloat16):
+    with avoid_slow_bf16(model, images), torch.autocast("cpu", torch.bfloat16):
         model(images)
     assert types == {1: torch.bfloat16, 2: torch.float32}
     with torch.autocast("cpu", torch.bfloat16):
@@ -57,7 +57,10 @@ def test_a_slow_layer_works_in_single_precision_while_it_lasts(slow):
 
 def test_the_model_is_left_as_it_was_where_it_fails(slow):
     model = network().train()
-    with pytest.raises(RuntimeError, match="stop"), quicker_layers(model, torch.rand(1, 3, 16, 16)):
+    with (
+        pytest.raises(RuntimeError, match="stop"),
+        avoid_slow_bf16(model, torch.rand(1, 3, 16, 16)),
+    ):
         raise RuntimeError("stop")
     assert "forward" not in vars(model[2])
     assert model.training

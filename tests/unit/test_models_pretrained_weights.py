@@ -12,8 +12,8 @@ from backburn.errors import InputError
 from backburn.models.embedding import embeddings
 from backburn.models.nets.zoo import build
 from backburn.models.open.encoders import Encoder, open_encoder
-from backburn.models.open.load_model import dump_model
 from backburn.models.open.pretrained_weights import pretrained_weights
+from backburn.models.save_model import dump_model
 
 importlib.import_module("torchvision_schemas")  # before timm
 
@@ -48,7 +48,7 @@ def test_torchvisions_are_asked_for_by_their_usual_weights(monkeypatch):
         list_models=lambda module: ["resnet18"],
         get_model=lambda name, weights: asked.append((name, weights)) or nn.Linear(2, 2),
     )
-    monkeypatch.setattr("backburn.models.open.pretrained_weights.library", lambda *_: models)
+    monkeypatch.setattr("backburn.models.open.pretrained_weights.import_library", lambda *_: models)
     assert set(pretrained_weights("torchvision:resnet18")) == {"weight", "bias"}
     assert asked == [("resnet18", "DEFAULT")]
     with pytest.raises(InputError, match="resnet19"):

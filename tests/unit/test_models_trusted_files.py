@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from backburn.boundary.distances import boundary
+from backburn.boundary.distances import search_boundary
 from backburn.errors import InputError
 from backburn.models.activations import activations
 from backburn.models.nets.cifar_resnet import CifarResNet18, NamedPreActBlock
@@ -61,7 +61,7 @@ def test_a_script_is_opened_asked_and_searched(path, pixels):
     model = opened.normalized(NONE)
     assert not hasattr(model, "features")
     assert activations(model, pixels)[1].shape == (4,)
-    assert boundary(model, pixels, budget="fast").found.all()
+    assert search_boundary(model, pixels, budget="fast").found.all()
 
 
 def test_a_script_is_copied_trained_and_written_back(path, pixels, generator, tmp_path):

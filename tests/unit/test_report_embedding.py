@@ -1,11 +1,12 @@
 """Features in two dimensions, and how they are drawn."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
-from backburn.report.embedding import embed_suspects, embedded
+from backburn.report.embedding import embed_features, embed_suspects
 from backburn.report.svg_scatter import embedding_chart
 from backburn.types import BoundaryResult, Case, LabeledImages
 
@@ -13,7 +14,7 @@ from backburn.types import BoundaryResult, Case, LabeledImages
 def test_perturbed_features_are_placed_by_the_components_of_the_images():
     before = torch.tensor([[-4.0, 0, 0], [4, 0, 0], [0, -1, 0], [0, 1, 0]])
     marked = torch.tensor([False, True, False, False])
-    points = embedded(("a", "b", "a", "a"), before, marked, torch.tensor([[-2.0, 0.5, 9]]))
+    points = embed_features(("a", "b", "a", "a"), before, marked, torch.tensor([[-2.0, 0.5, 9]]))
     assert list(points) == ["a", "b", "perturbed"]
     ((x, y),) = points["b"]
     ((moved, up),) = points["perturbed"]
@@ -26,7 +27,7 @@ def test_perturbed_features_are_placed_by_the_components_of_the_images():
 def test_too_little_is_not_embedded(count, width, mark):
     marked = torch.full((count,), mark)
     features = torch.rand(count, width)
-    assert embedded(["a"] * count, features, marked, features[marked]) == {}
+    assert embed_features(["a"] * count, features, marked, features[marked]) == {}
 
 
 class Sums(torch.nn.Module):
@@ -49,10 +50,10 @@ def test_suspects_without_a_boundary_have_no_place(generator):
     rows = torch.tensor([5, 9, 11])
     marked = torch.zeros(700, dtype=torch.bool).index_fill(0, rows, True)
     found = torch.tensor([True, False, True])
-    way = BoundaryResult(found, torch.ones(3), torch.zeros(3, dtype=torch.long))
-    assert embed_suspects(case, marked, rows, way) == {}
-    way = BoundaryResult(found, way.distance, way.crossed_label, feature=torch.rand(3, 3))
-    points = embed_suspects(case, marked, rows, way)
+    boundary = BoundaryResult(found, torch.ones(3), torch.zeros(3, dtype=torch.long))
+    assert embed_suspects(case, marked, rows, boundary) == {}
+    boundary = replace(boundary, feature=torch.rand(3, 3))
+    points = embed_suspects(case, marked, rows, boundary)
     assert {name: len(held) for name, held in points.items()} == {
         "other": 300, "suspect": 2, "perturbed": 2,
     }  # fmt: skip
@@ -68,7 +69,7 @@ def test_every_place_is_a_mark_within_the_drawing_and_a_row():
     assert [(each.name, each.path.count("M")) for each in chart.series] == [
         ("other images (2)", 2), ("suspects (1)", 1),
     ]  # fmt: skip
-    assert len({each.look for each in chart.series}) == len(chart.series)
+    assert len({each.css_class for each in chart.series}) == len(chart.series)
     assert chart.rows == [
         ["other images", "0", "0"], ["other images", "1", "-2"], ["suspects", "10", "1"],
     ]  # fmt: skip

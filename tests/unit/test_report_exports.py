@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from backburn.report.exports.files import auditors_files
-from backburn.report.exports.identifiers import FRAMEWORKS, OF_IMAGE, OF_MODEL
+from backburn.report.exports.files import export_files
+from backburn.report.exports.identifiers import FRAMEWORKS, IMAGE_IDS, MODEL_IDS
 from handmade import made_gallery, written
 
 ALL = ("sarif", "model-card", "mlbom")
@@ -129,7 +129,7 @@ The files were held to the whole one (OASIS, errata 01) when this was written.
 
 
 def files(run: Path) -> dict[str, bytes]:
-    return auditors_files(run, ALL)
+    return export_files(run, ALL)
 
 
 @pytest.fixture
@@ -198,7 +198,7 @@ def test_the_same_run_gives_the_same_files(run):
 
 def test_every_identifier_is_of_a_framework_with_an_edition():
     known = {entry.id for framework in FRAMEWORKS for entry in framework.entries}
-    assert {*OF_MODEL, *OF_IMAGE} <= known
+    assert {*MODEL_IDS, *IMAGE_IDS} <= known
     assert all(framework.edition for framework in FRAMEWORKS)
 
 

@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from backburn.errors import InputError
-from backburn.report.boundary_samples import amplified
-from backburn.report.gallery import gather, ranked
+from backburn.report.boundary_samples import render_perturbation
+from backburn.report.gallery import build_gallery, rank_suspects
 from backburn.report.gallery_files import gallery_files, read_gallery
-from backburn.report.thumbnails import SIDE, sheets_within, shrunk
-from backburn.types import Audit, BoundaryResult, Evidence, Suspects, Verdict
+from backburn.report.thumbnails import MAX_SIDE, fit_sheets, shrink
+from backburn.results import Audit, Evidence, Suspects, Verdict
+from backburn.types import BoundaryResult
 from handmade import made_gallery
 
 
@@ -37,19 +38,19 @@ def audit(backdoored) -> Audit:
 
 
 def test_suspects_are_ranked_by_score_and_ties_by_row(audit):
-    order = ranked(audit).suspects.index.tolist()
+    order = rank_suspects(audit).suspects.index.tolist()
     assert order == sorted(order, reverse=True)
     tied = replace(
         audit, evidence=Evidence(torch.ones(len(audit.boundary)), audit.evidence.flagged)
     )
-    assert ranked(tied).suspects.index.tolist() == sorted(order)
+    assert rank_suspects(tied).suspects.index.tolist() == sorted(order)
 
 
 def test_the_boundary_of_a_suspect_is_searched_where_it_was_not(backdoored, audit):
-    audit = ranked(audit)
-    gallery, known = gather(backdoored.case, audit, "fast")
+    audit = rank_suspects(audit)
+    gallery, known = build_gallery(backdoored.case, audit, "fast")
     rows = audit.suspects.index
-    assert all(gallery.found)
+    assert all(gallery.has_boundary)
     assert bool(known.found[rows].all())
     assert int(known.found.sum()) == len(rows)
     assert [each.row for each in gallery.suspects] == rows.tolist()
@@ -61,10 +62,10 @@ def test_the_boundary_of_a_suspect_is_searched_where_it_was_not(backdoored, audi
     changed = (gallery.perturbed.float() - gallery.image.float()).square().sum((1, 2, 3)).sqrt()
     assert (changed / 255).tolist() == pytest.approx(known.distance[rows].tolist(), rel=0.15)
     # the lit pixel is what they share, and it goes out
-    assert int(gallery.shared[0].flatten().argmin()) == 8 * 12
+    assert int(gallery.mean_directions[0].flatten().argmin()) == 8 * 12
 
 
-@pytest.mark.parametrize("side", [8, 2 * SIDE])
+@pytest.mark.parametrize("side", [8, 2 * MAX_SIDE])
 def test_a_case_without_suspects_has_an_empty_gallery(clean, side, tmp_path):
     count = len(clean.case.images)
     pixels = clean.case.images.pixels[:, :, :1, :1].repeat(1, 1, side, side)
@@ -76,8 +77,8 @@ def test_a_case_without_suspects_has_an_empty_gallery(clean, side, tmp_path):
         Verdict("clean", (), 0.5),
         nothing_searched(count),
     )
-    gallery, known = gather(case, ranked(result), "fast")
-    assert (gallery.suspects, gallery.shared, gallery.embedding) == ((), {}, {})
+    gallery, known = build_gallery(case, rank_suspects(result), "fast")
+    assert (gallery.suspects, gallery.mean_directions, gallery.embedding) == ((), {}, {})
     write(tmp_path, gallery_files(gallery))
     assert read_gallery(tmp_path).suspects == ()
     assert torch.equal(known.found, result.boundary.found)
@@ -85,24 +86,24 @@ def test_a_case_without_suspects_has_an_empty_gallery(clean, side, tmp_path):
 
 def test_differences_are_gray_where_there_are_none_and_reach_both_ends():
     steps = torch.tensor([0.0, 0.25e-3, 1e-3, -1e-3]).reshape(1, 1, 2, 2)
-    assert amplified(steps).flatten().tolist() == [128, 191, 255, 0]
-    assert amplified(torch.zeros(1, 1, 2, 2)).unique().tolist() == [128]
+    assert render_perturbation(steps).flatten().tolist() == [128, 191, 255, 0]
+    assert render_perturbation(torch.zeros(1, 1, 2, 2)).unique().tolist() == [128]
 
 
 def test_large_images_become_thumbnails_and_small_ones_stay():
     large = torch.full((2, 3, 300, 200), 77, dtype=torch.uint8)
-    assert shrunk(large).shape == (2, 3, SIDE, 64)
-    assert shrunk(large).unique().tolist() == [77]
+    assert shrink(large).shape == (2, 3, MAX_SIDE, 64)
+    assert shrink(large).unique().tolist() == [77]
     small = torch.zeros(2, 1, 8, 8, dtype=torch.uint8)
-    assert shrunk(small) is small
+    assert shrink(small) is small
 
 
 def test_sheets_are_lossless_where_they_fit_and_smaller_where_they_must_be():
     noise = torch.randint(256, (250, 3, 48, 48), dtype=torch.uint8)
-    roomy = sheets_within({"image": noise}, 10_000_000)
+    roomy = fit_sheets({"image": noise}, 10_000_000)
     assert len(roomy.uris["image"]) == 3
     assert roomy.uris["image"][0].startswith("data:image/png;base64,")
-    tight = sheets_within({"image": noise}, 100_000)
+    tight = fit_sheets({"image": noise}, 100_000)
     assert tight.size() <= 100_000
     assert tight.width < 48
 
@@ -115,8 +116,8 @@ def test_a_gallery_is_read_back_as_it_was(tmp_path):
     assert [s.image for s in back.suspects] == [s.image for s in gallery.suspects]
     assert back.suspects[1:10] == gallery.suspects[1:10]
     assert torch.equal(back.perturbation, gallery.perturbation)
-    assert torch.equal(back.shared[0], gallery.shared[0])
-    assert (back.classes, back.found) == (gallery.classes, gallery.found)
+    assert torch.equal(back.mean_directions[0], gallery.mean_directions[0])
+    assert (back.classes, back.has_boundary) == (gallery.classes, gallery.has_boundary)
     assert back.embedding == gallery.embedding
 
 

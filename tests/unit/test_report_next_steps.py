@@ -6,7 +6,7 @@ import click
 import pytest
 
 from backburn.cli.main import cli as group
-from backburn.report.next_steps import after_report, next_lines, next_steps
+from backburn.report.next_steps import format_steps, next_steps, steps_after_report
 from backburn.runs.records import Record
 
 
@@ -45,11 +45,13 @@ def test_every_run_is_followed_by_commands_that_there_are(made):
         verb = group.get_command(click.Context(group), words[1])
         assert verb is not None
         verb.make_context(words[1], words[2:])
-        assert line in next_lines(steps)
-        assert what in next_lines(steps)
+        assert line in format_steps(steps)
+        assert what in format_steps(steps)
 
 
 def test_a_report_is_followed_by_the_page_and_what_was_decided_on_it():
-    opened, decided = after_report(record("audit", {}, "backdoored", 7), "run", "run/report.html")
+    opened, decided = steps_after_report(
+        record("audit", {}, "backdoored", 7), "run", "run/report.html"
+    )
     assert opened[1] == "python -m webbrowser -t run/report.html"
     assert decided[1] == "backburn repair run --review review.csv"

@@ -12,13 +12,13 @@ import torch
 import backburn
 from backburn.burn.burn import BURN
 from backburn.errors import InputError
-from backburn.report.figure_data import Portrait
+from backburn.report.figure_data import FigureData
 from backburn.report.figures import figure_files
 from backburn.report.gallery_files import gallery_files
 from backburn.report.notebook_figures import Figures, show
+from backburn.results import Phase
 from backburn.runs import new_record, write_run
 from backburn.training import Training
-from backburn.types import Phase
 from handmade import made_gallery
 
 HISTORY = (
@@ -73,7 +73,7 @@ def test_figures_are_saved(tmp_path):
 def test_a_run_of_figures_is_drawn_from_its_numbers(tmp_path):
     group = ("other", "other", "suspect", "suspect")
     features = torch.randn(4, 4, generator=torch.Generator().manual_seed(0))
-    portrait = Portrait(
+    data = FigureData(
         torch.arange(4),
         group,
         torch.tensor([0, 1, 0, 0]),
@@ -82,7 +82,7 @@ def test_a_run_of_figures_is_drawn_from_its_numbers(tmp_path):
         features,
         features + 1,
     )
-    files = figure_files(portrait, HISTORY, ("=cat", "dog", "emu"))
+    files = figure_files(data, HISTORY, ("=cat", "dog", "emu"))
     drawn = backburn.show(run_of(tmp_path, "figures", {}, files)).files
     assert drawn == {
         name: files[name] for name in files if name not in ("evidence.csv", "auroc.csv")

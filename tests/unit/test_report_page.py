@@ -8,7 +8,7 @@ import re
 import pytest
 
 from backburn.errors import InputError
-from backburn.report.html_page import page_of
+from backburn.report.html_page import render_standalone_page
 from backburn.report.phrases import verdict_sentence
 from backburn.report.svg_charts import distance_chart, round_chart
 from handmade import made_gallery, written
@@ -16,7 +16,7 @@ from handmade import made_gallery, written
 
 @pytest.fixture
 def page(tmp_path) -> str:
-    return page_of(written(tmp_path / "run")).decode()
+    return render_standalone_page(written(tmp_path / "run")).decode()
 
 
 def test_the_policy_names_what_is_there_and_nothing_else(page):
@@ -34,7 +34,7 @@ def test_nothing_is_loaded_from_anywhere(page):
 
 
 def test_a_page_without_suspects_has_no_script(tmp_path):
-    page = page_of(written(tmp_path / "run", count=0)).decode()
+    page = render_standalone_page(written(tmp_path / "run", count=0)).decode()
     assert "<script" not in page
     assert "No image is suspect." in page
     assert (
@@ -46,22 +46,24 @@ def test_a_page_without_suspects_has_no_script(tmp_path):
 def test_a_thousand_suspects_with_long_names_fit(tmp_path):
     names = tuple(f"{'folder/' * 30}{k}.png" for k in range(2500))
     gallery = made_gallery(2500, names=names, side=48)
-    page = page_of(written(tmp_path / "run", gallery), limit=2_000_000)
+    page = render_standalone_page(written(tmp_path / "run", gallery), limit=2_000_000)
     assert len(page) <= 2_000_000
     assert "The 1,000 of highest score, of 2,500." in page.decode()
 
 
 def test_the_same_run_gives_the_same_page(tmp_path, page):
-    assert page_of(tmp_path / "run").decode() == page
+    assert render_standalone_page(tmp_path / "run").decode() == page
 
 
 def test_a_name_does_not_turn_the_sentence_around_it(tmp_path):
-    page = page_of(written(tmp_path / "run", classes=("\u202eodd", "cat", "dog"))).decode()
+    page = render_standalone_page(
+        written(tmp_path / "run", classes=("\u202eodd", "cat", "dog"))
+    ).decode()
     assert "target class \u2068\u202eodd\u2069: 90 of 1,000" in page
 
 
 def test_decisions_are_of_one_run_only(tmp_path, page):
-    other = page_of(written(tmp_path / "other", count=12)).decode()
+    other = render_standalone_page(written(tmp_path / "other", count=12)).decode()
     keys = {re.search(r'"key": "(\w{64})"', each)[1] for each in (page, other)}
     assert len(keys) == 2
 
@@ -73,7 +75,7 @@ def test_a_record_that_says_too_little_is_refused(tmp_path, change):
     record["metrics"]["verdict"].update(change)
     (run / "record.json").write_text(json.dumps(record))
     with pytest.raises(InputError, match="does not say what a report needs"):
-        page_of(run)
+        render_standalone_page(run)
 
 
 VERDICT = {
@@ -98,7 +100,7 @@ def test_the_verdict_is_one_sentence_with_its_false_alarms(change, said):
 
 def test_a_chart_of_distances_has_a_path_and_a_column_a_group():
     chart = distance_chart({"suspects": [1.0, 2.0, 4.0], "others": [2.0] * 9, "none": []})
-    assert [each.look for each in chart.series] == ["filled", "dashed"]
+    assert [each.css_class for each in chart.series] == ["filled", "dashed"]
     assert chart.columns == ["distance", "suspects", "others"]
     assert sum(float(row[2].rstrip(" %")) for row in chart.rows) == pytest.approx(100, abs=1)
     assert distance_chart({"suspects": [0.0]}) is None

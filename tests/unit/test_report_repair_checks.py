@@ -7,8 +7,14 @@ import pytest
 import torch
 
 from backburn.models.inference import predict
-from backburn.report.repair_checks import measure_checks, median, shares, spread
-from backburn.types import BoundaryResult, Evidence, Suspects, Unlearned, Verdict
+from backburn.report.repair_checks import (
+    accuracy_and_reversion,
+    evenly_spaced,
+    finite_median,
+    measure_checks,
+)
+from backburn.results import Evidence, Suspects, Unlearned, Verdict
+from backburn.types import BoundaryResult
 
 
 def test_accuracy_is_of_the_others_and_reversion_of_changed_suspects():
@@ -17,8 +23,8 @@ def test_accuracy_is_of_the_others_and_reversion_of_changed_suspects():
     suspects = Suspects(marked, labels[marked], torch.tensor([1, 0, 0]), torch.ones(3))
     before = [torch.tensor([0, 0]), torch.tensor([0, 1, 0])]
     after = [torch.tensor([0, 1]), torch.tensor([1, 1, 0])]
-    said = [[before[0], after[0]], [before[1], after[1]]]
-    accuracy, reversion = shares(labels, torch.tensor([0, 1]), suspects, marked, said)
+    others, predicted = torch.tensor([0, 1]), [[before[0], after[0]], [before[1], after[1]]]
+    accuracy, reversion = accuracy_and_reversion(labels, others, suspects, marked, predicted)
     assert accuracy == (0.5, 1.0)
     assert reversion == (0.0, 0.5)  # the last suspect keeps its label, so it says nothing
 
@@ -26,13 +32,13 @@ def test_accuracy_is_of_the_others_and_reversion_of_changed_suspects():
 def test_rows_are_spread_evenly_and_all_where_they_are_few():
     chosen = torch.ones(100, dtype=torch.bool)
     chosen[0] = False
-    assert spread(chosen, 3).tolist() == [1, 50, 99]
-    assert spread(chosen, 1000).tolist() == list(range(1, 100))
+    assert evenly_spaced(chosen, 3).tolist() == [1, 50, 99]
+    assert evenly_spaced(chosen, 1000).tolist() == list(range(1, 100))
 
 
 def test_the_median_is_of_what_was_found():
-    assert median(torch.tensor([1.0, math.inf, 3.0, 2.0])) == 2
-    assert math.isnan(median(torch.tensor([math.inf])))
+    assert finite_median(torch.tensor([1.0, math.inf, 3.0, 2.0])) == 2
+    assert math.isnan(finite_median(torch.tensor([math.inf])))
 
 
 @pytest.fixture

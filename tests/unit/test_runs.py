@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from backburn.errors import InputError
-from backburn.runs import new_record, plan_run, read_record, to_json, write_run, write_whole
+from backburn.runs import new_record, plan_run, read_record, to_json, write_atomic, write_run
 
 
 @pytest.fixture
@@ -134,8 +134,8 @@ def test_numbers_that_json_does_not_know_become_null():
 
 def test_a_file_is_written_whole_or_stays_as_it_was(tmp_path, monkeypatch):
     path = tmp_path / "table.csv"
-    write_whole(path, b"old")
-    write_whole(path, b"new")
+    write_atomic(path, b"old")
+    write_atomic(path, b"new")
     assert contents(tmp_path) == {"table.csv": b"new"}
 
     def full(descriptor):
@@ -143,5 +143,5 @@ def test_a_file_is_written_whole_or_stays_as_it_was(tmp_path, monkeypatch):
 
     monkeypatch.setattr("backburn.runs.atomic.os.fsync", full)
     with pytest.raises(InputError, match=r"table\.csv cannot be written: No space"):
-        write_whole(path, b"half")
+        write_atomic(path, b"half")
     assert contents(tmp_path) == {"table.csv": b"new"}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from backburn.runs import whole_folder, write_whole
+from backburn.runs import atomic_folder, write_atomic
 
 HOST = socket.gethostname()
 DAYS_AGO = time.time() - 2 * 24 * 3600
@@ -47,9 +47,9 @@ def test_half_written_things_of_those_who_are_gone_are_swept_away(
     if old:
         os.utime(left, (DAYS_AGO, DAYS_AGO))
     if kind == "file":
-        write_whole(tmp_path / "out", b"whole")
+        write_atomic(tmp_path / "out", b"whole")
     else:
-        with whole_folder(tmp_path / "out"):
+        with atomic_folder(tmp_path / "out"):
             pass
     assert {path.name for path in tmp_path.iterdir()} == {"out"} | ({left.name} if stays else set())
 
@@ -58,7 +58,7 @@ def test_other_files_are_left_alone(tmp_path):
     others = {f".outer.{HOST}.{dead()}.part", ".out", f"out.{HOST}.1.part", f".out.{HOST}.1.txt"}
     for name in others:
         (tmp_path / name).touch()
-    write_whole(tmp_path / "out", b"1")
+    write_atomic(tmp_path / "out", b"1")
     assert {path.name for path in tmp_path.iterdir()} == {"out", *others}
 
 
@@ -67,6 +67,6 @@ def test_a_link_in_place_of_something_half_written_is_not_followed(tmp_path):
     precious.mkdir()
     (precious / "file").touch()
     Path(tmp_path / f".out.{HOST}.{dead()}.part").symlink_to(precious)
-    write_whole(tmp_path / "out", b"1")
+    write_atomic(tmp_path / "out", b"1")
     assert (precious / "file").exists()
     assert {path.name for path in tmp_path.iterdir()} == {"out", "precious"}

@@ -22,7 +22,7 @@ def test_a_stopwatch_adds_up_a_phase_and_keeps_the_order(monkeypatch):
     for phase in ("train", "test", "train"):
         with watch(phase):
             pass
-    assert list(stopwatch.seconds.items()) == [("train", 2.75), ("test", 1.0)]
+    assert list(watch.seconds.items()) == [("train", 2.75), ("test", 1.0)]
 
 
 def test_a_stopwatch_counts_a_phase_that_fails(monkeypatch):
@@ -30,7 +30,7 @@ def test_a_stopwatch_counts_a_phase_that_fails(monkeypatch):
     watch = Stopwatch()
     with pytest.raises(KeyError), watch("train"):
         raise KeyError
-    assert stopwatch.seconds == {"train": 2.0}
+    assert watch.seconds == {"train": 2.0}
 
 
 def test_many_short_turns_of_a_phase_are_not_rounded_away(monkeypatch):
@@ -39,7 +39,7 @@ def test_many_short_turns_of_a_phase_are_not_rounded_away(monkeypatch):
     for _ in range(100):
         with watch("predict"):
             pass
-    assert stopwatch.seconds["predict"] == pytest.approx(0.04, abs=0.001)
+    assert watch.seconds["predict"] == pytest.approx(0.04, abs=0.001)
 
 
 def test_a_record_says_when_on_what_and_with_which_versions():
@@ -53,7 +53,7 @@ def test_a_record_says_when_on_what_and_with_which_versions():
 
 def test_there_is_no_commit_outside_of_a_checkout(tmp_path, monkeypatch):
     monkeypatch.setattr(records, "__file__", str(tmp_path / "runs" / "records.py"))
-    assert records.commit() is None
+    assert records.git_commit() is None
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
@@ -68,10 +68,10 @@ def test_a_commit_is_named_and_marked_where_files_differ(tmp_path, monkeypatch):
     module.write_text("x = 1\n")
     git("init", "-q")
     monkeypatch.setattr(records, "__file__", str(module))
-    assert records.commit() is None, "not yet tracked"
+    assert records.git_commit() is None, "not yet tracked"
     git("add", ".")
     git("commit", "-q", "-m", "first")
     head = git("rev-parse", "HEAD")[:12]
-    assert records.commit() == head
+    assert records.git_commit() == head
     module.write_text("x = 2\n")
-    assert records.commit() == head + "+"
+    assert records.git_commit() == head + "+"

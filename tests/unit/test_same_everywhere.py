@@ -5,17 +5,17 @@ import torch
 from safetensors.torch import save_file
 
 from backburn.detection.detector import PoisonDetector
-from backburn.detection.records import Findings
+from backburn.detection.records import DetectionResult
 from backburn.models.nets.zoo import build
 from backburn.models.open.open_model import open_model
 from backburn.models.save_model import dump_like
 
 
-def found(case, **settings) -> Findings:
-    return PoisonDetector(**settings).study(case, torch.Generator().manual_seed(0))
+def found(case, **settings) -> DetectionResult:
+    return PoisonDetector(**settings).analyze(case, torch.Generator().manual_seed(0))
 
 
-def close(first: Findings, second: Findings) -> None:
+def close(first: DetectionResult, second: DetectionResult) -> None:
     assert torch.equal(first.evidence.flagged, second.evidence.flagged)
     assert torch.allclose(first.evidence.score, second.evidence.score, atol=1e-3)
     assert first.verdict.target_labels == second.verdict.target_labels

@@ -9,12 +9,12 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from backburn.errors import InputError
-from backburn.report.finished_run import open_finished
-from backburn.report.thumbnails import shrunk
-from backburn.serve.app import app_of
-from backburn.serve.decisions import Book
-from backburn.serve.session import Desk
-from backburn.serve.thumbnails import Easel, Pencil
+from backburn.report.finished_run import open_finished_run
+from backburn.report.thumbnails import shrink
+from backburn.serve.app import create_app
+from backburn.serve.decisions import Decisions
+from backburn.serve.session import ReviewSession
+from backburn.serve.thumbnails import ThumbnailRenderer, ThumbnailSource
 from backburn.types import Case
 from handmade import made_gallery, written
 
@@ -26,13 +26,14 @@ TOKEN = "a-token"  # noqa: S105
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     run = written(tmp_path_factory.mktemp("runs") / "run", count=1200, side=8)
-    return open_finished(run)
+    return open_finished_run(run)
 
 
 @pytest.fixture
 def app(finished, tmp_path):
-    book = Book(tmp_path / "review.csv", finished.gallery)
-    return app_of(Desk(finished, book, Easel(finished.gallery)), TOKEN, 4321)
+    decisions = Decisions(tmp_path / "review.csv", finished.gallery)
+    session = ReviewSession(finished, decisions, ThumbnailSource(finished.gallery))
+    return create_app(session, TOKEN, 4321)
 
 
 @pytest.fixture
@@ -172,28 +173,28 @@ def later(backdoored):
         each._replace(image=case.images.name_of(row), row=row, given=int(case.images.labels[row]))
         for each, row in zip(small.suspects, rows, strict=True)
     )
-    pictures = shrunk(case.images.pixels[rows[:10]])
+    pictures = shrink(case.images.pixels[rows[:10]])
     return case, replace(
         small,
         suspects=suspects,
         image=pictures,
         perturbed=pictures,
         perturbation=pictures,
-        shared={},
+        mean_directions={},
     )
 
 
-def test_a_pencil_draws_what_the_gallery_has_not(later):
+def test_thumbnails_that_the_gallery_lacks_are_rendered(later):
     case, gallery = later
-    easel = Easel(gallery, Pencil(case, gallery, "fast"))
-    kept, drawn = easel.drawn([2, 12])
-    assert torch.equal(kept.image, gallery.image[2])
-    assert torch.equal(drawn.image, case.images.pixels[gallery.suspects[12].row])
-    assert drawn.found
-    assert 0 < drawn.suspect.distance < 10
-    assert not torch.equal(drawn.perturbed, drawn.image)
-    assert easel.drawn([12])[0] is drawn
-    assert Easel(gallery).drawn([2, 12])[1] is None
+    source = ThumbnailSource(gallery, ThumbnailRenderer(case, gallery, "fast"))
+    stored, rendered = source.get([2, 12])
+    assert torch.equal(stored.image, gallery.image[2])
+    assert torch.equal(rendered.image, case.images.pixels[gallery.suspects[12].row])
+    assert rendered.has_boundary
+    assert 0 < rendered.suspect.distance < 10
+    assert not torch.equal(rendered.perturbed, rendered.image)
+    assert source.get([12])[0] is rendered
+    assert ThumbnailSource(gallery).get([2, 12])[1] is None
 
 
 def test_images_that_are_others_are_refused(later):
@@ -201,4 +202,4 @@ def test_images_that_are_others_are_refused(later):
     images = case.images
     moved = replace(images, labels=images.labels.roll(1))
     with pytest.raises(InputError, match="not those that the run looked at"):
-        Pencil(Case(case.model, moved), gallery, "fast")
+        ThumbnailRenderer(Case(case.model, moved), gallery, "fast")

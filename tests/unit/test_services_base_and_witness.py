@@ -14,18 +14,18 @@ from backburn.burn.paper import PaperBURN
 from backburn.errors import InputError
 from backburn.models.nets.zoo import build
 from backburn.models.open.opened_model import Origin
-from backburn.services.base_and_witness import check_used, likely_base, with_pretrained
-from backburn.services.opened_case import Opened
+from backburn.services.base_and_witness import check_takes_pretrained, likely_base, with_pretrained
+from backburn.services.opened_case import OpenedCase
 from backburn.types import Case, LabeledImages
 
 importlib.import_module("torchvision_schemas")  # before timm
 
 
 @pytest.fixture
-def opened() -> Opened:
+def opened() -> OpenedCase:
     pixels = torch.randint(256, (6, 3, 8, 8)).byte()
     model = build("small_cnn-w4", 3, 3, generator=torch.Generator().manual_seed(0))
-    return Opened(Case(model, LabeledImages(pixels, torch.arange(6) % 3)), 6)
+    return OpenedCase(Case(model, LabeledImages(pixels, torch.arange(6) % 3)), 6)
 
 
 def test_a_base_is_taken_as_weights_or_as_a_network(opened):
@@ -53,8 +53,8 @@ def test_a_witness_that_does_not_take_the_images_is_refused(opened, witness):
 
 
 def test_the_method_as_published_takes_neither(cli, opened):
-    check_used(BURN(), "base.pt", "witness.pt")
-    check_used(PaperBURN(), None, None)
+    check_takes_pretrained(BURN(), "base.pt", "witness.pt")
+    check_takes_pretrained(PaperBURN(), None, None)
     done = cli("repair", "m.pt", "photos", "--method", "paper", "--base", "base.pt")
     assert done.code == 2
     assert "the method as published takes no base and no witness" in done.err
@@ -92,7 +92,7 @@ def test_a_network_of_a_library_is_likely_to_come_from_its_weights(opened, arch,
 )
 def test_a_configuration_may_say_what_a_model_comes_from(opened, named, likely):
     beside = {"config.json": json.dumps({"_name_or_path": named}).encode()}
-    origin = Origin("huggingface", "model.safetensors", beside=beside)
+    origin = Origin("huggingface", "model.safetensors", extra_files=beside)
     assert likely_base(replace(opened, origin=origin)) == likely
 
 

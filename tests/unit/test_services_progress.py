@@ -11,21 +11,21 @@ import torch
 
 from backburn.data.sources.digits import digits
 from backburn.models.nets.zoo import build
-from backburn.services import notebook_progress, progress
+from backburn.services import progress
 from backburn.services.measure_speed import Speed, measure_speed
-from backburn.services.progress import ShowProgress, shown
-from backburn.services.step_progress import WORDS, Track
-from backburn.services.terminal import Screen
+from backburn.services.progress import ProgressDisplay, show_progress
+from backburn.services.step_progress import PHASE_WORDS, StepProgress
+from backburn.services.terminal import SafeConsole
 from backburn.services.time_estimate import (
-    Size,
     Step,
-    about,
-    brief,
+    Workload,
     demo_steps,
+    format_duration,
+    format_duration_short,
+    plan_line,
     planned_steps,
-    said_of,
 )
-from backburn.types import Case, silent
+from backburn.types import Case, no_progress
 
 STEPS = (Step("read it", ("read",), 1.0), Step("train on it", ("fit", "test"), 9.0))
 
@@ -42,24 +42,26 @@ STEPS = (Step("read it", ("read",), 1.0), Step("train on it", ("fit", "test"), 9
     ],
 )
 def test_durations_are_said_as_people_say_them(seconds, long, short):
-    assert (about(seconds), brief(seconds)) == (long, short)
+    assert (format_duration(seconds), format_duration_short(seconds)) == (long, short)
 
 
 def test_steps_are_counted_and_their_seconds_added():
-    assert said_of(STEPS) == "2 steps, about 10 seconds"
-    assert said_of(demo_steps()).startswith("9 steps, about ")
+    assert plan_line(STEPS) == "2 steps, about 10 seconds"
+    assert plan_line(demo_steps()).startswith("9 steps, about ")
 
 
 def test_every_phase_of_a_step_has_words_or_a_name_that_says_it():
     phases = {phase for step in demo_steps() for phase in step.phases}
     assert {"activations", "retraining", "tests", "boundary", "decoupling"} <= phases
-    assert phases - WORDS.keys() <= {"train the victim", "retraining", "unlearning"}
+    assert phases - PHASE_WORDS.keys() <= {"train the victim", "retraining", "unlearning"}
 
 
 def test_a_slower_model_is_given_more_time_and_so_are_more_images(generator):
     images = digits("train")
     small, large = (
-        planned_steps("repair", Case(build(name, 10, 1, generator=generator), images), tested=9)
+        planned_steps(
+            "repair", Case(build(name, 10, 1, generator=generator), images), test_images=9
+        )
         for name in ("small_cnn-w4", "preact_resnet18-w32")
     )
     assert [step.words for step in small] == [step.words for step in large]
@@ -105,55 +107,56 @@ def test_each_step_costs_what_its_counts_and_the_speed_say():
     speed = Speed(
         forward=1.0, gradient=2.0, training=3.0, adapting=1.5, step=4.0, split=5.0, test=6.0
     )
-    size = Size(images=2560, classes=10, tested=100)
-    assert size.groups == 2 * (1 + 2 * 2) * 10
-    assert size.looked(speed) == 5 * 2 * 2560 + 6 * size.groups
-    assert size.searched(speed) == 4 * 2 * 20
+    workload = Workload(images=2560, classes=10, test_images=100)
+    assert workload.group_count == 2 * (1 + 2 * 2) * 10
+    assert workload.test_seconds(speed) == 5 * 2 * 2560 + 6 * workload.group_count
+    assert workload.search_seconds(speed) == 4 * 2 * 20
     # batches of 128: 15 epochs of 20 steps are the 300 steps at the least
-    assert size.unlearned(speed) == 3 * 15 * 2560 + 4 * 300
+    assert workload.unlearning_seconds(speed) == 3 * 15 * 2560 + 4 * 300
     # batches of 108 of 2,176 images: 6 epochs of 21 steps are 126
-    assert size.retrained(speed) == pytest.approx(1.5 * 6 * 2176 + 4 * 126 + 0.15 * 2560)
-    assert size.retrained(replace(speed, adapting=0.0)) == 0
+    retraining = 1.5 * 6 * 2176 + 4 * 126 + 0.15 * 2560
+    assert workload.retraining_seconds(speed) == pytest.approx(retraining)
+    assert workload.retraining_seconds(replace(speed, adapting=0.0)) == 0
 
 
 def test_with_a_second_opinion_nothing_is_retrained_and_a_base_is_fine_tuned_in_fewer_steps():
     speed = Speed(training=3.0, adapting=1.5, step=4.0, witness=2.0)
-    size = Size(images=2560, second=True, base=True)
-    assert size.retrained(speed) == 0
-    assert size.unlearned(speed) == 3 * 8 * 2560 + 4 * 160  # 150 steps at the least
+    workload = Workload(images=2560, has_second_opinion=True, has_base=True)
+    assert workload.retraining_seconds(speed) == 0
+    assert workload.unlearning_seconds(speed) == 3 * 8 * 2560 + 4 * 160  # 150 steps at the least
 
 
 def test_what_is_done_only_with_suspects_is_told_beside_what_is_always_done():
     steps = (Step("test", ("tests",), 20.0), Step("unlearn", ("unlearning",), 200.0, True))
-    assert said_of(steps) == "2 steps, about 20 seconds; about 3.5 minutes if it finds poison"
-    assert said_of(steps[:1]) == "1 steps, about 20 seconds"
+    assert plan_line(steps) == "2 steps, about 20 seconds; about 3.5 minutes if it finds poison"
+    assert plan_line(steps[:1]) == "1 steps, about 20 seconds"
 
 
-def test_a_track_goes_by_steps_and_never_back():
-    track = Track(STEPS)
-    assert track.note("read", 5, 10)
-    assert (track.place, track.share) == (0, 0.05)
-    assert track.note("fit", 0, 4)
-    assert track.headline() == "step 2 of 2: train on it"
-    assert not track.note("fit", 2, 4)
-    assert track.share == pytest.approx(0.55)
-    track.note("read", 0, 10)
-    track.note("whatever", 1, 1)
-    assert (track.place, track.share) == (1, pytest.approx(0.55))
-    assert track.note("fit", 1, 4)
+def test_progress_goes_by_steps_and_never_back():
+    steps = StepProgress(STEPS)
+    assert steps.update("read", 5, 10)
+    assert (steps.position, steps.share) == (0, 0.05)
+    assert steps.update("fit", 0, 4)
+    assert steps.headline() == "step 2 of 2: train on it"
+    assert not steps.update("fit", 2, 4)
+    assert steps.share == pytest.approx(0.55)
+    steps.update("read", 0, 10)
+    steps.update("whatever", 1, 1)
+    assert (steps.position, steps.share) == (1, pytest.approx(0.55))
+    assert steps.update("fit", 1, 4)
 
 
 def terminal(monkeypatch, width: int) -> io.StringIO:
     out = io.StringIO()
-    made = Screen(file=out, force_terminal=True, width=width, highlight=False)
-    monkeypatch.setattr(progress, "screen", lambda **_: made)
+    made = SafeConsole(file=out, force_terminal=True, width=width, highlight=False)
+    monkeypatch.setattr(progress, "safe_console", lambda **_: made)
     return out
 
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_a_terminal_shows_the_whole_and_the_step_in_its_width(monkeypatch, width):
     out = terminal(monkeypatch, width)
-    with ShowProgress() as bars:
+    with ProgressDisplay() as bars:
         bars.plan(planned_like())
         for phase in ("activations", "retraining", "tests", "boundary", "decoupling", "test"):
             bars("" or phase, 10_000, 20_000)
@@ -172,8 +175,8 @@ def planned_like() -> tuple[Step, ...]:
 
 
 def test_a_log_has_a_line_for_each_long_step(monkeypatch, capsys):
-    monkeypatch.setattr(progress, "WORTH_A_LINE", -1.0)
-    with ShowProgress() as log:
+    monkeypatch.setattr(progress, "LOG_AFTER_SECONDS", -1.0)
+    with ProgressDisplay() as log:
         log.plan(STEPS)
         for done in range(3):
             log("read", done, 3)
@@ -190,7 +193,7 @@ def test_a_log_has_a_line_for_each_long_step(monkeypatch, capsys):
 
 
 def test_what_is_quiet_says_nothing(capsys):
-    with ShowProgress(quiet=True) as log:
+    with ProgressDisplay(quiet=True) as log:
         log.plan(STEPS)
         log("read", 1, 2)
         log.finish(lambda: sys.stdout.write("never"))
@@ -199,15 +202,15 @@ def test_what_is_quiet_says_nothing(capsys):
 
 def test_a_caller_chooses_what_is_shown(monkeypatch):
     told = []
-    with shown(lambda *given: told.append(given)) as (own, plan):
+    with show_progress(lambda *given: told.append(given)) as (own, plan):
         own("read", 1, 2)
         plan(STEPS)
     assert told == [("read", 1, 2)]
     for choice in (False, None):
-        with shown(choice) as (given, _):
-            assert given is silent
-    with shown(True) as (given, _):
-        assert isinstance(given, ShowProgress)
+        with show_progress(choice) as (given, _):
+            assert given is no_progress
+    with show_progress(True) as (given, _):
+        assert isinstance(given, ProgressDisplay)
 
 
 def test_a_notebook_shows_a_bar_of_plain_html_that_is_gone_at_the_end(monkeypatch):
@@ -218,8 +221,8 @@ def test_a_notebook_shows_a_bar_of_plain_html_that_is_gone_at_the_end(monkeypatc
     kernel = SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel=1), display=display)
     monkeypatch.setitem(sys.modules, "IPython", kernel)
     monkeypatch.setitem(sys.modules, "IPython.display", display)
-    assert notebook_progress.in_notebook()
-    with shown(None) as (told, plan):
+    assert progress.in_notebook()
+    with show_progress(None) as (told, plan):
         plan((Step("read <it>", ("read",), 4.0), *STEPS[1:]))
         told("read", 1, 2)
         told("fit", 3, 4)

@@ -10,27 +10,29 @@ import pytest
 
 from backburn.benchmark.attack_summary import attack_csv, attack_markdown
 from backburn.benchmark.grid import read_cells, run_study
-from backburn.benchmark.plan import planned
-from backburn.benchmark.study import Longer, Study
-from backburn.benchmark.victims import Attacked
+from backburn.benchmark.plan import planned_cells
+from backburn.benchmark.study import LongerTraining, Study
+from backburn.benchmark.victims import VictimScores
 from backburn.metrics import Scores, Stealth
 from backburn.runs import Record, new_record
 
 NAN = float("nan")
-STUDY = Study(attacks=["badnets", "none"], rates=[], defend=False, longer=Longer(["badnets"], 40))
+STUDY = Study(
+    attacks=["badnets", "none"], rates=[], defend=False, longer=LongerTraining(["badnets"], 40)
+)
 
 
 def record_of(cell) -> Record:
     clean = cell.attack == "none"
     scores = Scores(0.9 if clean else 0.88, NAN if clean else 0.99, NAN if clean else 0.01)
-    found = Attacked(scores, Stealth(NAN, NAN) if clean else Stealth(25.349, 0.9711))
+    found = VictimScores(scores, Stealth(NAN, NAN) if clean else Stealth(25.349, 0.9711))
     record = new_record("bench", cell.arguments(), 0, {"victim": 61.7}, {"attacked": found}, "cpu")
     return msgspec.json.decode(msgspec.json.encode(record), type=Record)
 
 
 @pytest.fixture
 def cells():
-    return [(cell, record_of(cell)) for cell in planned(STUDY)]
+    return [(cell, record_of(cell)) for cell in planned_cells(STUDY)]
 
 
 def test_a_row_has_the_clean_model_of_its_own_seed_and_length(cells):

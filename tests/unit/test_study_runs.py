@@ -10,14 +10,19 @@ from dataclasses import replace
 import pytest
 
 from backburn.benchmark import averages, grid
-from backburn.benchmark.averages import SHOWN, commits_markdown, spread, summary_markdown
+from backburn.benchmark.averages import (
+    TABLE_COLUMNS,
+    commits_markdown,
+    mean_and_deviation,
+    summary_markdown,
+)
 from backburn.benchmark.grid import read_cells, run_study
-from backburn.benchmark.plan import planned
+from backburn.benchmark.plan import planned_cells
 from backburn.benchmark.study import Study
 from backburn.benchmark.summary import summary_csv, summary_rows
 from backburn.burn.decoupling import Decoupling
 from backburn.errors import BackburnError, InputError
-from backburn.metrics import Found, Scores
+from backburn.metrics import DetectionScores, Scores
 from backburn.runs import new_record, to_json
 
 STUDY = Study(dataset="digits", attacks=["badnets", "sig", "none"], rates=[0.05], seeds=[0])
@@ -30,7 +35,7 @@ def record_of(cell, asr: float = 1.0, aimed_at: tuple[int, ...] = (0,), named=(0
         "after": Scores(0.97, 0.0, NAN),
         "clean": Scores(0.98, 0.01, 0.9),
         "der": 0.995,
-        "found": Found(1.0, 0.99, 0.01, NAN, 7, 0.75),
+        "found": DetectionScores(1.0, 0.99, 0.01, NAN, 7, 0.75),
         "verdict": "backdoored",
         "target_labels": named,
         "aimed_at": aimed_at,
@@ -123,7 +128,7 @@ def test_the_table_has_a_row_a_cell_and_leaves_blank_what_does_not_apply(tmp_pat
 
 @pytest.mark.parametrize(("named", "right"), [((0, 1, 2), True), ((0, 2), False), ((0,), False)])
 def test_of_many_targets_all_have_to_be_named(named, right):
-    (cell,) = planned(Study(dataset="digits", attacks=["all_to_all"]))
+    (cell,) = planned_cells(Study(dataset="digits", attacks=["all_to_all"]))
     record = record_of(cell, aimed_at=(0, 1, 2), named=named)
     record = replace(record, metrics=json.loads(to_json(record.metrics)))  # as it is read back
     assert [row["right"] for row in summary_rows([(cell, record)])] == [right]
@@ -146,7 +151,7 @@ def test_the_table_for_people_is_in_per_cent_and_says_which_verdicts_were_right(
 def test_seeds_are_averaged_and_their_spread_is_said(tmp_path, ran):
     study = replace(STUDY, attacks=["badnets"], seeds=[0, 1])
     run_study(study, tmp_path, tmp_path / "out", 1)
-    assert spread([0.5, 0.7, ""]) == "60.0 ± 14.1"
+    assert mean_and_deviation([0.5, 0.7, ""]) == "60.0 ± 14.1"
     row = summary_markdown(read_cells(study, tmp_path / "out")).splitlines()[2]
     assert row.startswith("| default | badnets | 5 % | 2 | 98.0 ± 0.0 |")
 
@@ -163,7 +168,7 @@ def test_a_study_says_which_cells_were_made_at_which_commit(tmp_path, ran):
 
 def test_a_model_that_the_attack_failed_on_is_shown_and_not_counted():
     row = {"method": "default", "rate": 0.01, "attack": "wanet", "right": False, "restored": ""}
-    row |= dict.fromkeys(SHOWN.values(), "") | {"seconds_repair": 1, "seconds_victim": 2}
+    row |= dict.fromkeys(TABLE_COLUMNS.values(), "") | {"seconds_repair": 1, "seconds_victim": 2}
     lines = {asr: averages._lines([row | {"asr_before": asr}])[2:] for asr in (0.499, 0.5)}
     assert [len(lines[asr]) for asr in (0.499, 0.5)] == [1, 2]
     assert lines[0.499][0].endswith("| (0 of 1) |")

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from backburn.types import Audit, BoundaryResult, Evidence, Suspects, Verdict
+from backburn.results import Audit, Evidence, Suspects, Verdict
+from backburn.types import BoundaryResult
 
 pytest.importorskip("cleanlab")
 

@@ -13,7 +13,7 @@ from PIL import Image
 from backburn.errors import InputError
 from backburn.toolkits.backdoor_toolbox import read_backdoor_toolbox
 from backburn.toolkits.backdoorbench import read_backdoorbench
-from backburn.toolkits.safe_torch_load import STAND_INS, load_inert
+from backburn.toolkits.safe_torch_load import SAFE_GLOBALS, safe_load
 from toolkit_files import TARGET, write_record, write_toolbox
 
 POISON = {0: TARGET, 2: TARGET}
@@ -91,7 +91,7 @@ def test_an_array_larger_than_its_bytes_is_refused(tmp_path):
     vast = Says(reconstruct, np.ndarray, (0,), b"b", state=(1, (10**12,), *state[2:]))
     torch.save({"a": vast}, tmp_path / "vast")
     with pytest.raises(InputError, match="without the bytes"):
-        load_inert(tmp_path / "vast")
+        safe_load(tmp_path / "vast")
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_an_array_larger_than_its_bytes_is_refused(tmp_path):
 )
 def test_arrays_of_numbers_are_what_numpy_saved(tmp_path, array):
     torch.save({"array": array, "one": array.dtype.type(1)}, tmp_path / "file")
-    held = load_inert(tmp_path / "file")
+    held = safe_load(tmp_path / "file")
     np.testing.assert_array_equal(held["array"].values, array)
     assert held["one"] == 1
     assert isinstance(held["one"], (int, float, bool))
@@ -116,8 +116,8 @@ def test_arrays_of_numbers_are_what_numpy_saved(tmp_path, array):
 
 def test_the_stand_ins_are_gone_when_a_file_is_read(tmp_path):
     torch.save({"a": 1}, tmp_path / "file")
-    load_inert(tmp_path / "file")
-    assert not set(STAND_INS) & set(torch.serialization.get_safe_globals())
+    safe_load(tmp_path / "file")
+    assert not set(SAFE_GLOBALS) & set(torch.serialization.get_safe_globals())
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def test_a_file_that_unpacks_to_more_than_it_is_is_refused(tmp_path):
             bomb.writestr(member.filename, plain.read(member))
     assert (tmp_path / "bomb").stat().st_size < 10**5
     with pytest.raises(InputError, match="would unpack to"):
-        load_inert(tmp_path / "bomb")
+        safe_load(tmp_path / "bomb")
 
 
 def test_files_of_the_toolbox_that_hold_code_are_refused_and_never_run(tmp_path):

@@ -161,8 +161,8 @@ def test_the_images_are_not_changed(rows, generator):
 def test_progress_rises_to_all_images_of_all_epochs(rows, generator):
     told = []
     training = Training(2, 10, augmentation=PLAIN)
-    lesson = TrainingTask(*rows, training, phase="burn")
-    fit(linear(), lesson, generator, progress=lambda *x: told.append(x))
+    task = TrainingTask(*rows, training, phase="burn")
+    fit(linear(), task, generator, progress=lambda *x: told.append(x))
     assert [done for _, done, _ in told] == [8, 16, 24, 32, 40, 48]
     assert {(phase, total) for phase, _, total in told} == {("burn", 48)}
 

@@ -9,7 +9,12 @@ from torch import Tensor, nn
 from backburn.data.augmentation import Augmentation
 from backburn.models.inference import predict
 from backburn.training import Training
-from backburn.training.adaptation import forget, freeze_before, lasting, suited
+from backburn.training.adaptation import (
+    adapt_augmentation,
+    extend_to_steps,
+    freeze_before,
+    reset_last_layers,
+)
 from backburn.types import Case, LabeledImages
 
 STEPS = 120
@@ -42,7 +47,7 @@ def changed(before: nn.Module, after: nn.Module) -> list[bool]:
 def test_the_last_layers_forget_until_they_hold_the_share(share, forgotten, generator):
     model = net()
     before = copy.deepcopy(model)
-    forget(model, share, generator)
+    reset_last_layers(model, share, generator)
     assert changed(before, model) == forgotten
 
 
@@ -51,7 +56,7 @@ def test_forgetting_depends_on_the_generator_only():
         torch.manual_seed(5)
         model = net()
         torch.manual_seed(elsewhere)
-        forget(model, 1.0, torch.Generator().manual_seed(seed))
+        reset_last_layers(model, 1.0, torch.Generator().manual_seed(seed))
         return torch.cat([p.flatten() for p in model.parameters()])
 
     assert torch.equal(after(1, 2), after(1, 3))
@@ -63,13 +68,13 @@ def test_forgetting_leaves_the_global_generator_alone(generator):
     torch.manual_seed(1)
     expected = torch.rand(1)
     torch.manual_seed(1)
-    forget(model, 1.0, generator)
+    reset_last_layers(model, 1.0, generator)
     assert torch.equal(torch.rand(1), expected)
 
 
 def test_what_comes_before_the_first_layer_that_forgot_stays_as_it_is(generator):
     model = net()
-    names = forget(model, 0.5, generator)
+    names = reset_last_layers(model, 0.5, generator)
     assert names == ("4", "3")
     freeze_before(model, names)
     trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
@@ -83,7 +88,7 @@ def test_a_model_without_layers_that_can_forget_is_trained_whole(generator):
             self.scale = nn.Parameter(torch.ones(3), requires_grad=False)
 
     model = Bare()
-    assert forget(model, 1.0, generator) == ()
+    assert reset_last_layers(model, 1.0, generator) == ()
     freeze_before(model, ())
     assert model.scale.requires_grad
 
@@ -93,12 +98,12 @@ def test_a_model_without_layers_that_can_forget_is_trained_whole(generator):
     [(10, 16, 120), (100, 16, 18), (600, 30, 6), (1000, 50, 6), (50 * STEPS, 50, 1)],
 )
 def test_few_images_are_seen_more_often_in_smaller_batches(count, batch_size, epochs):
-    training = lasting(Training(epochs=1, batch_size=50), count, STEPS)
+    training = extend_to_steps(Training(epochs=1, batch_size=50), count, STEPS)
     assert (training.batch_size, training.epochs) == (batch_size, epochs)
 
 
 def test_what_is_asked_for_is_never_cut_short():
-    training = lasting(Training(epochs=STEPS, batch_size=8), 1000, STEPS)
+    training = extend_to_steps(Training(epochs=STEPS, batch_size=8), 1000, STEPS)
     assert (training.batch_size, training.epochs) == (8, STEPS)
 
 
@@ -125,32 +130,32 @@ def case(model: nn.Module, generator: torch.Generator, agree: float = 1.0) -> Ca
 
 
 def test_mirror_images_are_used_where_the_model_takes_them_for_the_same(generator):
-    found = suited(TRAINING, case(Top(), generator))
+    found = adapt_augmentation(TRAINING, case(Top(), generator))
     assert found.augmentation == Augmentation(shift=0.25, flip=True)
     assert (found.epochs, found.learning_rate) == (TRAINING.epochs, TRAINING.learning_rate)
 
 
 def test_mirror_images_are_not_used_where_the_model_tells_them_apart(generator):
-    assert suited(TRAINING, case(Side(), generator)) == TRAINING
+    assert adapt_augmentation(TRAINING, case(Side(), generator)) == TRAINING
 
 
 def test_predictions_that_are_known_are_not_asked_again(generator):
     for model in (Top(), Side()):
         given = case(model, generator, agree=0.6)
         said = predict(model, given.images.pixels).argmax(1)
-        assert suited(TRAINING, given, said) == suited(TRAINING, given)
+        assert adapt_augmentation(TRAINING, given, said) == adapt_augmentation(TRAINING, given)
     nowhere = torch.full((len(given.images),), -1)  # as if the model were never right
-    assert suited(TRAINING, given, nowhere).augmentation.flip
+    assert adapt_augmentation(TRAINING, given, nowhere).augmentation.flip
 
 
 def test_it_is_the_loss_that_counts_not_how_good_the_model_is(generator):
-    assert suited(TRAINING, case(Top(), generator, agree=0.6)).augmentation.flip
+    assert adapt_augmentation(TRAINING, case(Top(), generator, agree=0.6)).augmentation.flip
 
 
 def test_a_few_images_are_enough(generator):
     few = case(Side(), generator)
     rows = torch.arange(40)
-    assert suited(TRAINING, Case(few.model, few.images.take(rows))) == TRAINING
+    assert adapt_augmentation(TRAINING, Case(few.model, few.images.take(rows))) == TRAINING
 
 
 def test_classes_that_come_one_after_the_other_are_all_looked_at(generator):
@@ -162,4 +167,4 @@ def test_classes_that_come_one_after_the_other_are_all_looked_at(generator):
     pixels = torch.zeros(3000, 1, 2, 2, dtype=torch.uint8)
     pixels[1500:, 0, 0, 0] = 255
     labels = (torch.arange(3000) >= 1500).long()
-    assert suited(TRAINING, Case(Corner(), LabeledImages(pixels, labels))) == TRAINING
+    assert adapt_augmentation(TRAINING, Case(Corner(), LabeledImages(pixels, labels))) == TRAINING

@@ -51,9 +51,9 @@ def poisoned_at(*steps: int):
 
 def test_a_training_that_diverges_goes_back_to_the_last_good_epoch_with_a_smaller_rate(rows):
     told, model = [], linear()
-    lesson = TrainingTask(*rows, TRAINING, objective=poisoned_at(4), phase="burn")
+    task = TrainingTask(*rows, TRAINING, objective=poisoned_at(4), phase="burn")
     with pytest.warns(UserWarning, match="nan in burn: epoch 2 begins again with 0.1 of the"):
-        losses = fit(model, lesson, seeded(), progress=lambda _, done, __: told.append(done))
+        losses = fit(model, task, seeded(), progress=lambda _, done, __: told.append(done))
     # the second epoch is told of again, from its beginning
     assert told == [8, 16, 24, 32, 32, 40, 48, 56, 64, 72]
     assert len(losses) == 3
@@ -89,12 +89,12 @@ def test_weights_that_the_last_step_made_infinite_are_noticed(rows):
 
     model = Exploding()
     once = Training(epochs=1, batch_size=24, learning_rate=1e12, augmentation=PLAIN)
-    lesson = TrainingTask(*rows, once, objective=lambda m, x, y: m(x).float().sum(1) * 1e30)
+    task = TrainingTask(*rows, once, objective=lambda m, x, y: m(x).float().sum(1) * 1e30)
     with (
         pytest.warns(UserWarning, match="a weight became infinite"),
         pytest.raises(BackburnError, match="a weight became infinite or no number in train"),
     ):
-        fit(model, lesson, seeded())
+        fit(model, task, seeded())
 
 
 class Cramped(nn.Module):

@@ -5,7 +5,8 @@ import torch
 from jaxtyping import TypeCheckError
 from torch import nn
 
-from backburn.types import BoundaryResult, Case, LabeledImages, State, Suspects, Truth, Victim
+from backburn.results import Suspects
+from backburn.types import BoundaryResult, Case, LabeledImages, State, Truth, Victim
 
 
 @pytest.fixture

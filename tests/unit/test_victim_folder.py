@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from backburn.attacks.badnets import BadNets
-from backburn.attacks.base import exam_of
+from backburn.attacks.base import make_evaluation_set
 from backburn.attacks.none import NoAttack
 from backburn.attacks.surrogates import Surrogates
 from backburn.attacks.victim_folder import (
@@ -17,15 +17,15 @@ from backburn.attacks.victim_folder import (
     read_victim,
 )
 from backburn.errors import InputError
-from backburn.metrics import judge
+from backburn.metrics import evaluate_model
 from backburn.models.inference import predict
 from backburn.models.nets.zoo import build
-from backburn.types import Exam, LabeledImages, Victim
+from backburn.types import EvaluationSet, LabeledImages, Victim
 
 CPU = torch.device("cpu")
 
 
-def make(attack, channels: int = 3, classes: int = 4) -> tuple[Victim, Exam]:
+def make(attack, channels: int = 3, classes: int = 4) -> tuple[Victim, EvaluationSet]:
     """A victim whose network was never trained; its folder does not care."""
     generator = torch.Generator().manual_seed(0)
     names = tuple(f"class {k}" for k in range(classes))
@@ -34,13 +34,13 @@ def make(attack, channels: int = 3, classes: int = 4) -> tuple[Victim, Exam]:
         pixels = torch.randint(256, (count, channels, 8, 8), generator=generator).to(torch.uint8)
         return LabeledImages(pixels, torch.arange(count) % classes, names)
 
-    planted = attack.plant(noise(40), generator, Surrogates())
+    planted = attack.poison(noise(40), generator, Surrogates())
     model = build("small_cnn-w4", classes, channels, generator=generator).eval()
     victim = Victim(model, planted.images, planted.truth, planted.trigger, attack.goal(classes))
-    return victim, exam_of(victim, noise(12))
+    return victim, make_evaluation_set(victim, noise(12))
 
 
-def write(folder: Path, victim: Victim, exam: Exam, layout: str = "parquet") -> Path:
+def write(folder: Path, victim: Victim, exam: EvaluationSet, layout: str = "parquet") -> Path:
     for name, content in dump_victim(victim, exam, layout=layout).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
@@ -48,7 +48,7 @@ def write(folder: Path, victim: Victim, exam: Exam, layout: str = "parquet") -> 
 
 
 @pytest.fixture
-def made() -> tuple[Victim, Exam]:
+def made() -> tuple[Victim, EvaluationSet]:
     return make(BadNets(poisoning_rate=0.2, target_label=1))
 
 
@@ -98,7 +98,7 @@ def test_a_clean_model_has_no_triggered_images(tmp_path):
     _, truth, read = read_victim(folder, CPU)
     assert not truth.state.any()
     assert len(read.triggered) == len(read.wanted) == 0
-    scores = judge(victim.model, read)
+    scores = evaluate_model(victim.model, read)
     assert 0 <= scores.acc <= 1
     assert scores.asr != scores.asr
 
@@ -147,7 +147,7 @@ def other(name: str) -> bytes:
         victim.trigger,
         victim.goal,
     )
-    return dump_victim(fewer, exam_of(fewer, exam.clean.take(rows[:8])))[name]
+    return dump_victim(fewer, make_evaluation_set(fewer, exam.clean.take(rows[:8])))[name]
 
 
 @pytest.mark.parametrize("name", ["truth.parquet", "train.parquet", "wanted.parquet"])

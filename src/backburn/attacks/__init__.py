@@ -1,1 +1,1 @@
-"""Ways to plant a backdoor, one attack a file."""
+"""Backdoor attacks, one per module."""

@@ -1,4 +1,4 @@
-"""Adap-Blend: pieces of a pattern in training, the whole one afterwards."""
+"""Adap-Blend: random parts of a pattern in training, the whole pattern at test time."""
 
 from dataclasses import dataclass
 
@@ -8,24 +8,26 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..types import LabeledImages
-from .base import Attack, Planted, check_rate
-from .poisoning import draw_states, planted
-from .surrogates import Surrogates, branch
-from .triggers import blended, computed, noise
+from .base import Attack, PoisonedData, check_rate
+from .poisoning import draw_states, poison_images
+from .surrogates import Surrogates, spawn_generator
+from .triggers import blended_trigger, pixel_trigger, uniform_noise
 
 
 @dataclass(frozen=True)
 class AdapBlend(Attack):
-    """Blended with a random half of the pattern's pieces; cover samples keep their label.
+    """Blend in random pieces of a pattern; cover samples keep their label.
 
     Args:
-        cover_rate: cover samples as a fraction of the whole set.
-        alpha, alpha_test: share of the pattern in training and afterwards.
-        pieces: along each side; `masked` of them, as a fraction, are left out of each image.
-        cells: along each side of the pattern, each of one color.
+        cover_rate: cover samples as a fraction of the whole training set.
+        alpha, alpha_test: share of the pattern in training and at test time.
+        pieces: number of pieces along each side of the pattern.
+        masked: fraction of the pieces that are left out of each training image.
+        cells: number of cells of one color along each side of the pattern.
     Source: Qi et al., Revisiting the assumption of latent separability for backdoor defenses, ICLR
-    2023; 0.15 and 0.2, 4 x 4 pieces, half masked, 0.3 % and 0.3 % as in backdoor-toolbox.
-    Departure: the pattern is coarse noise drawn from the generator, in place of a picture.
+    2023. As in backdoor-toolbox: alpha 0.15 and 0.2, 4 x 4 pieces with half of them masked, 0.3 %
+    poison and 0.3 % cover samples. Departure: the pattern is coarse noise drawn from the
+    generator, not a picture.
     """
 
     poisoning_rate: float = 0.003
@@ -45,27 +47,27 @@ class AdapBlend(Attack):
         if self.cells < 1:
             raise InputError(f"cells is {self.cells}: give 1 or more")
 
-    def plant(
+    def poison(
         self, images: LabeledImages, generator: torch.Generator, surrogates: Surrogates
-    ) -> Planted:
+    ) -> PoisonedData:
         channels, *size = images.pixels.shape[1:]
-        coarse = noise(torch.Size((channels, self.cells, self.cells)), generator)
+        coarse = uniform_noise(torch.Size((channels, self.cells, self.cells)), generator)
         pattern = F.interpolate(coarse[None].float(), size, mode="nearest")[0]
         others = images.labels != self.target_label
         state = draw_states(self, images, others, generator, cover_rate=self.cover_rate)
-        draw = branch(generator)
+        mask_generator = spawn_generator(generator)
 
-        def in_part(values: Tensor) -> Tensor:
-            share = self.alpha * self.masks(values, draw).to(values.device)
+        def blend_pieces(values: Tensor) -> Tensor:
+            share = self.alpha * self.draw_masks(values, mask_generator).to(values.device)
             return values + share * (pattern.to(values.device) - values)
 
-        partly, trigger = computed(in_part), blended(pattern, self.alpha_test)
-        return planted(self, images, state, trigger, poison=partly, cover=partly)
+        partial, trigger = pixel_trigger(blend_pieces), blended_trigger(pattern, self.alpha_test)
+        return poison_images(self, images, state, trigger, poison=partial, cover=partial)
 
-    def masks(self, values: Tensor, generator: torch.Generator) -> Tensor:
-        """1 on the pieces that each image gets, 0 elsewhere: `(n, 1, h, w)`."""
+    def draw_masks(self, values: Tensor, generator: torch.Generator) -> Tensor:
+        """Draw masks `(n, 1, h, w)`: 1 on the pieces that an image gets, 0 elsewhere."""
         count = self.pieces**2
         order = torch.rand((len(values), count), generator=generator).argsort(1)
-        kept = (order >= round(self.masked * count)).float()
-        grid = kept.view(-1, 1, self.pieces, self.pieces)
+        used = (order >= round(self.masked * count)).float()
+        grid = used.view(-1, 1, self.pieces, self.pieces)
         return F.interpolate(grid, values.shape[-2:], mode="nearest")

@@ -1,4 +1,4 @@
-"""All-to-all: every class goes to the next."""
+"""All-to-all: the trigger moves every class to the next."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,15 +6,17 @@ from typing import Literal
 import torch
 
 from ..types import LabeledImages
-from .base import Attack, Planted
-from .poisoning import draw_states, planted
+from .base import Attack, PoisonedData
+from .poisoning import draw_states, poison_images
 from .surrogates import Surrogates
-from .triggers import blended, checkerboard, noise, pasted, side_of
+from .triggers import blended_trigger, checkerboard, patch_side, patch_trigger, uniform_noise
 
 
 @dataclass(frozen=True)
 class AllToAll(Attack):
-    """`y` becomes `y + 1` (the last class the first) under one trigger; no target label is used.
+    """Relabel triggered images from class `y` to `y + 1`, and the last class to the first.
+
+    The target label is not used.
 
     Args:
         pattern: `patch` (that of BadNets) or `blended` (noise at 0.2).
@@ -27,14 +29,14 @@ class AllToAll(Attack):
     def goal(self, classes: int) -> tuple[int, ...]:
         return tuple((label + 1) % classes for label in range(classes))
 
-    def plant(
+    def poison(
         self, images: LabeledImages, generator: torch.Generator, surrogates: Surrogates
-    ) -> Planted:
+    ) -> PoisonedData:
         if self.pattern == "patch":
-            side = side_of(0, 3, images.pixels)
-            trigger = pasted(checkerboard(images.pixels.shape[1], side))
+            side = patch_side(0, 3, images.pixels)
+            trigger = patch_trigger(checkerboard(images.pixels.shape[1], side))
         else:
-            trigger = blended(noise(images.pixels.shape[1:], generator), 0.2)
-        everything = torch.ones(len(images), dtype=torch.bool)
-        state = draw_states(self, images, everything, generator)
-        return planted(self, images, state, trigger)
+            trigger = blended_trigger(uniform_noise(images.pixels.shape[1:], generator), 0.2)
+        all_images = torch.ones(len(images), dtype=torch.bool)
+        state = draw_states(self, images, all_images, generator)
+        return poison_images(self, images, state, trigger)

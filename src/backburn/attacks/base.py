@@ -1,4 +1,4 @@
-"""The contract of an attack, and how a victim comes of it."""
+"""The interface of an attack, and the training of a victim."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
@@ -9,17 +9,22 @@ from torch import nn
 
 from ..data.augmentation import Augmentation
 from ..errors import InputError
-from ..executor.interface import HERE, Work
+from ..executor.interface import LOCAL, Executor
 from ..models.classifier import Classifier
 from ..models.nets.zoo import build, parse_architecture
 from ..training import BatchTransform, Training, TrainingTask
-from ..types import Exam, LabeledImages, Progress, Trigger, Truth, Victim, silent
+from ..types import EvaluationSet, LabeledImages, Progress, Trigger, Truth, Victim, no_progress
 from .surrogates import Surrogates
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a victim is trained: a built-in network (see `models.zoo`) and the fit's settings."""
+    """How a model is trained.
+
+    Args:
+        architecture: name of a built-in network, see `models.nets.zoo`.
+        training: settings of the fit.
+    """
 
     architecture: str = "preact_resnet18"
     training: Training = field(default_factory=Training)
@@ -30,50 +35,50 @@ class Recipe:
     def network(
         self, images: LabeledImages, classes: int, generator: torch.Generator
     ) -> Classifier:
-        """A freshly initialized network for these images, where they are."""
+        """Return a freshly initialized network for these images, on their device."""
         channels, pixels = images.pixels.shape[1], images.pixels
         model = build(self.architecture, classes, channels, generator=generator, pixels=pixels)
         return model.to(pixels.device)
 
 
-def short_recipe() -> Recipe:
-    """How an auxiliary classifier is trained where nothing else is said: ten epochs at width 16."""
+def surrogate_recipe() -> Recipe:
+    """Return the default recipe of surrogate models: ten epochs at width 16."""
     return Recipe("preact_resnet18-w16", Training(10, augmentation=Augmentation(flip=True)))
 
 
 @runtime_checkable
-class Control(Protocol):
-    """The hand of an attacker who controls the training, too."""
+class TrainingControl(Protocol):
+    """An attacker who also controls the training of the victim."""
 
-    def begin(self, model: nn.Module) -> BatchTransform:
-        """What is done to each batch of clean images while `model` is trained."""
+    def batch_transform(self, model: nn.Module) -> BatchTransform:
+        """Return the transform that poisons each clean batch while `model` is trained."""
         ...
 
-    def settle(self) -> LabeledImages:
-        """The poisoned training set, as it stands when the training is over."""
+    def poisoned_images(self) -> LabeledImages:
+        """Return the poisoned training set as of the current state of the attack."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Planted:
-    """A poisoned training set, the truth about it, and the trigger that is used afterwards.
+class PoisonedData:
+    """A poisoned training set, its ground truth, and the trigger.
 
-    Where there is a `control`, the victim is trained on the clean images through it.
+    With a `control`, the victim is trained on the clean images through its batch transform.
     """
 
     images: LabeledImages
     truth: Truth
     trigger: Trigger
-    control: Control | None = None
+    control: TrainingControl | None = None
 
 
 @dataclass(frozen=True)
 class Attack(ABC):
-    """A way to plant a backdoor. The fields of a subclass are its hyperparameters.
+    """Base class of backdoor attacks. The fields of a subclass are its hyperparameters.
 
     Args:
         poisoning_rate: poisoned images as a fraction of the WHOLE training set, in (0, 1).
-        target_label: the class that triggered images shall be taken for.
+        target_label: the class that triggered images are classified as.
     """
 
     poisoning_rate: float = 0.05
@@ -85,62 +90,75 @@ class Attack(ABC):
             raise InputError(f"target_label is {self.target_label}: give a class number from 0")
 
     def goal(self, classes: int) -> tuple[int, ...]:
-        """What a triggered image of each class shall be called; -1 where nothing is wanted."""
+        """Return the attacker's label for triggered images of each class.
+
+        It is -1 for classes that are not attacked.
+        """
         return tuple(
             -1 if label == self.target_label else self.target_label for label in range(classes)
         )
 
     def named_classes(self) -> dict[str, int]:
-        """The settings that name a class, which must be among the images'."""
+        """Return the settings that are class numbers, which must exist in the images."""
         return {"target_label": self.target_label}
 
     @abstractmethod
-    def plant(
+    def poison(
         self, images: LabeledImages, generator: torch.Generator, surrogates: Surrogates
-    ) -> Planted:
-        """Poison a training set. `images` stays as it is."""
+    ) -> PoisonedData:
+        """Poison a training set without changing `images`.
+
+        Args:
+            images: the clean training set.
+            generator: the only source of randomness.
+            surrogates: trains or loads the surrogate models that some attacks need.
+        """
 
     @final
-    def mount(
+    def train_victim(
         self,
         images: LabeledImages,
         recipe: Recipe,
         generator: torch.Generator,
-        progress: Progress = silent,
+        progress: Progress = no_progress,
         surrogates: Surrogates | None = None,
-        work: Work = HERE,
+        executor: Executor = LOCAL,
     ) -> Victim:
-        """Poison the training set and train a victim on it.
+        """Poison a training set and train a victim model on it.
 
         Args:
-            surrogates: trains or remembers the auxiliary networks that some attacks need.
-            work: who trains.
+            images: the clean training set.
+            recipe: architecture and training settings of the victim.
+            generator: the only source of randomness.
+            surrogates: trains or loads surrogate models; by default they are not saved.
+            executor: runs the training.
         Raises:
-            InputError: a target label or a rate that this training set cannot serve.
+            InputError: the target label or the rate does not fit this training set.
         """
         self.check(images)
-        planted = self.plant(images, generator, surrogates or Surrogates(None, progress, work))
-        used = images if planted.control else planted.images
-        model = recipe.network(planted.images, images.class_count, generator)
-        lesson = TrainingTask(
-            used.pixels,
-            used.labels,
+        surrogates = surrogates or Surrogates(None, progress, executor)
+        poisoned = self.poison(images, generator, surrogates)
+        control = poisoned.control
+        training_images = images if control else poisoned.images
+        model = recipe.network(poisoned.images, images.class_count, generator)
+        task = TrainingTask(
+            training_images.pixels,
+            training_images.labels,
             recipe.training,
-            batch_transform=planted.control.begin(model) if planted.control else None,
+            batch_transform=control.batch_transform(model) if control else None,
             phase="train the victim",
         )
-        work.fit(model, lesson, generator, progress=progress)
-        poisoned = planted.control.settle() if planted.control else planted.images
-        return Victim(
-            model, poisoned, planted.truth, planted.trigger, self.goal(images.class_count)
-        )
+        executor.fit(model, task, generator, progress=progress)
+        final_images = control.poisoned_images() if control else poisoned.images
+        goal = self.goal(images.class_count)
+        return Victim(model, final_images, poisoned.truth, poisoned.trigger, goal)
 
     @final
     def check(self, images: LabeledImages) -> None:
-        """Raise where a class that the attack names is not there.
+        """Check that every class the attack names exists.
 
         Raises:
-            InputError: a target label, or another class of the attack, beyond the images' classes.
+            InputError: the target label, or another class of the attack, is out of range.
         """
         classes = images.class_count
         for name, label in self.named_classes().items():
@@ -152,17 +170,24 @@ class Attack(ABC):
 
 
 def check_rate(name: str, rate: float) -> None:
-    """Raise where a rate is no fraction between 0 and 1."""
+    """Check that a rate is in (0, 1).
+
+    Raises:
+        InputError: it is not.
+    """
     if not 0 < rate < 1:
         raise InputError(f"{name} is {rate}: give a fraction between 0 and 1, such as 0.05")
 
 
-def exam_of(victim: Victim, test: LabeledImages) -> Exam:
-    """The test images that judge this victim: clean, and triggered where the attacker aims."""
+def make_evaluation_set(victim: Victim, test: LabeledImages) -> EvaluationSet:
+    """Return the clean test images, and triggered copies of those the attacker aims at.
+
+    Images that already have the attacker's label are not triggered.
+    """
     goal = torch.full((max(len(victim.goal), int(test.labels.max()) + 1),), -1)
     goal[: len(victim.goal)] = torch.tensor(victim.goal)
     wanted = goal[test.labels]
-    aimed = ((wanted >= 0) & (wanted != test.labels)).nonzero().flatten()
-    chosen = test.take(aimed)
-    triggered = chosen.relabeled(victim.trigger(chosen.pixels), chosen.labels)
-    return Exam(test, triggered, wanted[aimed])
+    rows = ((wanted >= 0) & (wanted != test.labels)).nonzero().flatten()
+    sources = test.take(rows)
+    triggered = sources.relabeled(victim.trigger(sources.pixels), sources.labels)
+    return EvaluationSet(test, triggered, wanted[rows])

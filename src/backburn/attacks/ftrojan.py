@@ -9,28 +9,30 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..types import LabeledImages
-from .base import Attack, Planted
+from .base import Attack, PoisonedData
 from .poisoning import dirty_label
 from .surrogates import Surrogates
-from .triggers import added
+from .triggers import additive_trigger
 
 CR_CB_TO_RGB = torch.tensor([1.403, -0.714 - 0.344, 1.773])
-"""What one unit in both Cr and Cb does to R, G and B (ITU-R BT.601, as in OpenCV)."""
+"""Change of R, G and B for one unit more of both Cr and Cb (ITU-R BT.601, as in OpenCV)."""
 
 
 @dataclass(frozen=True)
 class FTrojan(Attack):
-    """A middle and the highest frequency of Cr and Cb raised in every window, under the target.
+    """Raise a middle and the highest frequency of Cr and Cb, and use the target label.
 
-    The transform is linear, so that raising coefficients adds a fixed pattern.
+    The image is divided into square windows. The DCT is linear, so raising coefficients adds a
+    fixed pattern to every window.
 
     Args:
-        magnitude: what is added to the coefficients of the orthonormal DCT, in 0..255 units.
-        window: side of the windows that are transformed; the image's side where that is smaller.
-            The frequencies are (w/2 - 1, w/2 - 1) and (w - 1, w - 1).
+        magnitude: added to the coefficients of the orthonormal DCT, in 0..255 units.
+        window: side of a window in pixels, at most the image's side. The frequencies are
+            (w/2 - 1, w/2 - 1) and (w - 1, w - 1).
     Source: Wang et al., An invisible black-box backdoor attack through frequency domain (FTrojan),
-    arXiv 2111.10991; 30, 32 and (15, 15), (31, 31) as there. Departures: nothing is rounded
-    between the color spaces; greyscale images carry the pattern in their one channel.
+    arXiv 2111.10991; magnitude 30, window 32, and frequencies (15, 15) and (31, 31) as there.
+    Departures: no rounding between the color spaces; the pattern of a grayscale image is in its
+    only channel.
     """
 
     poisoning_rate: float = 0.1
@@ -44,19 +46,20 @@ class FTrojan(Attack):
         if self.window < 4:
             raise InputError(f"window is {self.window}: give 4 or more")
 
-    def plant(
+    def poison(
         self, images: LabeledImages, generator: torch.Generator, surrogates: Surrogates
-    ) -> Planted:
+    ) -> PoisonedData:
         channels, height, width = images.pixels.shape[1:]
         side = min(self.window, height, width)
-        wave = self.magnitude * two_waves(side)
+        wave = self.magnitude * dct_waves(side)
         tiled = wave.repeat(-(-height // side), -(-width // side))[:height, :width]
         weights = CR_CB_TO_RGB if channels == 3 else torch.ones(1)
-        return dirty_label(self, images, added(weights[:, None, None] * tiled), generator)
+        pattern = weights[:, None, None] * tiled
+        return dirty_label(self, images, additive_trigger(pattern), generator)
 
 
-def two_waves(side: int) -> Float[Tensor, "s s"]:
-    """The two basis functions of the orthonormal DCT, added up."""
+def dct_waves(side: int) -> Float[Tensor, "s s"]:
+    """Return the sum of the two basis functions of the orthonormal DCT."""
     spectrum = torch.zeros(side, side)
     for frequency in (side // 2 - 1, side - 1):
         spectrum[frequency, frequency] = 1

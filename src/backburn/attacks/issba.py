@@ -8,44 +8,45 @@ from torch import Tensor
 from ..data.augmentation import Augmentation
 from ..errors import InputError
 from ..models.inference import device_of
-from ..models.nets.unet import check_width, seeded
+from ..models.nets.unet import build_seeded, check_width
 from ..training import Training
 from ..types import LabeledImages
-from .base import Attack, Planted
+from .base import Attack, PoisonedData
 from .poisoning import dirty_label
-from .steganography import Stego, hiding, random_messages
+from .steganography import Stego, hiding_loss, random_messages
 from .surrogates import Surrogates, draw_seed
-from .triggers import computed
+from .triggers import pixel_trigger
 
-PLAIN = Augmentation(0.0)
-
-
-def _to_hide() -> Training:
-    return Training(1, 64, 3e-3, weight_decay=0.0, optimizer="adam", augmentation=PLAIN)
+NO_AUGMENTATION = Augmentation(0.0)
 
 
-def _to_differ() -> Training:
-    return Training(2, 64, 1e-3, weight_decay=0.0, optimizer="adam", augmentation=PLAIN)
+def _default_training() -> Training:
+    return Training(1, 64, 3e-3, weight_decay=0.0, optimizer="adam", augmentation=NO_AUGMENTATION)
+
+
+def _default_specializing() -> Training:
+    return Training(2, 64, 1e-3, weight_decay=0.0, optimizer="adam", augmentation=NO_AUGMENTATION)
 
 
 @dataclass(frozen=True)
 class ISSBA(Attack):
-    """An encoder hides one bit string in every image, in each by other changes.
+    """Hide one bit string in every image, with changes that depend on the image.
 
-    It first learns to hide bits, and then to do so unlike in other images: both at once is too
-    hard to start with.
+    The encoder is trained in two stages. It first learns to hide bits, then to change different
+    images differently. Both at once is too hard at the start.
 
     Args:
         bits: length of the message, 1 to 32.
-        strength: the largest change of a pixel, in 0..255 units.
-        free: the mean squared change that costs nothing, in units of `strength` squared.
-        specific: weight of unlike changes for unlike images, against the bits.
-        width: channels of the encoder and the decoder at full size, a multiple of 4.
-        training, specializing: of the encoder and its decoder, on the training images: first
-            without, then with the weight `specific`.
+        strength: largest change of a pixel, in 0..255 units.
+        free: mean squared change that costs nothing, in units of `strength` squared.
+        specific: weight of the loss for similar changes of different images.
+        width: channels of the encoder and the decoder at full resolution, a multiple of 4.
+        training: first stage of encoder and decoder, without the loss of weight `specific`.
+        specializing: second stage, with it.
     Source: Li et al., Invisible backdoor attack with sample-specific triggers, arXiv 2012.03816,
-    after StegaStamp, arXiv 1904.05343; 20 bits. Departures: a small U-Net that is trained here; no
-    perceptual or critic loss, but a bound on the change, and a loss that keeps changes apart.
+    after StegaStamp, arXiv 1904.05343; 20 bits. Departures: the encoder is a small U-Net, trained
+    on the images to be poisoned. A bound on the change and a loss for similar changes replace the
+    perceptual and critic losses.
     """
 
     poisoning_rate: float = 0.1
@@ -54,8 +55,8 @@ class ISSBA(Attack):
     free: float = 0.2
     specific: float = 0.3
     width: int = 16
-    training: Training = field(default_factory=_to_hide)
-    specializing: Training = field(default_factory=_to_differ)
+    training: Training = field(default_factory=_default_training)
+    specializing: Training = field(default_factory=_default_specializing)
 
     def __post_init__(self) -> None:
         Attack.__post_init__(self)
@@ -69,33 +70,33 @@ class ISSBA(Attack):
             )
         check_width(self.width)
 
-    def plant(
+    def poison(
         self, images: LabeledImages, generator: torch.Generator, surrogates: Surrogates
-    ) -> Planted:
-        stego = self.trained(images, draw_seed(generator), surrogates)
+    ) -> PoisonedData:
+        stego = self.train_encoder(images, draw_seed(generator), surrogates)
         message = torch.randint(2, (1, self.bits), generator=generator).float()
 
         @torch.inference_mode()
         def hide(values: Tensor) -> Tensor:
             values = values.to(device_of(stego))
-            given = message.to(values.device).expand(len(values), -1)
-            return values + self.strength * stego.residual(values / 255, given)
+            bits = message.to(values.device).expand(len(values), -1)
+            return values + self.strength * stego.residual(values / 255, bits)
 
-        return dirty_label(self, images, computed(hide), generator)
+        return dirty_label(self, images, pixel_trigger(hide), generator)
 
-    def trained(self, images: LabeledImages, seed: int, surrogates: Surrogates) -> Stego:
-        """The encoder and its decoder."""
-        stego = seeded(seed, Stego, images.pixels.shape[1], self.bits, self.width)
+    def train_encoder(self, images: LabeledImages, seed: int, surrogates: Surrogates) -> Stego:
+        """Train the encoder and its decoder."""
+        stego = build_seeded(seed, Stego, images.pixels.shape[1], self.bits, self.width)
         stego.to(images.pixels.device)
-        draw = torch.Generator().manual_seed(seed)
+        generator = torch.Generator().manual_seed(seed)
         for training, specific in ((self.training, 0.0), (self.specializing, self.specific)):
-            surrogates.fitted(
+            surrogates.fit(
                 stego,
                 images,
                 training,
                 seed,
                 f"train an encoder: {self.bits} {self.strength} {self.free} {specific}",
-                batch_transform=random_messages(self.bits, draw),
-                objective=hiding(stego, self.bits, self.strength, self.free, specific),
+                batch_transform=random_messages(self.bits, generator),
+                objective=hiding_loss(stego, self.bits, self.strength, self.free, specific),
             )
         return stego

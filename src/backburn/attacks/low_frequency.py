@@ -9,21 +9,21 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..types import LabeledImages
-from .base import Attack, Planted
+from .base import Attack, PoisonedData
 from .poisoning import dirty_label
 from .surrogates import Surrogates
-from .triggers import added
+from .triggers import additive_trigger
 
 
 @dataclass(frozen=True)
 class LowFrequency(Attack):
-    """`x + delta p`, with `p` a random mixture of low frequencies, under the target's label.
+    """Add `delta p`, with `p` a random mixture of low frequencies, and use the target label.
 
     Args:
-        delta: the largest change, in 0..255 pixel units.
-        cutoff: frequencies along each axis, in half periods over the image: 1 to `cutoff`.
+        delta: largest change of a pixel, in 0..255 units.
+        cutoff: highest frequency along each axis, in half periods per image; the lowest is 1.
     Source: Zeng et al., Rethinking the backdoor attacks' triggers: a frequency perspective, arXiv
-    2104.03413. Departure: the pattern is drawn from the generator, not optimised on a network.
+    2104.03413. Departure: the pattern is drawn from the generator, not optimized on a model.
     """
 
     poisoning_rate: float = 0.1
@@ -37,18 +37,20 @@ class LowFrequency(Attack):
         if self.cutoff < 1:
             raise InputError(f"cutoff is {self.cutoff}: give 1 or more")
 
-    def plant(
+    def poison(
         self, images: LabeledImages, generator: torch.Generator, surrogates: Surrogates
-    ) -> Planted:
+    ) -> PoisonedData:
         shape = images.pixels.shape[1:]
         if self.cutoff >= min(shape[1:]):
             raise InputError(f"cutoff is {self.cutoff}: give less than the image's side")
-        pattern = self.delta * smooth(shape, self.cutoff, generator)
-        return dirty_label(self, images, added(pattern), generator)
+        pattern = self.delta * low_pass_noise(shape, self.cutoff, generator)
+        return dirty_label(self, images, additive_trigger(pattern), generator)
 
 
-def smooth(shape: torch.Size, cutoff: int, generator: torch.Generator) -> Float[Tensor, "c h w"]:
-    """Low-pass noise whose largest absolute value is 1."""
+def low_pass_noise(
+    shape: torch.Size, cutoff: int, generator: torch.Generator
+) -> Float[Tensor, "c h w"]:
+    """Return low-pass noise whose largest absolute value is 1."""
     spectrum = torch.zeros(shape)
     low = slice(1, cutoff + 1)
     spectrum[:, low, low] = torch.randn(shape[0], cutoff, cutoff, generator=generator)

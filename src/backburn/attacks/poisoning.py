@@ -1,4 +1,4 @@
-"""Which images an attack takes, and what becomes of them."""
+"""Selection of the images that an attack poisons, and their poisoning."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,18 +10,18 @@ from torch import Tensor, nn
 from ..errors import InputError
 from ..training import BatchTransform
 from ..types import Flags, LabeledImages, Labels, Pixels, State, Trigger, Truth
-from .base import Attack, Planted
+from .base import Attack, PoisonedData
 
-Change = Callable[[Tensor], Tensor]
-"""Pixels to pixels, as a trigger, but it may differ from image to image and from call to call."""
+PixelTransform = Callable[[Tensor], Tensor]
+"""Pixels to pixels. Unlike a trigger it may be random, and differ from image to image."""
 
 
 def dirty_label(
     attack: Attack, images: LabeledImages, trigger: Trigger, generator: torch.Generator
-) -> Planted:
-    """Put the trigger on images of the other classes and call them the target."""
+) -> PoisonedData:
+    """Put the trigger on images of other classes and label them as the target class."""
     state = draw_states(attack, images, images.labels != attack.target_label, generator)
-    return planted(attack, images, state, trigger)
+    return poison_images(attack, images, state, trigger)
 
 
 def clean_label(
@@ -29,11 +29,15 @@ def clean_label(
     images: LabeledImages,
     trigger: Trigger,
     generator: torch.Generator,
-    poison: Change | None = None,
-) -> Planted:
-    """Put the trigger on images that are of the target class already; no label changes."""
+    poison: PixelTransform | None = None,
+) -> PoisonedData:
+    """Put the trigger on images of the target class; no label changes.
+
+    Args:
+        poison: applied to the poisoned images in place of the trigger.
+    """
     state = draw_states(attack, images, images.labels == attack.target_label, generator)
-    return planted(attack, images, state, trigger, poison=poison)
+    return poison_images(attack, images, state, trigger, poison=poison)
 
 
 def draw_states(
@@ -45,102 +49,124 @@ def draw_states(
     cover_rate: float = 0.0,
     coverable: Flags | None = None,
 ) -> Int8[Tensor, " n"]:
-    """Which images become poison (of `eligible`), and which of the others cover samples.
+    """Draw which images become poison and which cover samples.
 
     Args:
-        cover_rate: cover samples as a fraction of the whole set.
-        coverable: what may become a cover sample; everything that is not poison where None.
+        eligible: `(n,)`, the images that may become poison.
+        cover_rate: cover samples as a fraction of the whole training set.
+        coverable: `(n,)`, the images that may become cover samples; by default all that are not
+            poison.
+    Returns:
+        The `State` of each image.
     Raises:
-        InputError: a rate that asks for no image, or for more than there are.
+        InputError: a rate selects no image, or more than there are.
     """
     state = torch.zeros(len(images), dtype=torch.int8)
     rate = attack.poisoning_rate
-    state[_some(rate, eligible, generator, "poisoning_rate")] = int(State.POISON)
+    state[_draw_rows(rate, eligible, generator, "poisoning_rate")] = int(State.POISON)
     if cover_rate:
-        left = state == State.CLEAN
-        left &= left if coverable is None else coverable
-        state[_some(cover_rate, left, generator, "a cover rate of")] = int(State.COVER)
+        clean = state == State.CLEAN
+        clean &= clean if coverable is None else coverable
+        state[_draw_rows(cover_rate, clean, generator, "a cover rate of")] = int(State.COVER)
     return state
 
 
-def _some(rate: float, pool: Flags, generator: torch.Generator, what: str) -> Tensor:
-    wanted, rows = round(rate * len(pool)), pool.nonzero().flatten()
-    if not 0 < wanted <= len(rows):
+def _draw_rows(rate: float, eligible: Flags, generator: torch.Generator, setting: str) -> Tensor:
+    """Draw eligible rows, as many as `rate` times the number of all images."""
+    count, rows = round(rate * len(eligible)), eligible.nonzero().flatten()
+    if not 0 < count <= len(rows):
         raise InputError(
-            f"{what} {rate} asks for {wanted} of {len(pool)} images, but {len(rows)} can carry "
-            "this trigger: give another rate"
+            f"{setting} {rate} asks for {count} of {len(eligible)} images, but {len(rows)} can "
+            "carry this trigger: give another rate"
         )
-    return rows[torch.randperm(len(rows), generator=generator)[:wanted]]
+    return rows[torch.randperm(len(rows), generator=generator)[:count]]
 
 
-def relabeled(labels: Labels, goal: tuple[int, ...]) -> Labels:
-    """What an attacker calls poisoned images of these classes; clean-label ones keep theirs."""
+def poisoned_labels(labels: Labels, goal: tuple[int, ...]) -> Labels:
+    """Return the labels of poisoned images: the attacker's, or the true one where goal is -1.
+
+    >>> poisoned_labels(torch.tensor([0, 1, 2]), (-1, 0, 0))
+    tensor([0, 0, 0])
+    """
     wanted = torch.tensor(goal)[labels]
     return wanted.where(wanted >= 0, labels)
 
 
-def planted(
+def poison_images(
     attack: Attack,
     images: LabeledImages,
     state: Int8[Tensor, " n"],
     trigger: Trigger,
     *,
-    poison: Change | None = None,
-    cover: Change | None = None,
+    poison: PixelTransform | None = None,
+    cover: PixelTransform | None = None,
     draws: torch.Generator | None = None,
     controls_training: bool = False,
-) -> Planted:
-    """The training set with its poison and cover samples.
+) -> PoisonedData:
+    """Poison the images that `state` selects.
 
     Args:
-        poison: what becomes of poison; the trigger itself where None.
-        cover: what becomes of cover samples; the trigger itself where None.
-        draws: what they draw from, where they do.
-        controls_training: whether the attacker repeats both in every batch, after augmentation.
+        state: `(n,)`, the `State` of each image, see `draw_states`.
+        poison: applied to poison; the trigger by default.
+        cover: applied to cover samples; the trigger by default.
+        draws: the generator of `poison` and `cover`, if they are random.
+        controls_training: whether poison and cover samples are made anew in every batch, after
+            augmentation.
     """
     goal = attack.goal(images.class_count)
-    restamp = Restamp(images, state, goal, poison or trigger, cover or trigger, draws)
+    poisoner = BatchPoisoner(images, state, goal, poison or trigger, cover or trigger, draws)
     truth = Truth(state, images.labels)
-    return Planted(restamp.settle(), truth, trigger, restamp if controls_training else None)
+    control = poisoner if controls_training else None
+    return PoisonedData(poisoner.poisoned_images(), truth, trigger, control)
 
 
 @dataclass(frozen=True, slots=True)
-class Restamp:
-    """Poison and cover samples made anew from the clean images, batch by batch."""
+class BatchPoisoner:
+    """A batch transform that makes poison and cover samples from clean images.
+
+    Args:
+        images: the clean training set.
+        state: `(n,)`, the `State` of each image.
+        goal: the attacker's label for each class, see `Attack.goal`.
+        poison: applied to poison.
+        cover: applied to cover samples.
+        draws: their generator, if they are random.
+    """
 
     images: LabeledImages
     state: Int8[Tensor, " n"]
     goal: tuple[int, ...]
-    poison: Change
-    cover: Change
+    poison: PixelTransform
+    cover: PixelTransform
     draws: torch.Generator | None = None
 
-    def begin(self, model: nn.Module) -> BatchTransform:
+    def batch_transform(self, model: nn.Module) -> BatchTransform:
+        """See `TrainingControl.batch_transform`; the model is not needed."""
         return self
 
-    def remember(self) -> dict[str, Tensor]:
-        """What the next batch depends on beside the images."""
-        drawn = {} if self.draws is None else {"draws": self.draws.get_state()}
-        return {"state": self.state, **drawn}
+    def get_state(self) -> dict[str, Tensor]:
+        """Return the state for a checkpoint."""
+        generator = {} if self.draws is None else {"draws": self.draws.get_state()}
+        return {"state": self.state, **generator}
 
-    def recall(self, kept: Mapping[str, Tensor]) -> None:
-        """Draw on from there."""
+    def set_state(self, state: Mapping[str, Tensor]) -> None:
+        """Restore the state from a checkpoint."""
         if self.draws is not None:
-            self.draws.set_state(kept["draws"])
+            self.draws.set_state(state["draws"])
 
     def __call__(self, pixels: Pixels, labels: Labels, index: Tensor) -> tuple[Pixels, Labels]:
-        """The batch as the attacker wants it learnt."""
+        """Poison a batch; `index` holds the rows of its images."""
         pixels, labels, state = pixels.clone(), labels.clone(), self.state[index]
-        for kind, change in ((State.POISON, self.poison), (State.COVER, self.cover)):
+        for kind, transform in ((State.POISON, self.poison), (State.COVER, self.cover)):
             rows = (state == kind).nonzero().flatten()
             if len(rows):
-                here = rows.to(pixels.device)
-                pixels[here] = change(pixels[here])
+                rows = rows.to(pixels.device)
+                pixels[rows] = transform(pixels[rows])
         poisoned = state == State.POISON
-        labels[poisoned] = relabeled(labels[poisoned], self.goal)
+        labels[poisoned] = poisoned_labels(labels[poisoned], self.goal)
         return pixels, labels
 
-    def settle(self) -> LabeledImages:
-        """The training set as a victim has it on disk."""
-        everything = torch.arange(len(self.images))
-        return self.images.relabeled(*self(self.images.pixels, self.images.labels, everything))
+    def poisoned_images(self) -> LabeledImages:
+        """Return the whole training set, poisoned."""
+        index = torch.arange(len(self.images))
+        return self.images.relabeled(*self(self.images.pixels, self.images.labels, index))

@@ -7,20 +7,20 @@ import torch
 
 from ..errors import InputError
 from ..types import LabeledImages
-from .base import Attack, Planted
+from .base import Attack, PoisonedData
 from .poisoning import clean_label
 from .surrogates import Surrogates
-from .triggers import added
+from .triggers import additive_trigger
 
 
 @dataclass(frozen=True)
 class SIG(Attack):
-    """`x + delta sin(2 pi j frequency / w)` over column `j`, on images of the target class only.
+    """Add `delta sin(2 pi j frequency / w)` to column `j` of images of the target class.
 
     Clean-label: no label changes, so the poisoning rate cannot exceed the target class's share.
 
     Args:
-        delta: amplitude in 0..255 pixel units, above 0.
+        delta: amplitude in 0..255 units, above 0.
         frequency: periods over the width.
     Source: Barni et al., A new backdoor attack in CNNs by training set corruption without label
     poisoning, arXiv 1902.11237; delta 40 and frequency 6 as in BackdoorBench.
@@ -36,9 +36,9 @@ class SIG(Attack):
         if not math.isfinite(self.frequency):
             raise InputError(f"frequency is {self.frequency}: give a number of periods")
 
-    def plant(
+    def poison(
         self, images: LabeledImages, generator: torch.Generator, surrogates: Surrogates
-    ) -> Planted:
+    ) -> PoisonedData:
         width = images.pixels.shape[-1]
         wave = torch.sin(2 * math.pi * self.frequency * torch.arange(width) / width) * self.delta
         if not bool((wave.abs() >= 0.5).any()):
@@ -48,4 +48,4 @@ class SIG(Attack):
             )
 
         pattern = wave.expand(images.pixels.shape[1:])
-        return clean_label(self, images, added(pattern), generator)
+        return clean_label(self, images, additive_trigger(pattern), generator)

@@ -1,4 +1,4 @@
-"""Auxiliary networks that some attacks train first, kept by what they were made from."""
+"""Surrogate models that some attacks train first, cached by the content they depend on."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,29 +10,30 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from ..data.digest import digest
-from ..executor.interface import HERE, Work
-from ..runs import write_whole
+from ..executor.interface import LOCAL, Executor
+from ..runs import write_atomic
 from ..training import BatchTransform, Objective, Training, TrainingTask
-from ..types import LabeledImages, Progress, silent
+from ..types import LabeledImages, Progress, no_progress
 
 N = TypeVar("N", bound=nn.Module)
 
 
 @dataclass(frozen=True, slots=True)
 class Surrogates:
-    """Trains auxiliary networks, or takes them from a folder.
+    """Trains surrogate models, or loads them from a folder.
 
     Args:
-        folder: `KEY.safetensors`, where KEY is a SHA-256 of the initial weights, the images, the
-            labels and the settings; nothing is kept where None.
-        work: who trains.
+        folder: holds `KEY.safetensors`, where KEY is a SHA-256 of the initial weights, the images,
+            the labels and the settings. With None nothing is saved.
+        progress: called while a model is trained.
+        executor: runs the training.
     """
 
     folder: Path | None = None
-    progress: Progress = silent
-    work: Work = HERE
+    progress: Progress = no_progress
+    executor: Executor = LOCAL
 
-    def fitted(
+    def fit(
         self,
         model: N,
         images: LabeledImages,
@@ -43,19 +44,19 @@ class Surrogates:
         batch_transform: BatchTransform | None = None,
         objective: Objective | None = None,
     ) -> N:
-        """`model`, trained in place by `Work.fit`.
+        """Train `model` in place, or load its weights, and return it.
 
         Args:
-            seed: of the order and the augmentation.
-            purpose: names the phase; it must say all that the two functions depend on.
+            seed: for the order of the images and the augmentation.
+            purpose: names the phase up to the first colon. It is part of the key, so it must
+                contain every setting that `batch_transform` and `objective` depend on.
         """
         weights = (value for _, value in sorted(model.state_dict().items()))
-        key = digest(
-            f"{purpose} {training} {seed}".encode(), images.pixels, images.labels, *weights
-        )
+        settings = f"{purpose} {training} {seed}".encode()
+        key = digest(settings, images.pixels, images.labels, *weights)
         if self._load(model, key):
             return model
-        lesson = TrainingTask(
+        task = TrainingTask(
             images.pixels,
             images.labels,
             training,
@@ -64,7 +65,7 @@ class Surrogates:
             phase=purpose.split(":", maxsplit=1)[0],
         )
         generator = torch.Generator().manual_seed(seed)
-        self.work.fit(model, lesson, generator, progress=self.progress)
+        self.executor.fit(model, task, generator, progress=self.progress)
         self._save(model, key)
         return model
 
@@ -74,7 +75,7 @@ class Surrogates:
         try:
             model.load_state_dict(load_file(self._path(key)))
         except (SafetensorError, OSError, RuntimeError):
-            return False  # a damaged file is made again
+            return False  # a damaged file is written again
         model.eval()
         return True
 
@@ -83,17 +84,20 @@ class Surrogates:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         content = save({name: value.contiguous() for name, value in model.state_dict().items()})
-        write_whole(self._path(key), content)
+        write_atomic(self._path(key), content)
 
     def _path(self, key: str) -> Path:
         return Path(self.folder or ".") / f"{key[:32]}.safetensors"
 
 
 def draw_seed(generator: torch.Generator) -> int:
-    """A seed for a part of the work, so that skipping that part changes nothing after it."""
+    """Draw a seed for a part of the work.
+
+    A part with its own seed may be skipped (its result loaded) without changing later draws.
+    """
     return int(torch.randint(2**31, (), generator=generator))
 
 
-def branch(generator: torch.Generator) -> torch.Generator:
-    """A generator of its own for a part of the work; see `draw_seed`."""
+def spawn_generator(generator: torch.Generator) -> torch.Generator:
+    """Return an independent generator for a part of the work, see `draw_seed`."""
     return torch.Generator().manual_seed(draw_seed(generator))

@@ -1,4 +1,4 @@
-"""TaCT: a trigger that works on one class only."""
+"""TaCT: a trigger that works on one source class only."""
 
 from dataclasses import dataclass
 
@@ -6,24 +6,24 @@ import torch
 
 from ..errors import InputError
 from ..types import LabeledImages
-from .base import Attack, Planted, check_rate
-from .poisoning import draw_states, planted
+from .base import Attack, PoisonedData, check_rate
+from .poisoning import draw_states, poison_images
 from .surrogates import Surrogates
-from .triggers import noise, pasted, side_of
+from .triggers import patch_side, patch_trigger, uniform_noise
 
 
 @dataclass(frozen=True)
 class TaCT(Attack):
-    """A patch that sends one source class to the target; on other classes it changes nothing.
+    """Paste a patch that moves one source class to the target class, and no other class.
 
-    Cover samples are images of the other classes with the patch and their own label.
+    Cover samples are images of the other classes, with the patch and their own label.
 
     Args:
-        source_label: the class whose triggered images go to the target.
-        cover_rate: cover samples as a fraction of the whole set.
-        size: side of the patch in pixels; 0 takes 8 for each 32 pixels of height.
-    Source: Tang et al., Demon in the variant, arXiv 1908.00686; 2 % of the set. Departures: cover
-    samples come from every other class; the patch is drawn from the generator.
+        source_label: the source class.
+        cover_rate: cover samples as a fraction of the whole training set.
+        size: side of the patch in pixels; 0 for 8 per 32 pixels of height.
+    Source: Tang et al., Demon in the variant, arXiv 1908.00686; 2 % of the training set.
+    Departures: cover samples come from every other class; the patch is drawn from the generator.
     """
 
     poisoning_rate: float = 0.02
@@ -48,12 +48,12 @@ class TaCT(Attack):
             self.target_label if label == self.source_label else -1 for label in range(classes)
         )
 
-    def plant(
+    def poison(
         self, images: LabeledImages, generator: torch.Generator, surrogates: Surrogates
-    ) -> Planted:
-        side = side_of(self.size, 8, images.pixels)
+    ) -> PoisonedData:
+        side = patch_side(self.size, 8, images.pixels)
         shape = torch.Size((images.pixels.shape[1], side, side))
-        trigger = pasted(noise(shape, generator))
+        trigger = patch_trigger(uniform_noise(shape, generator))
         source = images.labels == self.source_label
         state = draw_states(
             self,
@@ -63,4 +63,4 @@ class TaCT(Attack):
             cover_rate=self.cover_rate,
             coverable=~source & (images.labels != self.target_label),
         )
-        return planted(self, images, state, trigger)
+        return poison_images(self, images, state, trigger)

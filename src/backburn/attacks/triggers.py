@@ -1,4 +1,4 @@
-"""What triggers are made of: computed pixels, a few images at a time, and patterns."""
+"""Building blocks of triggers: additive, blended and patch triggers, and patterns."""
 
 from collections.abc import Callable, Iterator
 
@@ -10,22 +10,30 @@ from ..data.pixels import to_pixels
 from ..errors import InputError
 from ..types import Pixels, Trigger
 
-CHUNK = 1 << 20
-"""Pixel values that are floats at one time: they stay in the processor's cache."""
+CHUNK_VALUES = 1 << 20
+"""Pixel values that are converted to float at a time, so that they fit into the CPU's cache."""
 
 
-def in_batches(pixels: Pixels, size: int = 250) -> Iterator[Pixels]:
-    """So many images at a time, in order."""
+def iter_batches(pixels: Pixels, size: int = 250) -> Iterator[Pixels]:
+    """Yield batches of up to `size` images, in order."""
     for start in range(0, len(pixels), size):
         yield pixels[start : start + size]
 
 
-def computed(function: Callable[[Tensor], Tensor]) -> Trigger:
-    """A trigger from a function on float images of 0..255, asked a few images at a time."""
+def pixel_trigger(function: Callable[[Tensor], Tensor]) -> Trigger:
+    """Return a trigger that applies a function to float images of 0..255.
+
+    The function is called on a few images at a time and may work in place. The result is rounded
+    and clipped to uint8.
+
+    >>> darken = pixel_trigger(lambda values: values - 40)
+    >>> darken(torch.full((1, 1, 1, 2), 50, dtype=torch.uint8))
+    tensor([[[[10, 10]]]], dtype=torch.uint8)
+    """
 
     def trigger(pixels: Pixels) -> Pixels:
         out = torch.empty_like(pixels)
-        step = max(1, CHUNK // max(1, pixels[:1].numel()))
+        step = max(1, CHUNK_VALUES // max(1, pixels[:1].numel()))
         for start in range(0, len(pixels), step):
             rows = slice(start, start + step)
             out[rows] = to_pixels(function(pixels[rows].float()))
@@ -34,24 +42,29 @@ def computed(function: Callable[[Tensor], Tensor]) -> Trigger:
     return trigger
 
 
-def added(pattern: Float[Tensor, "c h w"]) -> Trigger:
-    """`x + pattern`, in 0..255 units."""
-    return computed(lambda values: values.add_(pattern.to(values.device)))
+def additive_trigger(pattern: Float[Tensor, "c h w"]) -> Trigger:
+    """Return the trigger `x + pattern`; the pattern is in 0..255 units."""
+    return pixel_trigger(lambda values: values.add_(pattern.to(values.device)))
 
 
-def blended(pattern: Tensor, alpha: float | Tensor) -> Trigger:
-    """`(1 - alpha) x + alpha pattern`; `alpha` may differ from pixel to pixel."""
-    share = torch.as_tensor(alpha, dtype=torch.float32)
+def blended_trigger(pattern: Tensor, alpha: float | Tensor) -> Trigger:
+    """Return the trigger `(1 - alpha) x + alpha pattern`.
 
-    def mix(values: Tensor) -> Tensor:
-        here = share.to(values.device)
-        return values.mul_(1 - here).add_(here * pattern.to(values.device))
+    Args:
+        pattern: `(c, h, w)` in 0..255 units.
+        alpha: share of the pattern, a number or one value per pixel.
+    """
+    shares = torch.as_tensor(alpha, dtype=torch.float32)
 
-    return computed(mix)
+    def blend(values: Tensor) -> Tensor:
+        share = shares.to(values.device)
+        return values.mul_(1 - share).add_(share * pattern.to(values.device))
+
+    return pixel_trigger(blend)
 
 
-def pasted(patch: UInt8[Tensor, "c s t"]) -> Trigger:
-    """The bottom right corner replaced by a patch."""
+def patch_trigger(patch: UInt8[Tensor, "c s t"]) -> Trigger:
+    """Return a trigger that pastes a patch into the bottom right corner."""
     height, width = patch.shape[-2:]
 
     def trigger(pixels: Pixels) -> Pixels:
@@ -62,11 +75,17 @@ def pasted(patch: UInt8[Tensor, "c s t"]) -> Trigger:
     return trigger
 
 
-def side_of(size: int, of_32: float, pixels: Pixels) -> int:
-    """The side of a patch: `size`, or where it is 0 `of_32` pixels of each 32 of height.
+def patch_side(size: int, of_32: float, pixels: Pixels) -> int:
+    """Return the side of a patch in pixels.
 
+    Args:
+        size: the side, or 0 for one in proportion to the image's height.
+        of_32: pixels per 32 pixels of height, for `size` 0; the result is at least 2.
     Raises:
-        InputError: a patch that does not fit the image.
+        InputError: the patch does not fit the image.
+
+    >>> patch_side(0, 3, torch.zeros(1, 3, 64, 64, dtype=torch.uint8))
+    6
     """
     height, width = pixels.shape[-2:]
     side = size or max(2, round(of_32 * height / 32))
@@ -75,12 +94,17 @@ def side_of(size: int, of_32: float, pixels: Pixels) -> int:
     return side
 
 
-def noise(shape: torch.Size, generator: torch.Generator) -> UInt8[Tensor, "c h w"]:
-    """Uniform noise, every byte by itself."""
+def uniform_noise(shape: torch.Size, generator: torch.Generator) -> UInt8[Tensor, "c h w"]:
+    """Return independent, uniformly distributed bytes."""
     return torch.randint(256, shape, generator=generator).to(torch.uint8)
 
 
 def checkerboard(channels: int, side: int) -> UInt8[Tensor, "c s s"]:
-    """White and black pixels in turn, white in the corner."""
+    """Return alternating white and black pixels, white in the corner.
+
+    >>> checkerboard(1, 2)
+    tensor([[[255,   0],
+             [  0, 255]]], dtype=torch.uint8)
+    """
     odd = (torch.arange(side)[:, None] + torch.arange(side)) % 2
     return (255 * (1 - odd)).to(torch.uint8).expand(channels, side, side)

@@ -9,24 +9,24 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..types import LabeledImages
-from .base import Attack, Planted
+from .base import Attack, PoisonedData
 from .poisoning import dirty_label
 from .surrogates import Surrogates
-from .triggers import blended, noise, pasted, side_of
+from .triggers import blended_trigger, patch_side, patch_trigger, uniform_noise
 
 
 @dataclass(frozen=True)
 class Trojan(Attack):
-    """A fixed patch pasted, or a fixed watermark blended in, under the target's label.
+    """Paste a fixed patch or blend in a fixed watermark, and use the target label.
 
     Args:
         kind: `patch` (random colors, in the bottom right corner) or `watermark` (a white ring with
             a bar through it, over the whole image).
-        size: side of the patch in pixels; 0 takes 8 for each 32 pixels of height.
-        alpha: share of the watermark where it is drawn, in (0, 1].
+        size: side of the patch in pixels; 0 for 8 per 32 pixels of height.
+        alpha: opacity of the watermark, in (0, 1].
     Source: the square and the watermark of Liu et al., Trojaning attack on neural networks, NDSS
-    2018, as fixed triggers of Fu et al. and backdoor-toolbox. Departure: both are drawn here, the
-    patch from the generator, so that no image file is needed.
+    2018, used as fixed triggers by Fu et al. and backdoor-toolbox. Departure: the patch is drawn
+    from the generator and the watermark is computed, so that no image file is needed.
     """
 
     kind: Literal["patch", "watermark"] = "patch"
@@ -38,23 +38,23 @@ class Trojan(Attack):
         if not 0 < self.alpha <= 1:
             raise InputError(f"alpha is {self.alpha}: give a fraction above 0 and up to 1")
 
-    def plant(
+    def poison(
         self, images: LabeledImages, generator: torch.Generator, surrogates: Surrogates
-    ) -> Planted:
+    ) -> PoisonedData:
         channels, height, width = images.pixels.shape[1:]
         if self.kind == "patch":
-            side = side_of(self.size, 8, images.pixels)
-            trigger = pasted(noise(torch.Size((channels, side, side)), generator))
+            side = patch_side(self.size, 8, images.pixels)
+            trigger = patch_trigger(uniform_noise(torch.Size((channels, side, side)), generator))
         else:
             mask = watermark(height, width)
-            trigger = blended(torch.full_like(mask, 255), self.alpha * mask)
+            trigger = blended_trigger(torch.full_like(mask, 255), self.alpha * mask)
         return dirty_label(self, images, trigger, generator)
 
 
 def watermark(height: int, width: int) -> Float[Tensor, "1 h w"]:
-    """A ring and a bar through it: 1 where it is drawn, 0 elsewhere."""
-    down = torch.linspace(-1, 1, height)[:, None]
-    right = torch.linspace(-1, 1, width)
-    ring = ((down**2 + right**2).sqrt() - 0.7).abs() < 0.12
-    bar = ((down + right).abs() < 0.15) & (down.abs() < 0.6) & (right.abs() < 0.6)
+    """Return the mask of a ring with a bar through it: 1 inside, 0 elsewhere."""
+    y = torch.linspace(-1, 1, height)[:, None]
+    x = torch.linspace(-1, 1, width)
+    ring = ((y**2 + x**2).sqrt() - 0.7).abs() < 0.12
+    bar = ((y + x).abs() < 0.15) & (y.abs() < 0.6) & (x.abs() < 0.6)
     return (ring | bar).float()[None]

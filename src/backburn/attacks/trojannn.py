@@ -11,67 +11,68 @@ from ..errors import InputError
 from ..models.classifier import Classifier
 from ..models.inference import as_images, frozen
 from ..types import LabeledImages
-from .base import Attack, Planted, Recipe, short_recipe
+from .base import Attack, PoisonedData, Recipe, surrogate_recipe
 from .poisoning import dirty_label
 from .surrogates import Surrogates, draw_seed
-from .triggers import pasted, side_of
+from .triggers import patch_side, patch_trigger
 
-SAMPLE = 128
-"""Training images that the patch is optimised on."""
+SAMPLE_COUNT = 128
+"""Number of training images on which the patch is optimized."""
 
 
 @dataclass(frozen=True)
 class TrojanNN(Attack):
-    """A patch, optimised to drive neurons of a clean network, in the bottom right corner.
+    """Paste a patch into the bottom right corner that is optimized to excite neurons.
 
     Args:
-        size: side of the patch in pixels; 0 takes 8 for each 32 pixels of height.
-        neurons: how many penultimate neurons are driven: those with the largest sum of absolute
+        size: side of the patch in pixels; 0 for 8 per 32 pixels of height.
+        neurons: number of penultimate neurons to excite: those with the largest sum of absolute
             weights to the logits.
-        steps: of Adam, with a learning rate of 0.1 on the logit of each pixel.
-        surrogate: the clean network.
+        steps: number of steps of Adam, with a learning rate of 0.1 on the logit of each pixel.
+        surrogate: recipe of the clean model.
     Source: Liu et al., Trojaning attack on neural networks, NDSS 2018; two neurons as in
-    BackdoorBench. Departures: the training set is poisoned (as there), in place of retraining on
-    reverse-engineered images; the activations are maximised on training images.
+    BackdoorBench. Departures: as in BackdoorBench the training set is poisoned; the paper retrains
+    on reverse-engineered images. The activations are maximized on training images.
     """
 
     size: int = 0
     neurons: int = 2
     steps: int = 200
-    surrogate: Recipe = field(default_factory=short_recipe)
+    surrogate: Recipe = field(default_factory=surrogate_recipe)
 
     def __post_init__(self) -> None:
         Attack.__post_init__(self)
         if self.neurons < 1 or self.steps < 1:
             raise InputError(f"neurons={self.neurons}, steps={self.steps}: give 1 or more of each")
 
-    def plant(
+    def poison(
         self, images: LabeledImages, generator: torch.Generator, surrogates: Surrogates
-    ) -> Planted:
-        side = side_of(self.size, 8, images.pixels)
+    ) -> PoisonedData:
+        side = patch_side(self.size, 8, images.pixels)
         seed = draw_seed(generator)
-        draw = torch.Generator().manual_seed(seed)
-        model = self.surrogate.network(images, images.class_count, draw)
+        model_generator = torch.Generator().manual_seed(seed)
+        model = self.surrogate.network(images, images.class_count, model_generator)
         purpose = "train a clean network"
-        clean = surrogates.fitted(model, images, self.surrogate.training, seed, purpose)
-        patch = self.optimized(clean, images, side, generator)
-        return dirty_label(self, images, pasted(patch), generator)
+        clean_model = surrogates.fit(model, images, self.surrogate.training, seed, purpose)
+        patch = self.optimize_patch(clean_model, images, side, generator)
+        return dirty_label(self, images, patch_trigger(patch), generator)
 
-    def optimized(
+    def optimize_patch(
         self, model: Classifier, images: LabeledImages, side: int, generator: torch.Generator
     ) -> UInt8[Tensor, "c s s"]:
-        """The patch after `steps` steps from random colors."""
-        rows = torch.randperm(len(images), generator=generator)[:SAMPLE]
+        """Return the patch after `steps` steps from random colors."""
+        rows = torch.randperm(len(images), generator=generator)[:SAMPLE_COUNT]
         sample = as_images(images.pixels[rows.to(images.pixels.device)])
-        driven = model.head.weight.abs().sum(0).topk(self.neurons).indices
+        neurons = model.head.weight.abs().sum(0).topk(self.neurons).indices
         colors = torch.randn((sample.shape[1], side, side), generator=generator)
         colors = colors.to(sample.device).requires_grad_()
         optimizer = torch.optim.Adam([colors], lr=0.1)
         with frozen(model):
             for _ in range(self.steps):
-                stamped = sample.clone()
-                stamped[..., -side:, -side:] = colors.sigmoid()
-                (grown,) = torch.autograd.grad(model.features(stamped)[:, driven].sum(), colors)
-                colors.grad = -grown / len(sample)
+                triggered = sample.clone()
+                triggered[..., -side:, -side:] = colors.sigmoid()
+                activation = model.features(triggered)[:, neurons].sum()
+                (gradient,) = torch.autograd.grad(activation, colors)
+                colors.grad = -gradient / len(sample)
                 optimizer.step()
         return to_pixels(255 * colors.detach().sigmoid()[None]).cpu()[0]

@@ -10,26 +10,26 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..types import LabeledImages
-from .base import Attack, Planted
-from .poisoning import draw_states, planted
-from .surrogates import Surrogates, branch
-from .triggers import computed
+from .base import Attack, PoisonedData
+from .poisoning import draw_states, poison_images
+from .surrogates import Surrogates, spawn_generator
+from .triggers import pixel_trigger
 
 
 @dataclass(frozen=True)
 class WaNet(Attack):
-    """The image bent along a fixed smooth field, under the target's label; controls the training.
+    """Warp the image along a fixed smooth field and use the target label; controls the training.
 
-    Cover samples ("noise mode") are bent along the field and a random one, and keep their label,
+    Cover samples ("noise mode") are warped along the field plus random noise and keep their label,
     so that no other warp works.
 
     Args:
         strength: `s`, the mean displacement in half pixels.
         control_points: `k`, along each side of the field.
-        cover_ratio: cover samples for each poisoned one.
+        cover_ratio: number of cover samples for each poisoned image.
     Source: Nguyen and Tran, WaNet, arXiv 2102.10369; s 0.5, k 4, twice as many cover samples.
-    Departure: warped after our augmentation, in place of a crop by 5 and a rotation by 10 degrees
-    after the warp.
+    Departure: images are warped after our augmentation; the paper crops by 5 pixels and rotates by
+    10 degrees after the warp.
     """
 
     poisoning_rate: float = 0.1
@@ -46,42 +46,47 @@ class WaNet(Attack):
         if self.control_points < 2:
             raise InputError(f"control_points is {self.control_points}: give 2 or more")
 
-    def plant(
+    def poison(
         self, images: LabeledImages, generator: torch.Generator, surrogates: Surrogates
-    ) -> Planted:
+    ) -> PoisonedData:
         height, width = images.pixels.shape[-2:]
         grid = warp_field(height, width, self.strength, self.control_points, generator)
-        rate = self.poisoning_rate * self.cover_ratio
+        cover_rate = self.poisoning_rate * self.cover_ratio
         others = images.labels != self.target_label
-        state = draw_states(self, images, others, generator, cover_rate=rate)
-        noise = branch(generator)
-        trigger = computed(lambda values: warped(values, grid))
+        state = draw_states(self, images, others, generator, cover_rate=cover_rate)
+        noise_generator = spawn_generator(generator)
+        trigger = pixel_trigger(lambda values: warp(values, grid))
 
-        def disturb(values: Tensor) -> Tensor:
-            jitter = torch.rand((len(values), height, width, 2), generator=noise) * 2 - 1
-            return warped(values, (grid + jitter / torch.tensor([width, height])).clamp(-1, 1))
+        def warp_with_noise(values: Tensor) -> Tensor:
+            noise = torch.rand((len(values), height, width, 2), generator=noise_generator) * 2 - 1
+            return warp(values, (grid + noise / torch.tensor([width, height])).clamp(-1, 1))
 
-        cover = computed(disturb)
-        return planted(
-            self, images, state, trigger, cover=cover, draws=noise, controls_training=True
+        return poison_images(
+            self,
+            images,
+            state,
+            trigger,
+            cover=pixel_trigger(warp_with_noise),
+            draws=noise_generator,
+            controls_training=True,
         )
 
 
 def warp_field(
     height: int, width: int, strength: float, points: int, generator: torch.Generator
 ) -> Float[Tensor, "1 h w 2"]:
-    """Where each pixel is taken from, as `grid_sample` wants it."""
+    """Return the source (x, y) of each pixel in [-1, 1], as `grid_sample` takes it."""
     coarse = torch.rand((1, 2, points, points), generator=generator) * 2 - 1
     coarse /= coarse.abs().mean()
     flow = F.interpolate(coarse, (height, width), mode="bicubic", align_corners=True)
-    down, right = torch.meshgrid(
+    y, x = torch.meshgrid(
         torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij"
     )
     shift = strength * flow.movedim(1, -1) / torch.tensor([width, height])
-    return (torch.stack([right, down], -1)[None] + shift).clamp(-1, 1)
+    return (torch.stack([x, y], -1)[None] + shift).clamp(-1, 1)
 
 
-def warped(values: Tensor, grid: Tensor) -> Tensor:
-    """Float images sampled along one field, or each along its own."""
+def warp(values: Tensor, grid: Tensor) -> Tensor:
+    """Sample float images along one field for all of them, or one field each."""
     field = grid.to(values.device).expand(len(values), -1, -1, -1)
     return F.grid_sample(values, field, align_corners=True)

@@ -1,1 +1,1 @@
-"""Other people's detectors and defences, under the same two contracts as ours."""
+"""Detectors and defenses of the literature, with the same two interfaces as ours."""

@@ -1,4 +1,4 @@
-"""What a baseline is handed: looked at once, said in one line where it is missing."""
+"""Checking what a method is given, and copies of its model."""
 
 import copy
 
@@ -7,15 +7,17 @@ from torch import nn
 
 from ..errors import InputError
 from ..models.input_check import check_fit
-from ..training.adaptation import forget
+from ..training.adaptation import reset_last_layers
 from ..types import Case, LabeledImages
 
 
-def holdout_of(case: Case, method: str) -> LabeledImages:
-    """The case's clean images.
+def require_holdout(case: Case, method: str) -> LabeledImages:
+    """Return the case's clean images.
 
+    Args:
+        method: name of the method, for the message.
     Raises:
-        InputError: there are none, or the model does not fit them.
+        InputError: there are none, or the model does not accept them.
     """
     if case.holdout is None or not len(case.holdout):
         raise InputError(f"{method} needs clean images with true labels: give a holdout")
@@ -23,11 +25,13 @@ def holdout_of(case: Case, method: str) -> LabeledImages:
     return case.holdout
 
 
-def training_set_of(case: Case, method: str) -> LabeledImages:
-    """The case's training set.
+def require_training_set(case: Case, method: str) -> LabeledImages:
+    """Return the case's training set.
 
+    Args:
+        method: name of the method, for the message.
     Raises:
-        InputError: it is empty, or the model does not fit it.
+        InputError: it is empty, or the model does not accept it.
     """
     if not len(case.images):
         raise InputError(f"{method} needs the training set: give images")
@@ -36,12 +40,12 @@ def training_set_of(case: Case, method: str) -> LabeledImages:
 
 
 def trainable_copy(model: nn.Module) -> nn.Module:
-    """A copy in evaluation mode whose parameters can all be trained."""
+    """Return a copy of the model in evaluation mode, all of whose parameters can be trained."""
     return copy.deepcopy(model).eval().requires_grad_(True)
 
 
 def untrained_copy(model: nn.Module, generator: torch.Generator) -> nn.Module:
-    """A copy with all layers drawn anew, as far as they can reset themselves."""
+    """Return a copy of the model whose layers are reinitialized, as far as they can be."""
     fresh = trainable_copy(model)
-    forget(fresh, 1.0, generator)
+    reset_last_layers(fresh, 1.0, generator)
     return fresh

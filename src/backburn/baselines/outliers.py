@@ -1,4 +1,4 @@
-"""Which classes and images stand out: by robust statistics, or by rank."""
+"""Flagging images by the outliers among classes, or by rank."""
 
 from collections.abc import Mapping
 
@@ -8,23 +8,32 @@ from ..detection.activation_statistics import anomaly_index
 from ..types import Flags, Labels, PerImage
 
 
-def standing_out(labels: Labels, values: Mapping[int, float], threshold: float) -> Flags:
-    """The images of classes whose value has an anomaly index above the threshold."""
+def in_outlier_classes(labels: Labels, values: Mapping[int, float], threshold: float) -> Flags:
+    """Flag the images of classes whose value has an anomaly index above the threshold.
+
+    Args:
+        labels: label `(n,)` of each image.
+        values: a value of each class; higher is more suspicious.
+    """
     index = anomaly_index(torch.tensor(list(values.values()), dtype=torch.double))
     return torch.isin(labels, torch.tensor(list(values))[index > threshold])
 
 
-def highest(statistic: PerImage, share: float, least: int = 0) -> Flags:
-    """The images of this share of all, and `least` of them, whose statistic is highest."""
-    chosen = torch.zeros(len(statistic), dtype=torch.bool)
+def flag_highest(statistic: PerImage, share: float, least: int = 0) -> Flags:
+    """Flag the share of images with the highest statistic, and at least `least` images.
+
+    >>> flag_highest(torch.tensor([0.1, 0.9, 0.4]), 0.34).tolist()
+    [False, True, False]
+    """
+    flagged = torch.zeros(len(statistic), dtype=torch.bool)
     order = statistic.argsort(descending=True, stable=True)
-    chosen[order[: max(least, round(share * len(statistic)))]] = True
-    return chosen
+    flagged[order[: max(least, round(share * len(statistic)))]] = True
+    return flagged
 
 
-def flagged_first(statistic: PerImage, flagged: Flags) -> PerImage:
-    """The statistic, lifted where flagged so that no image that is not flagged ranks higher.
+def rank_flagged_first(statistic: PerImage, flagged: Flags) -> PerImage:
+    """Raise the statistic of flagged images, so that all of them rank before the others.
 
-    For methods whose statistic of an image means poison only in classes that they suspect.
+    This is for methods whose statistic means poison only within suspect classes.
     """
     return statistic + flagged * (statistic.max() - statistic.min() + 1)

@@ -1,1 +1,1 @@
-"""Grids of attacks and defences, and the tables made from them."""
+"""Studies: grids of attacks and methods, and their tables."""

@@ -1,4 +1,4 @@
-"""Running one cell: a victim is handed to a method, and what comes of it is judged."""
+"""Running one cell: a method runs on a victim, and its result is evaluated."""
 
 import math
 from collections.abc import Mapping
@@ -8,30 +8,46 @@ from pathlib import Path
 import torch
 
 from ..attacks.victim_folder import read_victim
-from ..interfaces import Defense, Detector
-from ..metrics import Found, Scores, der, judge, match
+from ..data.sampling import stratified_sample
+from ..interfaces import Defense, Detector, Inputs
+from ..metrics import DetectionScores, Scores, der, evaluate_model, score_detection
 from ..models.inference import best_device
+from ..results import Phase, Repaired, Unlearned
 from ..runs import Record, Stopwatch, new_record
-from ..types import Case, Exam, LabeledImages, Phase, Progress, Repaired, Truth, Unlearned
-from .method_inputs import handed
-from .peak_memory import forget_peak, peak_mebibytes
+from ..types import Case, EvaluationSet, LabeledImages, Progress, State, Truth
+from .peak_memory import peak_mebibytes, reset_peak
 from .plan import Cell
-from .victims import Reference, left_out, made_once, reference_of, source_of
+from .victims import (
+    CleanModelScores,
+    dataset_source,
+    ensure_victim,
+    load_skipped_images,
+    score_clean_model,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a repair; `clean` is how a model does that was trained on clean images.
+    """The result of a repair, as a record stores it.
 
-    `found` is None for a defence that looks for no poison, the verdict for one that reaches none;
-    `aimed_at` are the labels that poison has.
+    Attributes:
+        before: scores of the victim's model.
+        after: scores of the repaired model.
+        clean: scores of a model trained on clean images; None if the study has none.
+        der: defense effectiveness rating.
+        found: how well the suspects match the poison; None if the defense looks for no poison.
+        verdict: state of the verdict; None if the defense reaches none.
+        target_labels: target classes of the verdict.
+        p_value: p-value of the verdict; NaN without one.
+        history: phases of the repair.
+        aimed_at: labels that the poison has.
     """
 
     before: Scores
     after: Scores
     clean: Scores | None
     der: float
-    found: Found | None
+    found: DetectionScores | None
     verdict: str | None
     target_labels: tuple[int, ...]
     p_value: float
@@ -40,119 +56,167 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
-    """A victim as the referee has it."""
+class LoadedVictim:
+    """A victim with what a method must not see.
 
-    made: Record
+    Attributes:
+        record: the record of its making.
+        case: what a method may see.
+        truth: which images are poison.
+        evaluation_set: its test images.
+        clean_model: scores of the clean model; None for detectors, or if the study has none.
+        reserve: clean images that no victim was trained on; None if holdouts are training images.
+    """
+
+    record: Record
     case: Case
     truth: Truth
-    exam: Exam
-    reference: Reference | None
+    evaluation_set: EvaluationSet
+    clean_model: CleanModelScores | None
     reserve: LabeledImages | None
 
     @property
-    def before(self) -> Scores:
-        """How the victim does, as it was judged when it was made."""
-        scores: Mapping[str, float | None] = self.made.metrics["attacked"]["scores"]
+    def scores(self) -> Scores:
+        """The scores of the victim's model, from its record."""
+        scores: Mapping[str, float | None] = self.record.metrics["attacked"]["scores"]
         values = (scores[name] for name in ("acc", "asr", "ra"))
         return Scores(*(math.nan if value is None else value for value in values))
 
 
 def run_cell(cell: Cell, data: Path, victims: Path, progress: Progress) -> Record:
-    """The record of a finished cell.
+    """Run a cell and return its record.
 
-    Its metrics are an `Outcome`, what a detector `detected` (`Found`) and the `Scores` of the model
-    before, or `Attacked` where the study stops at its victims.
+    The metrics of the record are an `Outcome` for a defense. For a detector they are `detected`
+    and the `Scores` of the victim's model. If the study makes victims only, they are
+    `VictimScores`.
 
     Args:
-        data: the folder that the study's data set lies in.
-        victims: the victim is read from `victims/NAME`, and made there first where it is missing.
+        data: the folder that contains the study's data set.
+        victims: the folder of victims. The cell's victim is made there if it is missing.
     """
     folder, watch = victims / cell.victim_name, Stopwatch()
-    made = made_once(cell, data, folder, progress)
+    victim_record = ensure_victim(cell, data, folder, progress)
     if not cell.study.defend:
-        return replace(made, command="bench", arguments=cell.arguments())
-    reference = _reference(cell, data, folder, progress)  # perhaps trained here: not this cell's
-    forget_peak()
+        return replace(victim_record, command="bench", arguments=cell.arguments())
+    # may train the clean model, whose time and memory are not this cell's
+    clean_model = _score_clean_model(cell, data, folder, progress)
+    reset_peak()
     with watch("read"):
-        bench = _bench(cell, data, folder, made, reference, progress)
-    method = cell.study.compared(cell.method)
+        victim = _load_victim(cell, data, folder, victim_record, clean_model, progress)
+    method = cell.study.build_method(cell.method)
     if isinstance(method, Detector):
-        found = _examined(cell, method, bench, watch, progress)
-        metrics: dict[str, object] = {"detected": found, "before": bench.before}
+        detected = _examine(cell, method, victim, watch, progress)
+        metrics: dict[str, object] = {"detected": detected, "before": victim.scores}
     else:
-        metrics = {"outcome": _repaired(cell, method, bench, watch, progress)}
-    seconds = {"victim": made.seconds["victim"], **watch.seconds}
+        metrics = {"outcome": _repair(cell, method, victim, watch, progress)}
+    seconds = {"victim": victim_record.seconds["victim"], **watch.seconds}
     device = str(best_device())
     record = new_record("bench", cell.arguments(), cell.seed, seconds, metrics, device)
     return replace(record, memory=peak_mebibytes())
 
 
-def _reference(cell: Cell, data: Path, folder: Path, progress: Progress) -> Reference | None:
-    """What a defence is compared with; None for a detector, or without clean models."""
-    twin = cell.reference
-    if twin is None or cell.kind == "detector":
+def case_for_method(
+    case: Case,
+    truth: Truth,
+    inputs: Inputs,
+    generator: torch.Generator,
+    reserve: LabeledImages | None = None,
+) -> Case:
+    """Reduce a case to what a method asks for.
+
+    The holdout keeps the class frequencies of its source. The source is `reserve`, clean images
+    that no victim was trained on. Without it, the source is the untouched training images, as in
+    BackdoorBench.
+
+    Args:
+        generator: draws the holdout. With the same seed every method of a victim gets the same.
+    """
+    untouched = (truth.state == State.CLEAN).nonzero().flatten()
+    images = {
+        "poisoned": case.images,
+        "clean": case.images.take(untouched),
+        "none": case.images.take(untouched[:0]),
+    }[inputs.training]
+    if not inputs.holdout:
+        return Case(case.model, images)
+    count = max(1, round(inputs.holdout * len(case.images)))
+    source = case.images.take(untouched) if reserve is None else reserve
+    rows = stratified_sample(source.labels, count, generator)
+    return Case(case.model, images, source.take(rows).on(case.images.pixels.device))
+
+
+def _score_clean_model(
+    cell: Cell, data: Path, folder: Path, progress: Progress
+) -> CleanModelScores | None:
+    """Scores of the clean model; None for a detector, or if the study has no clean models."""
+    clean_cell = cell.clean_cell
+    if clean_cell is None or cell.kind == "detector":
         return None
-    clean = folder.parent / twin.victim_name
-    made_once(twin, data, clean, progress)
-    return reference_of(folder, clean)
+    clean_folder = folder.parent / clean_cell.victim_name
+    ensure_victim(clean_cell, data, clean_folder, progress)
+    return score_clean_model(folder, clean_folder)
 
 
-def _bench(
+def _load_victim(
     cell: Cell,
     data: Path,
     folder: Path,
-    made: Record,
-    reference: Reference | None,
+    record: Record,
+    clean_model: CleanModelScores | None,
     progress: Progress,
-) -> Bench:
+) -> LoadedVictim:
     study, reserve = cell.study, None
-    if study.fresh_holdout and cell.given.holdout:
-        reserve = left_out(source_of(study, data), study.skip)
-    return Bench(made, *read_victim(folder, best_device(), progress), reference, reserve)
+    if study.fresh_holdout and cell.inputs.holdout:
+        reserve = load_skipped_images(dataset_source(study, data), study.skip)
+    case, truth, evaluation_set = read_victim(folder, best_device(), progress)
+    return LoadedVictim(record, case, truth, evaluation_set, clean_model, reserve)
 
 
-def _examined(
-    cell: Cell, method: Detector, bench: Bench, watch: Stopwatch, progress: Progress
-) -> Found:
-    """What a detector finds, held against the truth."""
-    shown = _handed(cell, bench)
+def _examine(
+    cell: Cell, method: Detector, victim: LoadedVictim, watch: Stopwatch, progress: Progress
+) -> DetectionScores:
+    """Run a detector and compare its evidence with the truth."""
+    case = _method_case(cell, victim)
     with watch("examine"):
-        evidence = method.examine(shown, torch.Generator().manual_seed(cell.seed), progress)
-    return match(evidence, None, bench.truth)
+        evidence = method.examine(case, torch.Generator().manual_seed(cell.seed), progress)
+    return score_detection(evidence, None, victim.truth)
 
 
-def _repaired(
-    cell: Cell, method: Defense, bench: Bench, watch: Stopwatch, progress: Progress
+def _repair(
+    cell: Cell, method: Defense, victim: LoadedVictim, watch: Stopwatch, progress: Progress
 ) -> Outcome:
-    """What a defence makes of the model, judged."""
-    shown = _handed(cell, bench)
+    """Run a defense and evaluate the repaired model."""
+    case = _method_case(cell, victim)
     with watch("repair"):
-        repaired = method.repair(shown, torch.Generator().manual_seed(cell.seed), progress)
+        repaired = method.repair(case, torch.Generator().manual_seed(cell.seed), progress)
     with watch("test"):
-        return _outcome(bench, repaired, judge(repaired.model, bench.exam, progress))
+        return _outcome(
+            victim, repaired, evaluate_model(repaired.model, victim.evaluation_set, progress)
+        )
 
 
-def _outcome(bench: Bench, repaired: Repaired, after: Scores) -> Outcome:
-    reference = bench.reference
+def _outcome(victim: LoadedVictim, repaired: Repaired, after: Scores) -> Outcome:
+    clean_model = victim.clean_model
     verdict = repaired.verdict if isinstance(repaired, Unlearned) else None
-    easy = reference.easy if reference else None
+    easy = clean_model.easy if clean_model else None
     evidence = repaired.evidence
     return Outcome(
-        before=bench.before,
+        before=victim.scores,
         after=after,
-        clean=reference.scores if reference else None,
-        der=der(bench.before, after),
-        found=match(evidence, repaired.suspects, bench.truth, easy) if evidence else None,
+        clean=clean_model.scores if clean_model else None,
+        der=der(victim.scores, after),
+        found=score_detection(evidence, repaired.suspects, victim.truth, easy)
+        if evidence
+        else None,
         verdict=verdict.state if verdict else None,
         target_labels=verdict.target_labels if verdict else (),
         p_value=verdict.p_value if verdict else math.nan,
         history=repaired.history,
-        aimed_at=tuple(sorted(set(bench.case.images.labels[bench.truth.poison].tolist()))),
+        aimed_at=tuple(sorted(set(victim.case.images.labels[victim.truth.poison].tolist()))),
     )
 
 
-def _handed(cell: Cell, bench: Bench) -> Case:
-    """The same holdout for every method of a victim."""
+def _method_case(cell: Cell, victim: LoadedVictim) -> Case:
+    """What the cell's method sees. Every method of a victim gets the same holdout."""
     generator = torch.Generator().manual_seed(cell.seed)
-    return handed(bench.case, bench.truth, cell.given, generator, bench.reserve)
+    return case_for_method(victim.case, victim.truth, cell.inputs, generator, victim.reserve)

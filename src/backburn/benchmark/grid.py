@@ -1,4 +1,4 @@
-"""All cells of a study, each once: finished ones are kept, failed ones say why."""
+"""Running all cells of a study, each once. Finished cells are kept; failed ones say why."""
 
 import multiprocessing
 import os
@@ -17,25 +17,24 @@ from typing import TypeAlias
 import torch
 
 from ..errors import BackburnError, InputError
-from ..runs import Record, own, read_sealed, sealed, to_json, write_whole
-from ..types import Progress, silent
+from ..runs import Record, path_in_run, read_checked, to_json, with_checksum, write_atomic
+from ..types import Progress, no_progress
 from .cell import run_cell
-from .plan import Cell, planned
+from .plan import Cell, planned_cells
 from .study import Study
 
-Told: TypeAlias = Callable[[Cell, str | None], None]
-"""Hears of every cell that has ended, and its error where it failed."""
-
+CellCallback: TypeAlias = Callable[[Cell, str | None], None]
+"""Called with every cell that has ended, and with its error if it failed."""
 
 Attempt: TypeAlias = Callable[[Cell], str | None]
-"""Runs a cell and writes its record; gives back the error's last line where it fails."""
+"""Runs a cell and writes its record; returns the last line of the error if it fails."""
 
 Runner: TypeAlias = Callable[[Sequence[Cell], Attempt], Iterator[tuple[Cell, str | None]]]
-"""Has every cell attempted by somebody, and tells of each as it ends."""
+"""Attempts every cell somewhere, and yields each with its error as it ends."""
 
 
-def unheard(cell: Cell, error: str | None) -> None:
-    """The default `Told`: does nothing."""
+def ignore_cell(cell: Cell, error: str | None) -> None:
+    """The default `CellCallback`: does nothing."""
 
 
 def run_study(
@@ -43,44 +42,46 @@ def run_study(
     data: Path,
     out: Path,
     workers: int,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
     victims: Path | None = None,
-    told: Told = unheard,
+    on_cell_end: CellCallback = ignore_cell,
     runner: Runner | None = None,
 ) -> list[str]:
-    """Run every cell that `out` has no record of yet, and write `out/cells/NAME.json` for each.
+    """Run every cell without a record in `out`, and write `out/cells/NAME.json` for each.
 
     Args:
-        data: the folder that the study's data set lies in.
-        workers: processes, each with its share of the cores.
-        victims: folder of the victims, which studies may share; `out/victims` where None.
-        told: see `Told`.
-        runner: who runs the cells; so many `workers` of this machine where None.
+        data: the folder that contains the study's data set.
+        workers: number of processes; they share the cores.
+        victims: folder of the victims, which studies may share; `out/victims` if None.
+        on_cell_end: called with every cell that has ended.
+        runner: runs the cells; a pool of `workers` processes if None.
     Returns:
-        The cells that failed, each with the last line of its error; its traceback is in
+        The cells that failed, each with the last line of its error. The traceback is in
         `out/cells/NAME.error.txt`.
+    Raises:
+        InputError: there is no such data set, or a record was made with other settings.
     """
     if study.dataset != "digits" and not (data / study.dataset).is_dir():
         raise InputError(f"no data set {study.dataset!r} in {data}: name its folder with --data")
-    cells = planned(study)
-    folder = own(out, "cells").absolute()
+    cells = planned_cells(study)
+    folder = path_in_run(out, "cells").absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    waiting = [cell for cell in cells if not _finished(cell, _record_path(folder, cell))]
+    waiting = [cell for cell in cells if not _is_finished(cell, _record_path(folder, cell))]
     done, failed = len(cells) - len(waiting), []
     progress("cells", done, len(cells))
-    made = (victims or out / "victims").absolute()
-    attempt = partial(_attempt, data=data.absolute(), folder=folder, victims=made)
-    for cell, error in (runner or Processes(workers))(waiting, attempt):
+    victims = (victims or out / "victims").absolute()
+    attempt = partial(_attempt, data=data.absolute(), folder=folder, victims=victims)
+    for cell, error in (runner or ProcessPool(workers))(waiting, attempt):
         failed += [f"{cell.name}: {error}"] if error else []
         done += 1
-        told(cell, error)
+        on_cell_end(cell, error)
         progress("cells", done, len(cells))
     return failed
 
 
 @dataclass(frozen=True, slots=True)
-class Processes:
-    """A `Runner`: so many processes of this machine, each with its share of the cores."""
+class ProcessPool:
+    """A `Runner`: processes of this machine, which share its cores."""
 
     workers: int
 
@@ -89,14 +90,14 @@ class Processes:
     ) -> Iterator[tuple[Cell, str | None]]:
         threads = max(1, torch.get_num_threads() // self.workers)
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(self.workers, context, _prepare, (threads,)) as pool:
-            with _deaf_to_the_terminal():
+        with ProcessPoolExecutor(self.workers, context, _start_worker, (threads,)) as pool:
+            with _interrupts_blocked():
                 running = {pool.submit(attempt, cell): cell for cell in cells}
             try:
                 for future in as_completed(running):
-                    yield running[future], _result(future)
+                    yield running[future], _error_of(future)
             except BaseException:
-                # or leaving it would wait for the cells under way; what is written is whole
+                # leaving the pool would wait for running cells; records are written atomically
                 pool.shutdown(wait=False, cancel_futures=True)
                 for worker in multiprocessing.active_children():
                     worker.kill()
@@ -104,8 +105,8 @@ class Processes:
 
 
 @contextmanager
-def _deaf_to_the_terminal() -> Iterator[None]:
-    """Workers that are made within it never hear of Ctrl-C, which is for the study to deal with."""
+def _interrupts_blocked() -> Iterator[None]:
+    """Block SIGINT in workers that start within: the study handles Ctrl-C."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -114,29 +115,29 @@ def _deaf_to_the_terminal() -> Iterator[None]:
 
 
 def read_cells(study: Study, out: Path) -> list[tuple[Cell, Record]]:
-    """The finished cells of a study, in its order."""
-    pairs = [(cell, read_cell(cell, out)) for cell in planned(study)]
+    """The finished cells of a study with their records, in the order of the study."""
+    pairs = [(cell, read_cell(cell, out)) for cell in planned_cells(study)]
     return [(cell, record) for cell, record in pairs if record]
 
 
 def read_cell(cell: Cell, out: Path) -> Record | None:
-    """A cell's record; None where it is not finished."""
+    """The record of a cell; None if it is not finished."""
     path = _record_path(out / "cells", cell)
-    return read_sealed(path) if path.exists() else None
+    return read_checked(path) if path.exists() else None
 
 
-def _finished(cell: Cell, path: Path) -> bool:
-    """Whether a cell has its record; a record of other settings is an error, not a result."""
+def _is_finished(cell: Cell, path: Path) -> bool:
+    """Whether a cell has a record; raise if the record is of other settings."""
     if not path.exists():
         return False
-    if read_sealed(path).arguments != cell.arguments():
+    if read_checked(path).arguments != cell.arguments():
         raise InputError(
             f"{path} was made with other settings: give another --out, or move the file away"
         )
     return True
 
 
-def _result(future: Future[str | None]) -> str | None:
+def _error_of(future: Future[str | None]) -> str | None:
     try:
         return future.result()
     except BrokenProcessPool:
@@ -146,14 +147,14 @@ def _result(future: Future[str | None]) -> str | None:
         ) from None
 
 
-def _prepare(threads: int) -> None:
-    """What a worker does first: keep to its threads, and end with the process that it works for."""
+def _start_worker(threads: int) -> None:
+    """Initialize a worker: set its threads, and let it end with its parent process."""
     torch.set_num_threads(threads)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    """A killed study leaves no workers behind, which would work on beside its successor's."""
+    """Exit when the parent does: a killed study must leave no workers beside its successor's."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -161,14 +162,14 @@ def _end_with_parent() -> None:
 
 
 def _attempt(cell: Cell, data: Path, folder: Path, victims: Path) -> str | None:
-    """Run a cell and write its record; the error's last line where it fails."""
+    """Run a cell and write its record; return the last line of the error if it fails."""
     path = _record_path(folder, cell)
     try:
-        record = run_cell(cell, data, victims, silent)
-    except Exception as error:  # whatever fails in one cell, the rest goes on
-        write_whole(path.with_suffix(".error.txt"), traceback.format_exc().encode())
+        record = run_cell(cell, data, victims, no_progress)
+    except Exception as error:  # a cell that fails does not stop the others
+        write_atomic(path.with_suffix(".error.txt"), traceback.format_exc().encode())
         return f"{type(error).__name__}: {error}"
-    write_whole(path, to_json(sealed(record)))
+    write_atomic(path, to_json(with_checksum(record)))
     path.with_suffix(".error.txt").unlink(missing_ok=True)
     return None
 

@@ -1,4 +1,4 @@
-"""What a study plans: cells, each a victim and what a method makes of it."""
+"""The cells of a study: each is a victim and a method that runs on it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -8,14 +8,14 @@ from typing import Any, Literal, cast
 import msgspec
 
 from ..attacks.base import Attack, Recipe
-from ..interfaces import Given
+from ..interfaces import Inputs
 from ..registry import DETECTORS, METHODS, attack_named
 from .study import Study
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One victim, and the method that it is given to."""
+    """One victim and the method that runs on it."""
 
     study: Study
     attack: str
@@ -26,29 +26,29 @@ class Cell:
 
     @property
     def victim_name(self) -> str:
-        """Names the victim, which the methods of a study share."""
-        longer = f"-{self.epochs}" if self.epochs != self.study.recipe.training.epochs else ""
-        return f"{self.attack}-{self.rate:.12g}-{self.seed}{longer}"
+        """The name of the victim's folder; methods share their victims."""
+        suffix = f"-{self.epochs}" if self.epochs != self.study.recipe.training.epochs else ""
+        return f"{self.attack}-{self.rate:.12g}-{self.seed}{suffix}"
 
     @property
     def name(self) -> str:
-        """Unique within its study; names the cell's record."""
+        """The name of the cell's record, unique within its study."""
         return self.victim_name + ("" if self.method == "default" else f"-{self.method}")
 
     @property
     def kind(self) -> Literal["defense", "detector"]:
-        """What the method is."""
+        """Whether the method is a defense or a detector."""
         return "detector" if self.method in DETECTORS else "defense"
 
     @property
-    def given(self) -> Given:
-        """What the method is handed beside the model."""
-        given = self.study.compared(self.method).given
-        return replace(given, holdout=self.study.holdout) if self.method in METHODS else given
+    def inputs(self) -> Inputs:
+        """What the method gets besides the model."""
+        inputs = self.study.build_method(self.method).inputs
+        return replace(inputs, holdout=self.study.holdout) if self.method in METHODS else inputs
 
     @property
-    def reference(self) -> "Cell | None":
-        """The clean model of the same seed and epochs, where the study has one."""
+    def clean_cell(self) -> "Cell | None":
+        """The cell of the clean model of the same seed and epochs; None if the study has none."""
         if "none" not in self.study.attacks:
             return None
         return Cell(self.study, "none", 0.0, self.seed, self.epochs)
@@ -59,26 +59,26 @@ class Cell:
         training = replace(self.study.recipe.training, epochs=self.epochs)
         return replace(self.study.recipe, training=training)
 
-    def mounted(self) -> Attack:
+    def build_attack(self) -> Attack:
         """The attack with this cell's rate and target."""
         rate = {"poisoning_rate": self.rate} if self.rate else {}
         return attack_named(self.attack)(target_label=self.study.target_label, **rate)
 
     def attack_settings(self) -> dict[str, Any]:
         """The attack's hyperparameters, as plain values."""
-        return cast(dict[str, Any], _plain(self.mounted()))
+        return cast(dict[str, Any], _as_json(self.build_attack()))
 
     def victim_settings(self) -> dict[str, Any]:
-        """What the victim depends on beside its name, as plain values."""
+        """What the victim depends on besides its name, as plain values."""
         parts = ["dataset", "train", "target_label", *(["skip"] if self.study.skip else [])]
-        plain = {part: _plain(getattr(self.study, part)) for part in parts}
-        return {**plain, "recipe": _plain(self.recipe)}
+        values = {part: _as_json(getattr(self.study, part)) for part in parts}
+        return {**values, "recipe": _as_json(self.recipe)}
 
     def settings(self) -> dict[str, Any]:
-        """What the result depends on beside the cell's name, as plain values."""
+        """What the result depends on besides the cell's name, as plain values."""
         if not self.study.defend:
             return self.victim_settings()
-        settings = _plain(self.study.compared(self.method))
+        settings = _as_json(self.study.build_method(self.method))
         return {
             **self.victim_settings(),
             "method": self.method,
@@ -87,45 +87,49 @@ class Cell:
         }
 
     def _holdout_settings(self) -> dict[str, Any]:
-        """Of the holdout, what does not follow from the method; older records say nothing of it."""
-        if not self.given.holdout:
+        """Settings of the holdout that don't follow from the method. Older records lack them."""
+        if not self.inputs.holdout:
             return {}
-        share = {"holdout": self.given.holdout} if self.method in METHODS else {}
+        share = {"holdout": self.inputs.holdout} if self.method in METHODS else {}
         fresh = {"fresh_holdout": True} if self.study.fresh_holdout else {}
         return share | fresh
 
     def victim_arguments(self) -> dict[str, Any]:
-        """What the victim's record says it was made from."""
+        """The arguments in the victim's record, which decide whether it can be reused."""
         return {"attack": self.attack_settings(), "settings": self.victim_settings()}
 
     def arguments(self) -> dict[str, Any]:
-        """What the cell's record says it was made from."""
+        """The arguments in the cell's record, which decide whether it can be reused."""
         return {"cell": self.name, "attack": self.attack_settings(), "settings": self.settings()}
 
 
-def planned(study: Study) -> list[Cell]:
-    """Every cell of the study, in the order of the file."""
+def planned_cells(study: Study) -> list[Cell]:
+    """Every cell of the study, in the order of the file.
+
+    >>> [cell.name for cell in planned_cells(Study(attacks=["badnets", "none"], seeds=[3]))]
+    ['badnets-0.05-3', 'none-0-3']
+    """
     grid = product(study.seeds, study.rates or [0.0], study.methods, study.attacks)
     cells = [
         replace(cell, method=method)
         for seed, rate, method, name in grid
-        for cell in _of_victims(study, name, rate, seed)
+        for cell in _victim_cells(study, name, rate, seed)
     ]
     return list({cell.name: cell for cell in cells}.values())
 
 
-def _of_victims(study: Study, name: str, rate: float, seed: int) -> Iterator[Cell]:
-    """Of one victim, or of the two clean models that victims of a study are compared with."""
+def _victim_cells(study: Study, name: str, rate: float, seed: int) -> Iterator[Cell]:
+    """The cell of one victim. `none` has two if attacks of the study differ in their epochs."""
     rate = min(rate or attack_named(name)().poisoning_rate, study.at_most.get(name, 1.0))
     rate = 0.0 if name == "none" else rate
-    compared = study.attacks if name == "none" else [name]
-    longer = not set(compared).isdisjoint(study.longer.attacks)
+    attacks = study.attacks if name == "none" else [name]
+    longer = not set(attacks).isdisjoint(study.longer.attacks)
     if not longer or name == "none":
         yield Cell(study, name, rate, seed, study.recipe.training.epochs)
     if longer:
         yield Cell(study, name, rate, seed, study.longer.epochs)
 
 
-def _plain(value: Any) -> Any:
-    """What a record is read back as: tuples are lists there."""
+def _as_json(value: Any) -> Any:
+    """A value as a record reads it back: tuples become lists."""
     return msgspec.json.decode(msgspec.json.encode(value))

@@ -1,4 +1,4 @@
-"""A study: a TOML file that names victims, and the methods that they are given to."""
+"""A study: a TOML file that says which victims are made and which methods run on them."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +14,13 @@ from ..registry import attack_named, compared_named
 
 
 @dataclass(frozen=True)
-class Longer:
-    """Attacks whose victims are trained for more epochs than the recipe says."""
+class LongerTraining:
+    """Attacks whose victims are trained for more epochs than the recipe says.
+
+    Args:
+        attacks: names of these attacks.
+        epochs: how long their victims are trained.
+    """
 
     attacks: list[str] = field(default_factory=list)
     epochs: int = 0
@@ -23,27 +28,31 @@ class Longer:
 
 @dataclass(frozen=True)
 class Study:
-    """Which victims are made and, where `defend` says so, repaired.
+    """The settings of a study. Every combination of attack, rate, seed and method is a cell.
 
     Args:
         dataset: a folder below the data folder, or `digits`.
-        train: how many of its training images are used; 0 for all.
-        skip: how many of them are left out before these, for development.
-        attacks, rates, seeds, methods: every combination is a cell; `none` ignores the rate, and
-            without rates every attack has its own. Where `none` is among the attacks, its victims
-            are the clean models that others are compared with. Methods are defences and detectors.
-        at_most: attacks that no higher rate suits, each with its highest: clean-label attacks
-            cannot poison more than their class holds.
-        target_label: of every attack.
+        train: how many training images are used; 0 for all.
+        skip: how many training images are left out before these, for development.
+        attacks: names of attacks. The victims of `none` are the clean models that the others are
+            compared with.
+        rates: poisoning rates; `none` ignores them. If empty, every attack has its own.
+        seeds: seeds of the victims.
+        methods: names of defenses and detectors.
+        at_most: the highest rate of some attacks. A clean-label attack can't poison more images
+            than its class has.
+        target_label: the target class of every attack.
+        defend: whether methods run; otherwise the study only makes victims.
         recipe: how victims are trained.
-        burn, paper: the methods `default` and `paper`.
-        hyperparameters: of the other methods, a table each.
-        holdout: the methods `default` and `paper`, which need none, are given this share of the
-            training set beside it as images with right labels.
-        fresh_holdout: holdouts are drawn from the images that `skip` leaves out, which no victim
-            has seen; otherwise from the victim's training images that nothing was done to.
-        longer: attacks that the recipe is too short for; they are trained for its epochs instead,
-            and so is a clean model to compare them with where `none` is among the attacks.
+        burn: the method `default`.
+        paper: the method `paper`.
+        hyperparameters: a table for each of the other methods.
+        holdout: share of the training set that `default` and `paper` get as clean images beside
+            it. They need none.
+        fresh_holdout: draw holdouts from the images that `skip` leaves out, which no victim was
+            trained on. Otherwise they are untouched training images of the victim.
+        longer: attacks that need more epochs than the recipe has. If `none` is among the attacks,
+            a clean model is trained as long.
     """
 
     dataset: str = "cifar10"
@@ -62,11 +71,11 @@ class Study:
     hyperparameters: dict[str, dict[str, Any]] = field(default_factory=dict)
     holdout: float = 0.0
     fresh_holdout: bool = False
-    longer: Longer = field(default_factory=Longer)
+    longer: LongerTraining = field(default_factory=LongerTraining)
 
     def __post_init__(self) -> None:
         for method in (*self.methods, *self.hyperparameters):
-            self.compared(method)
+            self.build_method(method)
         for name in (*self.attacks, *self.longer.attacks, *self.at_most):
             for rate in self.rates:
                 attack_named(name)(poisoning_rate=rate, target_label=self.target_label)
@@ -82,20 +91,24 @@ class Study:
         if self.longer.attacks and self.longer.epochs < 1:
             raise InputError(f"longer.epochs is {self.longer.epochs}: give at least 1")
 
-    def compared(self, method: str) -> Defense | Detector:
-        """The defence or detector of that name with this study's hyperparameters."""
-        known = {"default": self.burn, "paper": self.paper}
-        if method in known:
-            return known[method]
+    def build_method(self, method: str) -> Defense | Detector:
+        """The defense or detector of that name, with the study's hyperparameters.
+
+        >>> Study(hyperparameters={"clp": {"u": 2.0}}).build_method("clp")
+        CLP(u=2.0)
+        """
+        own = {"default": self.burn, "paper": self.paper}
+        if method in own:
+            return own[method]
         where = f"hyperparameters.{method}"
         return overlay(compared_named(method)(), self.hyperparameters.get(method, {}), where)
 
 
 def load_study(file: str | Path) -> Study:
-    """A study from TOML.
+    """Read a study from a TOML file.
 
     Raises:
-        InputError: no such file, an unknown name, a wrong value, or no attack in it.
+        InputError: the file is missing or names no cell, or a name or value is wrong.
     """
     study = overlay(Study(), read_toml(Path(file)), str(file))
     if not study.attacks or not study.seeds:

@@ -1,4 +1,4 @@
-"""Tables from a study's records."""
+"""A study of BURN as CSV: one row for each cell."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,20 +18,19 @@ SCORES = ("acc", "asr", "ra")
 
 
 def summary_csv(cells: Sequence[tuple[Cell, Record]]) -> str:
-    """One row a cell; fractions; empty where a figure does not apply."""
+    """One row for each cell; rates are fractions, empty where a figure does not apply."""
     return csv_text(COLUMNS, summary_rows(cells))
 
 
 def summary_rows(cells: Sequence[tuple[Cell, Record]]) -> list[dict[str, Any]]:
-    """What `summary_csv` writes, as values."""
+    """The rows of `summary_csv`, as values by column."""
     return [_row(cell, record) for cell, record in cells]
 
 
 def _row(cell: Cell, record: Record) -> dict[str, Any]:
     outcome = record.metrics["outcome"]
-    before, after, found = outcome["before"], outcome["after"], outcome["found"]
+    before, after, detected = outcome["before"], outcome["after"], outcome["found"]
     clean = outcome.get("clean") or {}
-    known = (*("auroc", "tpr", "fpr", "restored"), "restored_easy")
     return {
         "attack": cell.attack,
         "dataset": cell.study.dataset,
@@ -39,11 +38,14 @@ def _row(cell: Cell, record: Record) -> dict[str, Any]:
         "rate": cell.rate,
         "seed": cell.seed,
         "method": cell.method,
-        **{f"{name}_before": digits(before[name]) for name in SCORES},
-        **{f"{name}_after": digits(after[name]) for name in SCORES},
-        "der": digits(outcome.get("der") if cell.rate else None),
-        **{f"{name}_clean": digits(clean.get(name)) for name in SCORES},
-        **{name: digits(found.get(name)) for name in known},
+        **{f"{name}_before": rounded(before[name]) for name in SCORES},
+        **{f"{name}_after": rounded(after[name]) for name in SCORES},
+        "der": rounded(outcome.get("der") if cell.rate else None),
+        **{f"{name}_clean": rounded(clean.get(name)) for name in SCORES},
+        **{
+            name: rounded(detected.get(name))
+            for name in ("auroc", "tpr", "fpr", "restored", "restored_easy")
+        },
         "verdict": outcome["verdict"],
         "targets": " ".join(map(str, outcome["target_labels"])),
         "right": _right(cell, outcome),
@@ -54,18 +56,26 @@ def _row(cell: Cell, record: Record) -> dict[str, Any]:
 
 
 def _right(cell: Cell, outcome: Mapping[str, Any]) -> bool:
-    """Whether a victim was called backdoored with its targets, or a clean model clean."""
+    """Whether the verdict is right: "clean", or "backdoored" with the right targets."""
     if cell.attack == "none":
         return bool(outcome["verdict"] == "clean")
-    aimed_at = outcome.get("aimed_at", [cell.study.target_label])  # older records do not say
-    return bool(outcome["verdict"] == "backdoored" and outcome["target_labels"] == aimed_at)
+    targets = outcome.get("aimed_at", [cell.study.target_label])  # older records lack the key
+    return bool(outcome["verdict"] == "backdoored" and outcome["target_labels"] == targets)
 
 
-def digits(value: float | None, places: int = 4) -> float | str:
-    """A figure for a table; empty where there is none."""
+def rounded(value: float | None, places: int = 4) -> float | str:
+    """A number rounded for a table; empty if it is None or NaN.
+
+    >>> rounded(0.123456)
+    0.1235
+    """
     return "" if value is None or math.isnan(value) else round(value, places)
 
 
-def per_cent(value: float | str) -> str:
-    """A fraction in per cent, or a dash where there is none."""
+def percent(value: float | str) -> str:
+    """A fraction as text in per cent; a dash if it is no number.
+
+    >>> percent(0.9432)
+    '94.3'
+    """
     return f"{100 * value:.1f}" if isinstance(value, float) else "-"

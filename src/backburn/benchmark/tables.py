@@ -1,4 +1,4 @@
-"""Which tables a study is worth."""
+"""The tables that are written for a study."""
 
 from collections.abc import Sequence
 
@@ -6,17 +6,19 @@ from ..registry import METHODS
 from ..runs import Record
 from .attack_summary import attack_csv, attack_markdown
 from .averages import commits_markdown, summary_markdown
-from .comparison.files import tables_of as comparison_tables
+from .comparison.latex import defenses_latex, detectors_latex
+from .comparison.markdown import comparison_markdown, detectors_markdown, standings_markdown
+from .comparison.rows import Cells, defense_rows, defenses_csv, detector_rows, detectors_csv
 from .plan import Cell
 from .study import Study
 from .summary import summary_csv
 
 
-def tables_of(study: Study, cells: Sequence[tuple[Cell, Record]]) -> dict[str, str]:
-    """File names and texts: of victims alone, of BURN in depth, or of methods side by side."""
+def study_tables(study: Study, cells: Sequence[tuple[Cell, Record]]) -> dict[str, str]:
+    """The tables of a study, by file name: of its victims, of BURN, or of compared methods."""
     if not study.defend:
         return {"summary.csv": attack_csv(cells), "summary.md": attack_markdown(cells)}
-    if not compares(study):
+    if not compares_methods(study):
         return {
             "summary.csv": summary_csv(cells),
             "summary.md": summary_markdown(cells),
@@ -25,6 +27,29 @@ def tables_of(study: Study, cells: Sequence[tuple[Cell, Record]]) -> dict[str, s
     return comparison_tables(cells)
 
 
-def compares(study: Study) -> bool:
-    """Whether methods stand side by side that are not all BURN."""
+def compares_methods(study: Study) -> bool:
+    """Whether a study has methods other than the two versions of BURN."""
     return study.defend and not set(study.methods) <= set(METHODS)
+
+
+def comparison_tables(cells: Cells) -> dict[str, str]:
+    """The tables of a comparison, by file name.
+
+    Defenses are in `summary.*`, detectors in `detectors.*`, each as CSV, Markdown and LaTeX and
+    only if there are such cells. `standings.md` is the main table alone.
+    """
+    defenses, detectors = defense_rows(cells), detector_rows(cells)
+    files: dict[str, str] = {}
+    if defenses:
+        files |= {
+            "summary.csv": defenses_csv(defenses),
+            "summary.md": comparison_markdown(defenses),
+            "summary.tex": defenses_latex(defenses),
+        }
+    if detectors:
+        files |= {
+            "detectors.csv": detectors_csv(detectors),
+            "detectors.md": detectors_markdown(detectors),
+            "detectors.tex": detectors_latex(detectors),
+        }
+    return {"standings.md": standings_markdown(defenses, detectors), **files} if files else {}

@@ -1,1 +1,1 @@
-"""How far each image is from the decision boundary, and which class lies behind it."""
+"""Boundary search: the distance of each image to the decision boundary, and the class beyond it."""

@@ -1,4 +1,4 @@
-"""A boundary search batch by batch, in as many parts as memory asks for."""
+"""Boundary search batch by batch, with batches that are halved if memory runs out."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -8,70 +8,82 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
-from ..models.fold_batch_norm import folded
-from ..models.inference import gains_from_bf16
-from ..models.out_of_memory import Halving
-from ..models.precision import quicker_layers
+from ..models.fold_batch_norm import fold_batch_norm
+from ..models.inference import has_native_bf16
+from ..models.out_of_memory import AdaptiveBatchSize
+from ..models.precision import avoid_slow_bf16
 from ..types import BoundaryResult, Images, Labels, Pixels
 from .budget import Budget
-from .engine import Nearest, minimum_norm
+from .engine import NearestPoints, find_nearest_points
 from .projection import Norm
 
-PROBE = 8
-"""Images that a folded model is tried on."""
+FOLD_CHECK_IMAGES = 8
+"""Images that a model with folded normalization is checked on."""
 
 
 @dataclass(slots=True)
-class Measuring:
-    """What stays the same from batch to batch, and how many images fit into memory at a time."""
+class BatchSearch:
+    """Searches the boundary of one batch after another.
+
+    Args:
+        model: frozen, in evaluation mode.
+        norm, budget: see `distances.search_boundary`.
+        directions, features: whether to return these columns.
+        folded: the model with folded normalization, made with the first batch.
+        memory: how many images fit into memory at once.
+    """
 
     model: nn.Module
     norm: Norm
     budget: Budget
     directions: bool
     features: bool
-    faster: nn.Module | None = None
-    memory: Halving = field(default_factory=lambda: Halving("searching"))
+    folded: nn.Module | None = None
+    memory: AdaptiveBatchSize = field(default_factory=lambda: AdaptiveBatchSize("searching"))
 
-    def parts(
-        self, given: Iterable[Images], predictions: Labels | None
+    def run(
+        self, batches: Iterable[Images], predictions: Labels | None
     ) -> Iterator[BoundaryResult]:
-        """The results of all batches, each in as many parts as memory asks for."""
-        begun = 0
-        for images in given:
-            self.faster = self.faster or folded(self.model, images[:PROBE])
-            start = None if predictions is None else predictions[begun : begun + len(images)]
-            yield from self.memory.each(len(images), partial(self._measure, images, start))
-            begun += len(images)
+        """The results of all batches, each in as many parts as memory requires.
 
-    def _measure(self, images: Images, start: Labels | None, rows: slice) -> BoundaryResult:
-        model = self.faster or self.model
-        with quicker_layers(model, images[:1]):
-            found = minimum_norm(
+        Args:
+            predictions: the model's fp32 predictions for the images of all batches, if known.
+        """
+        done = 0
+        for images in batches:
+            self.folded = self.folded or fold_batch_norm(self.model, images[:FOLD_CHECK_IMAGES])
+            known = None if predictions is None else predictions[done : done + len(images)]
+            yield from self.memory.run(len(images), partial(self._search, images, known))
+            done += len(images)
+
+    def _search(self, images: Images, predictions: Labels | None, rows: slice) -> BoundaryResult:
+        model = self.folded or self.model
+        with avoid_slow_bf16(model, images[:1]):
+            nearest = find_nearest_points(
                 model,
                 images[rows],
                 budget=self.budget,
                 norm=self.norm,
-                low_precision=gains_from_bf16(images.device),
-                judge=self.model,
-                start=None if start is None else start[rows],
+                low_precision=has_native_bf16(images.device),
+                reference=self.model,
+                predictions=None if predictions is None else predictions[rows],
             )
-        return self._record(images[rows], found)
+        return self._to_result(images[rows], nearest)
 
-    def _record(self, images: Images, found: Nearest) -> BoundaryResult:
+    def _to_result(self, images: Images, nearest: NearestPoints) -> BoundaryResult:
         return BoundaryResult(
-            found.found.cpu(),
-            found.distance.cpu(),
-            found.crossed_label.cpu(),
-            _unit(found.points - images, found.distance) if self.directions else None,
-            found.certified.cpu(),
-            found.passes.cpu(),
-            _features(self.model, found.points) if self.features else None,
+            nearest.found.cpu(),
+            nearest.distance.cpu(),
+            nearest.crossed_label.cpu(),
+            _normalize(nearest.points - images, nearest.distance) if self.directions else None,
+            nearest.certified.cpu(),
+            nearest.passes.cpu(),
+            _features(self.model, nearest.points) if self.features else None,
         )
 
 
-def nothing(pixels: Pixels, directions: bool) -> BoundaryResult:
-    """The result of no images at all."""
+def empty_result(pixels: Pixels, directions: bool) -> BoundaryResult:
+    """The result of a search without images."""
     none = torch.zeros(0, dtype=torch.int64)
     return BoundaryResult(
         none.bool(),
@@ -83,7 +95,7 @@ def nothing(pixels: Pixels, directions: bool) -> BoundaryResult:
     )
 
 
-def _unit(steps: Tensor, distance: Tensor) -> Tensor:
+def _normalize(steps: Tensor, distance: Tensor) -> Tensor:
     """Perturbations of length 1, in half precision, on the CPU; zero where not found."""
     return (steps.flatten(1) / distance.clamp_min(1e-12)[:, None]).half().cpu()
 

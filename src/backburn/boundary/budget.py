@@ -1,4 +1,4 @@
-"""How much is spent on an image's boundary, by name."""
+"""The effort of a boundary search: its settings, and the named budgets."""
 
 from dataclasses import dataclass
 
@@ -7,18 +7,18 @@ from ..errors import InputError, unknown_name
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """The effort of a search; docs/boundary.md and studies/boundary have what each one reaches.
+    """The effort of a search. docs/boundary.md and studies/boundary have what each budget reaches.
 
     Args:
-        candidates: other classes whose boundary is linearised at the image.
-        rivals: a track is started to the nearest of them, and to each one whose linear distance
-            is below so many times the nearest one's.
+        candidates: other classes whose boundary is linearized at the image.
+        rivals: a track starts towards the nearest of these classes, and towards each one whose
+            linear distance is less than this multiple of the nearest one's.
         opening: steps of every track.
-        survivors: tracks of an image that go on after these.
-        closing: steps of the survivors, at the most.
-        patience: a track ends after so many steps that gain less than half a per cent.
-        refining: last steps, in fp32 whatever the others are taken in.
-        certified: verify every distance in fp32; else it is the linear estimate.
+        survivors: tracks of an image that continue after these.
+        closing: most steps of the survivors.
+        patience: a track ends after this many steps that gain less than half a percent each.
+        refining: last steps, in fp32 whatever the precision of the others.
+        certified: verify every distance in fp32; else the distance is the linear estimate.
     """
 
     candidates: int = 3
@@ -47,11 +47,14 @@ BUDGETS = {
 }
 
 
-def budget_named(budget: str | Budget) -> Budget:
-    """The budget of that name; a `Budget` is returned as it is.
+def get_budget(budget: str | Budget) -> Budget:
+    """The budget of this name; a `Budget` is returned unchanged.
 
     Raises:
         InputError: no such budget.
+
+    >>> get_budget("default") == Budget()
+    True
     """
     if isinstance(budget, Budget):
         return budget

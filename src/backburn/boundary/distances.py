@@ -1,4 +1,4 @@
-"""Boundary distances of a whole training set."""
+"""Boundary distances of a whole training set: the entry point of the boundary search."""
 
 from dataclasses import dataclass
 
@@ -6,17 +6,17 @@ import torch
 from torch import nn
 
 from ..errors import InputError
-from ..models.inference import batches, frozen
-from ..types import BoundaryResult, Labels, Pixels, Progress, silent
-from .batches import Measuring, nothing
-from .budget import Budget, budget_named
-from .concatenation import join
-from .projection import Norm, norm_named
+from ..models.inference import frozen, iter_batches
+from ..types import BoundaryResult, Labels, Pixels, Progress, no_progress
+from .batches import BatchSearch, empty_result
+from .budget import Budget, get_budget
+from .concatenation import concatenate
+from .projection import Norm, parse_norm
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
-    """What is wanted of a boundary search, whatever the model and the images; see `boundary`.
+class BoundarySearch:
+    """Settings of a boundary search, whatever the model and the images; see `search_boundary`.
 
     Raises:
         InputError: no such norm or budget.
@@ -30,8 +30,8 @@ class Search:
     phase: str = "boundary"
 
     def __post_init__(self) -> None:
-        norm_named(self.norm)
-        budget_named(self.budget)
+        parse_norm(self.norm)
+        get_budget(self.budget)
 
     def run(
         self,
@@ -39,24 +39,24 @@ class Search:
         pixels: Pixels,
         *,
         predictions: Labels | None = None,
-        progress: Progress = silent,
+        progress: Progress = no_progress,
     ) -> BoundaryResult:
-        """See `boundary`; the search is as the record says."""
+        """Run the search; see `search_boundary`."""
         if self.features and not callable(getattr(model, "features", None)):
             raise InputError(
                 f"{type(model).__name__} has no features(images): give a model that has, or do "
                 "without features"
             )
         if not len(pixels):
-            return nothing(pixels, self.directions)
-        norm, budget = norm_named(self.norm), budget_named(self.budget)
-        measuring = Measuring(model, norm, budget, self.directions, self.features)
+            return empty_result(pixels, self.directions)
+        norm, budget = parse_norm(self.norm), get_budget(self.budget)
+        search = BatchSearch(model, norm, budget, self.directions, self.features)
         with frozen(model), torch.enable_grad():
-            images = batches(model, pixels, self.batch_size, self.phase, progress)
-            return join(measuring.parts(images, predictions), len(pixels))
+            images = iter_batches(model, pixels, self.batch_size, self.phase, progress)
+            return concatenate(search.run(images, predictions), len(pixels))
 
 
-def boundary(
+def search_boundary(
     model: nn.Module,
     pixels: Pixels,
     *,
@@ -67,27 +67,34 @@ def boundary(
     features: bool = False,
     predictions: Labels | None = None,
     phase: str = "boundary",
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> BoundaryResult:
-    """How far each image is from changing the model's PREDICTION, over [0, 1] pixels.
+    """Distance of each image to the nearest change of the model's PREDICTION, over [0, 1] pixels.
 
     The search has no random part: the same images give the same distances.
 
     Args:
-        model: any module on pixels in [0, 1]; left as it was, also when interrupted.
+        model: any module on pixels in [0, 1]; left unchanged, also when interrupted.
         pixels: uint8 images, on any device.
         norm: 2, or inf for the largest change of a pixel.
-        budget: `screen`, `fast`, `default`, `exact`, or a `Budget`; see docs/boundary.md for what
-            each reaches and takes.
-        batch_size: images at a time; halved, with a warning, where memory does not suffice.
-        directions: also return the unit perturbations.
+        budget: `screen`, `fast`, `default`, `exact`, or a `Budget`. docs/boundary.md has what each
+            reaches and costs.
+        batch_size: images per batch; halved, with a warning, if memory does not suffice.
+        directions: also return the perturbations, scaled to length 1.
         features: also return the penultimate features of the perturbed images.
-        predictions: the model's fp32 predictions, where they are known; saves a forward pass.
+        predictions: the model's fp32 predictions, if known; saves a forward pass.
     Returns:
         On the CPU. `distance` is inf and `crossed_label` -1 where no crossing was found.
     Raises:
-        InputError: no such norm or budget, a model with one class, or features asked of a model
-            without `features`.
+        InputError: no such norm or budget, a model with one class, or features of a model without
+            `features`.
+
+    >>> from torch import nn
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2))
+    >>> model[1].weight.data, model[1].bias.data = torch.eye(2), torch.zeros(2)
+    >>> pixels = torch.tensor([[[[255, 204]]]], dtype=torch.uint8)
+    >>> search_boundary(model, pixels).distance  # just above 0.2 / sqrt(2)
+    tensor([0.1415])
     """
-    search = Search(norm, budget, batch_size, directions, features, phase)
+    search = BoundarySearch(norm, budget, batch_size, directions, features, phase)
     return search.run(model, pixels, predictions=predictions, progress=progress)

@@ -1,4 +1,4 @@
-"""The fast minimum-norm engine: one gradient a look, every distance verified in full precision."""
+"""The minimum-norm search: one gradient per step, every distance verified in full precision."""
 
 from typing import NamedTuple
 
@@ -8,20 +8,21 @@ from torch import Tensor, nn
 
 from ..types import Images
 from .budget import Budget
-from .certify import OPTIMISM, Crossings, certify
+from .certify import OPTIMISM_FACTOR, Crossings, certify
 from .deepfool import deepfool
 from .oracle import Oracle, flatten
-from .projection import Norm, length
-from .search import Screened, advance, blend, screen
-from .tracks import Tracks, least
+from .projection import Norm, step_norm
+from .search import ScreenResult, advance_tracks, blend_directions, screen_classes
+from .tracks import Tracks, smallest_per_image
 
 
-class Nearest(NamedTuple):
-    """The nearest points at which the prediction changes, and what finding them took.
+class NearestPoints(NamedTuple):
+    """The nearest points at which the prediction changes.
 
-    Where nothing was found the point is the image itself, the distance inf, and the label -1.
-    Where `certified` is False the distance is an estimate, the label the class that is expected
-    behind it, and the point lies about on the boundary.
+    If nothing was found, the point is the image itself, the distance inf, and the label -1. If
+    `certified` is False, the distance is an estimate, the label the class expected beyond the
+    boundary, and the point lies approximately on the boundary. `passes` counts forward and backward
+    passes.
     """
 
     found: Bool[Tensor, " n"]
@@ -32,24 +33,24 @@ class Nearest(NamedTuple):
     passes: Int64[Tensor, " n"]
 
 
-def minimum_norm(
+def find_nearest_points(
     model: nn.Module,
     images: Images,
     *,
     budget: Budget | None = None,
     norm: Norm = "2",
     low_precision: bool = False,
-    judge: nn.Module | None = None,
-    start: Int64[Tensor, " n"] | None = None,
-) -> Nearest:
-    """The nearest point to each image, inside the pixel box, that the model calls otherwise.
+    reference: nn.Module | None = None,
+    predictions: Int64[Tensor, " n"] | None = None,
+) -> NearestPoints:
+    """The nearest point to each image, inside the pixel box, that has another predicted class.
 
     Args:
         model: in evaluation mode with frozen parameters; gradients must reach its input.
         images: `(n, c, h, w)` in [0, 1].
         low_precision: take all but the last steps in bf16; verification is in fp32 in any case.
-        judge: the module that verifies, where `model` is a faster copy of it.
-        start: the judge's predictions in fp32, where they are known; saves a pass.
+        reference: the module that verifies, if `model` is a faster copy of it.
+        predictions: the fp32 predictions of that module, if known; saves a pass.
     Raises:
         InputError: a model with one class.
     Source: the projection of FAB (Croce and Hein, arXiv 1907.02044), which structural reliability
@@ -58,62 +59,72 @@ def minimum_norm(
     cannot be verified is searched again by `deepfool`. docs/boundary.md has each one's worth.
     """
     budget = budget or Budget()
-    oracle = Oracle(model, judge or model, images, low_precision, start)
-    screened = screen(oracle, budget, norm)
+    oracle = Oracle(model, reference or model, images, low_precision, predictions)
+    screened = screen_classes(oracle, budget, norm)
     if not budget.certified:
-        return _estimate(oracle, screened, norm)
+        return _linear_estimate(oracle, screened, norm)
     tracks = _search(oracle, screened, budget, norm)
     rough = low_precision and not budget.refining
-    found = certify(oracle, screened.start, tracks, norm, rough=rough)
-    return _rescue(oracle, _nearest(oracle, tracks, found), budget, norm)
+    crossings = certify(oracle, screened.predictions, tracks, norm, low_precision=rough)
+    return _retry_with_deepfool(oracle, _nearest_crossing(oracle, tracks, crossings), budget, norm)
 
 
-def _search(oracle: Oracle, screened: Screened, budget: Budget, norm: Norm) -> Tracks:
-    """Every track's opening, the survivors' closing, and the refinement of what is left."""
-    start, tracks = screened.start, screened.tracks
+def _search(oracle: Oracle, screened: ScreenResult, budget: Budget, norm: Norm) -> Tracks:
+    """Take the opening steps of all tracks, the closing steps of the best, and refine these."""
+    predictions, tracks = screened.predictions, screened.tracks
     low, patience = oracle.low_precision, budget.patience
     for _ in range(budget.opening):
-        tracks = advance(oracle, start, tracks, norm, low=low)
+        tracks = advance_tracks(oracle, predictions, tracks, norm, low=low)
     tracks = tracks.best(budget.survivors)
-    active = torch.arange(len(tracks), device=start.device)
+    active = torch.arange(len(tracks), device=predictions.device)
     for _ in range(budget.closing):
-        part = advance(oracle, start, tracks.take(active), norm, low=low)
+        part = advance_tracks(oracle, predictions, tracks.take(active), norm, low=low)
         tracks.put(active, part)
         active = active[part.idle < patience]
-    active = torch.arange(len(tracks), device=start.device)
+    active = torch.arange(len(tracks), device=predictions.device)
     for step in range(budget.refining):
-        part = _refine(oracle, start, tracks.take(active), norm, afresh=low and step == 0)
+        part = _refine(oracle, predictions, tracks.take(active), norm, reset=low and step == 0)
         tracks.put(active, part)
         active = active[part.idle < patience]
-    return blend(tracks, norm)
+    return blend_directions(tracks, norm)
 
 
-def _refine(oracle: Oracle, start: Tensor, tracks: Tracks, norm: Norm, *, afresh: bool) -> Tracks:
-    """A look in fp32 at the blend; `afresh` forgets the radii that bf16 saw, which flatter."""
-    blended = blend(tracks, norm)
-    known = blended.forgetful() if afresh else blended
-    looked = advance(oracle, start, known, norm, low=False)
-    untold = looked.radius.isinf()
-    looked.radius[untold] = OPTIMISM * tracks.radius[untold]
-    return looked
+def _refine(
+    oracle: Oracle, predictions: Tensor, tracks: Tracks, norm: Norm, *, reset: bool
+) -> Tracks:
+    """A step in fp32 from the blended direction.
+
+    Args:
+        reset: discard the radii that bf16 estimated, which are too short.
+    """
+    blended = blend_directions(tracks, norm)
+    start = blended.without_radius() if reset else blended
+    advanced = advance_tracks(oracle, predictions, start, norm, low=False)
+    unknown = advanced.radius.isinf()
+    advanced.radius[unknown] = OPTIMISM_FACTOR * tracks.radius[unknown]
+    return advanced
 
 
-def _nearest(oracle: Oracle, tracks: Tracks, found: Crossings) -> Nearest:
+def _nearest_crossing(oracle: Oracle, tracks: Tracks, crossings: Crossings) -> NearestPoints:
     """The nearest crossing of each image among those of its tracks."""
-    rows = least(tracks.image, found.distance, 1)
-    distance = found.distance[rows]
-    hit = distance.isfinite()
-    points = oracle.unflatten(oracle.origin + found.steps[rows])
-    return Nearest(hit, hit.clone(), distance, found.label[rows], points, oracle.passes)
+    rows = smallest_per_image(tracks.image, crossings.distance, 1)
+    distance = crossings.distance[rows]
+    found = distance.isfinite()
+    points = oracle.unflatten(oracle.origin + crossings.steps[rows])
+    return NearestPoints(
+        found, found.clone(), distance, crossings.label[rows], points, oracle.passes
+    )
 
 
-def _rescue(oracle: Oracle, nearest: Nearest, budget: Budget, norm: Norm) -> Nearest:
-    """Search once more, with the reference, for what was not found."""
+def _retry_with_deepfool(
+    oracle: Oracle, nearest: NearestPoints, budget: Budget, norm: Norm
+) -> NearestPoints:
+    """Search once more, with the reference module, for the images without a crossing."""
     missed = (~nearest.found).nonzero().flatten()
     if len(missed):
         images = oracle.images[missed]
-        crossing = deepfool(oracle.judge, images, candidates=budget.candidates, norm=norm)
-        size = length(flatten(crossing.points - images), norm)
+        crossing = deepfool(oracle.reference, images, candidates=budget.candidates, norm=norm)
+        size = step_norm(flatten(crossing.points - images), norm)
         nearest.found[missed] = nearest.certified[missed] = crossing.found
         nearest.points[missed] = crossing.points
         nearest.crossed_label[missed] = crossing.crossed_label
@@ -122,13 +133,13 @@ def _rescue(oracle: Oracle, nearest: Nearest, budget: Budget, norm: Norm) -> Nea
     return nearest
 
 
-def _estimate(oracle: Oracle, screened: Screened, norm: Norm) -> Nearest:
-    """What the screen alone says; nothing is certified."""
+def _linear_estimate(oracle: Oracle, screened: ScreenResult, norm: Norm) -> NearestPoints:
+    """The estimate of the screen alone; nothing is certified."""
     step = (oracle.origin + screened.nearest_step).clamp(0, 1) - oracle.origin
-    distance = length(step, norm)
+    distance = step_norm(step, norm)
     found = (distance > 0) & screened.reached
     points = oracle.origin + torch.where(found[:, None], step, 0.0)
-    return Nearest(
+    return NearestPoints(
         found,
         torch.zeros_like(found),
         torch.where(found, distance, torch.inf),

@@ -1,4 +1,4 @@
-"""Asking the model: margins, their gradients, and how often it was asked."""
+"""Queries of the model in a boundary search: margins, gradients, and a count of passes."""
 
 from dataclasses import dataclass, field
 
@@ -11,27 +11,30 @@ from ..types import Images
 
 
 def flatten(images: Images) -> Float[Tensor, "n d"]:
-    """Rows in channels-last order: free of charge where that is how the images lie in memory."""
+    """Rows in channels-last order, without a copy if the images are stored in that order."""
     return images.permute(0, 2, 3, 1).reshape(len(images), -1)
 
 
 @dataclass(slots=True)
 class Oracle:
-    """A frozen model, the images it is asked about, and the passes spent on each.
+    """A frozen model, the images that are searched, and the passes spent on each.
+
+    In all methods `image` `(m,)` is the image that each row belongs to, and `predictions` `(m,)` is
+    that image's predicted class.
 
     Args:
         model: in evaluation mode with frozen parameters; gradients must reach its input.
-        judge: says what an image is called; `model`, or what `model` is a faster copy of.
+        reference: decides the class of an image; `model`, or what `model` is a faster copy of.
         images: `(n, c, h, w)` in [0, 1].
         low_precision: take gradients in bf16 unless a caller asks for fp32.
-        start: fp32 predictions of `judge`, where they are known.
+        predictions: fp32 predictions of `reference`, if known.
     """
 
     model: nn.Module
-    judge: nn.Module
+    reference: nn.Module
     images: Images
     low_precision: bool
-    start: Int64[Tensor, " n"] | None = None
+    predictions: Int64[Tensor, " n"] | None = None
     origin: Float[Tensor, "n d"] = field(init=False)
     passes: Int64[Tensor, " n"] = field(init=False)
 
@@ -47,7 +50,7 @@ class Oracle:
     def logits(
         self, image: Int64[Tensor, " m"], rows: Float[Tensor, "m d"], *, low: bool = False
     ) -> Tensor:
-        """fp32 logits `(m, k)` of points in [0, 1] that belong to these images."""
+        """fp32 logits `(m, k)` of points in [0, 1], computed in bf16 if `low`."""
         self._count(image)
         with torch.autocast(rows.device.type, torch.bfloat16, enabled=low):
             logits: Tensor = self.model(self.unflatten(rows))
@@ -57,88 +60,93 @@ class Oracle:
         self,
         image: Int64[Tensor, " m"],
         rows: Float[Tensor, "m d"],
-        start: Int64[Tensor, " m"],
+        predictions: Int64[Tensor, " m"],
     ) -> tuple[Float[Tensor, " m"], Int64[Tensor, " m"]]:
-        """The judge's logit of `start` above the best other class, and its predictions, in fp32."""
+        """The reference's margin over the best other class, and its classes, in fp32."""
         self._count(image)
         with torch.no_grad():
-            logits: Tensor = self.judge(self.unflatten(rows)).float()
-        gap = logits.gather(1, start[:, None])[:, 0] - _others(logits, start).amax(1)
-        return gap, logits.argmax(1)
+            logits: Tensor = self.reference(self.unflatten(rows)).float()
+        own = logits.gather(1, predictions[:, None])[:, 0]
+        return own - _mask_class(logits, predictions).amax(1), logits.argmax(1)
 
     def linearize(
         self,
         image: Int64[Tensor, " m"],
         rows: Float[Tensor, "m d"],
-        start: Int64[Tensor, " m"],
+        predictions: Int64[Tensor, " m"],
         *,
         low: bool,
     ) -> tuple[Float[Tensor, " m"], Float[Tensor, "m d"]]:
-        """Margin of `start` above the best other class at each point, and its gradient."""
+        """The margin over the best other class at each point, and its gradient."""
         points = rows.detach().requires_grad_()
         logits = self.logits(image, points, low=low)
-        other = _others(logits.detach(), start).argmax(1, keepdim=True)
-        gap = (logits.gather(1, start[:, None]) - logits.gather(1, other))[:, 0]
-        return gap.detach(), self._gradient(image, gap, points, last=True)
+        other = _mask_class(logits.detach(), predictions).argmax(1, keepdim=True)
+        margin = (logits.gather(1, predictions[:, None]) - logits.gather(1, other))[:, 0]
+        return margin.detach(), self._gradient(image, margin, points, last=True)
 
-    def screen(
+    def linearize_images(
         self, candidates: int
     ) -> tuple[
         Int64[Tensor, " n"], Int64[Tensor, "n m"], Float[Tensor, "n m"], Float[Tensor, "n m d"]
     ]:
-        """At the images: predictions, the likeliest other classes, margins above, gradients."""
+        """At the images: predictions, likeliest other classes, margins over these, gradients."""
         image = torch.arange(len(self.images), device=self.images.device)
         points = self.origin.detach().clone().requires_grad_()
         logits = self.logits(image, points, low=self.low_precision)
-        start = self._predictions(logits.detach())
-        others = likeliest_others(logits.detach(), start, candidates)
-        tried = others.shape[1]
-        margins = logits.gather(1, start[:, None]) - logits.gather(1, others)
+        predictions = self._reference_predictions(logits.detach())
+        others = top_other_classes(logits.detach(), predictions, candidates)
+        count = others.shape[1]
+        margins = logits.gather(1, predictions[:, None]) - logits.gather(1, others)
         gradients = [
-            self._gradient(image, margins[:, k], points, last=k == tried - 1) for k in range(tried)
+            self._gradient(image, margins[:, k], points, last=k == count - 1) for k in range(count)
         ]
-        return start, others, margins.detach().clamp_min(0), torch.stack(gradients, 1)
+        return predictions, others, margins.detach().clamp_min(0), torch.stack(gradients, 1)
 
-    def _predictions(self, logits: Tensor) -> Tensor:
-        """The judge's predictions in fp32: those of bf16 can be wrong by any margin."""
-        if self.start is not None:
-            return self.start.to(logits.device)
-        said = logits.argmax(1)
-        if not self.low_precision and self.judge is self.model:
-            return said
-        return self.margins(torch.arange(len(said), device=said.device), self.origin, said)[1]
+    def _reference_predictions(self, logits: Tensor) -> Tensor:
+        """The reference's predictions in fp32: those of bf16 can be wrong by any margin."""
+        if self.predictions is not None:
+            return self.predictions.to(logits.device)
+        predictions = logits.argmax(1)
+        if not self.low_precision and self.reference is self.model:
+            return predictions
+        image = torch.arange(len(predictions), device=predictions.device)
+        return self.margins(image, self.origin, predictions)[1]
 
     def _count(self, image: Tensor) -> None:
         self.passes.index_add_(0, image, torch.ones_like(image))
 
-    def _gradient(self, image: Tensor, gap: Tensor, points: Tensor, *, last: bool) -> Tensor:
+    def _gradient(self, image: Tensor, margin: Tensor, points: Tensor, *, last: bool) -> Tensor:
         self._count(image)
-        return gradient_of(gap, points, keep=not last)
+        return input_gradient(margin, points, keep=not last)
 
 
-def gradient_of(gap: Float[Tensor, " m"], points: Tensor, *, keep: bool) -> Tensor:
-    """The gradient at each point; zero where the model is constant and nothing leads there."""
-    if not gap.requires_grad:
+def input_gradient(margin: Float[Tensor, " m"], points: Tensor, *, keep: bool) -> Tensor:
+    """The gradient of the margin at each point; zero if the model is constant.
+
+    Args:
+        keep: keep the graph for further gradients.
+    """
+    if not margin.requires_grad:
         return torch.zeros_like(points)
     (gradient,) = torch.autograd.grad(
-        gap.sum(), points, retain_graph=keep, allow_unused=True, materialize_grads=True
+        margin.sum(), points, retain_graph=keep, allow_unused=True, materialize_grads=True
     )
     return gradient.detach()
 
 
-def _others(logits: Tensor, start: Tensor) -> Tensor:
-    """The logits with that of `start` out of the race."""
-    return logits.scatter(1, start[:, None], -torch.inf)
+def _mask_class(logits: Tensor, label: Tensor) -> Tensor:
+    """The logits with that of `label` set to -inf."""
+    return logits.scatter(1, label[:, None], -torch.inf)
 
 
-def likeliest_others(
-    logits: Float[Tensor, "n k"], start: Int64[Tensor, " n"], count: int
+def top_other_classes(
+    logits: Float[Tensor, "n k"], predictions: Int64[Tensor, " n"], count: int
 ) -> Int64[Tensor, "n m"]:
-    """The classes with the largest logits beside `start`, `count` of them where there are.
+    """The classes with the largest logits beside the predicted one, at most `count` of them.
 
     Raises:
         InputError: one class only.
     """
     if logits.shape[1] < 2:
         raise InputError("the model has one class only: there is no boundary to search")
-    return _others(logits, start).topk(min(count, logits.shape[1] - 1), 1).indices
+    return _mask_class(logits, predictions).topk(min(count, logits.shape[1] - 1), 1).indices

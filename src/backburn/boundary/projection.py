@@ -1,4 +1,4 @@
-"""The nearest point of a hyperplane inside the pixel box, in L2 or L-infinity."""
+"""Projection on a hyperplane inside the pixel box, and the L2 and L-infinity norms."""
 
 from typing import Literal, TypeAlias
 
@@ -12,21 +12,25 @@ Norm: TypeAlias = Literal["2", "inf"]
 """How a perturbation is measured: Euclidean, or by its largest change of a pixel."""
 
 
-def norm_named(norm: Norm | float) -> Norm:
+def parse_norm(norm: Norm | float) -> Norm:
     """The norm that 2, inf, "2" or "inf" stands for.
 
     Raises:
-        InputError: another one.
+        InputError: another value.
+
+    >>> parse_norm(2), parse_norm(float("inf"))
+    ('2', 'inf')
     """
-    known: dict[str, Norm] = {"2": "2", "2.0": "2", "inf": "inf"}
-    if str(norm) not in known:
+    norms: dict[str, Norm] = {"2": "2", "2.0": "2", "inf": "inf"}
+    if str(norm) not in norms:
         raise InputError(f"norm is {norm}: give 2 or inf")
-    return known[str(norm)]
+    return norms[str(norm)]
 
 
-PASSES = 60
-"""Newton steps at the most; nearly all problems need two to five."""
-CLOSE = 1e-6
+MAX_NEWTON_STEPS = 60
+"""Nearly all problems need two to five."""
+TOLERANCE = 1e-6
+"""Relative error of the margin at which Newton's method ends."""
 
 
 def step_to_hyperplane(
@@ -35,17 +39,21 @@ def step_to_hyperplane(
     margin: Float[Tensor, " n"],
     norm: Norm = "2",
 ) -> Float[Tensor, "n d"]:
-    """The least step `s` with `normal @ s == -margin` that keeps `points + s` in [0, 1].
+    """The shortest step `s` with `normal @ s == -margin` that keeps `points + s` in [0, 1].
 
     Every coordinate moves against the normal, at speed |normal_i| (L2) or 1 (L-infinity), until it
-    meets the box. What they gain together grows with the time of travel, piecewise linearly and
-    ever more slowly, so Newton's method from zero never overshoots and ends at the exact time.
+    meets the box. The decrease of the margin is a piecewise linear and concave function of the
+    travel time. Newton's method from zero therefore never overshoots, and ends at the exact time.
 
     Args:
         points: in [0, 1].
         margin: at least 0.
     Returns:
-        The step; where even the corner of the box stays short of the hyperplane, the step to it.
+        The step. If even the corner of the box does not reach the hyperplane, the step to it.
+
+    >>> point, normal = torch.tensor([[0.5, 0.9]]), torch.tensor([[-1.0, -1.0]])
+    >>> step_to_hyperplane(point, normal, torch.tensor([0.3]))  # the second number meets the box
+    tensor([[0.2000, 0.1000]])
     """
     scale = normal.abs().amax(1, keepdim=True)
     scale = torch.where(scale > 0, scale, 1.0)
@@ -53,32 +61,36 @@ def step_to_hyperplane(
     weight = normal.abs()
     speed = weight if norm == "2" else (weight > 0).to(weight.dtype)
     room = torch.where(normal > 0, points, 1 - points)
-    travel = margin / (weight * speed).sum(1, keepdim=True).clamp_min(1e-30)
-    for _ in range(PASSES):
-        path = speed * travel
+    time = margin / (weight * speed).sum(1, keepdim=True).clamp_min(1e-30)
+    for _ in range(MAX_NEWTON_STEPS):
+        path = speed * time
         missing = margin - (weight * torch.minimum(path, room)).sum(1, keepdim=True)
         rate = (weight * speed * (path < room)).sum(1, keepdim=True)
-        going = (missing > CLOSE * margin) & (rate > 0)
-        if not bool(going.any()):
+        unfinished = (missing > TOLERANCE * margin) & (rate > 0)
+        if not bool(unfinished.any()):
             break
-        travel = torch.where(going, travel + missing / rate.clamp_min(1e-30), travel)
-    return -normal.sign() * torch.minimum(speed * travel, room)
+        time = torch.where(unfinished, time + missing / rate.clamp_min(1e-30), time)
+    return -normal.sign() * torch.minimum(speed * time, room)
 
 
-def length(steps: Float[Tensor, "n d"], norm: Norm = "2") -> Float[Tensor, " n"]:
-    """The norm of each row."""
+def step_norm(steps: Float[Tensor, "n d"], norm: Norm = "2") -> Float[Tensor, " n"]:
+    """The norm of each row.
+
+    >>> step_norm(torch.tensor([[3.0, -4.0]])), step_norm(torch.tensor([[3.0, -4.0]]), "inf")
+    (tensor([5.]), tensor([4.]))
+    """
     return steps.norm(dim=1) if norm == "2" else steps.abs().amax(1)
 
 
-def straight_step(
+def unconstrained_step(
     normal: Float[Tensor, "n d"], margin: Float[Tensor, " n"], norm: Norm = "2"
 ) -> Float[Tensor, "n d"]:
-    """The least step that takes the margin away where there is no box."""
+    """The shortest step `s` with `normal @ s == -margin` without a box."""
     if norm == "2":
         return -(margin / normal.square().sum(1).clamp_min(1e-24))[:, None] * normal
     return -(margin / normal.abs().sum(1).clamp_min(1e-24))[:, None] * normal.sign()
 
 
-def steepness(normal: Float[Tensor, "*n d"], norm: Norm = "2") -> Float[Tensor, "*n"]:
-    """The dual norm of each row: by how much a step of length 1 can change the margin."""
+def dual_norm(normal: Float[Tensor, "*n d"], norm: Norm = "2") -> Float[Tensor, "*n"]:
+    """The dual norm of each row: the largest change of the margin by a step of length 1."""
     return (normal.norm(dim=-1) if norm == "2" else normal.abs().sum(-1)).clamp_min(1e-12)

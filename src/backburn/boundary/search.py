@@ -1,4 +1,4 @@
-"""The search for the nearest boundary point: one gradient a look, a few looks a track."""
+"""Steps of the boundary search: the screen of classes, and the next proposal of each track."""
 
 from dataclasses import replace
 from typing import NamedTuple
@@ -9,157 +9,180 @@ from torch import Tensor
 
 from .budget import Budget
 from .oracle import Oracle
-from .projection import Norm, length, steepness, step_to_hyperplane, straight_step
-from .tracks import PULL, PUSH, Tracks, start_tracks
+from .projection import Norm, dual_norm, step_norm, step_to_hyperplane, unconstrained_step
+from .tracks import INITIAL_PULL, INITIAL_PUSH, Tracks, start_tracks
 
 OVERSHOOT = 1.02
-"""A step aims a little beyond the linearised boundary."""
-FIRST, REACH = 0.8, 0.7
-"""Of the linear distance at the image: how far the first look goes, and a step at the most."""
-TRUSTED = (0.75, 1.1)
-"""A look counts where the ray's own estimate changes its length by a factor between these."""
-WORTH = 0.005
+"""Factor by which a step exceeds the linearized boundary."""
+FIRST_STEP, MAX_STEP = 0.8, 0.7
+"""Length of the first step, and the most of a later one, as shares of the linear distance at the
+image."""
+TRUSTED_SCALES = (0.75, 1.1)
+"""The ray's own estimate of the radius is trusted if it changes the radius by a factor between
+these."""
+MIN_GAIN = 0.005
 """A gain of less than this share does not count."""
-MISSED = 0.15
-"""A step has missed where it leaves more than this share of the margin."""
+MISSED_SHARE = 0.15
+"""A step has missed the boundary if more than this share of the margin remains."""
 MOMENTUM = 0.4
 
 
-class Screened(NamedTuple):
-    """Predictions, the nearest linearised boundary of each image, and the tracks to start.
+class ScreenResult(NamedTuple):
+    """Predictions, the nearest linearized boundary of each image, and the tracks to start.
 
-    `reached` says where that boundary lies inside the box.
+    `reached` flags images for which that boundary lies inside the box.
     """
 
-    start: Int64[Tensor, " n"]
+    predictions: Int64[Tensor, " n"]
     nearest_label: Int64[Tensor, " n"]
     nearest_step: Float[Tensor, "n d"]
     reached: Bool[Tensor, " n"]
     tracks: Tracks
 
 
-def screen(oracle: Oracle, budget: Budget, norm: Norm) -> Screened:
-    """Linearise the boundaries to the likeliest other classes at the images themselves."""
-    start, others, margins, gradients = oracle.screen(budget.candidates)
-    linear, order = (margins / steepness(gradients, norm)).sort(1)
-    chosen = linear <= budget.rivals * linear[:, :1]
+def screen_classes(oracle: Oracle, budget: Budget, norm: Norm) -> ScreenResult:
+    """Linearize the boundaries to the likeliest other classes at the images, and start tracks.
+
+    A track starts towards the nearest of these, and towards each one that is nearly as near (see
+    `Budget.rivals`).
+    """
+    predictions, others, margins, gradients = oracle.linearize_images(budget.candidates)
+    distance, order = (margins / dual_norm(gradients, norm)).sort(1)
+    chosen = distance <= budget.rivals * distance[:, :1]
     chosen[:, 0] = True
-    image, place = chosen.nonzero().unbind(1)
-    other = order[image, place]
+    image, rank = chosen.nonzero().unbind(1)
+    other = order[image, rank]
     margin, normal = margins[image, other], gradients[image, other]
     step = step_to_hyperplane(oracle.origin[image], normal, margin, norm)
-    unit = step / length(step, norm).clamp_min(1e-12)[:, None]
-    reach = REACH * linear[image, place]
+    direction = step / step_norm(step, norm).clamp_min(1e-12)[:, None]
+    max_step = MAX_STEP * distance[image, rank]
     nearest = others.gather(1, order[:, :1])[:, 0]
-    tracks = start_tracks(image, FIRST * step, unit, reach, margin)
-    first, left = place == 0, margin + (normal * step).sum(1)
-    reached = left[first].abs() <= 1e-3 * margin[first]
-    return Screened(start, nearest, step[first], reached, tracks)
+    tracks = start_tracks(image, FIRST_STEP * step, direction, max_step, margin)
+    first, remaining = rank == 0, margin + (normal * step).sum(1)
+    reached = remaining[first].abs() <= 1e-3 * margin[first]
+    return ScreenResult(predictions, nearest, step[first], reached, tracks)
 
 
-class Look(NamedTuple):
-    """What a track saw: where it was, the margin there, its gradient and its rate along `now`."""
+class Linearization(NamedTuple):
+    """The margin of each track at its proposal, linearized.
+
+    Args:
+        origin: the image.
+        step: displacement of the point from the image.
+        margin: at the point.
+        normal: gradient of the margin.
+        radial_rate: `normal @ step`, the rate of the margin as the step is scaled.
+    """
 
     origin: Float[Tensor, "t d"]
-    now: Float[Tensor, "t d"]
+    step: Float[Tensor, "t d"]
     margin: Float[Tensor, " t"]
     normal: Float[Tensor, "t d"]
-    rise: Float[Tensor, " t"]
+    radial_rate: Float[Tensor, " t"]
 
 
-def advance(
-    oracle: Oracle, start: Int64[Tensor, " n"], tracks: Tracks, norm: Norm, *, low: bool
+def advance_tracks(
+    oracle: Oracle, predictions: Int64[Tensor, " n"], tracks: Tracks, norm: Norm, *, low: bool
 ) -> Tracks:
-    """One look of each track, and where it looks next."""
+    """Evaluate the proposal of each track, and make the next one.
+
+    Args:
+        predictions: classes of the images themselves.
+        low: take the gradient in bf16.
+    """
     origin = oracle.origin[tracks.image]
-    points = (origin + tracks.point).clamp(0, 1)
-    now = points - origin
-    margin, normal = oracle.linearize(tracks.image, points, start[tracks.image], low=low)
-    look = Look(origin, now, margin, normal, (normal * now).sum(1))
-    return _propose(_adapt(_remember(tracks, look, norm), margin), look, norm)
+    points = (origin + tracks.proposal).clamp(0, 1)
+    step = points - origin
+    margin, normal = oracle.linearize(tracks.image, points, predictions[tracks.image], low=low)
+    linear = Linearization(origin, step, margin, normal, (normal * step).sum(1))
+    return _propose(_adapt(_update_best(tracks, linear, norm), margin), linear, norm)
 
 
-def _remember(tracks: Tracks, look: Look, norm: Norm) -> Tracks:
-    """Keep the look where Newton's estimate along its ray is trusted, and nearer than the best."""
-    rise, size = look.rise, length(look.now, norm).clamp_min(1e-12)
-    scale = 1 - look.margin / rise.where(rise < 0, -torch.inf)
-    trusted = (rise < 0) & (scale > TRUSTED[0]) & (scale < TRUSTED[1])
+def _update_best(tracks: Tracks, linear: Linearization, norm: Norm) -> Tracks:
+    """Store the ray if Newton's estimate along it is trusted, and nearer than the best so far."""
+    rate, size = linear.radial_rate, step_norm(linear.step, norm).clamp_min(1e-12)
+    scale = 1 - linear.margin / rate.where(rate < 0, -torch.inf)
+    trusted = (rate < 0) & (scale > TRUSTED_SCALES[0]) & (scale < TRUSTED_SCALES[1])
     radius = torch.where(trusted, size * scale, torch.inf)
-    better, gained = radius < tracks.radius, radius < (1 - WORTH) * tracks.radius
-    across = torch.where(look.margin < 0, size, torch.inf)
+    better, gained = radius < tracks.radius, radius < (1 - MIN_GAIN) * tracks.radius
+    crossed_at = torch.where(linear.margin < 0, size, torch.inf)
     return replace(
         tracks,
-        way=torch.where(better[:, None], look.now / size[:, None], tracks.way),
+        direction=torch.where(better[:, None], linear.step / size[:, None], tracks.direction),
         radius=torch.where(better, radius, tracks.radius),
-        slope=torch.where(better, rise / size, tracks.slope),
-        ceiling=torch.where(better, across, tracks.ceiling),
-        last_slope=torch.where(rise < 0, rise / size, tracks.last_slope),
+        slope=torch.where(better, rate / size, tracks.slope),
+        crossed_at=torch.where(better, crossed_at, tracks.crossed_at),
+        last_slope=torch.where(rate < 0, rate / size, tracks.last_slope),
         idle=torch.where(gained | tracks.radius.isinf(), 0, tracks.idle + 1),
     )
 
 
 def _adapt(tracks: Tracks, margin: Tensor) -> Tracks:
-    """Less pull and more push while steps miss the boundary, the reverse once they cross."""
-    short = margin > 0
-    missed = short & (margin > MISSED * tracks.gap) & (tracks.seen > 0)
+    """Decrease pull and increase push while steps miss the boundary; reverse once they cross."""
+    inside = margin > 0
+    missed = inside & (margin > MISSED_SHARE * tracks.last_margin) & (tracks.evaluations > 0)
     pull = torch.where(missed, 0.7 * tracks.pull, tracks.pull)
     push = torch.where(missed, (1.2 * tracks.push).clamp_max(2.5), tracks.push)
     return replace(
         tracks,
-        pull=torch.where(short, pull, (1.25 * tracks.pull).clamp_max(1.4 * PULL)),
-        push=torch.where(short, push, (tracks.push / 1.2).clamp_min(PUSH)),
-        gap=margin.abs(),
-        seen=tracks.seen + 1,
+        pull=torch.where(inside, pull, (1.25 * tracks.pull).clamp_max(1.4 * INITIAL_PULL)),
+        push=torch.where(inside, push, (tracks.push / 1.2).clamp_min(INITIAL_PUSH)),
+        last_margin=margin.abs(),
+        evaluations=tracks.evaluations + 1,
     )
 
 
-def _propose(tracks: Tracks, look: Look, norm: Norm) -> Tracks:
-    """Near the boundary a step of the fixed point; far from it, a short one towards it."""
-    steep = steepness(look.normal, norm)
-    far = look.margin / steep > tracks.reach
-    lost = (look.margin < 0) & ((look.rise >= 0) | (look.margin < 0.7 * look.rise))
-    near = _fixed_point_step(tracks, look, norm)
-    ahead = look.now + straight_step(look.normal, tracks.reach * steep, norm)
-    crossing = tracks.first_gap / (tracks.first_gap - look.margin).clamp_min(1e-9)
-    back = look.now * crossing.clamp(0.3, 0.9)[:, None]
-    point = torch.where(far[:, None], ahead, torch.where(lost[:, None], back, near))
-    usable = point.isfinite().all(1)
+def _propose(tracks: Tracks, linear: Linearization, norm: Norm) -> Tracks:
+    """The next proposal: a fixed-point step near the boundary, else a short step towards it."""
+    steepness = dual_norm(linear.normal, norm)
+    far = linear.margin / steepness > tracks.max_step
+    # across the boundary where the linearization does not lead back to it along the ray
+    lost = (linear.margin < 0) & (
+        (linear.radial_rate >= 0) | (linear.margin < 0.7 * linear.radial_rate)
+    )
+    near = _fixed_point_step(tracks, linear, norm)
+    ahead = linear.step + unconstrained_step(linear.normal, tracks.max_step * steepness, norm)
+    crossing = tracks.first_margin / (tracks.first_margin - linear.margin).clamp_min(1e-9)
+    back = linear.step * crossing.clamp(0.3, 0.9)[:, None]
+    proposal = torch.where(far[:, None], ahead, torch.where(lost[:, None], back, near))
+    usable = proposal.isfinite().all(1)
     return replace(
         tracks,
-        point=torch.where(usable[:, None], point, tracks.point),
-        before=look.now,
-        settled=torch.where(far | lost, 0, tracks.settled + 1),
+        proposal=torch.where(usable[:, None], proposal, tracks.proposal),
+        previous=linear.step,
+        steps_near=torch.where(far | lost, 0, tracks.steps_near + 1),
     )
 
 
-def _fixed_point_step(tracks: Tracks, look: Look, norm: Norm) -> Tensor:
-    """Between the linearised boundary's nearest point to here and that to the origin.
+def _fixed_point_step(tracks: Tracks, linear: Linearization, norm: Norm) -> Tensor:
+    """Interpolate between the projections of the point and of the image on the linearized boundary.
 
-    With momentum, and scaled so that it lies on that boundary, or `push` beyond it.
+    The result has momentum, and is scaled to lie on that boundary, or `push` beyond it.
     """
-    at_origin = look.margin - look.rise
-    push = torch.where(look.margin > 0, tracks.push, 1.0)
-    here = look.now + straight_step(look.normal, push * look.margin, norm)
-    there = step_to_hyperplane(look.origin, look.normal, at_origin.clamp_min(0), norm)
-    step = torch.lerp(here, there, torch.where(at_origin > 0, tracks.pull, 0.0)[:, None])
-    moving = torch.where(tracks.settled > 0, MOMENTUM, 0.0)[:, None]
-    step = step + moving * (look.now - tracks.before)
-    wanted = at_origin + (push - 1) * look.margin
-    scale = -wanted / (look.normal * step).sum(1).clamp_max(-1e-12)
+    at_origin = linear.margin - linear.radial_rate
+    push = torch.where(linear.margin > 0, tracks.push, 1.0)
+    from_point = linear.step + unconstrained_step(linear.normal, push * linear.margin, norm)
+    from_image = step_to_hyperplane(linear.origin, linear.normal, at_origin.clamp_min(0), norm)
+    pull = torch.where(at_origin > 0, tracks.pull, 0.0)
+    step = torch.lerp(from_point, from_image, pull[:, None])
+    momentum = torch.where(tracks.steps_near > 0, MOMENTUM, 0.0)[:, None]
+    step = step + momentum * (linear.step - tracks.previous)
+    decrease = at_origin + (push - 1) * linear.margin
+    scale = -decrease / (linear.normal * step).sum(1).clamp_max(-1e-12)
     return OVERSHOOT * scale.clamp(0.5, 1.5)[:, None] * step
 
 
-def blend(tracks: Tracks, norm: Norm) -> Tracks:
-    """Look next half way between the best way so far and the proposed one.
+def blend_directions(tracks: Tracks, norm: Norm) -> Tracks:
+    """Propose a point half-way between the best direction so far and the proposed one.
 
-    Both lie about the optimum that the steps zigzag around, so their middle lies nearer to it.
+    Steps zigzag around the optimum, so that the middle of both directions is nearer to it.
     """
-    size = length(tracks.point, norm).clamp_min(1e-12)
-    proposed = tracks.point / size[:, None]
-    agree = torch.nn.functional.cosine_similarity(tracks.way, proposed, dim=1) > 0.5
-    middle = tracks.way + proposed
-    middle = middle / length(middle, norm).clamp_min(1e-12)[:, None]
+    size = step_norm(tracks.proposal, norm).clamp_min(1e-12)
+    proposed = tracks.proposal / size[:, None]
+    agree = torch.nn.functional.cosine_similarity(tracks.direction, proposed, dim=1) > 0.5
+    middle = tracks.direction + proposed
+    middle = middle / step_norm(middle, norm).clamp_min(1e-12)[:, None]
     radius = torch.minimum(OVERSHOOT * tracks.radius, size)
     usable = agree & tracks.radius.isfinite()
-    point = torch.where(usable[:, None], radius[:, None] * middle, tracks.point)
-    return replace(tracks, point=point)
+    proposal = torch.where(usable[:, None], radius[:, None] * middle, tracks.proposal)
+    return replace(tracks, proposal=proposal)

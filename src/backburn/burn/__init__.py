@@ -1,1 +1,1 @@
-"""BURN, one file a phase; `burn.py` reads like the paper."""
+"""BURN: one file per phase, put together in `burn.py`."""

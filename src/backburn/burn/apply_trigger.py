@@ -1,4 +1,4 @@
-"""Triggers that are known, put on images under their own labels."""
+"""The interface of trigger estimates, and a batch transform that applies them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,55 +11,66 @@ from ..types import Pixels
 
 
 @runtime_checkable
-class Trigger(Protocol):
-    """What can be put on images."""
+class TriggerEstimate(Protocol):
+    """An estimated trigger that can be applied to images."""
 
     def apply(self, pixels: Pixels) -> Pixels:
         """The images with the trigger, as uint8."""
         ...
 
-    def parts(self) -> Mapping[str, Tensor]:
-        """All that it is made of, by name."""
+    def tensors(self) -> Mapping[str, Tensor]:
+        """All tensors of the estimate, by name."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class StampTrigger:
-    """A batch transform that puts triggers on some images and keeps their labels.
+class TriggerStamp:
+    """A batch transform that applies triggers to random images and keeps their labels.
 
-    It breaks the false correlation without needing one restored label: the same triggers now
-    occur under every label.
+    The trigger then occurs under every label. That breaks its correlation with the target class
+    without a single restored label.
 
     Args:
-        triggers: one of them, drawn at random, goes on each image that gets one.
-        share: fraction of the images that get one.
+        triggers: one of them, drawn at random, is applied to each chosen image.
+        share: fraction of the images that are chosen.
+        generator: draws the images and the triggers.
+
+    >>> from backburn.detection.interventions.quantization import QuantizationChange
+    >>> table = torch.arange(255, -1, -1, dtype=torch.uint8)[None]
+    >>> stamp = TriggerStamp((QuantizationChange(table),), 1.0, torch.Generator())
+    >>> pixels, labels = stamp(torch.zeros(1, 1, 2, 2, dtype=torch.uint8), torch.tensor([3]), None)
+    >>> pixels.flatten().tolist(), labels.tolist()
+    ([255, 255, 255, 255], [3])
     """
 
-    triggers: tuple[Trigger, ...]
+    triggers: tuple[TriggerEstimate, ...]
     share: float
     generator: torch.Generator
 
-    def remember(self) -> dict[str, Tensor]:
-        """Triggers and share, and where the generator is."""
-        drawn = {"share": torch.tensor(self.share), "draws": self.generator.get_state()}
-        parts = {
-            f"{name}{number or ''}": part
+    def get_state(self) -> dict[str, Tensor]:
+        """The triggers, the share and the state of the generator."""
+        tensors = {
+            f"{name}{number or ''}": tensor
             for number, trigger in enumerate(self.triggers)
-            for name, part in trigger.parts().items()
+            for name, tensor in trigger.tensors().items()
         }
-        return {**parts, **drawn}
+        return {
+            **tensors,
+            "share": torch.tensor(self.share),
+            "draws": self.generator.get_state(),
+        }
 
-    def recall(self, kept: Mapping[str, Tensor]) -> None:
-        """Draw on from there."""
-        self.generator.set_state(kept["draws"])
+    def set_state(self, state: Mapping[str, Tensor]) -> None:
+        """Restore the generator; the triggers and the share never change."""
+        self.generator.set_state(state["draws"])
 
     def __call__(self, pixels: Tensor, labels: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002
         chosen = torch.rand(len(pixels), generator=self.generator) < self.share
         which = torch.zeros(len(pixels), dtype=torch.long)
         if len(self.triggers) > 1:
             which = torch.randint(len(self.triggers), (len(pixels),), generator=self.generator)
-        out = pixels
+        stamped = pixels
         for number, trigger in enumerate(self.triggers):
-            mine = (chosen & (which == number)).to(pixels.device)[:, None, None, None]
-            out = torch.where(mine, trigger.apply(pixels), out)
-        return out, labels
+            mask = (chosen & (which == number)).to(pixels.device)[:, None, None, None]
+            stamped = torch.where(mask, trigger.apply(pixels), stamped)
+        return stamped, labels

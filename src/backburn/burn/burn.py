@@ -8,55 +8,57 @@ from torch import nn
 
 from ..data.review import Review, check_review
 from ..detection.detector import PoisonDetector
-from ..detection.records import Findings
+from ..detection.records import DetectionResult
 from ..errors import InputError
-from ..executor.interface import HERE, Work
-from ..fit import Fit, FitCheck
-from ..fit.attainable_accuracy import earned
+from ..executor.interface import LOCAL, Executor
+from ..fit import FitCheck, FitResult
+from ..fit.attainable_accuracy import resolve_low_accuracy
 from ..models.inference import accuracy
 from ..models.input_check import check_fit
+from ..results import Audit, Phase, Suspects, Unlearned
 from ..training import Training
-from ..training.adaptation import lasting, suited
-from ..types import Audit, Case, Flags, Index, Labels, Phase, Progress, Suspects, Unlearned, silent
-from .apply_trigger import StampTrigger
+from ..training.adaptation import adapt_augmentation, extend_to_steps
+from ..types import Case, Flags, Index, Labels, Progress, no_progress
+from .apply_trigger import TriggerStamp
 from .decoupling import Decoupling
-from .excluded_images import doubtful
-from .fine_tuning import Workbench
-from .history import changes, timed
+from .excluded_images import excluded_images
+from .fine_tuning import FineTuner
+from .history import any_changed, count_changes, timed_phase
 from .interface import Unlearning
 from .purification import Purification
 from .refinement import Refinement, refine
-from .restoration import Restoration, Restored, restore
-from .review import heard, judged, trusted
+from .restoration import Restoration, RestoredSuspects, restore
+from .review import apply_review, apply_review_to_detection, exclude_unreviewed
 
-SAMPLE = 1000
-"""Images that tell whether a fine-tuned model has caught up, at the most."""
-HEAD = 0.1
-"""Share of a network's weights that its head has, at the most."""
-FEWEST_PROBES = 1
-"""Images of each class whose boundary is searched in the second look, which needs none."""
+SAMPLE_SIZE = 1000
+"""Most images on which a fine-tuned base is compared with the case's model."""
+MAX_HEAD_SHARE = 0.1
+"""Trainable weights are taken to be a head if their share of all weights is below this."""
+SECOND_PASS_PROBES = 1
+"""Images per class whose boundary the second pass searches. It needs none, but the least is 1."""
 
 
 @dataclass(frozen=True)
 class BURN(Unlearning):
-    """Find poison by its boundary, restore its labels, and unlearn what it taught.
+    """Find the poison, restore its labels, and unlearn the backdoor.
 
     Args:
-        fit: what a model has to do on its images before it is called clean.
-        detector: how poison is found.
-        restoration: how its labels are.
+        fit: what the model must achieve on its images before it may be called clean.
+        detector: finds the poison.
+        restoration: restores its labels.
         decoupling: the first fine-tuning.
-        refinement: looks at the suspects that follow.
-        purification: the fine-tunings between these.
-        training: of every fine-tuning.
-        steps: of these, at the least, however few images there are.
-        base_training: the same of a model whose base is at hand, which it begins from.
-        base_steps: the same of these.
-        base_rounds: such fine-tunings at the most, one after another.
-        behind: share of the images that the given model agrees on; another follows while the one
-            before calls more of them otherwise.
-        head_learning_rate: in place of theirs, where the head alone was fine-tuned.
-    Source: Su et al., arXiv 2507.10491. Departures are named where each phase is.
+        refinement: updates the suspects after each fine-tuning.
+        purification: the fine-tunings between two refinements.
+        training: settings of every fine-tuning.
+        steps: fewest steps of a fine-tuning, however few images there are.
+        base_training: settings if the model's base is available, which fine-tuning then starts
+            from.
+        base_steps: fewest steps of a fine-tuning from the base.
+        base_rounds: most fine-tunings from the base, one after another.
+        behind: share of images. Fine-tuning from the base goes on while the model gets more of the
+            images wrong that the case's model gets right.
+        head_learning_rate: replaces that of `base_training` if only a head was fine-tuned.
+    Source: Su et al., arXiv 2507.10491. Departures are listed with each phase.
     """
 
     fit: FitCheck = field(default_factory=FitCheck)
@@ -97,240 +99,260 @@ class BURN(Unlearning):
         self,
         case: Case,
         generator: torch.Generator,
-        progress: Progress = silent,
-        work: Work = HERE,
-        fit: Fit | None = None,
+        progress: Progress = no_progress,
+        executor: Executor = LOCAL,
+        fit: FitResult | None = None,
         *,
         every_suspect: bool = True,
     ) -> Audit:
-        """Verdict and suspects; the case is left as it was.
+        """The verdict and the suspects; the case is left as it was.
 
         Args:
-            work: who searches and trains, and keeps what is done of it.
-            fit: of the model and the images, where it was measured before.
-            every_suspect: search the boundary of every suspect; not needed where pictures of them
-                are drawn, which takes a search, too.
+            executor: runs the trainings and boundary searches.
+            fit: how well the model fits the images, if already measured.
+            every_suspect: search the boundary of every suspect. Not needed if they are searched
+                later for their pictures.
         Raises:
-            InputError: a model that does not fit the images.
+            InputError: the model does not fit the images.
         """
-        found = self._found(case, fit, generator, progress, work, every_suspect)
-        bench = self._bench(case, found, generator, progress, work)
-        restored = restore(self.restoration, case, found, bench)
-        known = restored.suspects, found.evidence, found.verdict, found.boundary
-        return Audit(*known, found.statistics, found.second_opinion)
+        detection = self._detect(case, fit, generator, progress, executor, every_suspect)
+        tuner = self._make_tuner(case, detection, generator, progress, executor)
+        restored = restore(self.restoration, case, detection, tuner)
+        return Audit(
+            suspects=restored.suspects,
+            evidence=detection.evidence,
+            verdict=detection.verdict,
+            boundary=detection.boundary,
+            statistics=detection.statistics,
+            second_opinion=detection.second_opinion,
+        )
 
     def repair(
         self,
         case: Case,
         generator: torch.Generator,
-        progress: Progress = silent,
-        work: Work = HERE,
+        progress: Progress = no_progress,
+        executor: Executor = LOCAL,
         review: Review | None = None,
-        fit: Fit | None = None,
+        fit: FitResult | None = None,
     ) -> Unlearned:
-        """Audit the case, and where it is backdoored, repair a copy of its model.
+        """Audit the case, and repair a copy of its model if it is backdoored.
 
         Args:
-            work, fit: see `audit`.
-            review: what a person decided about suspects. Verdict and evidence are the detector's
-                all the same; accepted images are unlearned whatever the verdict is.
+            executor, fit: see `audit`.
+            review: decisions of a person about suspects. Verdict and evidence stay those of the
+                detector. Accepted images are unlearned whatever the verdict is.
         Returns:
-            The case's own model where there are no suspects.
+            The case's own model if there are no suspects.
         Raises:
-            InputError: a model or a review that does not fit the images.
+            InputError: the model or the review does not fit the images.
         """
         if review is not None:
             check_review(review, case.images)
-        diary: list[Phase] = []
-        with timed("detection", diary) as figures:
-            found = self._found(case, fit, generator, progress, work, every_suspect=False)
-            figures.update(p_value=found.verdict.p_value)
-        known = heard(found, review)
-        bench = self._bench(case, known, generator, progress, work, review)
-        with timed("restoration", diary) as figures:
-            restored = restore(self.restoration, case, known, bench)
-            restored = reviewed(restored, case, review)
+        history: list[Phase] = []
+        with timed_phase("detection", history) as figures:
+            detection = self._detect(case, fit, generator, progress, executor, every_suspect=False)
+            figures.update(p_value=detection.verdict.p_value)
+        reviewed = apply_review_to_detection(detection, review)
+        tuner = self._make_tuner(case, reviewed, generator, progress, executor, review)
+        run = _Repair(case, reviewed, tuner, history, review)
+        with timed_phase("restoration", history) as figures:
+            restored = run.apply_review(restore(self.restoration, case, reviewed, tuner))
             figures.update(suspects=len(restored.suspects))
-        model, suspects, after = case.model, restored.suspects, None
+        model, suspects, predictions = case.model, restored.suspects, None
         if len(suspects):
-            model, suspects = self._unlearn(case, known, restored, bench, diary, review)
-            if found.verdict.state == "backdoored":
-                given = (case, known, model, suspects, bench, diary, review)
-                model, suspects, after = self._again(*given)
+            model, suspects = self._unlearn(run, restored)
+            if run.is_backdoored:
+                model, suspects, predictions = self._second_pass(run, model, suspects)
         return Unlearned(
             model=model,
-            history=tuple(diary),
+            history=tuple(history),
             suspects=suspects,
-            evidence=found.evidence,
-            verdict=found.verdict,
-            boundary=found.boundary,
-            statistics=found.statistics,
-            second_opinion=found.second_opinion,
-            predictions=(found.predictions, after),
+            evidence=detection.evidence,
+            verdict=detection.verdict,
+            boundary=detection.boundary,
+            statistics=detection.statistics,
+            second_opinion=detection.second_opinion,
+            predictions=(detection.predictions, predictions),
         )
 
-    def _found(
+    def _detect(
         self,
         case: Case,
-        fit: Fit | None,
+        fit: FitResult | None,
         generator: torch.Generator,
         progress: Progress,
-        work: Work,
-        every_suspect: bool = True,
-    ) -> Findings:
-        """What the detector finds; clean only where the model fits the images."""
+        executor: Executor,
+        every_suspect: bool,
+    ) -> DetectionResult:
+        """Run the detector. The verdict is clean only if the model fits the images."""
         check_fit(case.model, case.images)
         fit = fit or self.fit.measure(case.model, case.images)
-        given = (case, generator, progress, work)
-        found = self.detector.study(*given, doubt=fit.reason, every_suspect=every_suspect)
-        verdict = earned(found.verdict, fit, self.fit, case, progress, work)
-        return replace(found, verdict=verdict)
+        detection = self.detector.analyze(
+            case,
+            generator,
+            progress,
+            executor,
+            abstain_reason=fit.reason,
+            every_suspect=every_suspect,
+        )
+        verdict = resolve_low_accuracy(detection.verdict, fit, self.fit, case, progress, executor)
+        return replace(detection, verdict=verdict)
 
-    def _unlearn(
-        self,
-        case: Case,
-        found: Findings,
-        restored: Restored,
-        bench: Workbench,
-        diary: list[Phase],
-        review: Review | None,
-    ) -> tuple[nn.Module, Suspects]:
-        confident, rounds = self.purification.confident, self.refinement.rounds
-        stamp = self.decoupling.stamp(restored, bench.generator)
-        with timed("decoupling", diary):
-            model = bench.fine_tune(
-                case.base or case.model, restored.suspects, confident, "decoupling", stamp
-            )
+    def _unlearn(self, run: "_Repair", restored: RestoredSuspects) -> tuple[nn.Module, Suspects]:
+        """Decouple, then refine and purify until the suspects no longer change."""
+        case, tuner, confident = run.case, run.tuner, self.purification.confident
+        stamp = self.decoupling.stamp(restored, tuner.generator)
+        with timed_phase("decoupling", run.history):
+            start, suspects = case.base or case.model, restored.suspects
+            model = tuner.fine_tune(start, suspects, confident, "decoupling", stamp)
             if case.base is not None:
-                model = self._caught_up(case, found, model, restored.suspects, bench, stamp)
-        if found.verdict.state != "backdoored":
-            return model, restored.suspects  # a person's, and nobody else accuses anything
-        for number in range(1, rounds + 1):
-            with timed("refinement", diary) as figures:
-                look = (case, found, model, restored, bench)
-                refined = reviewed(refine(self.refinement, *look), case, review)
-                changed = changes(restored.suspects, refined.suspects)
-                figures.update(changed, discrepancy=refined.discrepancy)
+                model = self._catch_up(run, model, suspects, stamp)
+        if not run.is_backdoored:
+            return model, suspects  # a person accepted them, and no other image is suspected
+        for number in range(1, self.refinement.rounds + 1):
+            with timed_phase("refinement", run.history) as figures:
+                refined = refine(self.refinement, case, run.detection, model, restored, tuner)
+                refined = run.apply_review(refined)
+                changes = count_changes(restored.suspects, refined.suspects)
+                figures.update(changes, discrepancy=refined.discrepancy)
             restored = refined
-            if number == rounds or not changed["joined"] + changed["left"] + changed["relabeled"]:
+            if number == self.refinement.rounds or not any_changed(changes):
                 break
-            with timed("purification", diary):
-                model = bench.fine_tune(model, restored.suspects, confident, "purification", stamp)
+            with timed_phase("purification", run.history):
+                model = tuner.fine_tune(model, restored.suspects, confident, "purification", stamp)
         return model, restored.suspects
 
-    def _caught_up(
-        self,
-        case: Case,
-        found: Findings,
-        model: nn.Module,
-        suspects: Suspects,
-        bench: Workbench,
-        stamp: StampTrigger | None,
+    def _catch_up(
+        self, run: "_Repair", model: nn.Module, suspects: Suspects, stamp: TriggerStamp | None
     ) -> nn.Module:
-        """The model fine-tuned on, until it knows the other images as well as the given one does.
+        """Fine-tune until the model gets the other images right, as the case's model does.
 
-        Nobody tells how long a model was fine-tuned. Where its base knew images of another world,
-        that was longer.
+        It isn't known how long that one was fine-tuned: longer if its base was trained on images of
+        another kind.
         """
-        others = found.agreed.clone()
+        others = run.detection.agreed.clone()
         others[suspects.index] = False
-        images = case.images.take(others.nonzero().flatten()).sample(SAMPLE)
+        images = run.case.images.take(others.nonzero().flatten()).sample(SAMPLE_SIZE)
+        confident = self.purification.confident
         for _ in range(self.base_rounds - 1):
             if accuracy(model, images) > 1 - self.behind:
                 break
-            confident = self.purification.confident
-            model = bench.fine_tune(model, suspects, confident, "decoupling", stamp)
+            model = run.tuner.fine_tune(model, suspects, confident, "decoupling", stamp)
         return model
 
-    def _again(
-        self,
-        case: Case,
-        found: Findings,
-        model: nn.Module,
-        suspects: Suspects,
-        bench: Workbench,
-        diary: list[Phase],
-        review: Review | None,
+    def _second_pass(
+        self, run: "_Repair", model: nn.Module, suspects: Suspects
     ) -> tuple[nn.Module, Suspects, Labels | None]:
-        """The repaired model is audited on what is left; what is found then is unlearnt, too.
+        """Audit the repaired model on the other images, and unlearn what is found there too.
 
-        Nothing is retrained for it: what a trigger transfers is seen in one pass.
+        Nothing is retrained for it: a single pass shows what transfers.
 
         Returns:
-            Also what the model that is returned calls each image, -1 of the suspects; None where
-            it was not asked.
+            The model, all suspects, and the model's class for each image, -1 for suspects. The
+            classes are None if the model was fine-tuned again.
         """
-        detector = replace(self.detector, probes=FEWEST_PROBES)
-        with timed("second look", diary) as figures:
-            left = torch.ones(len(case.images), dtype=torch.bool)
-            left[suspects.index] = False
-            rows = left.nonzero().flatten()
+        case, tuner = run.case, run.tuner
+        detector = replace(self.detector, probes=SECOND_PASS_PROBES)
+        with timed_phase("second look", run.history) as figures:
+            remaining = torch.ones(len(case.images), dtype=torch.bool)
+            remaining[suspects.index] = False
+            rows = remaining.nonzero().flatten()
             rest = replace(case, model=model, images=case.images.take(rows))
-            given = (rest, bench.generator, bench.progress, bench.work)
-            seen = None if found.embeddings is None else found.embeddings[rows]
-            more = detector.study(*given, retrain=False, every_suspect=False, embeddings=seen)
-            figures.update(p_value=more.verdict.p_value, targets=len(more.verdict.convicted))
-            if not more.found:
-                return model, suspects, _scattered(more.predictions, left)
-            restored = restore(self.restoration, rest, more, replace(bench, images=rest.images))
-            joined = replace(restored.suspects, index=rows[restored.suspects.index])
-            both = judged(together(suspects, joined), case.images, review)
-            figures.update(suspects=len(both), joined=len(both) - len(suspects))
-        stamp = self.decoupling.stamp(restored, bench.generator)
-        with timed("purification", diary):
-            model = bench.fine_tune(model, both, self.purification.confident, "purification", stamp)
-        return model, both, None
+            embeddings = run.detection.embeddings
+            detection = detector.analyze(
+                rest,
+                tuner.generator,
+                tuner.progress,
+                tuner.executor,
+                retrain=False,
+                every_suspect=False,
+                embeddings=None if embeddings is None else embeddings[rows],
+            )
+            verdict = detection.verdict
+            figures.update(p_value=verdict.p_value, targets=len(verdict.convicted))
+            if not detection.backdoors:
+                return model, suspects, _scatter(detection.predictions, remaining)
+            rest_tuner = replace(tuner, images=rest.images)
+            restored = restore(self.restoration, rest, detection, rest_tuner)
+            new = replace(restored.suspects, index=rows[restored.suspects.index])
+            merged = apply_review(merge_suspects(suspects, new), case.images, run.review)
+            figures.update(suspects=len(merged), joined=len(merged) - len(suspects))
+        stamp, confident = (
+            self.decoupling.stamp(restored, tuner.generator),
+            self.purification.confident,
+        )
+        with timed_phase("purification", run.history):
+            model = tuner.fine_tune(model, merged, confident, "purification", stamp)
+        return model, merged, None
 
-    def _training(self, case: Case) -> tuple[Training, int]:
-        """How a model is fine-tuned, and for how many steps at the least."""
+    def _training_settings(self, case: Case) -> tuple[Training, int]:
+        """Settings of a fine-tuning, and its fewest steps."""
         if case.base is None:
             return self.training, self.steps
         training = self.base_training
-        if _is_head(case.base):
+        if _trains_head_only(case.base):
             training = replace(training, learning_rate=self.head_learning_rate)
         return training, self.base_steps
 
-    def _bench(
+    def _make_tuner(
         self,
         case: Case,
-        found: Findings,
+        detection: DetectionResult,
         generator: torch.Generator,
         progress: Progress,
-        work: Work,
+        executor: Executor,
         review: Review | None = None,
-    ) -> Workbench:
-        """What the phases share. Without suspects nothing is trained, nor is it asked how."""
-        training, steps = self._training(case)
-        if bool(found.evidence.flagged.any()):
-            training = suited(training, case, found.predictions)
-        training = lasting(training, len(case.images), steps)
-        left_out = trusted(doubtful(case, found), review)
-        return Workbench(
-            case.images,
-            case.holdout,
-            training,
-            left_out,
-            generator,
-            progress,
-            work,
-            whole=case.base is None,
+    ) -> FineTuner:
+        """The fine-tuner of all phases."""
+        training, steps = self._training_settings(case)
+        if bool(detection.evidence.flagged.any()):  # otherwise nothing will be trained
+            training = adapt_augmentation(training, case, detection.predictions)
+        return FineTuner(
+            images=case.images,
+            holdout=case.holdout,
+            training=extend_to_steps(training, len(case.images), steps),
+            excluded=exclude_unreviewed(excluded_images(case, detection), review),
+            generator=generator,
+            progress=progress,
+            executor=executor,
+            train_all=case.base is None,
         )
 
 
-def _is_head(network: nn.Module) -> bool:
-    """Whether so few of its weights need a gradient that these are a head's."""
-    needed = sum(p.numel() for p in network.parameters() if p.requires_grad)
-    return needed < HEAD * sum(p.numel() for p in network.parameters())
+@dataclass(frozen=True, slots=True)
+class _Repair:
+    """What all phases of one repair share."""
+
+    case: Case
+    detection: DetectionResult
+    tuner: FineTuner
+    history: list[Phase]
+    review: Review | None
+
+    @property
+    def is_backdoored(self) -> bool:
+        return self.detection.verdict.state == "backdoored"
+
+    def apply_review(self, restored: RestoredSuspects) -> RestoredSuspects:
+        suspects = apply_review(restored.suspects, self.case.images, self.review)
+        return replace(restored, suspects=suspects)
 
 
-def _scattered(said: Index | None, left: Flags) -> Labels | None:
-    """What was said of the images that were left, as that of all; -1 of the others."""
-    if said is None:
+def _trains_head_only(network: nn.Module) -> bool:
+    """Whether so few weights require a gradient that they must be those of a head."""
+    trainable = sum(p.numel() for p in network.parameters() if p.requires_grad)
+    return trainable < MAX_HEAD_SHARE * sum(p.numel() for p in network.parameters())
+
+
+def _scatter(predictions: Index | None, rows: Flags) -> Labels | None:
+    """Predictions of the flagged rows as those of all rows, -1 elsewhere."""
+    if predictions is None:
         return None
-    return torch.full_like(left, -1, dtype=torch.long).masked_scatter(left, said)
+    return torch.full_like(rows, -1, dtype=torch.long).masked_scatter(rows, predictions)
 
 
-def together(first: Suspects, second: Suspects) -> Suspects:
+def merge_suspects(first: Suspects, second: Suspects) -> Suspects:
     """The suspects of both, in the order of their rows."""
     index = torch.cat([first.index, second.index])
     order = index.argsort()
@@ -340,8 +362,3 @@ def together(first: Suspects, second: Suspects) -> Suspects:
         torch.cat([first.restored_label, second.restored_label])[order],
         torch.cat([first.confidence, second.confidence])[order],
     )
-
-
-def reviewed(restored: Restored, case: Case, review: Review | None) -> Restored:
-    """The same with the suspects as a person decided."""
-    return replace(restored, suspects=judged(restored.suspects, case.images, review))

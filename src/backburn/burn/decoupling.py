@@ -1,20 +1,20 @@
-"""Phase 1b, false correlation decoupling: the trigger must no longer mean the target label."""
+"""Phase 1b, false correlation decoupling: the trigger must no longer imply the target label."""
 
 from dataclasses import dataclass
 
 import torch
 
 from ..errors import InputError
-from .apply_trigger import StampTrigger
-from .restoration import Restored
+from .apply_trigger import TriggerStamp
+from .restoration import RestoredSuspects
 
 
 @dataclass(frozen=True)
 class Decoupling:
-    """What keeps the trigger from meaning the target label, in every fine-tuning.
+    """What breaks the correlation of trigger and target label in every fine-tuning.
 
-    The suspects have labels again; and where their trigger could be estimated, a share of the clean
-    images get it under their own labels.
+    The suspects have restored labels. If their trigger could be estimated, it is also applied to a
+    share of all images, which keep their own labels.
 
     Args:
         stamped: that share.
@@ -28,7 +28,7 @@ class Decoupling:
         if not 0 <= self.stamped <= 1:
             raise InputError(f"decoupling.stamped is {self.stamped}: give a fraction in [0, 1]")
 
-    def stamp(self, restored: Restored, generator: torch.Generator) -> StampTrigger | None:
-        """The batch transform that does it, where a trigger is known."""
-        triggers = tuple(each for each in restored.triggers if each is not None)
-        return StampTrigger(triggers, self.stamped, generator) if triggers else None
+    def stamp(self, restored: RestoredSuspects, generator: torch.Generator) -> TriggerStamp | None:
+        """The batch transform that applies the triggers; None if none could be estimated."""
+        triggers = tuple(trigger for trigger in restored.triggers if trigger is not None)
+        return TriggerStamp(triggers, self.stamped, generator) if triggers else None

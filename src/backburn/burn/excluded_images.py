@@ -1,31 +1,32 @@
-"""Images that are no suspects, but not to be trusted either."""
+"""Images that are not flagged, but not trusted enough to train on."""
 
 import torch
 
-from ..detection.records import Findings
+from ..detection.records import DetectionResult
 from ..types import Case, Flags
 
-POSSIBLE = 0.001
-"""Probability of being planted from which on an image of a convicted class is not trained on."""
+MIN_POISON_PROBABILITY = 0.001
+"""Images of a flagged class with a larger probability of being poison may be excluded."""
 
 
-def doubtful(case: Case, found: Findings) -> Flags:
-    """Images with a target's label that are no suspects, but that no fine-tuning should see.
+def excluded_images(case: Case, detection: DetectionResult) -> Flags:
+    """Unflagged images of the target classes that no fine-tuning should see.
 
-    The model does not call them so (hard ones, or unlearnt poison), or the class is convicted and
-    they could be planted all the same: poison that is trained on under its given label teaches the
-    backdoor again, while a class has clean images to spare, up to half of them.
+    There are two kinds. On some the model disagrees with the label: hard images, or poison that it
+    did not learn. Others, in a class with flagged images, may be poison that was missed. Training
+    on poison under its given label would teach the backdoor again, and a class can spare up to half
+    of its clean images.
     """
-    labels, free = case.images.labels, ~found.evidence.flagged
-    targets = torch.tensor(found.verdict.target_labels, dtype=torch.long)
-    out = torch.isin(labels, targets) & free & ~found.agreed
-    for label in found.verdict.convicted:
-        out |= _possible(found, (labels == label) & free)
-    return out
+    labels, unflagged = case.images.labels, ~detection.evidence.flagged
+    targets = torch.tensor(detection.verdict.target_labels, dtype=torch.long)
+    excluded = torch.isin(labels, targets) & unflagged & ~detection.agreed
+    for label in detection.verdict.convicted:
+        excluded |= _possible_poison(detection, (labels == label) & unflagged)
+    return excluded
 
 
-def _possible(found: Findings, rest: Flags) -> Flags:
-    """Which of the rest of a class could be planted: half of it at the most, the likeliest."""
-    score = found.evidence.score
-    usual = float(score[rest].median()) if rest.any() else 0.0
-    return rest & (score > max(POSSIBLE, usual))
+def _possible_poison(detection: DetectionResult, unflagged: Flags) -> Flags:
+    """The likeliest poison among the unflagged images of a class, at most half of them."""
+    score = detection.evidence.score
+    median = float(score[unflagged].median()) if unflagged.any() else 0.0
+    return unflagged & (score > max(MIN_POISON_PROBABILITY, median))

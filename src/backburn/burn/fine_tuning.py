@@ -1,4 +1,4 @@
-"""What the phases share: asking a model, and fine-tuning a copy on the images that are trusted."""
+"""Predictions and fine-tuning, as all phases of BURN use them."""
 
 import copy
 from dataclasses import dataclass
@@ -6,79 +6,94 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..executor.interface import HERE, Work
+from ..executor.interface import LOCAL, Executor
 from ..models.inference import predict
+from ..results import Suspects
 from ..training import Training, TrainingTask
-from ..types import Flags, LabeledImages, Logits, PerImage, Pixels, Progress, Suspects
-from .apply_trigger import StampTrigger
+from ..types import Flags, LabeledImages, Logits, PerImage, Pixels, Progress
+from .apply_trigger import TriggerStamp
 
-VIEWS = 1
+AUGMENTED_VIEWS = 1
+"""Augmented copies of each image that predictions are averaged over, beside the image itself."""
 
 
 @dataclass(frozen=True, slots=True)
-class Workbench:
-    """Everything that the phases need beside the model and the suspects.
+class FineTuner:
+    """Fine-tunes copies of models on the images of a case.
 
     Args:
-        left_out: images that are never trained on, whatever they are.
-        holdout: images with right labels, which are trained on, too.
-        work: who trains.
-        whole: train all weights, and not only those that a model says need it.
+        images: the training set, poison included.
+        holdout: images with labels known to be right; all of them are trained on.
+        training: settings of every fine-tuning.
+        excluded: images that are never trained on.
+        generator: draws everything random.
+        executor: runs the trainings.
+        train_all: train all weights. Otherwise only those that require a gradient.
     """
 
     images: LabeledImages
     holdout: LabeledImages | None
     training: Training
-    left_out: Flags
+    excluded: Flags
     generator: torch.Generator
     progress: Progress
-    work: Work = HERE
-    whole: bool = True
+    executor: Executor = LOCAL
+    train_all: bool = True
 
-    def ask(self, model: nn.Module, pixels: Pixels) -> Logits:
-        """Class probabilities `(n, k)`, averaged over each image and `VIEWS` augmented."""
-        augmented = (self.training.augmentation(pixels, self.generator) for _ in range(VIEWS))
-        said = [
+    def predict_probabilities(self, model: nn.Module, pixels: Pixels) -> Logits:
+        """Class probabilities `(n, k)`, averaged over each image and its augmented copies."""
+        augmented = (
+            self.training.augmentation(pixels, self.generator) for _ in range(AUGMENTED_VIEWS)
+        )
+        logits = [
             predict(model, view, phase="restoration", progress=self.progress)
             for view in (pixels, *augmented)
         ]
-        return torch.stack([logits.softmax(1) for logits in said]).mean(0)
+        return torch.stack([view.softmax(1) for view in logits]).mean(0)
 
     def fine_tune(
         self,
         model: nn.Module,
         suspects: Suspects,
-        confident: float,
+        min_confidence: float,
         phase: str,
-        stamp: StampTrigger | None = None,
+        stamp: TriggerStamp | None = None,
     ) -> nn.Module:
-        """A fine-tuned copy; `model` is left as it was. See `labels_and_weights`."""
+        """A fine-tuned copy of `model`.
+
+        Args:
+            suspects, min_confidence: see `labels_and_weights`.
+            phase: name of the training in progress and warnings.
+            stamp: applies known triggers to a share of each batch.
+        """
         tuned = copy.deepcopy(model)
-        if self.whole:
+        if self.train_all:
             tuned.requires_grad_(True)
-        labels, weights = labels_and_weights(self.images, suspects, confident)
-        used, pixels = ((weights > 0) & ~self.left_out).nonzero().flatten(), self.images.pixels
+        pixels = self.images.pixels
+        labels, weights = labels_and_weights(self.images, suspects, min_confidence)
+        rows = ((weights > 0) & ~self.excluded).nonzero().flatten()
         if self.holdout is not None:
-            used = torch.cat([used, len(pixels) + torch.arange(len(self.holdout))])
+            rows = torch.cat([rows, len(pixels) + torch.arange(len(self.holdout))])
             pixels = torch.cat([pixels, self.holdout.pixels])
             labels = torch.cat([labels, self.holdout.labels])
             weights = torch.cat([weights, torch.ones(len(self.holdout))])
-        lesson = TrainingTask(pixels, labels, self.training, used, weights, stamp, phase=phase)
-        self.work.fit(tuned, lesson, self.generator, progress=self.progress)
+        task = TrainingTask(pixels, labels, self.training, rows, weights, stamp, phase=phase)
+        self.executor.fit(tuned, task, self.generator, progress=self.progress)
         return tuned
 
 
 def labels_and_weights(
-    images: LabeledImages, suspects: Suspects, confident: float
+    images: LabeledImages, suspects: Suspects, min_confidence: float
 ) -> tuple[Tensor, PerImage]:
-    """All images but the suspects under their own labels, and the suspects under restored ones.
+    """Label `(n,)` and weight `(n,)` of each image in fine-tuning.
 
-    Of weight 0 are suspects whose restored label is less than `confident`, and those that keep
-    their given label (clean-label poison): trained on, they would teach the backdoor again.
+    Suspects get their restored label and are weighted by its confidence. All other images keep
+    their label and weigh 1. A suspect weighs 0 if its confidence is below `min_confidence`. So does
+    one that keeps its given label (clean-label poison), because it would teach the backdoor again.
     """
     labels, weights = images.labels.clone(), torch.ones(len(images))
     labels[suspects.index] = suspects.restored_label
-    usable = suspects.confidence >= confident
+    usable = suspects.confidence >= min_confidence
     usable &= suspects.restored_label != suspects.given_label
     weights[suspects.index] = torch.where(usable, suspects.confidence, 0.0)
     return labels, weights

@@ -1,35 +1,36 @@
-"""The contract of BURN in its two versions: a defence that also says what it found."""
+"""The interface that both versions of BURN share: a defense that also reports what it detects."""
 
 from abc import abstractmethod
 
 import torch
 
 from ..data.review import Review
-from ..executor.interface import HERE, Work
+from ..executor.interface import LOCAL, Executor
 from ..interfaces import Defense
-from ..types import Case, Progress, Unlearned, silent
+from ..results import Unlearned
+from ..types import Case, Progress, no_progress
 
 
 class Unlearning(Defense):
-    """A defence that reaches a verdict and finds the poison before it repairs."""
+    """A defense that reaches a verdict and identifies the poison before it repairs."""
 
     @property
     @abstractmethod
     def search_budget(self) -> str:
-        """Effort of its boundary search, for whoever looks at more images as it does."""
+        """Budget of its boundary search, for others who search more images the same way."""
 
     @abstractmethod
     def repair(
         self,
         case: Case,
         generator: torch.Generator,
-        progress: Progress = silent,
-        work: Work = HERE,
+        progress: Progress = no_progress,
+        executor: Executor = LOCAL,
         review: Review | None = None,
     ) -> Unlearned:
-        """A repaired model and what was found; the case is left as it was.
+        """A repaired model and what was detected; the case is left as it was.
 
         Args:
-            work: who searches and trains, and keeps what is done of it.
-            review: what a person decided about suspects; it goes above what any phase finds.
+            executor: runs the trainings and boundary searches.
+            review: decisions of a person about suspects. They overrule what any phase finds.
         """

@@ -1,4 +1,4 @@
-"""BURN as its authors tell it, to stand beside what became of it here."""
+"""BURN as in the paper, for comparison with the version of this package."""
 
 from dataclasses import dataclass, field
 from math import nan
@@ -6,54 +6,43 @@ from math import nan
 import torch
 from torch import nn
 
-from ..boundary.budget import budget_named
-from ..boundary.distances import Search
+from ..boundary.budget import get_budget
+from ..boundary.distances import BoundarySearch
 from ..data.review import Review, check_review
 from ..detection.activation_statistics import anomaly_index
 from ..errors import InputError
-from ..executor.interface import HERE, Work
-from ..metrics import rate
+from ..executor.interface import LOCAL, Executor
+from ..metrics import share_of_true
 from ..models.inference import predict
 from ..models.input_check import check_fit
+from ..results import Evidence, Phase, Suspects, Unlearned, Verdict
 from ..training import Training
-from ..training.adaptation import lasting, suited
-from ..types import (
-    BoundaryResult,
-    Case,
-    Evidence,
-    Flags,
-    Labels,
-    PerImage,
-    Phase,
-    Progress,
-    Suspects,
-    Unlearned,
-    Verdict,
-    silent,
-)
-from .fine_tuning import Workbench
-from .history import changes, timed
+from ..training.adaptation import adapt_augmentation, extend_to_steps
+from ..types import BoundaryResult, Case, Flags, Labels, PerImage, Progress, no_progress
+from .fine_tuning import FineTuner
+from .history import any_changed, count_changes, timed_phase
 from .interface import Unlearning
-from .review import judged, trusted
+from .review import apply_review, exclude_unreviewed
 
-STEPS = 120
-"""Of every fine-tuning, however few images there are."""
+MIN_STEPS = 120
+"""Fewest steps of a fine-tuning, however few images there are."""
 
 
 @dataclass(frozen=True)
 class PaperBURN(Unlearning):
-    """Abnormal distances are poison, boundary labels are true, disagreement is feedback.
+    """BURN as published: abnormal boundary distances are poison.
 
-    It takes the model to be backdoored, as the paper does: there is no verdict of a clean case.
+    Restored labels are those behind the boundary, and refinement follows the sanitized model alone.
+    The model is taken to be backdoored, as in the paper. There is no verdict of a clean case.
 
     Args:
-        budget: effort of the boundary search: `screen`, `fast`, `default` or `exact`.
-        abnormal: a distance is abnormal from so many robust standard deviations above the median
-            on, over all images; set on development victims (docs/method.md).
-        rounds: of refinement and purification, at the most.
-        training: of every fine-tuning; extended to 120 steps.
-    Source: Su et al., BURN, arXiv 2507.10491, as far as its abstract tells. Departures: what is
-    abnormal, the rounds and the fine-tuning are not in it and are ours.
+        budget: budget of the boundary search: `screen`, `fast`, `default` or `exact`.
+        abnormal: a distance is abnormal from so many robust standard deviations above the median of
+            all images; set on development victims (docs/method.md).
+        rounds: most rounds of refinement and purification.
+        training: settings of every fine-tuning, which is extended to 120 steps.
+    Source: Su et al., BURN, arXiv 2507.10491, as far as its abstract says. Departures: the abstract
+    does not define abnormal distances, the rounds or the fine-tuning. Ours are used.
     """
 
     budget: str = "fast"
@@ -64,7 +53,7 @@ class PaperBURN(Unlearning):
     )
 
     def __post_init__(self) -> None:
-        budget_named(self.budget)
+        get_budget(self.budget)
         if self.rounds < 1 or not self.abnormal > 0:
             raise InputError(
                 f"rounds={self.rounds}, abnormal={self.abnormal}: give 1 or more, and above 0"
@@ -78,43 +67,50 @@ class PaperBURN(Unlearning):
         self,
         case: Case,
         generator: torch.Generator,
-        progress: Progress = silent,
-        work: Work = HERE,
+        progress: Progress = no_progress,
+        executor: Executor = LOCAL,
         review: Review | None = None,
     ) -> Unlearned:
-        """Decouple, then refine and purify until the suspects are stable.
+        """Decouple, then refine and purify until the suspects no longer change.
 
         Returns:
-            The case's own model where a review leaves no suspects.
+            The case's own model if a review leaves no suspects.
         Raises:
-            InputError: a model or a review that does not fit the images.
+            InputError: the model or the review does not fit the images.
         """
         check_fit(case.model, case.images)
         if review is not None:
             check_review(review, case.images)
-        diary: list[Phase] = []
-        with timed("boundary", diary) as figures:
-            first = predict(case.model, case.images.pixels).argmax(1)
-            agreed = first == case.images.labels
-            asked = (case.model, case.images.pixels, Search(budget=self.budget))
-            found = work.boundary(*asked, predictions=first, progress=progress)
-            z = abnormality(found, agreed)
-            suspects = suspects_of(case, z > self.abnormal, found.crossed_label)
-            suspects = judged(suspects, case.images, review)
+        history: list[Phase] = []
+        with timed_phase("boundary", history) as figures:
+            pixels, search = case.images.pixels, BoundarySearch(budget=self.budget)
+            predictions = predict(case.model, pixels).argmax(1)
+            boundary = executor.search_boundary(
+                case.model, pixels, search, predictions=predictions, progress=progress
+            )
+            agreed = predictions == case.images.labels
+            z_scores = robust_z_scores(boundary, agreed)
+            abnormal = z_scores > self.abnormal
+            suspects = make_suspects(case, abnormal, boundary.crossed_label)
+            suspects = apply_review(suspects, case.images, review)
             figures.update(suspects=len(suspects))
-        evidence = Evidence(torch.sigmoid(z - self.abnormal), z > self.abnormal)
         model = case.model
         if len(suspects) or not review:
-            known = (agreed, suspects, generator, progress, diary, review, work)
-            model, suspects = self._unlearn(case, *known)
-        verdict = Verdict("backdoored", (_commonest(suspects),) if len(suspects) else (), nan)
+            excluded = exclude_unreviewed(~agreed, review)
+            training = adapt_augmentation(self.training, case)
+            training = extend_to_steps(training, len(case.images), MIN_STEPS)
+            tuner = FineTuner(
+                case.images, case.holdout, training, excluded, generator, progress, executor
+            )
+            model, suspects = self._unlearn(case, agreed, suspects, tuner, history, review)
+        targets = (_most_common_label(suspects),) if len(suspects) else ()
         return Unlearned(
             model=model,
-            history=tuple(diary),
+            history=tuple(history),
             suspects=suspects,
-            evidence=evidence,
-            verdict=verdict,
-            boundary=found,
+            evidence=Evidence(torch.sigmoid(z_scores - self.abnormal), abnormal),
+            verdict=Verdict("backdoored", targets, nan),
+            boundary=boundary,
         )
 
     def _unlearn(
@@ -122,52 +118,54 @@ class PaperBURN(Unlearning):
         case: Case,
         agreed: Flags,
         suspects: Suspects,
-        generator: torch.Generator,
-        progress: Progress,
-        diary: list[Phase],
+        tuner: FineTuner,
+        history: list[Phase],
         review: Review | None,
-        work: Work,
     ) -> tuple[nn.Module, Suspects]:
-        training = lasting(suited(self.training, case), len(case.images), STEPS)
-        left_out = trusted(~agreed, review)
-        bench = Workbench(case.images, case.holdout, training, left_out, generator, progress, work)
-        with timed("decoupling", diary):
-            model = bench.fine_tune(case.model, suspects, 0.0, "decoupling")
+        images, progress = case.images, tuner.progress
+        with timed_phase("decoupling", history):
+            model = tuner.fine_tune(case.model, suspects, 0.0, "decoupling")
         for _ in range(self.rounds):
-            with timed("refinement", diary) as figures:
-                said = predict(model, case.images.pixels, phase="refinement", progress=progress)
-                differs = agreed & (said.argmax(1) != case.images.labels)
-                refined = judged(suspects_of(case, differs, said.argmax(1)), case.images, review)
-                changed = changes(suspects, refined)
-                figures.update(changed, discrepancy=rate(differs[agreed]))
+            with timed_phase("refinement", history) as figures:
+                logits = predict(model, images.pixels, phase="refinement", progress=progress)
+                predictions = logits.argmax(1)
+                differs = agreed & (predictions != images.labels)
+                refined = make_suspects(case, differs, predictions)
+                refined = apply_review(refined, images, review)
+                changes = count_changes(suspects, refined)
+                figures.update(changes, discrepancy=share_of_true(differs[agreed]))
             suspects = refined
-            if not changed["joined"] + changed["left"] + changed["relabeled"]:
+            if not any_changed(changes):
                 break
-            with timed("purification", diary):
-                model = bench.fine_tune(model, suspects, 0.0, "purification")
+            with timed_phase("purification", history):
+                model = tuner.fine_tune(model, suspects, 0.0, "purification")
         return model, suspects
 
 
-def abnormality(found: BoundaryResult, agreed: Flags) -> PerImage:
-    """How many robust standard deviations each distance lies above the median of them all.
+def robust_z_scores(boundary: BoundaryResult, agreed: Flags) -> PerImage:
+    """Robust standard deviations `(n,)` of each distance above the median distance.
 
-    Where the model disagrees with the label, or no boundary was found, it is the least there is; 0
-    where that holds for all images.
+    Images that the model disagrees on, or without a boundary point, get the smallest score. All
+    scores are 0 if there are no other images.
     """
-    usable = agreed & found.found
+    usable = agreed & boundary.found
     if not bool(usable.any()):
-        return torch.zeros(len(found))
-    above = anomaly_index(found.distance[usable])
-    z = torch.full((len(found),), float(above.min()))
-    z[usable] = above
-    return z
+        return torch.zeros(len(boundary))
+    usable_scores = anomaly_index(boundary.distance[usable])
+    scores = torch.full((len(boundary),), float(usable_scores.min()))
+    scores[usable] = usable_scores
+    return scores
 
 
-def suspects_of(case: Case, chosen: Flags, labels: Labels) -> Suspects:
-    """These images, each with the label that is said of it."""
-    index = chosen.nonzero().flatten()
+def make_suspects(case: Case, flagged: Flags, labels: Labels) -> Suspects:
+    """The flagged images, with their restored labels at confidence 1.
+
+    Args:
+        labels: `(n,)`, the restored label of every image.
+    """
+    index = flagged.nonzero().flatten()
     return Suspects(index, case.images.labels[index], labels[index], torch.ones(len(index)))
 
 
-def _commonest(suspects: Suspects) -> int:
+def _most_common_label(suspects: Suspects) -> int:
     return int(suspects.given_label.mode().values)

@@ -10,10 +10,10 @@ class Purification:
     """Fine-tuning on clean images and on suspects under their restored labels.
 
     Args:
-        confident: suspects are trained on under restored labels of at least this probability, and
-            count by it.
-    Source: model purification of BURN (Su et al., arXiv 2507.10491). Departure: doubtful labels
-    are left out, and sure ones weigh more.
+        confident: smallest confidence of a restored label for its suspect to be trained on. The
+            confidence is also the suspect's weight in the loss.
+    Source: model purification of BURN (Su et al., arXiv 2507.10491). Departure: uncertain labels
+    are left out, and the others are weighted by their confidence.
     """
 
     confident: float = 0.6

@@ -1,35 +1,37 @@
-"""Phase 2a, progressive data refinement: what the sanitized model makes of the suspects."""
+"""Phase 2a, progressive data refinement: what the sanitized model predicts for the suspects."""
 
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
-from ..detection.records import Findings
+from ..detection.records import DetectionResult
 from ..errors import InputError
-from ..metrics import rate
+from ..metrics import share_of_true
 from ..models.inference import predict
 from ..types import Case, Index, Labels
-from .fine_tuning import Workbench
-from .restoration import Restored, relabel, standing
-from .trigger_estimate import EstimatedTrigger
+from .fine_tuning import FineTuner
+from .restoration import RestoredSuspects, keeps_given_label, relabel
+from .trigger_estimate import AffineTrigger
 
-TRUST_IN_EVIDENCE = 0.999
+EVIDENCE_TRUST = 0.999
+"""The detector's score counts as a probability in [1 - EVIDENCE_TRUST, EVIDENCE_TRUST]."""
 
 
 @dataclass(frozen=True)
 class Refinement:
-    """Feedback from where the backdoored and the sanitized model disagree.
+    """Update the suspects where the sanitized model contradicts the labels.
 
-    Plain feedback drifts: it takes every clean image that fine-tuning got wrong for poison. So the
-    evidence of the boundary and the sanitized model are two witnesses whose log-odds add up, the
-    second trusted less, and only images of the target classes can be suspects at all. Suspects
-    can return to the clean set, and new ones can join.
+    Feedback from the sanitized model alone drifts: each clean image that fine-tuning got wrong
+    would become poison. Its log-odds are therefore added to those of the detector's score, which is
+    trusted more. Only images of the target classes can be suspects. Suspects can return to the
+    clean set, and new ones can join.
 
     Args:
-        rounds: looks at the sanitized model, with a purification between two, at the most.
-        trust: the sanitized model's word counts as a probability in [1 - trust, trust].
-    Source: progressive data refinement of BURN (Su et al., arXiv 2507.10491). Departures: as said.
+        rounds: most refinements, with a purification between two.
+        trust: the sanitized model's doubt in a label counts as a probability in [1 - trust, trust].
+    Source: progressive data refinement of BURN (Su et al., arXiv 2507.10491). Departures: the
+    detector's score, and the limit to target classes.
     """
 
     rounds: int = 1
@@ -45,47 +47,48 @@ class Refinement:
 def refine(
     settings: Refinement,
     case: Case,
-    findings: Findings,
+    detection: DetectionResult,
     sanitized: nn.Module,
-    restored: Restored,
-    bench: Workbench,
-) -> Restored:
+    restored: RestoredSuspects,
+    tuner: FineTuner,
+) -> RestoredSuspects:
     """The suspects and their labels after one look at the sanitized model.
 
     Args:
-        restored: what was held of the suspects before.
+        restored: the suspects so far, with their triggers.
     """
-    targets = torch.tensor(findings.verdict.target_labels)
+    targets = torch.tensor(detection.verdict.target_labels)
     rows = torch.isin(case.images.labels, targets).nonzero().flatten()
     pixels, given = case.images.pixels[rows], case.images.labels[rows]
-    says = predict(sanitized, pixels, phase="refinement", progress=bench.progress).softmax(1)
-    differs = says.argmax(1) != given
-    doubt = 1 - says.gather(1, given[:, None])[:, 0]
-    odds = _log_odds(findings.evidence.score[rows], TRUST_IN_EVIDENCE) + _log_odds(
-        doubt, settings.trust
-    )
-    chosen = odds > 0
-    if not bool(chosen.any()):
-        none = torch.zeros(0, dtype=torch.bool)
-        suspects = relabel(case.images, rows[chosen], says[chosen], none)
-        return replace(restored, suspects=suspects, discrepancy=rate(differs))
-    says = bench.ask(sanitized, pixels[chosen])
-    owner = _owners(findings, rows[chosen], given[chosen])
+    logits = predict(sanitized, pixels, phase="refinement", progress=tuner.progress)
+    probabilities = logits.softmax(1)
+    differs = probabilities.argmax(1) != given
+    doubt = 1 - probabilities.gather(1, given[:, None])[:, 0]
+    evidence_odds = _log_odds(detection.evidence.score[rows], EVIDENCE_TRUST)
+    suspect = evidence_odds + _log_odds(doubt, settings.trust) > 0
+    rows, pixels, given = rows[suspect], pixels[suspect], given[suspect]
+    if not len(rows):
+        nothing = torch.zeros(0, dtype=torch.bool)
+        suspects = relabel(case.images, rows, probabilities[suspect], nothing)
+        return replace(restored, suspects=suspects, discrepancy=share_of_true(differs))
+    probabilities = tuner.predict_probabilities(sanitized, pixels)
+    backdoor = _backdoor_index(detection, rows, given)
     for number, trigger in enumerate(restored.triggers):
-        mine = owner == number
-        if isinstance(trigger, EstimatedTrigger) and bool(mine.any()):
-            without = bench.ask(sanitized, trigger.invert(pixels[chosen][mine]))
-            says[mine] = (says[mine] + without) / 2
-    suspects = relabel(case.images, rows[chosen], says, standing(owner, restored.kept))
-    return replace(restored, suspects=suspects, discrepancy=rate(differs))
+        mask = backdoor == number
+        if isinstance(trigger, AffineTrigger) and bool(mask.any()):
+            inverted = tuner.predict_probabilities(sanitized, trigger.invert(pixels[mask]))
+            probabilities[mask] = (probabilities[mask] + inverted) / 2
+    keeps_label = keeps_given_label(backdoor, restored.clean_label)
+    suspects = relabel(case.images, rows, probabilities, keeps_label)
+    return replace(restored, suspects=suspects, discrepancy=share_of_true(differs))
 
 
-def _owners(findings: Findings, rows: Index, given: Labels) -> Tensor:
-    """The finding of each image: its own, or of one that joined now, the first of its class."""
-    owner = findings.owner(len(findings.agreed))[rows]
-    for number, finding in enumerate(findings.found):
-        owner[(owner < 0) & (given == finding.label)] = number
-    return owner
+def _backdoor_index(detection: DetectionResult, rows: Index, labels: Labels) -> Tensor:
+    """Position of each image's backdoor; a new suspect gets the first of its class."""
+    index = detection.backdoor_index(len(detection.agreed))[rows]
+    for number, backdoor in enumerate(detection.backdoors):
+        index[(index < 0) & (labels == backdoor.label)] = number
+    return index
 
 
 def _log_odds(probability: Tensor, bound: float) -> Tensor:

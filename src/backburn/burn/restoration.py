@@ -1,4 +1,4 @@
-"""Phase 1a, label restoration: what was a suspect before somebody put a trigger on it?"""
+"""Phase 1a, label restoration: the label that each suspect had before it was poisoned."""
 
 import math
 from collections.abc import Sequence
@@ -9,34 +9,38 @@ from torch import Tensor
 
 from ..detection.interventions.affine import AffineChange
 from ..detection.interventions.quantization import QuantizationChange
-from ..detection.records import Finding, Findings
+from ..detection.records import DetectedBackdoor, DetectionResult
 from ..errors import InputError
-from ..metrics import rate
-from ..types import Case, Index, LabeledImages, Logits, Suspects
-from .apply_trigger import Trigger
-from .fine_tuning import Workbench
-from .trigger_estimate import EstimatedTrigger, estimate_trigger
+from ..metrics import share_of_true
+from ..results import Suspects
+from ..types import Case, Index, LabeledImages, Logits
+from .apply_trigger import TriggerEstimate
+from .fine_tuning import FineTuner
+from .trigger_estimate import AffineTrigger, estimate_trigger
 
-SAMPLE = 500
-"""Suspects of a finding that tell which comparison its trigger is estimated by."""
-SEVERAL = 0.5
-"""Share of suspects of one label, at the most, for them to show several classes."""
+SAMPLE_SIZE = 500
+"""Most suspects of a backdoor that decide whether it is clean-label poison."""
+MAX_CLASS_SHARE = 0.5
+"""Suspects show several classes if none of these has a larger share of them."""
 
 
 @dataclass(frozen=True)
 class Restoration:
-    """Labels of the suspects, finding by finding and image by image.
+    """Restored labels of the suspects, backdoor by backdoor.
 
-    Two witnesses are averaged where both are at hand: the model itself, asked about the images with
-    the estimated trigger inverted, and a retrained model that never saw them. Either may say that
-    the given label stands: of clean-label poison, and of triggered images of the target class.
+    Two predictions are averaged if both are available. One is the model's for the image with the
+    estimated trigger inverted, the other is that of a retrained model that never saw the image. The
+    restored label may equal the given one: for clean-label poison, and for triggered images of the
+    target class.
 
     Args:
-        transferred: transfer from which on a trigger is taken to be one map of pixels, which can be
-            estimated, inverted, and put on other images.
-        clean_label: the trigger is estimated against the rest of its own class, and not against
-            other classes, where more than this share of the suspects is called by the given label
-            without it, the model is surer of them so, and they do not show several classes.
+        transferred: smallest transfer of a trigger that is estimated, inverted, and applied to
+            other images.
+        clean_label: share of the suspects. A backdoor is clean-label poison if the model calls more
+            of them by the given label once the trigger is inverted. The model must also be surer of
+            that than with a trigger estimated against other classes, and the retrained model must
+            not assign them to several classes. The trigger is then estimated against the rest of
+            its class.
     Source: label restoration of BURN (Su et al., arXiv 2507.10491), observation 2. Departure: the
     label behind the boundary is right for less than half of the poison, so it is not used
     (docs/method.md).
@@ -54,143 +58,175 @@ class Restoration:
 
 
 @dataclass(frozen=True, slots=True)
-class Restored:
-    """Suspects with the labels they should have had.
+class RestoredSuspects:
+    """Suspects with restored labels.
 
-    `triggers` holds what the images of each finding carry, None where that could not be estimated;
-    `kept` flags the findings that are clean-label poison, whose given labels all stand;
-    `discrepancy` the share of the target classes' images that the sanitized model calls otherwise,
-    once there is one.
+    Args:
+        triggers: the estimated trigger of each backdoor; None if it could not be estimated.
+        clean_label: for each backdoor, whether it is clean-label poison, which keeps its labels.
+        discrepancy: share of the target classes' images for which the sanitized model contradicts
+            the label; NaN before the first refinement.
     """
 
     suspects: Suspects
-    triggers: tuple[Trigger | None, ...] = ()
-    kept: tuple[bool, ...] = ()
+    triggers: tuple[TriggerEstimate | None, ...] = ()
+    clean_label: tuple[bool, ...] = ()
     discrepancy: float = math.nan
 
 
-def restore(settings: Restoration, case: Case, findings: Findings, bench: Workbench) -> Restored:
-    """The flagged images with restored labels, each from the witnesses of its finding."""
-    flagged = findings.evidence.flagged.nonzero().flatten()
-    owner = findings.owner(len(case.images))[flagged]
-    triggers, kept = list[Trigger | None](), list[bool]()
-    says = torch.zeros(len(flagged), _outputs(case, findings))
-    for number, finding in enumerate(findings.found):
-        rows = flagged[owner == number]
-        trigger, clean = _trigger(settings, case, findings, finding, rows, bench)
+def restore(
+    settings: Restoration, case: Case, detection: DetectionResult, tuner: FineTuner
+) -> RestoredSuspects:
+    """Restore the labels of the flagged images."""
+    flagged = detection.evidence.flagged.nonzero().flatten()
+    backdoor_index = detection.backdoor_index(len(case.images))[flagged]
+    triggers, clean_label = list[TriggerEstimate | None](), list[bool]()
+    probabilities = torch.zeros(len(flagged), _class_count(case, detection))
+    for number, backdoor in enumerate(detection.backdoors):
+        mask = backdoor_index == number
+        rows = flagged[mask]
+        trigger, is_clean_label = _estimate(settings, case, detection, backdoor, rows, tuner)
         triggers.append(trigger)
-        kept.append(clean)
+        clean_label.append(is_clean_label)
         if len(rows):
-            says[owner == number] = _says(case, findings, rows, trigger, bench)
-    without = owner < 0  # a person's, of no finding
-    if bool(without.any()):
-        says[without] = _says(case, findings, flagged[without], None, bench)
-    suspects = relabel(case.images, flagged, says, standing(owner, kept))
-    return Restored(suspects, tuple(triggers), tuple(kept))
+            probabilities[mask] = _class_probabilities(case, detection, rows, trigger, tuner)
+    rest = backdoor_index < 0  # flagged, but of no backdoor
+    if bool(rest.any()):
+        probabilities[rest] = _class_probabilities(case, detection, flagged[rest], None, tuner)
+    keeps_label = keeps_given_label(backdoor_index, clean_label)
+    suspects = relabel(case.images, flagged, probabilities, keeps_label)
+    return RestoredSuspects(suspects, tuple(triggers), tuple(clean_label))
 
 
-def standing(owner: Tensor, kept: Sequence[bool]) -> Tensor:
-    """Which images are of a finding whose given labels all stand."""
-    numbers = [number for number, clean in enumerate(kept) if clean]
-    return torch.isin(owner, torch.tensor(numbers, dtype=torch.long))
+def keeps_given_label(backdoor_index: Tensor, clean_label: Sequence[bool]) -> Tensor:
+    """Which images belong to a backdoor that is clean-label poison.
+
+    >>> keeps_given_label(torch.tensor([0, 1, -1]), [False, True]).tolist()
+    [False, True, False]
+    """
+    numbers = [number for number, keeps in enumerate(clean_label) if keeps]
+    return torch.isin(backdoor_index, torch.tensor(numbers, dtype=torch.long))
 
 
-def _outputs(case: Case, findings: Findings) -> int:
-    if findings.unseen is not None:
-        return findings.unseen.shape[1]
+def _class_count(case: Case, detection: DetectionResult) -> int:
+    if detection.held_out_log_probs is not None:
+        return detection.held_out_log_probs.shape[1]
     return case.images.class_count
 
 
-def _says(
-    case: Case, findings: Findings, rows: Index, trigger: Trigger | None, bench: Workbench
+def _class_probabilities(
+    case: Case,
+    detection: DetectionResult,
+    rows: Index,
+    trigger: TriggerEstimate | None,
+    tuner: FineTuner,
 ) -> Logits:
-    """Class probabilities of suspects: the mean of what the witnesses say."""
-    said = []
-    if isinstance(trigger, EstimatedTrigger):
-        said.append(bench.ask(case.model, trigger.invert(case.images.pixels[rows])))
-    if findings.unseen is not None:
-        said.append(_retrained(case, findings.unseen[rows].exp(), rows, bench))
-    if not said:
-        said.append(bench.ask(case.model, case.images.pixels[rows]))
-    return torch.stack(said).mean(0)
+    """Class probabilities of suspects, averaged over the predictions that are available."""
+    predictions = []
+    if isinstance(trigger, AffineTrigger):
+        inverted = trigger.invert(case.images.pixels[rows])
+        predictions.append(tuner.predict_probabilities(case.model, inverted))
+    if detection.held_out_log_probs is not None:
+        held_out = detection.held_out_log_probs[rows].exp()
+        predictions.append(_fill_missing(case, held_out, rows, tuner))
+    if not predictions:
+        pixels = case.images.pixels[rows]
+        predictions.append(tuner.predict_probabilities(case.model, pixels))
+    return torch.stack(predictions).mean(0)
 
 
-def _retrained(case: Case, says: Logits, rows: Index, bench: Workbench) -> Logits:
-    """What retrained models say; the model itself of images that these were trained on."""
-    seen = says.isnan().any(1)
-    if bool(seen.any()):
-        says[seen] = bench.ask(case.model, case.images.pixels[rows[seen]])
-    return says
+def _fill_missing(case: Case, held_out: Logits, rows: Index, tuner: FineTuner) -> Logits:
+    """Replace missing predictions of the retrained model by those of the case's model."""
+    missing = held_out.isnan().any(1)  # it was trained on these images
+    if bool(missing.any()):
+        pixels = case.images.pixels[rows[missing]]
+        held_out[missing] = tuner.predict_probabilities(case.model, pixels)
+    return held_out
 
 
-def _trigger(
+def _estimate(
     settings: Restoration,
     case: Case,
-    findings: Findings,
-    finding: Finding,
+    detection: DetectionResult,
+    backdoor: DetectedBackdoor,
     rows: Index,
-    bench: Workbench,
-) -> tuple[Trigger | None, bool]:
-    """What these images carry, as far as it is one map of pixels; and whether all labels stand."""
-    if finding.transfer < settings.transferred or not len(rows):
+    tuner: FineTuner,
+) -> tuple[TriggerEstimate | None, bool]:
+    """The trigger of a backdoor, None if it can't be estimated, and whether it is clean-label."""
+    if backdoor.transfer < settings.transferred or not len(rows):
         return None, False
-    if isinstance(finding.change, QuantizationChange):
-        return finding.change, False
-    if not isinstance(finding.change, AffineChange):
+    if isinstance(backdoor.change, QuantizationChange):
+        return backdoor.change, False
+    if not isinstance(backdoor.change, AffineChange):
         return None, False
     pixels = case.images.pixels
-    marked = rows[findings.agreed[rows]]
-    marked = marked if len(marked) else rows
-    own = estimate_trigger(pixels, marked, _plain(case, findings, [finding.label]))
-    targets = {each.label for each in findings.found}
-    others = [label for label in _classes(case.images) if label not in targets]
-    other = estimate_trigger(
-        pixels, marked, _plain(case, findings, others or _classes(case.images))
+    triggered = rows[detection.agreed[rows]]
+    triggered = triggered if len(triggered) else rows
+    target_rows = _unflagged_rows(case, detection, [backdoor.label])
+    target_trigger = estimate_trigger(pixels, triggered, target_rows)
+    classes, targets = _classes(case.images), {each.label for each in detection.backdoors}
+    others = [label for label in classes if label not in targets] or classes
+    other_trigger = estimate_trigger(pixels, triggered, _unflagged_rows(case, detection, others))
+    sample = pixels[triggered[:SAMPLE_SIZE]]
+    as_target, as_other = (
+        tuner.predict_probabilities(case.model, trigger.invert(sample))
+        for trigger in (target_trigger, other_trigger)
     )
-    as_own, as_other = (
-        bench.ask(case.model, trigger.invert(pixels[marked[:SAMPLE]])) for trigger in (own, other)
-    )
-    stays = rate(as_own.argmax(1) == finding.label) > settings.clean_label
+    is_clean_label = share_of_true(as_target.argmax(1) == backdoor.label) > settings.clean_label
     # images without their trigger are ordinary ones, which a model is sure of
-    clean = stays and bool(as_own.amax(1).mean() > as_other.amax(1).mean())
-    clean = clean and not _shows_others(settings, findings, finding, marked)
-    return (own if clean else other), clean
+    is_clean_label &= bool(as_target.amax(1).mean() > as_other.amax(1).mean())
+    is_clean_label &= not _shows_several_classes(settings, detection, backdoor, triggered)
+    return (target_trigger if is_clean_label else other_trigger), is_clean_label
 
 
-def _shows_others(settings: Restoration, findings: Findings, finding: Finding, rows: Index) -> bool:
-    """Whether who never saw these images calls them by several other labels.
+def _shows_several_classes(
+    settings: Restoration, detection: DetectionResult, backdoor: DetectedBackdoor, rows: Index
+) -> bool:
+    """Whether a model that never saw these images assigns them to several other classes.
 
-    Clean-label poison whose trigger makes it strange is taken for one other class, if for any.
+    Clean-label poison that its trigger makes unrecognizable is assigned to a single other class.
     """
-    if findings.unseen is None or not len(rows):
+    if detection.held_out_log_probs is None or not len(rows):
         return False
-    said = findings.unseen[rows]
-    called = said[~said.isnan().any(1)].argmax(1)
-    counts = called.bincount(minlength=said.shape[1]).float() / max(1, len(called))
-    own = float(counts[finding.label])
-    return len(called) > 0 and own <= settings.clean_label and float(counts.amax()) <= SEVERAL
+    log_probs = detection.held_out_log_probs[rows]
+    predicted = log_probs[~log_probs.isnan().any(1)].argmax(1)
+    counts = predicted.bincount(minlength=log_probs.shape[1])
+    shares = counts.float() / max(1, len(predicted))
+    in_target = float(shares[backdoor.label])
+    return (
+        len(predicted) > 0
+        and in_target <= settings.clean_label
+        and float(shares.amax()) <= MAX_CLASS_SHARE
+    )
 
 
-def _plain(case: Case, findings: Findings, classes: Sequence[int]) -> list[Tensor]:
-    """The rows of each of these classes that are no suspects; of all classes, if all are."""
-    free = ~findings.evidence.flagged
-    rows = [(free & (case.images.labels == label)).nonzero().flatten() for label in classes]
-    return rows if any(map(len, rows)) else [free.nonzero().flatten()]
+def _unflagged_rows(case: Case, detection: DetectionResult, classes: Sequence[int]) -> list[Tensor]:
+    """Unflagged rows of each of these classes; of all classes together if there are none."""
+    unflagged = ~detection.evidence.flagged
+    rows = [(unflagged & (case.images.labels == label)).nonzero().flatten() for label in classes]
+    return rows if any(map(len, rows)) else [unflagged.nonzero().flatten()]
 
 
 def _classes(images: LabeledImages) -> list[int]:
     return sorted(set(images.labels.tolist()))
 
 
-def relabel(images: LabeledImages, index: Index, says: Logits, stands: Tensor) -> Suspects:
-    """The likeliest label of each image with its probability; the given one may be it.
+def relabel(
+    images: LabeledImages, index: Index, probabilities: Logits, keeps_label: Tensor
+) -> Suspects:
+    """Suspects with their likeliest label and its probability.
 
     Args:
-        stands: images whose given label stands, whatever is said of them.
+        index: `(m,)`, rows of the suspects.
+        probabilities: `(m, k)`, of each class.
+        keeps_label: `(m,)`, suspects that keep the given label, whatever its probability.
     """
     given = images.labels[index]
-    confidence, label = says.max(1) if len(index) else (torch.zeros(0), index)
-    own = says.gather(1, given[:, None])[:, 0]
+    confidence, label = probabilities.max(1) if len(index) else (torch.zeros(0), index)
+    given_confidence = probabilities.gather(1, given[:, None])[:, 0]
     return Suspects(
-        index, given, torch.where(stands, given, label), torch.where(stands, own, confidence)
+        index,
+        given,
+        torch.where(keeps_label, given, label),
+        torch.where(keeps_label, given_confidence, confidence),
     )

@@ -1,6 +1,6 @@
-"""The review: what a person decided about suspects goes above what any phase finds.
+"""Applying a person's review of suspects, which overrules what any phase finds.
 
-Each function gives back what it was given where nothing was decided.
+Each function returns its input if nothing was reviewed.
 """
 
 from dataclasses import replace
@@ -8,42 +8,45 @@ from dataclasses import replace
 import torch
 
 from ..data.review import Review
-from ..detection.records import Findings
-from ..types import Evidence, Flags, LabeledImages, Suspects
+from ..detection.records import DetectionResult
+from ..results import Evidence, Suspects
+from ..types import Flags, LabeledImages
 
 
-def heard(found: Findings, review: Review | None) -> Findings:
-    """What the phases after the detector go by: a rejected image is an ordinary one.
+def apply_review_to_detection(detection: DetectionResult, review: Review | None) -> DetectionResult:
+    """The detection as the phases after it should see it.
 
-    An accepted one is no doubt to them, but what was not flagged does not tell of the trigger: it
-    may be of another class, or of another attack.
+    A rejected image counts as clean. An accepted one counts as certain poison, but is not flagged
+    if the detector did not flag it. The trigger must not be estimated from it: it may be of another
+    class, or of another attack.
     """
     if not review:
-        return found
-    score, flagged = found.evidence.score.clone(), found.evidence.flagged.clone()
+        return detection
+    score, flagged = detection.evidence.score.clone(), detection.evidence.flagged.clone()
     score[review.accepted], score[review.rejected] = 1.0, 0.0
     flagged[review.rejected] = False
-    return replace(found, evidence=Evidence(score, flagged))
+    return replace(detection, evidence=Evidence(score, flagged))
 
 
-def trusted(left_out: Flags, review: Review | None) -> Flags:
-    """Images that are never trained on: none that somebody has decided on."""
-    return left_out & ~review.decided(len(left_out)) if review else left_out
+def exclude_unreviewed(excluded: Flags, review: Review | None) -> Flags:
+    """The excluded images without those that a person has decided on."""
+    return excluded & ~review.decided(len(excluded)) if review else excluded
 
 
-def judged(suspects: Suspects, images: LabeledImages, review: Review | None) -> Suspects:
-    """The suspects as decided, in the order of their rows.
+def apply_review(suspects: Suspects, images: LabeledImages, review: Review | None) -> Suspects:
+    """The suspects after the review, in the order of their rows.
 
-    Rejected ones are none; accepted and relabeled ones are, with their label at confidence 1;
-    undecided ones are as they were.
+    Rejected images are removed. Accepted and relabeled ones are added, with their label at
+    confidence 1. Undecided ones stay as they were.
     """
     if not review:
         return suspects
-    open_ = ~torch.isin(suspects.index, review.index)
+    undecided = ~torch.isin(suspects.index, review.index)
     label = torch.zeros(len(images), dtype=torch.long).index_copy(0, review.index, review.label)
-    index = torch.cat([suspects.index[open_], review.accepted])
-    restored = torch.cat([suspects.restored_label[open_], label[review.accepted]])
-    sure = torch.ones(len(review.accepted), dtype=suspects.confidence.dtype)
+    index = torch.cat([suspects.index[undecided], review.accepted])
+    restored = torch.cat([suspects.restored_label[undecided], label[review.accepted]])
+    certain = torch.ones(len(review.accepted), dtype=suspects.confidence.dtype)
+    confidence = torch.cat([suspects.confidence[undecided], certain])
     order = index.argsort()
     index = index[order]
     return replace(
@@ -51,5 +54,5 @@ def judged(suspects: Suspects, images: LabeledImages, review: Review | None) -> 
         index=index,
         given_label=images.labels[index],
         restored_label=restored[order],
-        confidence=torch.cat([suspects.confidence[open_], sure])[order],
+        confidence=confidence[order],
     )

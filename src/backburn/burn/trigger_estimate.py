@@ -1,4 +1,4 @@
-"""The trigger, as far as the suspects give it away."""
+"""Estimating a trigger from the suspects by matching the moments of each pixel."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,24 +9,34 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..data.pixels import to_pixels
-from ..detection.moments import Moments, left_of, moments
+from ..detection.moments import Moments, moments, remaining_spread
 from ..types import Index, Pixels
 
-LEGIBLE = 0.5
-"""An image can be read off a pixel whose scale is at least this."""
+MIN_INVERTIBLE_SCALE = 0.5
+"""The trigger is inverted only at pixels whose scale is at least this."""
 
 
 @dataclass(frozen=True, slots=True)
-class EstimatedTrigger:
-    """`scale * x + shift` at every pixel and channel, in 0..255 units.
+class AffineTrigger:
+    """The trigger `scale * x + shift` at every pixel and channel, in 0..255 units.
 
-    A patch has scale 0 and its own color as shift; a blended pattern has the scale that is left of
-    the image; a signal that is added has scale 1. `usual` is the mean of images without it.
+    A patch has scale 0 and its own color as shift. A blended pattern has the opacity of the image
+    as scale. A signal that is added has scale 1.
+
+    Args:
+        mean: the mean image without the trigger.
+
+    >>> ones = torch.ones(1, 1, 1)
+    >>> trigger = AffineTrigger(scale=ones, shift=10 * ones, mean=ones)
+    >>> trigger.apply(torch.full((1, 1, 1, 1), 20, dtype=torch.uint8)).item()
+    30
+    >>> trigger.invert(torch.full((1, 1, 1, 1), 30, dtype=torch.uint8)).item()
+    20
     """
 
     scale: Float[Tensor, "c h w"]
     shift: Float[Tensor, "c h w"]
-    usual: Float[Tensor, "c h w"]
+    mean: Float[Tensor, "c h w"]
 
     def apply(self, pixels: Pixels) -> Pixels:
         """The images with the trigger, as uint8."""
@@ -34,31 +44,31 @@ class EstimatedTrigger:
         return to_pixels(pixels.float() * scale + shift)
 
     def invert(self, pixels: Pixels) -> Pixels:
-        """Images that carry the trigger without it; `usual` where too little of them is left."""
-        scale, shift, usual = (
-            part.to(pixels.device) for part in (self.scale, self.shift, self.usual)
+        """Remove the trigger; pixels of which too little is left are replaced by the mean."""
+        scale, shift, mean = (
+            tensor.to(pixels.device) for tensor in (self.scale, self.shift, self.mean)
         )
-        inverse = (pixels.float() - shift) / scale.clamp_min(LEGIBLE)
-        return to_pixels(torch.where(scale < LEGIBLE, usual, inverse))
+        inverse = (pixels.float() - shift) / scale.clamp_min(MIN_INVERTIBLE_SCALE)
+        return to_pixels(torch.where(scale < MIN_INVERTIBLE_SCALE, mean, inverse))
 
-    def parts(self) -> dict[str, Tensor]:
-        """All that it is made of, by name."""
-        return {"scale": self.scale, "shift": self.shift, "usual": self.usual}
+    def tensors(self) -> dict[str, Tensor]:
+        """All tensors of the trigger, by the names that checkpoints use."""
+        return {"scale": self.scale, "shift": self.shift, "usual": self.mean}
 
 
-def estimate_trigger(pixels: Pixels, marked: Index, plain: Sequence[Tensor]) -> EstimatedTrigger:
-    """The map of each pixel that gives plain images the marked ones' mean and spread.
+def estimate_trigger(pixels: Pixels, triggered: Index, clean: Sequence[Tensor]) -> AffineTrigger:
+    """Estimate the trigger that gives clean images the moments of the triggered ones.
+
+    The scale is the ratio of the standard deviations, at most 1. The shift makes up the difference
+    of the means. The estimate fails for triggers that move pixels or differ between images.
 
     Args:
         pixels: `(n, c, h, w)`, all images.
-        marked: rows that carry the trigger.
-        plain: rows that do not, in groups which count equally; what the marked ones were before.
-    Returns:
-        By moment matching: scale is the ratio of standard deviations, at most 1, and shift what is
-        missing to the mean. It says little of a trigger that moves pixels or differs from image to
-        image.
+        triggered: rows with the trigger.
+        clean: groups of rows without it, such as the triggered images may have been. Groups count
+            equally, whatever their sizes.
     """
-    before = reduce(Moments.merge, (moments(pixels, rows).as_one() for rows in plain if len(rows)))
-    after = moments(pixels, marked)
-    scale = left_of(after.spread, before.spread)
-    return EstimatedTrigger(scale, after.mean - scale * before.mean, before.mean)
+    before = reduce(Moments.merge, (moments(pixels, rows).as_one() for rows in clean if len(rows)))
+    after = moments(pixels, triggered)
+    scale = remaining_spread(after.spread, before.spread)
+    return AffineTrigger(scale, after.mean - scale * before.mean, before.mean)

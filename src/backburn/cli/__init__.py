@@ -1,1 +1,1 @@
-"""The command, one verb a file: each parses, calls, records."""
+"""The command line, one module per command."""

@@ -1,10 +1,13 @@
-"""`backburn attack`: make a victim, to try a defence on."""
+"""`backburn attack`: make a victim, to try a defense on."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from . import options
+
+if TYPE_CHECKING:
+    from ..attacks.victim_folder import Layout
 
 
 @click.command("attack", short_help="Make a victim to try a defence on.")
@@ -30,7 +33,23 @@ from . import options
 @options.seed
 @options.settings
 @options.as_json
-def command(**given: Any) -> int:
+def command(
+    name: str,
+    data: str,
+    out: str | None,
+    rate: float | None,
+    target: int | None,
+    arch: str | None,
+    limit: int | None,
+    test: str | None,
+    layout: "Layout",
+    surrogates: str | None,
+    device: str,
+    seed: int,
+    config: str | None,
+    settings: tuple[str, ...],
+    as_json: bool,
+) -> int:
     """Poison DATA with the attack NAME and train a victim on it.
 
     NAME is one of adap_blend, adap_patch, all_to_all, badnets, blended, bpp, ftrojan, iad, issba,
@@ -42,6 +61,54 @@ def command(**given: Any) -> int:
     backburn attack badnets digits --out victim
     backburn attack sig photos/ --rate 0.03 --set recipe.training.epochs=40
     """
-    from .make_victim import make_and_write
+    from dataclasses import asdict
+    from pathlib import Path
 
-    return make_and_write(**given)
+    from ..attacks.base import Recipe
+    from ..attacks.surrogates import Surrogates
+    from ..attacks.victim_folder import dump_victim
+    from ..config import configure, to_toml
+    from ..models.inference import best_device
+    from ..registry import attack_named
+    from ..runs import Stopwatch, new_record, write_run
+    from ..services.attack import (
+        AttackPlan,
+        attack_digests,
+        default_recipe,
+        load_train_and_test,
+        make_victim,
+    )
+    from ..services.progress import ProgressDisplay
+    from ..services.terminal import print_json
+    from .job import plan_job
+    from .output import print_victim
+
+    attack_class = attack_named(name)
+    fields: dict[str, Any] = {"poisoning_rate": rate, "target_label": target}
+    attack = attack_class(**{key: value for key, value in fields.items() if value is not None})
+    recipe = Recipe() if arch is None else Recipe(architecture=arch)
+    configure(AttackPlan(attack, recipe), config, settings)  # fail before anything is read
+    job, stopwatch, torch_device = plan_job("attack", out), Stopwatch(), best_device(device)
+    with ProgressDisplay(quiet=as_json) as progress:
+        with stopwatch("read"):
+            images, test_images = load_train_and_test(data, test, limit, seed, progress)
+        recipe = default_recipe(images, arch)
+        plan = configure(AttackPlan(attack, recipe), config, settings)
+        arguments = {"attack": name, "data": data, "test": test, "limit": limit}
+        with job.running(attack_digests(plan, images, test_images)) as executor:
+            cache = Surrogates(Path(surrogates) if surrogates else None, progress, executor)
+            outcome = make_victim(
+                plan, images, test_images, torch_device, seed, stopwatch, progress, cache, executor
+            )
+            with stopwatch("write"):
+                files = dump_victim(outcome.victim, outcome.evaluation_set, progress, layout)
+            scores = asdict(outcome.scores)
+            record = new_record(
+                "attack", arguments, seed, stopwatch.seconds, scores, str(torch_device)
+            )
+            write_run(job.path, record, {"config.toml": to_toml(plan), **files})
+    if as_json:
+        print_json({"run": str(job.path), "victim": outcome.scores, "seconds": stopwatch.seconds})
+    else:
+        print_victim(outcome.scores, images, test_images, job.path)
+    return 0

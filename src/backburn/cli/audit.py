@@ -2,7 +2,7 @@
 
 import click
 
-from ..services.case_options import Given
+from ..services.case_options import CaseOptions
 from . import options
 from .main import EXIT_CODES
 
@@ -16,7 +16,7 @@ from .main import EXIT_CODES
 @options.settings
 @options.as_json
 def command(
-    given: Given,
+    case: CaseOptions,
     out: str | None,
     device: str,
     cluster: options.Cluster,
@@ -44,31 +44,35 @@ def command(
     from ..runs import Stopwatch
     from ..services.audit_repair import audit_case
     from ..services.open_case import open_case
-    from ..services.progress import ShowProgress
-    from ..services.repair_run import WATCHED
+    from ..services.progress import ProgressDisplay
+    from ..services.repair_options import WATCHED_DIGESTS
     from ..services.result_tables import case_digests
     from ..services.time_estimate import planned_steps
     from ..services.write_run import add_pictures, write_outcome
-    from .cluster import on_cluster, work_on
-    from .job import job
-    from .outcome import tell, tell_end
+    from .cluster import cluster_connection, executor_on
+    from .job import plan_job
+    from .outcome import print_end, print_outcome
 
-    burn, where = configure(BURN(), config, settings), best_device(device)
-    planned, watch = job("audit", out), Stopwatch()
-    with ShowProgress(quiet=as_json) as progress, on_cluster(cluster):
-        with watch("read"):
-            opened = open_case(given, None, seed, where, progress, burn.fit)
-        progress.say(opened.notes)
+    burn, torch_device = configure(BURN(), config, settings), best_device(device)
+    job, stopwatch = plan_job("audit", out), Stopwatch()
+    with ProgressDisplay(quiet=as_json) as progress, cluster_connection(cluster):
+        with stopwatch("read"):
+            opened = open_case(case, None, seed, torch_device, progress, burn.fit)
+        progress.echo(opened.notes)
         made_of = case_digests(opened, burn)
         progress.plan(planned_steps("audit", opened.case, burn=burn))
-        said = {**opened.said(given), "made_of": {name: made_of[name] for name in WATCHED}}
-        with planned.going(made_of) as kept:
-            work = work_on(cluster, kept)
-            doing = (opened, said, burn, seed, watch, progress, work)
-            outcome = audit_case(*doing, every_suspect=False)
-            record = write_outcome(planned.path, outcome)
-            progress.finish(partial(tell, outcome))
-            record = add_pictures(planned.path, record, outcome, progress, work)
-        progress.say(work.notes)
-    tell_end(record, planned.path, as_json)
+        arguments = {
+            **opened.record_arguments(case),
+            "made_of": {name: made_of[name] for name in WATCHED_DIGESTS},
+        }
+        with job.running(made_of) as local:
+            executor = executor_on(cluster, local)
+            outcome = audit_case(
+                opened, arguments, burn, seed, stopwatch, progress, executor, every_suspect=False
+            )
+            record = write_outcome(job.path, outcome)
+            progress.finish(partial(print_outcome, outcome))
+            record = add_pictures(job.path, record, outcome, progress, executor)
+        progress.echo(executor.notes)
+    print_end(record, job.path, as_json)
     return EXIT_CODES[outcome.result.verdict.state]

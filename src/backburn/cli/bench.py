@@ -1,4 +1,4 @@
-"""`backburn bench`: run a study, and tabulate it."""
+"""`backburn bench`: run a study and tabulate its results."""
 
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -17,36 +17,36 @@ if TYPE_CHECKING:
     from ..runs import Record
 
 
-def draw(study: "Study", cells: "Sequence[tuple[Cell, Record]]", folder: "Path") -> None:
-    """The plots of a study of defences, where what draws them is installed."""
+def draw_plots(study: "Study", cells: "Sequence[tuple[Cell, Record]]", folder: "Path") -> None:
+    """Write the plots of a study of defenses, if matplotlib is installed."""
     from ..benchmark.comparison.rows import defense_rows
     from ..benchmark.summary import summary_rows
-    from ..benchmark.tables import compares
+    from ..benchmark.tables import compares_methods
     from ..errors import InputError
     from ..report.comparison_figure import comparison_files
     from ..report.repair_figure import repair_files
-    from ..runs import write_whole
-    from ..services.terminal import say
+    from ..runs import write_atomic
+    from ..services.terminal import echo
 
-    compared = compares(study)
+    compared = compares_methods(study)
     try:
         files = (
             comparison_files(defense_rows(cells)) if compared else repair_files(summary_rows(cells))
         )
-    except InputError as missing:
-        say(f"No plots: {missing}", error=True)
+    except InputError as error:
+        echo(f"No plots: {error}", error=True)
         return
     for name, content in files.items():
-        write_whole(folder / name, content)
+        write_atomic(folder / name, content)
 
 
-def _say_next(cells: "Sequence[tuple[Cell, Record]]", victims: "Path") -> None:
-    """A victim of the study by itself, where one was made: what a table cannot show."""
+def _print_next(cells: "Sequence[tuple[Cell, Record]]", victims: "Path") -> None:
+    """Suggest to look at a single victim of the study, if one was made."""
     from ..report.next_steps import command_line
     from .output import print_next
 
-    made = (victims / cell.victim_name for cell, _ in cells)
-    victim = next((path for path in made if path.is_dir()), None)
+    paths = (victims / cell.victim_name for cell, _ in cells)
+    victim = next((path for path in paths if path.is_dir()), None)
     if victim is not None:
         print_next(("look at one victim by itself", command_line("repair", str(victim))))
 
@@ -55,21 +55,24 @@ LOCK = ".lock"
 
 
 @contextmanager
-def running(study: "Study", out: "Path", cluster: options.Cluster) -> "Iterator[Runner | None]":
-    """Who runs the cells: None for this machine, or a cluster, which says what it did again."""
-    from .cluster import on_cluster
+def cell_runner(study: "Study", out: "Path", cluster: options.Cluster) -> "Iterator[Runner | None]":
+    """Yield the runner of the cells: the cluster's, or None for this machine.
 
-    with on_cluster(cluster):
+    A cluster reports at the end which tasks it repeated.
+    """
+    from .cluster import cluster_connection
+
+    with cluster_connection(cluster):
         if cluster.address is None:
             yield None
             return
-        from ..cluster.study_tasks import Tasks, memory_of
-        from ..services.terminal import say
+        from ..cluster.study_tasks import RayCellRunner, estimate_cell_memory
+        from ..services.terminal import echo
 
-        tasks = Tasks(memory_of(study, out), cluster.gpus)
+        tasks = RayCellRunner(estimate_cell_memory(study, out), cluster.gpus)
         yield tasks
-        for line in tasks.told:
-            say(line, error=True)
+        for line in tasks.notes:
+            echo(line, error=True)
 
 
 @click.command("bench", short_help="Run a study and tabulate it.")
@@ -104,45 +107,53 @@ def command(
 
     from ..benchmark.grid import read_cells, run_study
     from ..benchmark.study import load_study
-    from ..benchmark.tables import tables_of
+    from ..benchmark.tables import study_tables
     from ..errors import BackburnError
-    from ..runs import claimed, write_whole
-    from ..runs.paths import missing, remove_empty
-    from ..services.terminal import print_json, say
+    from ..runs import locked, write_atomic
+    from ..runs.paths import missing_parents, remove_empty_folders
+    from ..services.terminal import echo, print_json
     from .signals import StoppedError
     from .study_progress import LiveStudy
 
     if ray is not None and workers:
         raise click.UsageError("--workers are of this machine: with --ray, leave it out")
-    plan, folder, cluster = load_study(study), Path(out), options.Cluster(ray, None, ray_gpus)
-    shared = Path(victims) if victims else None
-    new = missing(folder / LOCK)
+    spec, folder, cluster = load_study(study), Path(out), options.Cluster(ray, None, ray_gpus)
+    shared_victims = Path(victims) if victims else None
+    created_folders = missing_parents(folder / LOCK)
     try:
         with (
-            claimed(folder / LOCK, str(folder)),
-            running(plan, folder, cluster) as runner,
-            LiveStudy(plan, folder, quiet=as_json) as live,
+            locked(folder / LOCK, str(folder)),
+            cell_runner(spec, folder, cluster) as runner,
+            LiveStudy(spec, folder, quiet=as_json) as live,
         ):
-            told = (live.progress, shared, live.told)
-            failed = run_study(plan, Path(data), folder, workers or 1, *told, runner)
-            cells = read_cells(plan, folder)
-            tables = tables_of(plan, cells)
+            failed = run_study(
+                spec,
+                Path(data),
+                folder,
+                workers or 1,
+                live.progress,
+                shared_victims,
+                live.cell_ended,
+                runner,
+            )
+            cells = read_cells(spec, folder)
+            tables = study_tables(spec, cells)
             for name, text in tables.items():
-                write_whole(folder / name, text.encode())
-            if plan.defend:
-                draw(plan, cells, folder)
+                write_atomic(folder / name, text.encode())
+            if spec.defend:
+                draw_plots(spec, cells, folder)
     except StoppedError as stopped:
         line = shlex.join(("backburn", *sys.argv[1:]))
         raise stopped.with_advice(f"to go on: {line}") from None
     finally:
-        remove_empty(*new)
+        remove_empty_folders(*created_folders)
     if as_json:
         print_json({cell.name: next(iter(record.metrics.values())) for cell, record in cells})
     else:
         shown = (tables[name] for name in ("summary.md", "detectors.md") if name in tables)
-        say("\n".join(shown))
-        say(f"tables: {folder}")
-        _say_next(cells, shared or folder / "victims")
+        echo("\n".join(shown))
+        echo(f"tables: {folder}")
+        _print_next(cells, shared_victims or folder / "victims")
     if failed:
         raise BackburnError(
             f"{len(failed)} cells failed ({'; '.join(failed)}): see {folder}/cells; the same "

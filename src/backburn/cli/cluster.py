@@ -1,40 +1,42 @@
-"""Work on a Ray cluster, where a command line names one."""
+"""Connecting to the Ray cluster that a command line names."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..executor.interface import Work
-from ..executor.resumable import Kept
+from ..executor.interface import Executor
+from ..executor.resumable import ResumableExecutor
 from .options import Cluster
 
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
-"""Ray tells nobody of its use, and people only what concerns them."""
+QUIET_ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
+"""Environment that turns off Ray's usage statistics and most of its log."""
 
 
 @contextmanager
-def on_cluster(cluster: Cluster) -> Iterator[None]:
-    """Connected to the cluster, where one is named.
+def cluster_connection(cluster: Cluster) -> Iterator[None]:
+    """Connect to the cluster within the block, if one is named.
 
     Raises:
-        InputError: Ray is not installed, or there is no such cluster.
+        InputError: Ray is not installed, or the cluster does not exist.
     """
     if cluster.address is None:
         yield
         return
-    for name, value in QUIET.items():
+    for name, value in QUIET_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    from ..cluster.session import connected
+    from ..cluster.session import connect
 
-    with connected(cluster.address):
+    with connect(cluster.address):
         yield
 
 
-def work_on(cluster: Cluster, kept: Kept) -> Work:
-    """The cluster's work, kept in the same folder; this process's where none is named."""
+def executor_on(cluster: Cluster, local: ResumableExecutor) -> Executor:
+    """An executor on the cluster with the same folder; the local one if none is named."""
     if cluster.address is None:
-        return kept
-    from ..cluster.executor import OnCluster
-    from ..cluster.session import processes_of
+        return local
+    from ..cluster.executor import ClusterExecutor
+    from ..cluster.session import max_processes
 
-    return OnCluster(kept.folder, cluster.workers or processes_of(cluster.gpus), cluster.gpus)
+    return ClusterExecutor(
+        local.folder, cluster.workers or max_processes(cluster.gpus), cluster.gpus
+    )

@@ -1,4 +1,4 @@
-"""`backburn demo`: the whole chain on handwritten digits, in well under two minutes."""
+"""`backburn demo`: attack, audit and repair on handwritten digits, in under two minutes."""
 
 import click
 
@@ -34,32 +34,36 @@ def command(
     from ..data.sources.digits import digits
     from ..models.inference import best_device
     from ..runs import Stopwatch
-    from ..services.attack import Plan, default_recipe, make
+    from ..services.attack import AttackPlan, default_recipe, make_victim
     from ..services.audit_repair import repair_case
-    from ..services.opened_case import Opened
-    from ..services.progress import ShowProgress
+    from ..services.opened_case import OpenedCase
+    from ..services.progress import ProgressDisplay
     from ..services.time_estimate import demo_steps
     from ..services.write_run import write_with_pictures
-    from .job import job
-    from .outcome import tell, tell_end
+    from .job import plan_job
+    from .outcome import print_end, print_outcome
 
-    # on 8x8 images threads wait for each other longer than they work
+    # on 8x8 images the overhead of threads exceeds their work
     torch.set_num_threads(1)
-    burn, where = configure(BURN(), config, settings), best_device(device)
-    planned, watch = job("demo", out), Stopwatch()
+    burn, torch_device = configure(BURN(), config, settings), best_device(device)
+    job, stopwatch = plan_job("demo", out), Stopwatch()
     made_of = {"settings": digest(to_toml(burn))}
-    with ShowProgress(quiet=as_json) as progress, planned.going(made_of) as work:
+    with ProgressDisplay(quiet=as_json) as progress, job.running(made_of) as executor:
         progress.plan(demo_steps())
-        with watch("read"):
+        with stopwatch("read"):
             images, test = digits("train"), digits("test")
-        plan = Plan(BadNets(poisoning_rate=0.05), default_recipe(images))
-        made = make(plan, images, test, where, seed, watch, progress, None, work)
-        victim = made.victim
+        plan = AttackPlan(BadNets(poisoning_rate=0.05), default_recipe(images))
+        attacked = make_victim(
+            plan, images, test, torch_device, seed, stopwatch, progress, executor=executor
+        )
+        victim = attacked.victim
         fit = burn.fit.measure(victim.model, victim.images)
-        opened = Opened(victim.case(), len(victim.images), victim.truth, made.exam, fit=fit)
-        given = {"attack": "badnets", "data": "digits", "rate": 0.05}
-        outcome = repair_case("demo", opened, given, burn, seed, watch, progress, work)
-        progress.finish(partial(tell, outcome))
-        record = write_with_pictures(planned.path, outcome, progress, work)
-    tell_end(record, planned.path, as_json)
+        opened = OpenedCase(
+            victim.case(), len(victim.images), victim.truth, attacked.evaluation_set, fit=fit
+        )
+        arguments = {"attack": "badnets", "data": "digits", "rate": 0.05}
+        outcome = repair_case("demo", opened, arguments, burn, seed, stopwatch, progress, executor)
+        progress.finish(partial(print_outcome, outcome))
+        record = write_with_pictures(job.path, outcome, progress, executor)
+    print_end(record, job.path, as_json)
     return 0

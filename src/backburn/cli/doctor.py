@@ -1,4 +1,4 @@
-"""`backburn doctor`: what is installed, what is missing, what is broken."""
+"""`backburn doctor`: check the installation."""
 
 import click
 
@@ -21,21 +21,21 @@ def command(as_json: bool) -> int:
     from rich.table import Table
 
     from ..report.next_steps import command_line
-    from ..services.doctor import examine, is_well
-    from ..services.terminal import print_json, screen
+    from ..services.doctor import is_healthy, run_checks
+    from ..services.terminal import print_json, safe_console
     from .output import print_next
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        checks = examine()
+        checks = run_checks()
     if as_json:
         print_json(checks)
-        return 0 if is_well(checks) else 1
+        return 0 if is_healthy(checks) else 1
     table = Table("", "", "", box=None, show_header=False, pad_edge=False)
     for check in checks:
         mark, color = MARKS[check.state]
         table.add_row(f"[{color}]{mark}[/]", escape(check.name), escape(check.found))
-    console = screen()
+    console = safe_console()
     console.print(table)
     for state, head in (("broken", "What is broken"), ("missing", "What is missing")):
         lines = dict.fromkeys(c.remedy for c in checks if c.state == state and c.remedy)
@@ -43,7 +43,7 @@ def command(as_json: bool) -> int:
             console.print(f"\n{head} is mended by:")
         for line in lines:
             console.print(f"    {line}", markup=False, soft_wrap=True)
-    if is_well(checks):
+    if is_healthy(checks):
         console.print()
         print_next(("the whole chain on handwritten digits", command_line("demo")))
-    return 0 if is_well(checks) else 1
+    return 0 if is_healthy(checks) else 1

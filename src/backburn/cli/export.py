@@ -42,20 +42,20 @@ def command(run: str, dest: str, data: str | None, layout: str, cure: str, as_js
     from ..report.next_steps import next_steps
     from ..runs import read_record
     from ..services.export import export_images, export_model
-    from ..services.terminal import print_json, say
-    from .job import job
+    from ..services.terminal import echo, print_json
+    from .job import plan_job
     from .output import print_next
 
-    planned, record = job("export", dest, "DEST"), read_record(Path(run))
-    with planned.going():
+    job, record = plan_job("export", dest, "DEST"), read_record(Path(run))
+    with job.running():
         if layout == "backdoorbench":
-            written = export_model(Path(run), record, planned.path)
+            written = export_model(Path(run), record, job.path)
         else:
-            written = export_images(Path(run), record, planned.path, data, layout, cure)
+            written = export_images(Path(run), record, job.path, data, layout, cure)
     if as_json:
-        print_json({**written, "folder": str(planned.path)})
+        print_json({**written, "folder": str(job.path)})
     else:
-        say(", ".join(f"{key} {value}" for key, value in written.items()))
-        say(f"folder: {planned.path}")
-        print_next(*next_steps(read_record(planned.path), str(planned.path)))
+        echo(", ".join(f"{key} {value}" for key, value in written.items()))
+        echo(f"folder: {job.path}")
+        print_next(*next_steps(read_record(job.path), str(job.path)))
     return 0

@@ -2,7 +2,7 @@
 
 import click
 
-from ..services.case_options import Given
+from ..services.case_options import CaseOptions
 from . import options
 
 
@@ -21,7 +21,7 @@ from . import options
 @options.settings
 @options.as_json
 def command(
-    given: Given,
+    case: CaseOptions,
     out: str | None,
     each: int,
     device: str,
@@ -44,40 +44,50 @@ def command(
     from ..burn.burn import BURN
     from ..config import configure, to_toml
     from ..models.inference import best_device
-    from ..report.figure_data import portray
+    from ..report.figure_data import compute_figure_data
     from ..report.figures import figure_files
     from ..report.next_steps import next_steps
     from ..runs import Stopwatch, new_record, write_run
     from ..services.open_case import open_case
-    from ..services.progress import ShowProgress
+    from ..services.progress import ProgressDisplay
     from ..services.result_tables import case_digests
-    from ..services.terminal import print_json, say
-    from .job import job
+    from ..services.terminal import echo, print_json
+    from .job import plan_job
     from .output import print_next
 
-    burn, where = configure(BURN(), config, settings), best_device(device)
-    planned, watch = job("figures", out), Stopwatch()
-    with ShowProgress(quiet=as_json) as progress:
-        with watch("read"):
-            opened = open_case(given, None, seed, where, progress, burn.fit)
-        progress.say(opened.notes)
-        with planned.going(case_digests(opened, burn)) as work:
+    burn, torch_device = configure(BURN(), config, settings), best_device(device)
+    job, stopwatch = plan_job("figures", out), Stopwatch()
+    with ProgressDisplay(quiet=as_json) as progress:
+        with stopwatch("read"):
+            opened = open_case(case, None, seed, torch_device, progress, burn.fit)
+        progress.echo(opened.notes)
+        with job.running(case_digests(opened, burn)) as executor:
             generator = torch.Generator().manual_seed(seed)
-            with watch("repair"):
-                repaired = burn.repair(opened.case, generator, progress, work, fit=opened.fit)
-            with watch("figures"):
-                case, truth, budget = opened.case, opened.truth, burn.detector.budget
-                drawing = (each, budget, generator, progress, work)
-                shown = portray(case, repaired.evidence, truth, *drawing)
-                drawn = figure_files(shown, repaired.history, case.images.class_names)
-            measured = {"verdict": repaired.verdict, "auroc": shown.aurocs()}
-            said = {**opened.said(given), "each": each}
-            record = new_record("figures", said, seed, watch.seconds, measured, str(where))
-            write_run(planned.path, record, {"config.toml": to_toml(burn), **drawn})
+            with stopwatch("repair"):
+                repaired = burn.repair(opened.case, generator, progress, executor, fit=opened.fit)
+            with stopwatch("figures"):
+                figure_data = compute_figure_data(
+                    opened.case,
+                    repaired.evidence,
+                    opened.truth,
+                    each,
+                    burn.detector.budget,
+                    generator,
+                    progress,
+                    executor,
+                )
+                class_names = opened.case.images.class_names
+                files = figure_files(figure_data, repaired.history, class_names)
+            metrics = {"verdict": repaired.verdict, "auroc": figure_data.aurocs()}
+            arguments = {**opened.record_arguments(case), "each": each}
+            record = new_record(
+                "figures", arguments, seed, stopwatch.seconds, metrics, str(torch_device)
+            )
+            write_run(job.path, record, {"config.toml": to_toml(burn), **files})
     if as_json:
-        print_json({**measured, "run": str(planned.path)})
+        print_json({**metrics, "run": str(job.path)})
     else:
-        say("\n".join(sorted(name for name in drawn if name.endswith(".png"))))
-        say(f"run: {planned.path}")
-        print_next(*next_steps(record, str(planned.path)))
+        echo("\n".join(sorted(name for name in files if name.endswith(".png"))))
+        echo(f"run: {job.path}")
+        print_next(*next_steps(record, str(job.path)))
     return 0

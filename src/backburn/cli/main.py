@@ -1,4 +1,4 @@
-"""`backburn`: the group of verbs, and the one place where errors become lines and exit codes."""
+"""`backburn`: the group of commands, and the conversion of errors to lines and exit codes."""
 
 import contextlib
 import importlib
@@ -14,13 +14,13 @@ VERBS = (
     "doctor",
 )  # fmt: skip
 BAD_INPUT = 2
-LEAST = 5 * 2**28
-"""Bytes of addresses without which torch does not start, or its libraries wait for ever."""
+MIN_ADDRESS_SPACE = 5 * 2**28
+"""Bytes of address space without which torch does not start, or its libraries hang."""
 EXIT_CODES = {"clean": 0, "backdoored": 3, "suspicious": 4, "abstained": 5}
 
 
-class Verbs(click.Group):
-    """Imports a verb only when it is asked for; none of them imports torch to show its help."""
+class LazyGroup(click.Group):
+    """A group that imports a command only when it is used; `--help` never imports torch."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(VERBS)
@@ -34,9 +34,9 @@ class Verbs(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[0] == "help":  # of a verb, or of all
-            verb = self.get_command(ctx, args[1]) if len(args) > 1 else None
-            shown = ctx if verb is None else click.Context(verb, ctx, verb.name)
+        if args[0] == "help":  # of one command, or of the group
+            command = self.get_command(ctx, args[1]) if len(args) > 1 else None
+            shown = ctx if command is None else click.Context(command, ctx, command.name)
             click.echo(shown.get_help())
             ctx.exit()
         if args[0] not in VERBS:
@@ -47,8 +47,8 @@ class Verbs(click.Group):
 
 
 @click.group(
-    cls=Verbs,
-    no_args_is_help=False,  # one line, as of all that is missing
+    cls=LazyGroup,
+    no_args_is_help=False,  # one line, as for any missing argument
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(package_name="backburn")
@@ -63,16 +63,17 @@ def cli() -> None:
 
     from ..errors import BackburnError
 
-    most, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if 0 <= most < LEAST:  # torch would end the process without a word that can be understood
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if 0 <= limit < MIN_ADDRESS_SPACE:  # torch would abort without a useful message
         raise BackburnError(
-            f"a process may have {most >> 20} MiB here: give it {LEAST >> 20} or more (ulimit -v)"
+            f"a process may have {limit >> 20} MiB here: give it {MIN_ADDRESS_SPACE >> 20} or more "
+            "(ulimit -v)"
         )
 
 
 def main() -> None:
-    """The entry point: one line and exit code 2 for bad input, 130 for Ctrl-C, 143 for SIGTERM."""
-    # spinning OpenMP threads slow each other down several times on small machines
+    """The entry point: exit code 2 for bad input, 130 for Ctrl-C, 143 for SIGTERM."""
+    # on small machines, spinning OpenMP threads slow each other down several times
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from ..config import SettingsListedError
     from ..errors import BackburnError, system_line
@@ -80,25 +81,25 @@ def main() -> None:
     from .signals import StoppedError, stoppable
 
     warnings.showwarning = _warn
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a name that it cannot show is no reason to stop
+    if isinstance(sys.stdout, io.TextIOWrapper):  # escape what it cannot encode
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         with stoppable():
             code = cli.main(standalone_mode=False) or 0
-        if sys.stdout is not None:  # a full disk would be no line, but a traceback at exit
+        if sys.stdout is not None:  # else a full disk gives a traceback at exit
             sys.stdout.flush()
         sys.exit(code)
     except SettingsListedError as listed:
         click.echo(str(listed), nl=False)
         sys.exit(0)
     except click.UsageError as error:
-        place = error.ctx.command_path if error.ctx else "backburn"
-        _fail(f"{error.format_message().rstrip('.')}: see {place} --help")
+        command = error.ctx.command_path if error.ctx else "backburn"
+        _fail(f"{error.format_message().rstrip('.')}: see {command} --help")
     except click.ClickException as error:
         _fail(error.format_message())
     except BackburnError as error:
         _fail(str(error))
-    except BrokenPipeError:  # whoever read the output has gone, as `head` does
+    except BrokenPipeError:  # the reader of the output has ended, as `head` does
         _drop_output()
         sys.exit(1)
     except OSError as error:
@@ -109,14 +110,14 @@ def main() -> None:
             raise
         _fail("memory does not suffice: take fewer or smaller images (--max-images, --size)")
     except StoppedError as stopped:
-        with contextlib.suppress(OSError):  # a terminal that has gone cannot be written to
+        with contextlib.suppress(OSError):  # the terminal may be gone
             _say(f"stopped; {stopped.advice}" if stopped.advice else "stopped")
         sys.exit(stopped.code)
 
 
 def _drop_output() -> None:
-    """What is left to print is not printed: Python would try at exit, and complain."""
-    with contextlib.suppress(OSError, ValueError):  # no stream of the system's
+    """Discard buffered output, which Python would fail to write at exit."""
+    with contextlib.suppress(OSError, ValueError):  # stdout may be no real file
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -130,7 +131,7 @@ def _fail(message: str) -> None:
 
 
 def _say(message: str) -> None:
-    """One line on stderr; names and messages of a stranger's file are in it."""
+    """Print one line to stderr, with unprintable characters of untrusted files escaped."""
     from ..errors import printable
 
     click.echo(f"backburn: {printable(message)}", err=True)

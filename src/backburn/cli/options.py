@@ -1,4 +1,4 @@
-"""The options that several verbs share."""
+"""Options that several commands share."""
 
 import functools
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from ..services.case_options import RESIZES, Given
+from ..services.case_options import RESIZES, CaseOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -20,7 +20,7 @@ def seed(function: F) -> F:
 
 
 def seed_of_run(function: F) -> F:
-    """`--seed` of a verb that can go by a run; None where it is not said."""
+    """`--seed` of a command that can start from a run; None if unset."""
     text = "Seed.  [default: 0, or the run's]"
     return click.option("--seed", type=click.IntRange(0, 2**31 - 1), help=text)(function)
 
@@ -54,7 +54,13 @@ def settings(function: F) -> F:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """What a command line says of a Ray cluster; `address` is None where the work stays here."""
+    """The options of a Ray cluster.
+
+    Args:
+        address: of the cluster; None to work on this machine.
+        workers: largest number of processes; None for as many as the cluster has room for.
+        gpus: share of a GPU per process.
+    """
 
     address: str | None = None
     workers: int | None = None
@@ -78,22 +84,26 @@ RAY_GPUS = click.option(
 
 
 def cluster(function: F) -> F:
-    """`--ray`, `--ray-workers` and `--ray-gpus`; the function is given a `Cluster`."""
+    """`--ray`, `--ray-workers` and `--ray-gpus`, passed to the function as `cluster`."""
 
     @functools.wraps(function)
-    def bundled(*given: Any, **said: Any) -> Any:
-        address, workers, gpus = (said.pop(name) for name in ("ray", "ray_workers", "ray_gpus"))
+    def bundled(*args: Any, **kwargs: Any) -> Any:
+        address, workers, gpus = (kwargs.pop(name) for name in ("ray", "ray_workers", "ray_gpus"))
         if address is None and (workers or gpus):
             raise click.UsageError("--ray-workers and --ray-gpus are of a cluster: give --ray, too")
-        return function(*given, cluster=Cluster(address, workers, gpus), **said)
+        return function(*args, cluster=Cluster(address, workers, gpus), **kwargs)
 
     for decorate in (RAY_GPUS, RAY_WORKERS, RAY):
         decorate(bundled)
     return bundled  # type: ignore[return-value]
 
 
-def numbers(text: str) -> tuple[float, ...]:
-    """Numbers with commas between them, one a channel."""
+def parse_numbers(text: str) -> tuple[float, ...]:
+    """Parse comma-separated numbers, one per channel.
+
+    >>> parse_numbers("0.485,0.456,0.406")
+    (0.485, 0.456, 0.406)
+    """
     try:
         return tuple(float(number) for number in text.split(","))
     except ValueError:
@@ -111,8 +121,15 @@ CASE = (
     click.argument("model", metavar="MODEL|VICTIM"),
     click.argument("data", required=False),
     click.option("--arch", help="The model's network, such as timm:resnet18 (docs/formats.md)."),
-    click.option("--mean", type=numbers, help="What the model subtracts from [0, 1] pixels."),
-    click.option("--std", type=numbers, help="What it divides them by then."),
+    click.option(
+        "--mean",
+        type=parse_numbers,
+        metavar="NUMBERS",
+        help="What the model subtracts from [0, 1] pixels.",
+    ),
+    click.option(
+        "--std", type=parse_numbers, metavar="NUMBERS", help="What it divides them by then."
+    ),
     click.option(
         "--size",
         type=click.IntRange(1),
@@ -151,12 +168,12 @@ CASE = (
 
 
 def case(function: F) -> F:
-    """`MODEL DATA` or `VICTIM`, and how to open them; the function is given a `Given`."""
+    """`MODEL DATA` or `VICTIM` and their options, passed to the function as `CaseOptions`."""
 
     @functools.wraps(function)
-    def bundled(**said: Any) -> Any:
-        given = Given(**{field.name: said.pop(field.name) for field in fields(Given)})
-        return function(given, **said)
+    def bundled(**kwargs: Any) -> Any:
+        values = {field.name: kwargs.pop(field.name) for field in fields(CaseOptions)}
+        return function(CaseOptions(**values), **kwargs)
 
     for decorate in reversed(CASE):
         decorate(bundled)

@@ -1,4 +1,4 @@
-"""Results on stdout."""
+"""Printing results to stdout."""
 
 from collections.abc import Mapping
 from math import ceil
@@ -8,20 +8,26 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.table import Table
 
-from ..report.next_steps import command_line, next_lines
-from ..report.phrases import ELSEWHERE, NO_POISON, p_words, per_cent, why_accused
-from ..services.terminal import screen
+from ..report.next_steps import command_line, format_steps
+from ..report.phrases import (
+    NO_POISON,
+    OTHER_IMAGES_CAVEAT,
+    explain_class,
+    format_p_value,
+    format_percent,
+)
+from ..services.terminal import safe_console
 
-if TYPE_CHECKING:  # a list of runs is shown without torch
-    from ..metrics import Found, Scores
+if TYPE_CHECKING:  # `backburn ls` needs no torch
+    from ..metrics import DetectionScores, Scores
     from ..types import LabeledImages
 
 
-def print_made(
+def print_victim(
     scores: "Scores", images: "LabeledImages", test: "LabeledImages", path: Path
 ) -> None:
-    """What `attack` made."""
-    console = screen()
+    """Print the scores and the path of a victim."""
+    console = safe_console()
     console.print(scores_table({"victim": scores}))
     console.print(
         f"{len(images)} training images, {len(test)} test images{_skipped(images)}", markup=False
@@ -31,44 +37,43 @@ def print_made(
 
 
 def print_next(*steps: tuple[str, str]) -> None:
-    """What to do next: a line each, with a command to paste."""
-    screen().print(next_lines(steps), soft_wrap=True, markup=False)
+    """Print next steps, one per line, as pairs of a purpose and a command."""
+    safe_console().print(format_steps(steps), soft_wrap=True, markup=False)
 
 
 def print_verdict(images: "LabeledImages", verdict: Mapping[str, Any]) -> None:
-    """The verdict in one sentence."""
-    console = screen()
+    """Print the verdict of a summary, its reasons and the number of suspects."""
+    console = safe_console()
     colors = {"clean": "green", "suspicious": "yellow", "backdoored": "red", "abstained": "yellow"}
     color = colors[verdict["state"]]
-    # the method as published has no p-value
-    chance = p_words(verdict["p_value"])
+    p_value = format_p_value(verdict["p_value"])  # empty for the method as published
     sentence = f"[bold {color}]{verdict['state'].upper()}[/]"
     if verdict["state"] == "clean":
         sentence += f": {NO_POISON}"
     if verdict["target_names"]:
         sentence += f": target class {escape(', '.join(map(str, verdict['target_names'])))}"
-    console.print(f"\n{sentence}{chance}", soft_wrap=True)
+    console.print(f"\n{sentence}{p_value}", soft_wrap=True)
     if verdict["state"] == "clean":
-        console.print(ELSEWHERE, markup=False, soft_wrap=True)
+        console.print(OTHER_IMAGES_CAVEAT, markup=False, soft_wrap=True)
     if verdict["reason"]:
-        begin = "No verdict" if verdict["state"] == "abstained" else "Nothing is flagged"
-        console.print(f"{begin}: {verdict['reason']}", markup=False, soft_wrap=True)
-    for tried in verdict["classes"]:
-        if tried["label"] in verdict["target_labels"]:
-            why = why_accused(tried, verdict["suspects"] > 0)
-            console.print(f"{why}.", markup=False, soft_wrap=True)
+        prefix = "No verdict" if verdict["state"] == "abstained" else "Nothing is flagged"
+        console.print(f"{prefix}: {verdict['reason']}", markup=False, soft_wrap=True)
+    for evidence in verdict["classes"]:
+        if evidence["label"] in verdict["target_labels"]:
+            explanation = explain_class(evidence, verdict["suspects"] > 0)
+            console.print(f"{explanation}.", markup=False, soft_wrap=True)
     if verdict["state"] == "suspicious" and not verdict["reason"]:
-        console.print(_what_to_do(verdict["p_value"]), markup=False, soft_wrap=True)
+        console.print(_advice(verdict["p_value"]), markup=False, soft_wrap=True)
     console.print(
-        f"{verdict['suspects']} of {verdict['images']} images are suspect{_of_all(verdict)}"
+        f"{verdict['suspects']} of {verdict['images']} images are suspect{_share_of_all(verdict)}"
         f"{_skipped(images)}",
         markup=False,
         soft_wrap=True,
     )
 
 
-def _what_to_do(p_value: float) -> str:
-    """About a verdict that is no proof."""
+def _advice(p_value: float) -> str:
+    """What to do about a suspicious model."""
     risk = max(0.05, ceil(100 * p_value) / 100)
     return (
         "The evidence is too weak to accuse single images, so nothing is flagged. To act on it all "
@@ -78,42 +83,46 @@ def _what_to_do(p_value: float) -> str:
 
 
 def scores_table(rows: "Mapping[str, Scores | None]") -> Table:
-    """ACC, ASR and RA in per cent, a row a model."""
+    """A table of ACC, ASR and RA in percent, one row per model."""
     table = Table("", *(name for name in ("ACC", "ASR", "RA")), box=None, pad_edge=False)
     for column in table.columns[1:]:
         column.justify = "right"
     for name, scores in rows.items():
         if scores is not None:
-            table.add_row(name, *(per_cent(v) for v in (scores.acc, scores.asr, scores.ra)))
+            table.add_row(name, *(format_percent(v) for v in (scores.acc, scores.asr, scores.ra)))
     return table
 
 
-def found_line(found: "Found") -> str:
-    """TPR, FPR and the share of right labels, in words."""
+def detection_line(detection: "DetectionScores") -> str:
+    """TPR, FPR and the share of correctly restored labels, as a line."""
     return (
-        f"suspects: TPR {per_cent(found.tpr)}, FPR {per_cent(found.fpr)}, "
-        f"restored labels right {per_cent(found.restored)}"
+        f"suspects: TPR {format_percent(detection.tpr)}, FPR {format_percent(detection.fpr)}, "
+        f"restored labels right {format_percent(detection.restored)}"
     )
 
 
 def seconds_line(seconds: Mapping[str, float]) -> str:
-    """Seconds of each phase, in one line."""
+    """The seconds of each phase, as a line.
+
+    >>> seconds_line({"read": 0.25, "detection": 4.0})
+    'seconds: read 0.2, detection 4.0'
+    """
     return "seconds: " + ", ".join(f"{phase} {spent:.1f}" for phase, spent in seconds.items())
 
 
-def _of_all(verdict: Mapping[str, Any]) -> str:
-    """What a subsample says of all images."""
+def _share_of_all(verdict: Mapping[str, Any]) -> str:
+    """Confidence interval of the share of suspects among all images, if these are a sample."""
     if verdict["images"] == verdict["images_in_all"]:
         return ""
     low, high = verdict["suspect_share"]
     return (
-        f"; of all {verdict['images_in_all']} that is {per_cent(low)} to {per_cent(high)} "
-        "(95 % confidence)"
+        f"; of all {verdict['images_in_all']} that is {format_percent(low)} to "
+        f"{format_percent(high)} (95 % confidence)"
     )
 
 
 def _skipped(images: "LabeledImages") -> str:
     if not images.skipped:
         return ""
-    named = "; ".join(images.skipped[:3]) + ("; ..." if len(images.skipped) > 3 else "")
-    return f"; {len(images.skipped)} could not be read and were skipped ({named})"
+    names = "; ".join(images.skipped[:3]) + ("; ..." if len(images.skipped) > 3 else "")
+    return f"; {len(images.skipped)} could not be read and were skipped ({names})"

@@ -1,8 +1,8 @@
-"""`backburn repair`: the whole of BURN."""
+"""`backburn repair`: restore the labels and clean the model."""
 
 import click
 
-from ..services.case_options import Given
+from ..services.case_options import CaseOptions
 from . import options
 from .main import EXIT_CODES
 
@@ -27,7 +27,7 @@ from .main import EXIT_CODES
 @options.settings
 @options.as_json
 def command(
-    given: Given,
+    case: CaseOptions,
     out: str | None,
     holdout: str | None,
     method: str | None,
@@ -61,53 +61,69 @@ def command(
     from ..runs import Stopwatch
     from ..services.apply_review import open_review
     from ..services.audit_repair import fit_check_of, repair_case
-    from ..services.base_and_witness import check_used
+    from ..services.base_and_witness import check_takes_pretrained
     from ..services.open_case import open_case
-    from ..services.progress import ShowProgress
-    from ..services.repair_run import WATCHED, Asked, again, changed_since
+    from ..services.progress import ProgressDisplay
+    from ..services.repair_options import (
+        WATCHED_DIGESTS,
+        RepairOptions,
+        changes_since,
+        resolve_options,
+    )
     from ..services.result_tables import case_digests
     from ..services.time_estimate import planned_steps
     from ..services.write_run import add_pictures, write_outcome
-    from .cluster import on_cluster, work_on
-    from .job import job
-    from .outcome import tell, tell_end
+    from .cluster import cluster_connection, executor_on
+    from .job import plan_job
+    from .outcome import print_end, print_outcome
 
-    asked = again(Asked(given, seed, test, holdout, method, config))
-    given, seed, method = asked.given, asked.seed or 0, asked.method or "default"
-    burn = configure(method_named(method)(), asked.config, settings)
-    check_used(burn, given.base, given.witness)
-    where, planned, watch = best_device(device), job("repair", out), Stopwatch()
-    with ShowProgress(quiet=as_json) as progress, on_cluster(cluster):
-        with watch("read"):
-            opened = open_case(given, asked.test, seed, where, progress, fit_check_of(burn))
-            opened = opened.trusting(asked.holdout, progress)
-            reviewed = open_review(review, opened.case.images)
-        made_of = case_digests(opened, burn, reviewed.sha256 if reviewed else None)
-        opened = opened.noting(changed_since(asked.run, made_of))
-        progress.say(opened.notes)
-        exam, known = opened.exam, burn if isinstance(burn, BURN) else None
-        tested = len(exam.clean) + len(exam.triggered) if exam else 0
-        progress.plan(planned_steps("repair", opened.case, tested, known))
-        said = {
-            **opened.said(given),
-            "made_of": {name: made_of[name] for name in WATCHED},
-            "run": asked.run,
-            "test": asked.test,
+    resolved = resolve_options(RepairOptions(case, seed, test, holdout, method, config))
+    case, seed, method = resolved.case, resolved.seed or 0, resolved.method or "default"
+    burn = configure(method_named(method)(), resolved.config, settings)
+    check_takes_pretrained(burn, case.base, case.witness)
+    torch_device, job, stopwatch = best_device(device), plan_job("repair", out), Stopwatch()
+    with ProgressDisplay(quiet=as_json) as progress, cluster_connection(cluster):
+        with stopwatch("read"):
+            check = fit_check_of(burn)
+            opened = open_case(case, resolved.test, seed, torch_device, progress, check)
+            opened = opened.load_holdout(resolved.holdout, progress)
+            review_file = open_review(review, opened.case.images)
+        made_of = case_digests(opened, burn, review_file.sha256 if review_file else None)
+        opened = opened.with_notes(changes_since(resolved.run, made_of))
+        progress.echo(opened.notes)
+        evaluation = opened.evaluation_set
+        test_images = len(evaluation.clean) + len(evaluation.triggered) if evaluation else 0
+        own = burn if isinstance(burn, BURN) else None
+        progress.plan(planned_steps("repair", opened.case, test_images, own))
+        arguments = {
+            **opened.record_arguments(case),
+            "made_of": {name: made_of[name] for name in WATCHED_DIGESTS},
+            "run": resolved.run,
+            "test": resolved.test,
             "method": method,
-            "holdout": asked.holdout,
-            "review": reviewed.said() if reviewed else None,
+            "holdout": resolved.holdout,
+            "review": review_file.reference() if review_file else None,
         }
-        with planned.going(made_of) as kept:
-            work = work_on(cluster, kept)
-            doing = (opened, said, burn, seed, watch, progress, work, reviewed)
-            outcome = repair_case("repair", *doing)
-            record = write_outcome(planned.path, outcome)
-            progress.finish(partial(tell, outcome))
-            record = add_pictures(planned.path, record, outcome, progress, work)
-        progress.say(work.notes)
-    tell_end(record, planned.path, as_json)
+        with job.running(made_of) as local:
+            executor = executor_on(cluster, local)
+            outcome = repair_case(
+                "repair",
+                opened,
+                arguments,
+                burn,
+                seed,
+                stopwatch,
+                progress,
+                executor,
+                review_file,
+            )
+            record = write_outcome(job.path, outcome)
+            progress.finish(partial(print_outcome, outcome))
+            record = add_pictures(job.path, record, outcome, progress, executor)
+        progress.echo(executor.notes)
+    print_end(record, job.path, as_json)
     verdict = record.metrics["verdict"]
     if review and verdict["suspects"]:
-        return 0  # a person has decided where the evidence did not
+        return 0  # a person decided where the evidence did not suffice
     state = verdict["state"]
     return EXIT_CODES[state] if state in ("suspicious", "abstained") else 0

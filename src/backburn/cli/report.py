@@ -1,4 +1,4 @@
-"""`backburn report`: one page that shows what a run found."""
+"""`backburn report`: one page that shows the results of a run."""
 
 from typing import TYPE_CHECKING
 
@@ -40,65 +40,65 @@ def command(
     from pathlib import Path
 
     from ..errors import InputError
-    from ..report.exports.files import auditors_files
-    from ..report.html_page import page_of
-    from ..report.next_steps import after_report
-    from ..runs import own, plan_file, read_record, write_own, write_whole
-    from ..services.terminal import say
+    from ..report.exports.files import export_files
+    from ..report.html_page import render_standalone_page
+    from ..report.next_steps import steps_after_report
+    from ..runs import check_new_file, path_in_run, read_record, write_atomic, write_in_run
+    from ..services.terminal import echo
     from .output import print_next
 
     folder = Path(run)
-    path = Path(out) if out is not None else own(folder, "report.html")
+    path = Path(out) if out is not None else path_in_run(folder, "report.html")
     if out is not None:
-        plan_file(path)
+        check_new_file(path)
     elif path.is_dir():
         raise InputError(f"{path} is a folder: give another --out")
     else:
-        own(folder, "figures")  # said before anything is written
+        path_in_run(folder, "figures")  # fail before anything is written
     _draw_missing(folder, arch, trust)
-    write_whole(path, page_of(folder))
-    say(f"report: {path}")
-    wanted = {"sarif": sarif, "model-card": model_card, "mlbom": mlbom}
-    for name, content in auditors_files(folder, [key for key in wanted if wanted[key]]).items():
-        written = write_own(folder, name, content)
-        say(f"{name.partition('.')[0]}: {written}")
+    write_atomic(path, render_standalone_page(folder))
+    echo(f"report: {path}")
+    exports = {"sarif": sarif, "model-card": model_card, "mlbom": mlbom}
+    for name, content in export_files(folder, [name for name in exports if exports[name]]).items():
+        written = write_in_run(folder, name, content)
+        echo(f"{name.partition('.')[0]}: {written}")
     if out is None:
         _draw_figures(folder)
-    print_next(*after_report(read_record(folder), str(folder), str(path)))
+    print_next(*steps_after_report(read_record(folder), str(folder), str(path)))
     return 0
 
 
 def _draw_missing(run: "Path", arch: str | None, trust: bool) -> None:
-    """The pictures of a run that was stopped before they were drawn."""
+    """Draw the pictures of a run that was stopped before they were drawn."""
     from ..errors import InputError
     from ..runs import read_record
-    from ..runs.lock import held, is_claimed
-    from ..runs.resume import lock_of
+    from ..runs.lock import is_locked, lock_message
+    from ..runs.resume import lock_path
 
     if "gallery" in read_record(run).seconds:
         return
-    if is_claimed(lock_of(run)):
-        raise InputError(held(lock_of(run), str(run)))
-    from ..services.missing_pictures import complete
-    from ..services.progress import ShowProgress
+    if is_locked(lock_path(run)):
+        raise InputError(lock_message(lock_path(run), str(run)))
+    from ..services.missing_pictures import draw_missing_pictures
+    from ..services.progress import ProgressDisplay
 
-    with ShowProgress() as progress:
-        complete(run, progress, arch, trust)
+    with ProgressDisplay() as progress:
+        draw_missing_pictures(run, progress, arch, trust)
 
 
 def _draw_figures(run: "Path") -> None:
-    """The figures as files, where what draws them is installed."""
+    """Write the figures as files, if matplotlib is installed."""
     from ..errors import InputError
-    from ..report.figure_files import plotting
-    from ..report.run_figures import run_files
-    from ..runs import write_own
-    from ..services.terminal import say
+    from ..report.figure_files import import_matplotlib
+    from ..report.run_figures import run_figure_files
+    from ..runs import write_in_run
+    from ..services.terminal import echo
 
     try:
-        plotting()
+        import_matplotlib()
     except InputError as error:
-        say(f"backburn: {error}; the page has them all the same", error=True)
+        echo(f"backburn: {error}; the page has them all the same", error=True)
         return
-    for name, content in run_files(run).items():
-        write_own(run, f"figures/{name}", content)
-    say(f"figures: {run / 'figures'}")
+    for name, content in run_figure_files(run).items():
+        write_in_run(run, f"figures/{name}", content)
+    echo(f"figures: {run / 'figures'}")

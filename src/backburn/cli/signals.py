@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and a closed terminal: stopped at a point that can be gone on from."""
+"""Stopping on Ctrl-C, SIGTERM and a closed terminal, so that the run can be resumed."""
 
 import signal
 import threading
@@ -8,17 +8,20 @@ from contextlib import contextmanager
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-AGAIN, PATIENCE = 0.02, 10.0
-"""Seconds after which an import is looked at again, and in which it must be done."""
-IMPORTS = "<frozen importlib._bootstrap>"
+RECHECK_SECONDS, IMPORT_SECONDS = 0.02, 10.0
+"""Interval at which a running import is checked, and the longest wait for its end."""
+IMPORT_FILE = "<frozen importlib._bootstrap>"
+"""File name of the frames that run an import."""
 
 
 class StoppedError(BaseException):
-    """A person or the machine wants us to stop. No `Exception`: nothing may go on after it.
+    """The process was asked to stop.
+
+    It is no `Exception`, so that no handler continues after it.
 
     Args:
         number: of the signal.
-        advice: what to do next.
+        advice: what the user can do next.
     """
 
     def __init__(self, number: int, advice: str = ""):
@@ -31,52 +34,52 @@ class StoppedError(BaseException):
         return 128 + self.number
 
     def with_advice(self, advice: str) -> "StoppedError":
-        """The same, with something better to say."""
+        """The same error with another advice."""
         return StoppedError(self.number, advice)
 
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Within it the signals raise `StoppedError`, once; a second one ends the process at once.
+    """Make the first signal raise `StoppedError` in the block; a second one kills the process.
 
-    What is ignored, as nohup ignores SIGHUP, stays so.
+    Ignored signals stay ignored, such as SIGHUP under nohup.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    heard = [each for each in SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, _stop) for number in heard}
-    before[signal.SIGALRM] = signal.getsignal(signal.SIGALRM)
+    active = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    previous = {number: signal.signal(number, _stop) for number in active}
+    previous[signal.SIGALRM] = signal.getsignal(signal.SIGALRM)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
-    for each in SIGNALS:
-        if signal.getsignal(each) is not signal.SIG_IGN:
-            signal.signal(each, signal.SIG_DFL)
-    _raise_outside_imports(number, frame, time.monotonic() + PATIENCE)
+    for other in SIGNALS:
+        if signal.getsignal(other) is not signal.SIG_IGN:
+            signal.signal(other, signal.SIG_DFL)
+    _raise_outside_imports(number, frame, time.monotonic() + IMPORT_SECONDS)
 
 
-def _raise_outside_imports(number: int, frame: FrameType | None, until: float) -> None:
-    """A library that is stopped while it is imported may swallow the error, or make it another."""
-    if time.monotonic() > until or not _imports(frame):
+def _raise_outside_imports(number: int, frame: FrameType | None, deadline: float) -> None:
+    """Raise once no import is running: a library may swallow or replace an error there."""
+    if time.monotonic() > deadline or not _is_importing(frame):
         raise StoppedError(number)
 
-    def later(_: int, now: FrameType | None) -> None:
-        _raise_outside_imports(number, now, until)
+    def try_again(_: int, current: FrameType | None) -> None:
+        _raise_outside_imports(number, current, deadline)
 
-    signal.signal(signal.SIGALRM, later)
-    signal.setitimer(signal.ITIMER_REAL, AGAIN)
+    signal.signal(signal.SIGALRM, try_again)
+    signal.setitimer(signal.ITIMER_REAL, RECHECK_SECONDS)
 
 
-def _imports(frame: FrameType | None) -> bool:
+def _is_importing(frame: FrameType | None) -> bool:
     while frame is not None:
-        if frame.f_code.co_filename == IMPORTS:
+        if frame.f_code.co_filename == IMPORT_FILE:
             return True
         frame = frame.f_back
     return False

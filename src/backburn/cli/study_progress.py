@@ -1,7 +1,7 @@
-"""The table of a study while it runs."""
+"""Progress of a study while it runs."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -12,25 +12,29 @@ from rich.table import Table
 from rich.text import Text
 
 from ..benchmark.grid import read_cell
-from ..benchmark.plan import Cell, planned
+from ..benchmark.plan import Cell, planned_cells
 from ..benchmark.study import Study
 from ..runs import Record
-from ..services.terminal import screen
+from ..services.terminal import safe_console
 
 WAITING, FAILED = "\u00b7", "failed"
 
 
 class LiveStudy:
-    """On a terminal a table that fills, in a log a line a cell, nothing where `quiet`.
+    """A table that fills on a terminal; in a log, one line per finished cell.
 
-    A cell of the table is DER in per cent, for detectors AUROC, for victims alone ASR; the mean of
-    the rates and seeds that are finished.
+    The table shows DER in percent, AUROC for detectors, and ASR for victims alone: the mean over
+    the finished rates and seeds.
+
+    Args:
+        out: folder of the study.
+        quiet: show nothing.
     """
 
     def __init__(self, study: Study, out: Path, quiet: bool):
         self._out, self._quiet = out, quiet
-        self._console = screen(error=True)
-        self._cells = planned(study)
+        self._console = safe_console(error=True)
+        self._cells = planned_cells(study)
         self._figures: defaultdict[tuple[str, str], list[float | None]] = defaultdict(list)
         for cell in self._cells:
             self._note(cell)
@@ -50,13 +54,13 @@ class LiveStudy:
             self._bars.stop()
 
     def progress(self, phase: str, done: int, total: int, /) -> None:
-        """How many cells are finished."""
+        """Progress callback that counts finished cells."""
         if self._bars:
             task = self._bars.task_ids[0] if self._bars.task_ids else self._bars.add_task(phase)
             self._bars.update(task, completed=done, total=total)
 
-    def told(self, cell: Cell, error: str | None) -> None:
-        """A cell has ended."""
+    def cell_ended(self, cell: Cell, error: str | None) -> None:
+        """Show that a cell has finished, or failed with an error."""
         record = self._note(cell, error)
         if not self._quiet and not self._bars:
             line = _line(record) if record and not error else error
@@ -73,15 +77,15 @@ class LiveStudy:
         attacks = list(dict.fromkeys(cell.attack for cell in self._cells))
         table = Table("method", *attacks, box=None, header_style="bold", pad_edge=False)
         for method in dict.fromkeys(cell.method for cell in self._cells):
-            table.add_row(method, *(self._shown(method, attack) for attack in attacks))
+            table.add_row(method, *(self._mean_figure(method, attack) for attack in attacks))
         return table
 
-    def _shown(self, method: str, attack: str) -> Text:
+    def _mean_figure(self, method: str, attack: str) -> Text:
         figures = self._figures.get((method, attack))
         if not figures:
             return Text(WAITING, style="dim")
-        known = [figure for figure in figures if figure is not None]
-        return Text(f"{100 * fmean(known):.1f}") if known else Text(FAILED, style="red")
+        finished = [figure for figure in figures if figure is not None]
+        return Text(f"{100 * fmean(finished):.1f}") if finished else Text(FAILED, style="red")
 
 
 def _line(record: Record) -> str:
@@ -93,24 +97,24 @@ def _line(record: Record) -> str:
 
 
 def headline(record: Record) -> tuple[str, float | None]:
-    """The one figure of a finished cell, and its name; None where it does not apply."""
+    """Name and value of a finished cell's main figure; None if it is undefined."""
     metrics: Mapping[str, Any] = record.metrics
     if "detected" in metrics:
-        found = metrics["detected"]
-        clean = found["auroc"] is None
-        return ("FPR", found["fpr"]) if clean else ("AUROC", found["auroc"])
+        detection = metrics["detected"]
+        is_clean = detection["auroc"] is None
+        return ("FPR", detection["fpr"]) if is_clean else ("AUROC", detection["auroc"])
     if "attacked" in metrics:
         return "ASR", metrics["attacked"]["scores"]["asr"]
     outcome = metrics["outcome"]
-    clean = outcome["before"]["asr"] is None
-    return ("ACC", outcome["after"]["acc"]) if clean else ("DER", outcome["der"])
+    is_clean = outcome["before"]["asr"] is None
+    return ("ACC", outcome["after"]["acc"]) if is_clean else ("DER", outcome["der"])
 
 
 class _Bars(Progress):
-    """A progress bar below a table."""
+    """A progress bar below a table, which `table` draws anew each time."""
 
-    def __init__(self, table: Any, console: Console):
-        self._above = table
+    def __init__(self, table: Callable[[], Table], console: Console):
+        self._draw_table = table
         super().__init__(
             TextColumn("{task.description}"),
             BarColumn(bar_width=30),
@@ -120,5 +124,5 @@ class _Bars(Progress):
         )
 
     def get_renderables(self) -> Iterable[RenderableType]:
-        yield self._above()
+        yield self._draw_table()
         yield self.make_tasks_table(self.tasks)

@@ -1,12 +1,12 @@
-"""The same work on a Ray cluster. Nothing outside of this folder imports Ray."""
+"""Executors on a Ray cluster. Only this package imports Ray."""
 
 import os
 from importlib import import_module
 
 from ..errors import InputError
 
-# Ray's prefetching thread outlives a pipeline that was stopped: its next call would start a cluster
-# of its own, or meet the next connection halfway and end the process. Read when Ray is imported
+# Ray's prefetching thread outlives a pipeline that was stopped. Its next call would start a cluster
+# of its own, or break into the next connection and end the process. Ray reads this when imported
 os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")
 
 try:

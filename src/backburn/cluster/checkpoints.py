@@ -1,4 +1,4 @@
-"""Where a training on the cluster stands, kept on the driver's disk and handed to who goes on."""
+"""Checkpoints of a training on the cluster, which the driver's node writes to disk."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -9,62 +9,61 @@ from typing import Any
 import ray
 from torch import Tensor
 
-from ..executor.checkpoints import Checkpoints
-from .retries import beside_driver
+from ..executor.checkpoints import CheckpointFile
+from .retries import start_on_driver_node
 
-PAUSE = 10.0
-"""Seconds between two states that a training sends, at the least."""
+SEND_INTERVAL = 10.0
+"""Seconds between two states that a training sends to the driver's node, at least."""
 
 
-class Safe:
-    """An actor beside the driver, which keeps what trainings send it.
+class CheckpointActor:
+    """An actor on the driver's node that saves what trainings send. Arguments: `CheckpointFile`."""
 
-    Args: see `Checkpoints`.
-    """
-
-    def __init__(self, path: Path, key: str, size: int, least: float):
-        self._checkpoints = Checkpoints(path, key, size, least)
+    def __init__(self, path: Path, key: str, size: int, min_interval: float):
+        self._file = CheckpointFile(path, key, size, min_interval)
 
     def load(self) -> Mapping[str, Tensor] | None:
-        return self._checkpoints.load()
+        return self._file.load()
 
-    def offer(self, state: Mapping[str, Tensor]) -> None:
-        self._checkpoints.offer(lambda: state)
+    def offer(self, snapshot: Mapping[str, Tensor]) -> None:
+        self._file.offer(lambda: snapshot)
 
     def finish(self, result: Mapping[str, Tensor]) -> None:
-        self._checkpoints.finish(lambda: result)
+        self._file.finish(lambda: result)
 
 
-def open_safe(path: Path, key: str, size: int, least: float) -> Any:
-    """A `Safe` on this node, as an actor."""
-    return beside_driver(Safe, path, key, size, least)
+def start_checkpoint_actor(path: Path, key: str, size: int, min_interval: float) -> Any:
+    """Start a `CheckpointActor` on this node."""
+    return start_on_driver_node(CheckpointActor, path, key, size, min_interval)
 
 
 @dataclass(slots=True)
-class Courier:
-    """The `training.loop.Keeper` of one process of a training; only `sending` ones tell the safe.
+class RemoteCheckpointer:
+    """The `training.loop.Checkpointer` of one process of a training.
 
     Args:
-        pause: see `PAUSE`; 0 sends every step.
+        actor: a `CheckpointActor`.
+        sends: whether this process sends states. One of them does, and all load.
+        interval: seconds between two states, at least; 0 sends one after every step.
     """
 
-    safe: Any
-    sending: bool
-    pause: float = PAUSE
-    due: float = field(init=False)
+    actor: Any
+    sends: bool
+    interval: float = SEND_INTERVAL
+    next_send: float = field(init=False)
 
     def __post_init__(self) -> None:
-        self.due = time.monotonic() + self.pause
+        self.next_send = time.monotonic() + self.interval
 
     def load(self) -> Mapping[str, Tensor] | None:
-        found: Mapping[str, Tensor] | None = ray.get(self.safe.load.remote())
-        return found
+        saved: Mapping[str, Tensor] | None = ray.get(self.actor.load.remote())
+        return saved
 
-    def offer(self, state: Callable[[], Mapping[str, Tensor]]) -> None:
-        if self.sending and time.monotonic() >= self.due:
-            ray.get(self.safe.offer.remote(state()))
-            self.due = time.monotonic() + self.pause
+    def offer(self, snapshot: Callable[[], Mapping[str, Tensor]]) -> None:
+        if self.sends and time.monotonic() >= self.next_send:
+            ray.get(self.actor.offer.remote(snapshot()))
+            self.next_send = time.monotonic() + self.interval
 
     def finish(self, result: Callable[[], Mapping[str, Tensor]]) -> None:
-        if self.sending:
-            ray.get(self.safe.finish.remote(result()))
+        if self.sends:
+            ray.get(self.actor.finish.remote(result()))

@@ -1,4 +1,4 @@
-"""Work that a Ray cluster does, in the same parts and to the same end as one machine."""
+"""An executor that runs on a Ray cluster and gives the same results as one machine."""
 
 import tempfile
 from collections.abc import Iterator
@@ -11,142 +11,155 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..boundary.distances import Search
+from ..boundary.distances import BoundarySearch
 from ..data.digest import digest
-from ..executor.checkpoints import LEAST, key_of, size_of
-from ..executor.interface import Work
-from ..executor.shards import boundary_in_shards, shard_of, shards_of
-from ..models.activations import gathered
-from ..training import Remembering, TrainingTask
-from ..types import BoundaryResult, Features, Labels, Pixels, Progress, silent
-from .checkpoints import PAUSE, open_safe
-from .inference_tasks import Order, Searching, Watching
-from .retries import lost_nodes, open_ledger, retried
-from .serialization import ship_lesson, ship_model
-from .shard_files import Crew, fill, in_order
-from .training_job import Job, fit_job
+from ..executor.checkpoints import MIN_INTERVAL, checkpoint_size, training_key
+from ..executor.interface import Executor
+from ..executor.shards import choose_shard_size, search_in_shards, split_into_shards
+from ..models.activations import gather_activations
+from ..training import StatefulTransform, TrainingTask
+from ..types import BoundaryResult, Features, Labels, Pixels, Progress, no_progress
+from .checkpoints import SEND_INTERVAL, start_checkpoint_actor
+from .inference_tasks import ActivationsTask, BoundaryTask, InferenceJob
+from .retries import count_lost_nodes, retry_notes, start_attempt_counter
+from .serialization import put_model, put_training_task
+from .shard_files import PoolSettings, run_in_order, write_shards
+from .training_job import TrainingJob, run_training_job
 
-SHARD = 1024
-"""Images that are searched together, of larger ones fewer; as many are searched again when an actor
-is lost."""
-SHARE = 32
-"""Images of a batch for each process of a training, at the least."""
+SHARD_SIZE = 1024
+"""Images of 32x32 per shard. A shard is repeated if its actor is lost."""
+MIN_IMAGES_PER_PROCESS = 32
+"""Images of a batch for each process of a training, at least."""
 
 
 @dataclass(frozen=True, slots=True)
-class OnCluster(Work):
-    """On the Ray cluster that this process is connected to; a folder keeps what is done.
+class ClusterExecutor(Executor):
+    """Runs trainings, searches and activations on the cluster that this process is connected to.
 
-    A search of one shard stays here. Shards lie in the folder under names that tell what they are
-    made of, so that none is lost or counted twice, whoever is lost.
+    A search of a single shard runs in this process. The name of a shard's file is a digest of
+    everything it was computed from. No shard is therefore lost or counted twice if nodes are lost.
 
     Args:
-        folder: see `Kept`; a temporary one for each piece of work where None.
-        workers: actors of a search and processes of a training, at the most.
-        gpus: what an actor holds of a GPU; a process of a training holds one where this is not 0.
-        shard: see `SHARD`; made a whole number of batches, so that these are those of one machine.
-        pause: see `keeping.PAUSE`.
+        folder: where shards and checkpoints are saved, as by `ResumableExecutor`. None uses a
+            temporary folder for each search and each training.
+        workers: most actors of a search and most processes of a training.
+        gpus: share of a GPU that each actor holds. If not 0, each process of a training holds one.
+        shard_size: images of 32x32 per shard, rounded to the whole batches of one machine.
+        send_interval: seconds between two states that a training sends to this node, at least.
+        retries: lines about retries, which each call appends.
     """
 
     folder: Path | None
     workers: int
     gpus: float = 0.0
-    shard: int = SHARD
-    pause: float = PAUSE
-    told: list[str] = field(default_factory=list)
+    shard_size: int = SHARD_SIZE
+    send_interval: float = SEND_INTERVAL
+    retries: list[str] = field(default_factory=list)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was begun again after a failure."""
-        return tuple(self.told)
+        """What was started again after a failure."""
+        return tuple(self.retries)
 
-    def boundary(
+    def search_boundary(
         self,
         model: nn.Module,
         pixels: Pixels,
-        search: Search,
+        search: BoundarySearch,
         *,
         predictions: Labels | None = None,
-        progress: Progress = silent,
+        progress: Progress = no_progress,
     ) -> BoundaryResult:
-        shard = self._shard(pixels, search.batch_size)
-        with self._place() as folder:
-            asked = (model, pixels, folder / "boundary", search)
-            missing = (part for part in shards_of(*asked, shard) if not part.path.is_file())
+        shard_size = self._shard_size(pixels, search.batch_size)
+        with self._open_folder() as root:
+            folder = root / "boundary"
+            shards = split_into_shards(model, pixels, folder, search, shard_size)
+            missing = (shard for shard in shards if not shard.path.is_file())
             if len(first := list(islice(missing, 2))) > 1:
-                with self._watched(search.phase) as ledger:
-                    order = Order(ship_model(model), ledger, Searching(search))
-                    crew = Crew(self.workers, self.gpus, shard)
-                    fill(chain(first, missing), pixels, predictions, order, crew, progress)
+                with self._count_attempts(search.phase) as counter:
+                    job = InferenceJob(put_model(model), counter, BoundaryTask(search))
+                    pool = PoolSettings(self.workers, self.gpus, shard_size)
+                    write_shards(chain(first, missing), pixels, predictions, job, pool, progress)
                 progress(search.phase, len(pixels), len(pixels))
-                progress = silent  # it is over
-            return boundary_in_shards(
-                *asked, predictions=predictions, shard=shard, progress=progress
+                progress = no_progress  # all that is left is to read the files
+            return search_in_shards(
+                model,
+                pixels,
+                folder,
+                search,
+                predictions=predictions,
+                shard_size=shard_size,
+                progress=progress,
             )
 
     def fit(
         self,
         model: nn.Module,
-        lesson: TrainingTask,
+        task: TrainingTask,
         generator: torch.Generator,
         *,
-        progress: Progress = silent,
+        progress: Progress = no_progress,
     ) -> list[float]:
-        """As in `Work`; with a batch transform that is not `Remembering`, nothing is kept."""
-        training, transform, phase = lesson.training, lesson.batch_transform, lesson.phase
-        workers = max(1, min(self.workers, min(training.batch_size, lesson.count) // SHARE))
-        total = training.epochs * lesson.count
+        """See `Executor.fit`. A task with a transform that has no state to save starts over."""
+        training, transform, phase = task.training, task.batch_transform, task.phase
+        images_per_step = min(training.batch_size, task.count)
+        workers = max(1, min(self.workers, images_per_step // MIN_IMAGES_PER_PROCESS))
+        total = training.epochs * task.count
         progress(phase, 0, total)
-        with self._place() as folder, self._watched(phase) as ledger:
-            safe = None
-            if lesson.can_be_kept:
-                key = key_of(model, lesson, generator)
-                safe = self._safe(folder, f"{key} {workers}", model)
-            shipped = ship_model(model), *ship_lesson(lesson, generator)
-            job = Job(*shipped, ledger, safe, self.pause)
-            learned = fit_job(job, workers, bool(self.gpus), folder / "ray")
-        model.load_state_dict(learned.model)
+        with self._open_folder() as folder, self._count_attempts(phase) as counter:
+            checkpoint_actor = None
+            if task.is_resumable:
+                # the state depends on how many processes share the batches
+                key = f"{training_key(model, task, generator)} {workers}"
+                checkpoint_actor = self._start_checkpoint_actor(folder, key, model)
+            model_ref = put_model(model)
+            pixels_ref, task_ref = put_training_task(task, generator)
+            job = TrainingJob(
+                model_ref, pixels_ref, task_ref, counter, checkpoint_actor, self.send_interval
+            )
+            result = run_training_job(job, workers, bool(self.gpus), folder / "ray")
+        model.load_state_dict(result.model)
         model.eval()
-        generator.set_state(learned.generator)
-        if isinstance(transform, Remembering):
-            transform.recall(learned.transform)
+        generator.set_state(result.generator)
+        if isinstance(transform, StatefulTransform):
+            transform.set_state(result.transform)
         progress(phase, total, total)
-        return learned.losses
+        return result.losses
 
     def activations(
-        self, model: nn.Module, pixels: Pixels, *, progress: Progress = silent
+        self, model: nn.Module, pixels: Pixels, *, progress: Progress = no_progress
     ) -> tuple[Features, Labels]:
-        """As in `Work`; images of one shard are looked at here."""
-        watching = Watching()
-        shard = self._shard(pixels, watching.batch_size)
-        if len(pixels) <= shard:
-            return Work.activations(self, model, pixels, progress=progress)
-        with self._watched(watching.phase) as ledger:
-            order = Order(ship_model(model), ledger, watching)
-            crew = Crew(self.workers, self.gpus, shard)
-            found = in_order(pixels, order, crew, progress)
-            return gathered(((part["rows"], part["said"]) for part in found), len(pixels))
+        """See `Executor.activations`. A single shard runs in this process."""
+        task = ActivationsTask()
+        shard_size = self._shard_size(pixels, task.batch_size)
+        if len(pixels) <= shard_size:
+            return Executor.activations(self, model, pixels, progress=progress)
+        with self._count_attempts(task.phase) as counter:
+            job = InferenceJob(put_model(model), counter, task)
+            pool = PoolSettings(self.workers, self.gpus, shard_size)
+            shards = run_in_order(pixels, job, pool, progress)
+            parts = ((columns["features"], columns["predictions"]) for columns in shards)
+            return gather_activations(parts, len(pixels))
 
-    def _shard(self, pixels: Pixels, batch_size: int) -> int:
+    def _shard_size(self, pixels: Pixels, batch_size: int) -> int:
         device = torch.device("cuda" if self.gpus else "cpu")
-        return shard_of(pixels, batch_size, device, self.shard)
+        return choose_shard_size(pixels, batch_size, device, self.shard_size)
 
-    def _safe(self, folder: Path, key: str, model: nn.Module) -> Any:
-        """Keeps where a training stands, which depends on how many share it."""
-        name = digest(key.encode())[:32]
-        path = folder / "training" / f"{name}.safetensors"
-        return open_safe(path, key, size_of(model), min(LEAST, self.pause))
-
-    @contextmanager
-    def _watched(self, phase: str) -> Iterator[Any]:
-        """A ledger, of which the notes say what was begun again."""
-        ledger, lost = open_ledger(), lost_nodes()
-        yield ledger
-        self.told.extend(retried(ledger, phase, lost))
+    def _start_checkpoint_actor(self, folder: Path, key: str, model: nn.Module) -> Any:
+        path = folder / "training" / f"{digest(key.encode())[:32]}.safetensors"
+        interval = min(MIN_INTERVAL, self.send_interval)
+        return start_checkpoint_actor(path, key, checkpoint_size(model), interval)
 
     @contextmanager
-    def _place(self) -> Iterator[Path]:
-        """The folder, or one for the time being."""
+    def _count_attempts(self, phase: str) -> Iterator[Any]:
+        """Yield an attempt counter, and note the retries at the end."""
+        counter, lost_before = start_attempt_counter(), count_lost_nodes()
+        yield counter
+        self.retries.extend(retry_notes(counter, phase, lost_before))
+
+    @contextmanager
+    def _open_folder(self) -> Iterator[Path]:
+        """The executor's folder, or a temporary one."""
         if self.folder is not None:
             yield self.folder
             return

@@ -1,4 +1,4 @@
-"""A question about images as a Ray Data pipeline: shards of pixels in, of answers out."""
+"""Inference on a Ray Data pipeline: shards of pixels in, columns of results out."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,135 +11,140 @@ from ray.data import ActorPoolStrategy
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from ..boundary.concatenation import columns_of
-from ..boundary.distances import Search
+from ..boundary.concatenation import result_columns
+from ..boundary.distances import BoundarySearch
 from ..errors import BackburnError, first_line
-from ..models.activations import BATCH, activations
+from ..models.activations import BATCH_SIZE, activations
 from ..models.inference import best_device
 from ..types import Labels, Pixels
-from .retries import note
-from .serialization import from_table
+from .retries import record_attempt
+from .serialization import table_to_shard
 
-AHEAD = 2
-"""Shards that wait at an actor while it is asked about another."""
+MAX_QUEUED_SHARDS = 2
+"""Shards sent to an actor at a time, so that it need not wait for the next one."""
 
 
-class Question(Protocol):
-    """What a model is asked about images, a shard at a time."""
+class InferenceTask(Protocol):
+    """Something to compute for each image with a model, one shard at a time."""
 
     @property
     def phase(self) -> str:
-        """What progress calls it."""
+        """Its name in progress and errors."""
         ...
 
-    def answer(
+    def run(
         self, model: nn.Module, pixels: Pixels, predictions: Labels | None, /
     ) -> dict[str, Tensor]:
-        """Columns with a row an image."""
+        """Columns with one row per image."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Searching:
-    """How far the boundary is."""
+class BoundaryTask:
+    """Boundary distances."""
 
-    search: Search
+    search: BoundarySearch
 
     @property
     def phase(self) -> str:
         return self.search.phase
 
-    def answer(
+    def run(
         self, model: nn.Module, pixels: Pixels, predictions: Labels | None
     ) -> dict[str, Tensor]:
-        return columns_of(self.search.run(model, pixels, predictions=predictions))
+        return result_columns(self.search.run(model, pixels, predictions=predictions))
 
 
 @dataclass(frozen=True, slots=True)
-class Watching:
-    """What the layers make of it, see `models.activations`."""
+class ActivationsTask:
+    """Statistics of the activations of every layer, and predictions; see `models.activations`."""
 
     phase: str = "activations"
-    batch_size: int = BATCH
+    batch_size: int = BATCH_SIZE
 
-    def answer(
+    def run(
         self, model: nn.Module, pixels: Pixels, _predictions: Labels | None
     ) -> dict[str, Tensor]:
-        rows, said = activations(model, pixels, batch_size=self.batch_size)
-        return {"rows": rows, "said": said}
+        features, predictions = activations(model, pixels, batch_size=self.batch_size)
+        return {"features": features, "predictions": predictions}
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """A question as its actors are told of it: what stays the same from shard to shard.
+class InferenceJob:
+    """What is the same for all shards.
 
     Args:
-        model: a reference, see `shipping.ship_model`.
-        ledger: see `ledger.open_ledger`.
+        model: a reference, see `serialization.put_model`.
+        counter: see `retries.start_attempt_counter`.
     """
 
     model: Any
-    ledger: Any
-    question: Question
+    counter: Any
+    task: InferenceTask
 
 
-class Actor:
-    """Holds the model on its device, and answers shard by shard."""
+class InferenceActor:
+    """Holds the model on its device, and runs the task on one shard after another."""
 
-    def __init__(self, order: Order):
-        self._order = order
-        self._model = ray.get(order.model).to(best_device())
+    def __init__(self, job: InferenceJob):
+        self._job = job
+        self._model = ray.get(job.model).to(best_device())
 
     def __call__(self, table: pa.Table) -> pa.Table:
-        number, pixels, predictions = from_table(table)
-        note(self._order.ledger, str(number))
-        result, error = b"", ""
+        number, pixels, predictions = table_to_shard(table)
+        record_attempt(self._job.counter, str(number))
+        result, message = b"", ""
         try:
-            said = self._order.question.answer(self._model, pixels, predictions)
-            result = save({name: values.contiguous() for name, values in said.items()})
-        except BackburnError as wrong:  # told as it is: Ray would tell of its own insides, too
-            error = str(wrong)
-        kept = pa.array([result], pa.large_binary())
-        return pa.table({"shard": pa.array([number]), "result": kept, "error": pa.array([error])})
+            columns = self._job.task.run(self._model, pixels, predictions)
+            result = save({name: values.contiguous() for name, values in columns.items()})
+        except BackburnError as error:  # returned, because Ray would add its own stack to it
+            message = str(error)
+        return pa.table(
+            {
+                "shard": pa.array([number]),
+                "result": pa.array([result], pa.large_binary()),
+                "error": pa.array([message]),
+            }
+        )
 
 
-def answers(
-    tables: Iterable[pa.Table], order: Order, actors: int, gpus: float, at_once: int
+def run_on_actors(
+    tables: Iterable[pa.Table], job: InferenceJob, actors: int, gpus: float, at_once: int
 ) -> Iterator[tuple[int, dict[str, Tensor]]]:
-    """The columns of each shard's answer, in the order in which shards are done.
+    """Yield number and columns of each shard, in the order in which shards are finished.
 
     Args:
-        tables: see `shipping.to_table`; put into the object store as they come.
-        actors: at the most, each with one CPU.
-        gpus: what each holds of one, such as 0.5; none where 0.
+        tables: see `serialization.shard_to_table`. They are put into the object store as needed.
+        actors: most actors, each with one CPU.
+        gpus: share of a GPU that each actor holds, such as 0.5; none if 0.
         at_once: shards in the object store at a time.
     Raises:
-        BackburnError: what the question raises, or an actor that fails in any other way.
+        BackburnError: what the task raises, or an actor that fails in any other way.
     """
     waiting = iter(tables)
     while blocks := [ray.put(table) for table in islice(waiting, at_once)]:
-        most = min(actors, len(blocks))
-        found = ray.data.from_arrow_refs(blocks).map_batches(
-            Actor,
-            fn_constructor_args=(order,),
+        actor_count = min(actors, len(blocks))
+        results = ray.data.from_arrow_refs(blocks).map_batches(
+            InferenceActor,
+            fn_constructor_args=(job,),
             batch_size=1,
             batch_format="pyarrow",
             compute=ActorPoolStrategy(
                 min_size=1,
-                initial_size=most,
-                max_size=most,
-                max_tasks_in_flight_per_actor=AHEAD,
+                initial_size=actor_count,
+                max_size=actor_count,
+                max_tasks_in_flight_per_actor=MAX_QUEUED_SHARDS,
             ),
             num_cpus=1,
             num_gpus=gpus,
         )
         try:
-            # nothing is prefetched: that thread may be asking when we disconnect, which ends us
-            done = found.iter_batches(prefetch_batches=0, batch_size=None, batch_format="pyarrow")
+            # no prefetching: its thread may be reading when we disconnect, which ends the process
+            done = results.iter_batches(prefetch_batches=0, batch_size=None, batch_format="pyarrow")
             for row in (row for table in done for row in table.to_pylist()):
                 if row["error"]:
                     raise BackburnError(row["error"])
                 yield row["shard"], load(row["result"])
-        except ray.exceptions.RayError as lost:
-            why = first_line(getattr(lost, "cause", lost))
-            raise BackburnError(f"{order.question.phase} failed on the cluster: {why}") from lost
+        except ray.exceptions.RayError as error:
+            reason = first_line(getattr(error, "cause", error))
+            raise BackburnError(f"{job.task.phase} failed on the cluster: {reason}") from error

@@ -1,4 +1,4 @@
-"""What was begun on the cluster, so that a run can say what it did again."""
+"""Counting how often each piece of work was started, to report what was repeated."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -9,49 +9,60 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 
 @dataclass(slots=True)
-class Ledger:
-    """How often each piece of work was begun."""
+class AttemptCounter:
+    """Counts the attempts of each piece of work.
 
-    begun: Counter[str] = field(default_factory=Counter)
+    >>> counter = AttemptCounter()
+    >>> for name in ("shard 1", "shard 2", "shard 1"):
+    ...     counter.add(name)
+    >>> counter.retries()
+    1
+    """
 
-    def begin(self, piece: str) -> None:
-        """Somebody begins this piece of work."""
-        self.begun[piece] += 1
+    attempts: Counter[str] = field(default_factory=Counter)
 
-    def again(self) -> int:
-        """How often any piece was begun beyond its first time."""
-        return self.begun.total() - len(self.begun)
+    def add(self, name: str) -> None:
+        """Count one attempt of the named piece of work."""
+        self.attempts[name] += 1
 
-
-def beside_driver(kind: type, *arguments: Any) -> Any:
-    """An actor on this node, which is lost only with the driver."""
-    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    return ray.remote(kind).options(num_cpus=0, scheduling_strategy=here).remote(*arguments)
-
-
-def open_ledger() -> Any:
-    """An empty `Ledger` as an actor."""
-    return beside_driver(Ledger)
+    def retries(self) -> int:
+        """Attempts of all pieces beyond the first of each."""
+        return self.attempts.total() - len(self.attempts)
 
 
-def note(ledger: Any, piece: str) -> None:
-    """Write into the ledger that this process begins a piece of work."""
-    # waited for: what is not in the ledger when a node goes would be counted once too few
-    ray.get(ledger.begin.remote(piece))
+def start_on_driver_node(actor_class: type, *arguments: Any) -> Any:
+    """Start an actor on this node, so that it is lost only together with the driver."""
+    this_node = ray.get_runtime_context().get_node_id()
+    strategy = NodeAffinitySchedulingStrategy(this_node, soft=False)
+    return (
+        ray.remote(actor_class).options(num_cpus=0, scheduling_strategy=strategy).remote(*arguments)
+    )
 
 
-def lost_nodes() -> int:
-    """How many nodes the cluster has lost since it began."""
+def start_attempt_counter() -> Any:
+    """An `AttemptCounter` as an actor."""
+    return start_on_driver_node(AttemptCounter)
+
+
+def record_attempt(counter: Any, name: str) -> None:
+    """Tell the counter's actor that this process starts the named piece of work."""
+    # waited for: if the node is lost before the attempt is recorded, one retry would be missed
+    ray.get(counter.add.remote(name))
+
+
+def count_lost_nodes() -> int:
+    """Number of nodes that the cluster has lost since it was started."""
     return len([node for node in ray.nodes() if not node["Alive"]])
 
 
-def retried(ledger: Any, what: str, lost: int) -> list[str]:
-    """A line about what was begun again, and nodes that were lost; none where nothing was.
+def retry_notes(counter: Any, what: str, lost_before: int) -> list[str]:
+    """A line about retries and lost nodes; an empty list if there were none.
 
     Args:
-        lost: `lost_nodes` when the ledger was opened.
+        what: the work, as the line should call it.
+        lost_before: `count_lost_nodes` when the counter was started.
     """
-    again, lost = ray.get(ledger.again.remote()), lost_nodes() - lost
-    said = [f"{again} begun again after a failure"] if again else []
-    said += [f"{lost} of the cluster's nodes lost"] if lost else []
-    return [f"{what}: {', '.join(said)}"] if said else []
+    retries, lost = ray.get(counter.retries.remote()), count_lost_nodes() - lost_before
+    parts = [f"{retries} begun again after a failure"] if retries else []
+    parts += [f"{lost} of the cluster's nodes lost"] if lost else []
+    return [f"{what}: {', '.join(parts)}"] if parts else []

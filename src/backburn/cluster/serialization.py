@@ -1,4 +1,4 @@
-"""What is sent to a cluster by value: models, lessons, and pixels a shard at a time."""
+"""Sending models, training tasks and shards of pixels to a cluster."""
 
 import copy
 import io
@@ -18,80 +18,88 @@ from ..training import TrainingTask
 from ..types import Labels, Pixels
 
 
-def ship_model(model: nn.Module) -> Any:
-    """A reference to the model on the CPU; each node fetches it once.
+def put_model(model: nn.Module) -> Any:
+    """Put a model into the object store, on the CPU. Each node fetches it once.
 
-    What is shipped is the module that this process made, never the file it was made from.
+    The module itself is sent, never the file that it was loaded from.
+
+    Returns:
+        A reference to the model.
     """
     ray.util.register_serializer(
-        RecursiveScriptModule, serializer=_script_bytes, deserializer=_script
+        RecursiveScriptModule, serializer=_script_to_bytes, deserializer=_script_from_bytes
     )
-    # a worker may have no such device
+    # on the CPU, because a worker may have no such device
     return ray.put(model if device_of(model).type == "cpu" else copy.deepcopy(model).cpu())
 
 
-def _script_bytes(script: RecursiveScriptModule) -> bytes:
+def _script_to_bytes(script: RecursiveScriptModule) -> bytes:
     buffer = io.BytesIO()
     torch.jit.save(script, buffer)
     return buffer.getvalue()
 
 
-def _script(content: bytes) -> Any:
+def _script_from_bytes(content: bytes) -> Any:
     return torch.jit.load(io.BytesIO(content), map_location="cpu")  # type: ignore[no-untyped-call]
 
 
-def ship_lesson(lesson: TrainingTask, generator: torch.Generator) -> tuple[Any, Any]:
-    """References to the pixels, and to all else that a training needs beside the model.
+def put_training_task(task: TrainingTask, generator: torch.Generator) -> tuple[Any, Any]:
+    """Put a training task and its generator into the object store.
 
-    Pixels are an array of their own, which all processes of a node share. Lesson and generator are
-    shipped together, for the batch transform may share that generator.
+    Task and generator are sent together, because the batch transform may share that generator.
+
+    Returns:
+        References to the pixels, which all processes of a node share, and to the rest.
     """
-    blank = torch.zeros((), dtype=torch.uint8).expand(lesson.pixels.shape)  # one byte
-    pixels = ray.put(lesson.pixels.cpu().numpy())
-    return pixels, ray.put((replace(lesson, pixels=blank), generator))
+    no_pixels = torch.zeros((), dtype=torch.uint8).expand(task.pixels.shape)  # one byte
+    pixels = ray.put(task.pixels.cpu().numpy())
+    return pixels, ray.put((replace(task, pixels=no_pixels), generator))
 
 
-def shipped_lesson(pixels: Any, rest: Any) -> tuple[TrainingTask, torch.Generator]:
-    """What `ship_lesson` was given, of what its references stand for."""
-    lesson, generator = rest
-    return replace(lesson, pixels=read_only(pixels)), generator
+def get_training_task(pixels: Any, rest: Any) -> tuple[TrainingTask, torch.Generator]:
+    """Task and generator, from the two values that `put_training_task` stored."""
+    task, generator = rest
+    return replace(task, pixels=read_only_tensor(pixels)), generator
 
 
-def to_table(number: int, pixels: Pixels, predictions: Labels | None) -> pa.Table:
-    """One shard as one row: its number, its pixels, and the model's predictions where known."""
+def shard_to_table(number: int, pixels: Pixels, predictions: Labels | None) -> pa.Table:
+    """A shard as a table of one row: its number, its pixels, and the predictions if known."""
     values = pixels.detach().cpu().contiguous()
     columns = {
         "shard": pa.array([number]),
         "shape": pa.array([list(values.shape)]),
-        "pixels": _one_value(values),
+        "pixels": _binary_value(values),
         "predictions": pa.nulls(1, pa.large_binary())
         if predictions is None
-        else _one_value(predictions.contiguous()),
+        else _binary_value(predictions.contiguous()),
     }
     return pa.table(columns)
 
 
-def _one_value(values: Tensor) -> pa.Array:
-    """The bytes of a tensor as the one value of a column, without a copy."""
+def _binary_value(values: Tensor) -> pa.Array:
+    """A column whose single value is the bytes of a tensor, without a copy."""
     content = pa.py_buffer(values.numpy().reshape(-1).view(np.uint8))
-    ends = pa.py_buffer(np.array([0, content.size], np.int64))
-    return pa.Array.from_buffers(pa.large_binary(), 1, [None, ends, content])
+    offsets = pa.py_buffer(np.array([0, content.size], np.int64))
+    return pa.Array.from_buffers(pa.large_binary(), 1, [None, offsets, content])
 
 
-def from_table(table: pa.Table) -> tuple[int, Pixels, Labels | None]:
-    """What `to_table` was given; the pixels are those in the object store, not to be written."""
-    shape, said = table["shape"][0].as_py(), table["predictions"][0]
-    pixels = _tensor(table["pixels"][0].as_buffer(), np.uint8).reshape(shape)
-    predictions = _tensor(said.as_buffer(), np.int64) if said.is_valid else None
+def table_to_shard(table: pa.Table) -> tuple[int, Pixels, Labels | None]:
+    """Number, pixels and predictions from a table that `shard_to_table` made.
+
+    The pixels are those in the object store and must not be changed.
+    """
+    shape, labels = table["shape"][0].as_py(), table["predictions"][0]
+    pixels = _from_buffer(table["pixels"][0].as_buffer(), np.uint8).reshape(shape)
+    predictions = _from_buffer(labels.as_buffer(), np.int64) if labels.is_valid else None
     return table["shard"][0].as_py(), pixels, predictions
 
 
-def _tensor(content: Any, kind: Any) -> Tensor:
-    return read_only(np.frombuffer(content, kind))
+def _from_buffer(content: Any, dtype: Any) -> Tensor:
+    return read_only_tensor(np.frombuffer(content, dtype))
 
 
-def read_only(values: Any) -> Tensor:
-    """A tensor on numbers that nobody may write, without a copy."""
+def read_only_tensor(values: Any) -> Tensor:
+    """A tensor over a read-only array, without a copy. It must not be changed."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")
         return torch.from_numpy(values)

@@ -1,4 +1,4 @@
-"""Being connected to a cluster, for as long as a command lasts."""
+"""Connecting to a Ray cluster, and its resources."""
 
 import logging
 import socket
@@ -11,16 +11,18 @@ from ray.data import DataContext
 from ..errors import InputError, first_line
 
 LOCAL, AUTO, CLIENT = "local", "auto", "ray://"
-PATIENCE = 10.0
+CONNECT_TIMEOUT = 10.0
 """Seconds that a cluster may take to answer."""
 
 
 @contextmanager
-def connected(address: str) -> Iterator[None]:
-    """Connect to a cluster; a `local` one is started on this machine, and ends with the block.
+def connect(address: str) -> Iterator[None]:
+    """Connect to a cluster for the length of a block.
+
+    A `local` cluster is started on this machine, and shut down at the end.
 
     Args:
-        address: `local`, `auto` (the one that this machine belongs to), or `HOST:PORT`.
+        address: `local`, `auto` (the cluster that this machine belongs to), or `HOST:PORT`.
     Raises:
         InputError: there is no cluster, or the address is one of Ray Client.
     """
@@ -30,7 +32,7 @@ def connected(address: str) -> Iterator[None]:
             "the command on a machine of the cluster (ray job submit) with --ray auto"
         )
     if address not in (LOCAL, AUTO):
-        _knock(address)
+        _check_reachable(address)
     for name in ("ray", "ray.data", "ray.train"):
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
@@ -52,11 +54,11 @@ def connected(address: str) -> Iterator[None]:
         ray.shutdown()
 
 
-def _knock(address: str) -> None:
-    """See that somebody listens there; Ray itself would go on trying for minutes."""
+def _check_reachable(address: str) -> None:
+    """Fail at once if nothing listens at the address; Ray itself would retry for minutes."""
     host, _, port = address.rpartition(":")
     try:
-        socket.create_connection((host, int(port)), PATIENCE).close()
+        socket.create_connection((host, int(port)), CONNECT_TIMEOUT).close()
     except (OSError, ValueError) as error:
         raise InputError(
             f"no Ray cluster at {address} ({first_line(error)}): give local, auto, or the "
@@ -64,15 +66,15 @@ def _knock(address: str) -> None:
         ) from error
 
 
-def processes_of(gpus: float) -> int:
-    """How many processes the cluster has room for, each with one CPU and so much of a GPU."""
-    there = ray.cluster_resources()
-    room = there.get("CPU", 0.0)
-    return max(1, int(min(room, there.get("GPU", 0.0) / gpus) if gpus else room))
+def max_processes(gpus: float) -> int:
+    """Number of processes that the cluster has room for, each with one CPU and `gpus` of a GPU."""
+    resources = ray.cluster_resources()
+    cpus = resources.get("CPU", 0.0)
+    return max(1, int(min(cpus, resources.get("GPU", 0.0) / gpus) if gpus else cpus))
 
 
-def store_bytes() -> int:
-    """What the object store of this node holds."""
-    here = ray.get_runtime_context().get_node_id()
-    resources = next(node["Resources"] for node in ray.nodes() if node["NodeID"] == here)
+def object_store_bytes() -> int:
+    """Size of this node's object store."""
+    this_node = ray.get_runtime_context().get_node_id()
+    resources = next(node["Resources"] for node in ray.nodes() if node["NodeID"] == this_node)
     return int(resources.get("object_store_memory", 0))

@@ -1,4 +1,4 @@
-"""The shards of a question, asked on the cluster: into files, or one after the other."""
+"""Running an inference task on shards of images, and writing or ordering the results."""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol, TypeVar
@@ -8,96 +8,97 @@ from torch import Tensor
 
 from ..executor.checked_tensors import write_tensors
 from ..executor.shards import Shard
-from ..memory_mapped import release
+from ..memory_mapped import release_pages
 from ..types import Labels, Pixels, Progress
-from .inference_tasks import Order, answers
-from .serialization import to_table
-from .session import store_bytes
+from .inference_tasks import InferenceJob, run_on_actors
+from .serialization import shard_to_table
+from .session import object_store_bytes
 
-STORED = 0.2
-"""Of this node's object store, for the pixels of shards that are under way."""
+STORE_SHARE = 0.2
+"""Share of this node's object store that the pixels of unfinished shards may fill."""
 
 
-class Piece(Protocol):
+class HasRows(Protocol):
     """Consecutive images."""
 
     @property
     def rows(self) -> slice: ...
 
 
-class Crew(NamedTuple):
-    """Who answers: actors at the most, what each holds of a GPU, and images a shard."""
+class PoolSettings(NamedTuple):
+    """Most actors, the share of a GPU that each holds, and images per shard."""
 
     actors: int
     gpus: float
-    shard: int
+    shard_size: int
 
 
-P = TypeVar("P", bound=Piece)
+S = TypeVar("S", bound=HasRows)
 
 
-def answered(
-    pieces: Iterable[P],
+def run_shards(
+    shards: Iterable[S],
     pixels: Pixels,
     predictions: Labels | None,
-    order: Order,
-    crew: Crew,
+    job: InferenceJob,
+    pool: PoolSettings,
     progress: Progress,
-) -> Iterator[tuple[P, dict[str, Tensor]]]:
-    """Pieces with their answers, in the order in which they are done.
+) -> Iterator[tuple[S, dict[str, Tensor]]]:
+    """Yield each shard with its columns, in the order in which shards are finished.
 
     Args:
-        pieces: looked for as there is room for them.
-        others: see `asking.answers`.
+        shards: consumed as there is room for their pixels in the object store.
+        pixels, predictions: of all images; the predictions may be unknown.
     """
-    waiting: dict[int, P] = {}
+    waiting: dict[int, S] = {}
 
     def tables() -> Iterator[pa.Table]:
-        for number, piece in enumerate(pieces):
-            waiting[number] = piece
-            known = None if predictions is None else predictions[piece.rows]
-            yield to_table(number, pixels[piece.rows], known)
-            release(pixels[piece.rows])  # by now it is in the object store
+        for number, shard in enumerate(shards):
+            waiting[number] = shard
+            labels = None if predictions is None else predictions[shard.rows]
+            yield shard_to_table(number, pixels[shard.rows], labels)
+            release_pages(pixels[shard.rows])  # by now they are in the object store
 
-    store = STORED * store_bytes() / pixels[: crew.shard].nbytes
-    at_once = max(2 * crew.actors, int(store))
-    phase, done, total = order.question.phase, 0, len(pixels)
+    room = STORE_SHARE * object_store_bytes() / pixels[: pool.shard_size].nbytes
+    at_once = max(2 * pool.actors, int(room))
+    phase, done, total = job.task.phase, 0, len(pixels)
     progress(phase, done, total)
-    for number, columns in answers(tables(), order, crew.actors, crew.gpus, at_once):
-        piece = waiting.pop(number)
-        yield piece, columns
-        done += piece.rows.stop - piece.rows.start
+    for number, columns in run_on_actors(tables(), job, pool.actors, pool.gpus, at_once):
+        shard = waiting.pop(number)
+        yield shard, columns
+        done += shard.rows.stop - shard.rows.start
         progress(phase, done, total)
 
 
-def fill(
+def write_shards(
     missing: Iterable[Shard],
     pixels: Pixels,
     predictions: Labels | None,
-    order: Order,
-    crew: Crew,
+    job: InferenceJob,
+    pool: PoolSettings,
     progress: Progress,
 ) -> None:
-    """Write the file of every missing shard, as each is done; arguments as for `answered`."""
-    for part, columns in answered(missing, pixels, predictions, order, crew, progress):
-        write_tensors(part.path, part.key, columns)
+    """Write the file of every missing shard as soon as it is finished; see `run_shards`."""
+    for shard, columns in run_shards(missing, pixels, predictions, job, pool, progress):
+        write_tensors(shard.path, shard.key, columns)
 
 
-class Rows(NamedTuple):
-    """A piece that goes to no file."""
+class RowRange(NamedTuple):
+    """A shard that is not written to a file."""
 
     rows: slice
 
 
-def in_order(
-    pixels: Pixels, order: Order, crew: Crew, progress: Progress
+def run_in_order(
+    pixels: Pixels, job: InferenceJob, pool: PoolSettings, progress: Progress
 ) -> Iterator[dict[str, Tensor]]:
-    """The answers about all images, from the first to the last; those that come early wait."""
-    begins = range(0, len(pixels), crew.shard)
-    pieces = (Rows(slice(begin, min(begin + crew.shard, len(pixels)))) for begin in begins)
-    early, due = {}, 0
-    for piece, columns in answered(pieces, pixels, None, order, crew, progress):
-        early[piece.rows.start] = columns
-        while due in early:
-            yield early.pop(due)
-            due += crew.shard
+    """Yield the columns of all shards, from the first to the last."""
+    size = pool.shard_size
+    starts = range(0, len(pixels), size)
+    shards = (RowRange(slice(start, min(start + size, len(pixels)))) for start in starts)
+    early, next_start = {}, 0
+    for shard, columns in run_shards(shards, pixels, None, job, pool, progress):
+        early[shard.rows.start] = columns
+        while next_start in early:
+            yield early.pop(next_start)
+            next_start += size

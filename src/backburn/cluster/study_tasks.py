@@ -1,4 +1,4 @@
-"""The cells of a study as Ray tasks, each with what it needs."""
+"""Running the cells of a study as Ray tasks."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,57 +12,58 @@ from ..benchmark.grid import Attempt, read_cells
 from ..benchmark.plan import Cell
 from ..benchmark.study import Study
 from ..errors import first_line
-from .retries import lost_nodes, note, open_ledger, retried
+from .retries import count_lost_nodes, record_attempt, retry_notes, start_attempt_counter
 
-MEMORY = 2048
-"""MiB that a cell is taken to need, as long as none of its study is finished."""
-FAILURES = 3
-"""Times that a cell is begun again, when the process or the node that runs it is lost."""
+DEFAULT_MEMORY = 2048
+"""MiB that a cell is assumed to need until one of its study is finished."""
+MAX_RETRIES = 3
+"""Times that a cell is started again after its process or its node was lost."""
 
 
 @dataclass(frozen=True, slots=True)
-class Tasks:
-    """A `benchmark.grid.Runner`: cells run wherever there is room for them.
+class RayCellRunner:
+    """A `benchmark.grid.Runner` that runs cells wherever the cluster has room.
 
     Args:
-        memory: MiB that each needs.
-        gpus: what each holds of a GPU.
-        told: lines about what was begun again.
+        memory: MiB that each cell needs.
+        gpus: share of a GPU that each cell holds.
+        notes: lines about retries, which a call appends.
     """
 
-    memory: int = MEMORY
+    memory: int = DEFAULT_MEMORY
     gpus: float = 0.0
-    told: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def __call__(
         self, cells: Sequence[Cell], attempt: Attempt
     ) -> Iterator[tuple[Cell, str | None]]:
-        ledger, lost = open_ledger(), lost_nodes()
-        task = ray.remote(_run).options(
-            num_cpus=1, num_gpus=self.gpus, memory=self.memory << 20, max_retries=FAILURES
+        counter, lost_before = start_attempt_counter(), count_lost_nodes()
+        task = ray.remote(_run_cell).options(
+            num_cpus=1, num_gpus=self.gpus, memory=self.memory << 20, max_retries=MAX_RETRIES
         )
-        running = {task.remote(attempt, cell, ledger): cell for cell in cells}
+        running = {task.remote(attempt, cell, counter): cell for cell in cells}
         while running:
             (done,), _ = ray.wait(list(running), num_returns=1)
-            yield running.pop(done), _result(done)
-        self.told.extend(retried(ledger, "cells", lost))
+            yield running.pop(done), _error_of(done)
+        self.notes.extend(retry_notes(counter, "cells", lost_before))
 
 
-def memory_of(study: Study, out: Path) -> int:
-    """MiB that a cell of the study needs, by those that are finished in `out`."""
-    return max((record.memory or 0 for _, record in read_cells(study, out)), default=0) or MEMORY
+def estimate_cell_memory(study: Study, out: Path) -> int:
+    """MiB that a cell needs: the most that the finished cells in `out` took."""
+    used = max((record.memory or 0 for _, record in read_cells(study, out)), default=0)
+    return used or DEFAULT_MEMORY
 
 
-def _run(attempt: Callable[[Cell], str | None], cell: Cell, ledger: Any) -> str | None:
-    note(ledger, cell.name)
+def _run_cell(attempt: Callable[[Cell], str | None], cell: Cell, counter: Any) -> str | None:
+    record_attempt(counter, cell.name)
     torch.set_num_threads(1)
     return attempt(cell)
 
 
-def _result(done: Any) -> str | None:
-    """The error of a cell, or of the cluster in the cell's place."""
+def _error_of(done: Any) -> str | None:
+    """The error of a finished cell, or the error of the cluster that kept it from finishing."""
     try:
-        error: str | None = ray.get(done)
-    except ray.exceptions.RayError as lost:
-        return f"{type(lost).__name__}: {first_line(lost)}"
-    return error
+        message: str | None = ray.get(done)
+    except ray.exceptions.RayError as error:
+        return f"{type(error).__name__}: {first_line(error)}"
+    return message

@@ -1,4 +1,4 @@
-"""A training as a Ray Train job: the one fit loop, in several processes that share every batch."""
+"""A training as a Ray Train job: the same fit loop, in processes that share every batch."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,20 +12,20 @@ from ray.train.torch import TorchConfig, TorchTrainer, get_device, prepare_model
 from torch import Tensor, nn
 
 from ..errors import BackburnError, first_line
-from ..training import Remembering, TrainingTask, fit
+from ..training import StatefulTransform, TrainingTask, fit
 from ..training.optimizer_step import cross_entropy
-from .checkpoints import PAUSE, Courier
-from .data_parallel import Judged, Part, share_batch_norm
-from .retries import note
-from .serialization import shipped_lesson
+from .checkpoints import SEND_INTERVAL, RemoteCheckpointer
+from .data_parallel import BatchSplitter, ModelWithLoss, synchronize_batch_norm
+from .retries import record_attempt
+from .serialization import get_training_task
 
-FAILURES = 3
-"""Times that a job goes on, when a process or a node of it is lost."""
+MAX_FAILURES = 3
+"""Times that a job is resumed after a process or a node of it was lost."""
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
-    """What came of a training, for who ordered it to take over."""
+class TrainingResult:
+    """Everything that a training changes, for the driver to take over."""
 
     model: dict[str, Tensor]
     generator: Tensor
@@ -34,97 +34,103 @@ class Learned:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """A training as its processes are told of it.
+class TrainingJob:
+    """What each process of a training needs.
 
     Args:
-        model: a reference, see `shipping.ship_model`.
-        pixels, lesson: references, see `shipping.ship_lesson`.
-        ledger: see `ledger.open_ledger`.
-        safe: see `keeping.open_safe`; None where nothing is to be kept.
-        pause: seconds between two states that are sent to the safe, at the least.
+        model: a reference, see `serialization.put_model`.
+        pixels, task: references, see `serialization.put_training_task`.
+        counter: see `retries.start_attempt_counter`.
+        checkpoint_actor: see `checkpoints.start_checkpoint_actor`; None saves no checkpoints.
+        send_interval: seconds between two states sent to the checkpoint actor, at least.
     """
 
     model: Any
     pixels: Any
-    lesson: Any
-    ledger: Any
-    safe: Any = None
-    pause: float = PAUSE
+    task: Any
+    counter: Any
+    checkpoint_actor: Any = None
+    send_interval: float = SEND_INTERVAL
 
 
-def fit_job(job: Job, workers: int, gpus: bool, storage: Path) -> Learned:
-    """Train on so many processes.
+def run_training_job(
+    job: TrainingJob, workers: int, use_gpus: bool, storage: Path
+) -> TrainingResult:
+    """Train in several processes.
 
     Args:
-        gpus: each process has one.
-        storage: a folder that the job's own records go to.
+        workers: number of processes.
+        use_gpus: give each process a GPU.
+        storage: a folder for the records of Ray Train.
     Raises:
-        BackburnError: what `training.fit` raises, or processes that are lost again and again.
+        BackburnError: what `training.fit` raises, or processes were lost too often.
     """
     trainer = TorchTrainer(
-        _work,
+        _run_worker,
         train_loop_config={"job": job},
-        torch_config=TorchConfig(backend="nccl" if gpus else "gloo"),
-        scaling_config=ScalingConfig(num_workers=workers, use_gpu=gpus),
+        torch_config=TorchConfig(backend="nccl" if use_gpus else "gloo"),
+        scaling_config=ScalingConfig(num_workers=workers, use_gpu=use_gpus),
         run_config=RunConfig(
-            storage_path=str(storage), failure_config=FailureConfig(max_failures=FAILURES)
+            storage_path=str(storage), failure_config=FailureConfig(max_failures=MAX_FAILURES)
         ),
     )
     try:
-        found: Learned | str = trainer.fit().return_value
+        result: TrainingResult | str = trainer.fit().return_value
     except ray.train.TrainingFailedError as error:
         raise BackburnError(f"the training failed on the cluster: {first_line(error)}") from error
-    if isinstance(found, str):
-        raise BackburnError(found)
-    return found
+    if isinstance(result, str):
+        raise BackburnError(result)
+    return result
 
 
-def _work(config: dict[str, Any]) -> Learned | str:
-    """What each process of the job does; a string says why the training itself failed."""
-    job: Job = config["job"]
-    model, pixels, shipped = ray.get([job.model, job.pixels, job.lesson])
-    lesson, generator = shipped_lesson(pixels, shipped)
+def _run_worker(config: dict[str, Any]) -> TrainingResult | str:
+    """Train in one process of the job; a string is the message of a failed training."""
+    job: TrainingJob = config["job"]
+    model, pixels, rest = ray.get([job.model, job.pixels, job.task])
+    task, generator = get_training_task(pixels, rest)
     context = ray.train.get_context()
     rank, count = context.get_world_rank(), context.get_world_size()
     if rank == 0:
-        note(job.ledger, lesson.phase)
-    courier = None if job.safe is None else Courier(job.safe, rank == 0, job.pause)
+        record_attempt(job.counter, task.phase)
+    checkpointer = None
+    if job.checkpoint_actor is not None:
+        checkpointer = RemoteCheckpointer(job.checkpoint_actor, rank == 0, job.send_interval)
     try:
         if count == 1:
-            losses = fit(model.to(get_device()), lesson, generator, keeper=courier)
+            losses = fit(model.to(get_device()), task, generator, checkpointer=checkpointer)
         else:
-            losses = _shared(model, lesson, generator, courier, rank, count)
+            losses = _fit_data_parallel(model, task, generator, checkpointer, rank, count)
     except BackburnError as error:
         return str(error)
-    transform, state = lesson.batch_transform, model.state_dict()
-    return Learned(
-        {name: value.cpu() for name, value in state.items()},
-        generator.get_state(),
-        transform.remember() if isinstance(transform, Remembering) else {},
-        losses,
+    transform, state = task.batch_transform, model.state_dict()
+    return TrainingResult(
+        model={name: value.cpu() for name, value in state.items()},
+        generator=generator.get_state(),
+        transform=transform.get_state() if isinstance(transform, StatefulTransform) else {},
+        losses=losses,
     )
 
 
-def _shared(
+def _fit_data_parallel(
     model: nn.Module,
-    lesson: TrainingTask,
+    task: TrainingTask,
     generator: torch.Generator,
-    courier: Courier | None,
+    checkpointer: RemoteCheckpointer | None,
     rank: int,
     count: int,
 ) -> list[float]:
-    """In `count` processes that average their gradients (DDP)."""
-    part = Part(rank, count, lesson.batch_transform, lesson.weights)
-    objective = lesson.objective or cross_entropy(lesson.training.label_smoothing)
-    share_batch_norm(model)
-    judged = prepare_model(
-        Judged(model, objective), parallel_strategy_kwargs={"find_unused_parameters": True}
+    """Train as one of `count` processes that average their gradients (DDP)."""
+    splitter = BatchSplitter(rank, count, task.batch_transform, task.weights)
+    objective = task.objective or cross_entropy(task.training.label_smoothing)
+    synchronize_batch_norm(model)
+    parallel_model = prepare_model(
+        ModelWithLoss(model, objective),
+        parallel_strategy_kwargs={"find_unused_parameters": True},
     )
-    parted = replace(
-        lesson,
-        weights=None,  # in the part
-        batch_transform=part,
-        objective=lambda shared, images, labels: part.weighed(shared(images, labels)),
+    split_task = replace(
+        task,
+        weights=None,  # the splitter applies them
+        batch_transform=splitter,
+        objective=lambda module, images, labels: splitter.scale_losses(module(images, labels)),
     )
-    return fit(judged, parted, generator, keeper=courier)
+    return fit(parallel_model, split_task, generator, checkpointer=checkpointer)

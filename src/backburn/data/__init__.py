@@ -1,1 +1,1 @@
-"""Images and labels in, uint8 batches out."""
+"""Loading, decoding, sampling and exporting labeled images."""

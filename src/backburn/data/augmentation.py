@@ -1,4 +1,4 @@
-"""Augmentation of a whole uint8 batch at once, on its device."""
+"""Augmentation of whole uint8 batches, on the batch's device."""
 
 from dataclasses import dataclass
 
@@ -11,14 +11,18 @@ from ..types import Pixels
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """Random shifts, with reflected borders, and with `flip` mirror images.
+    """Random shifts with reflected borders and, optionally, horizontal flips.
 
     Args:
-        shift: the farthest, as a fraction of the image's side: 4 of 32 pixels by default.
-        flip: mirror every other image.
+        shift: largest shift as a fraction of the image's side. The default is 4 of 32 pixels.
+        flip: mirror each image with probability 0.5.
 
-    Source: the crop-with-padding and flip of He et al., arXiv 1512.03385, on a batch as in
-    airbench (Jordan, arXiv 2404.00498). Departure: reflected borders, not black ones.
+    Source: crop with padding and flip of He et al., arXiv 1512.03385, applied to a whole batch as
+    in airbench (Jordan, arXiv 2404.00498). Departure: borders are reflected, not black.
+
+    >>> pixels = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
+    >>> Augmentation(flip=True)(pixels, torch.Generator().manual_seed(0)).shape
+    torch.Size([2, 3, 8, 8])
     """
 
     shift: float = 0.125
@@ -29,24 +33,26 @@ class Augmentation:
             raise InputError(f"augmentation.shift is {self.shift}: give a fraction in [0, 1)")
 
     def __call__(self, pixels: Pixels, generator: torch.Generator) -> Pixels:
-        """An augmented copy, of the same shape."""
+        """Return an augmented copy of the batch, of the same shape."""
         side = min(pixels.shape[-2:])
-        reach = min(round(self.shift * side), side - 1)
-        out = _shift(pixels, reach, generator) if reach else pixels.clone()
+        max_shift = min(round(self.shift * side), side - 1)
+        augmented = _shift(pixels, max_shift, generator) if max_shift else pixels.clone()
         if self.flip:
-            mirrored = torch.rand(len(out), generator=generator) < 0.5
-            mirrored = mirrored.to(out.device)
-            out[mirrored] = out[mirrored].flip(-1)
-        return out
+            flipped = torch.rand(len(augmented), generator=generator) < 0.5
+            flipped = flipped.to(augmented.device)
+            augmented[flipped] = augmented[flipped].flip(-1)
+        return augmented
 
 
-def _shift(pixels: Pixels, reach: int, generator: torch.Generator) -> Pixels:
+def _shift(pixels: Pixels, max_shift: int, generator: torch.Generator) -> Pixels:
+    """Shift each image by up to `max_shift` pixels along both axes."""
     count, _, height, width = pixels.shape
     # reflection padding has no uint8 kernel on the CPU; half precision holds 0..255 exactly
-    padded = F.pad(pixels.half(), (reach,) * 4, mode="reflect").to(torch.uint8)
-    top, left = torch.randint(2 * reach + 1, (2, count, 1), generator=generator).to(pixels.device)
+    padded = F.pad(pixels.half(), (max_shift,) * 4, mode="reflect").to(torch.uint8)
+    offsets = torch.randint(2 * max_shift + 1, (2, count, 1), generator=generator)
+    top, left = offsets.to(pixels.device)
     rows = top + torch.arange(height, device=pixels.device)
     columns = left + torch.arange(width, device=pixels.device)
     image = torch.arange(count, device=pixels.device)[:, None, None]
-    moved = padded.movedim(1, -1)[image, rows[:, :, None], columns[:, None, :]]
-    return moved.movedim(-1, 1)
+    shifted = padded.movedim(1, -1)[image, rows[:, :, None], columns[:, None, :]]
+    return shifted.movedim(-1, 1)

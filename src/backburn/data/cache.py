@@ -1,4 +1,4 @@
-"""Decoded images kept on disk, by what they were decoded from."""
+"""An on-disk cache of decoded images, keyed by the content they were decoded from."""
 
 import hashlib
 import os
@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -14,21 +15,22 @@ import msgspec
 import numpy as np
 import torch
 
-from ..memory_mapped import mapped, no_room, size_of
+from ..memory_mapped import byte_count, map_file, no_space_error
 from ..types import Pixels
-from .decoding import DECODER
-from .decoding_options import AS_SEEN, Way
-from .image_buffer import WHAT, paint_file
-from .scan import Survey
+from .decoding import DECODER_VERSION
+from .decoding_options import DEFAULT_DECODING, DecodingOptions
+from .image_buffer import CONTENT, write_images
+from .scan import Scan
 
-BLOCK = 2**22
-MAKING = ".making-"
-FORGOTTEN = 24 * 3600
-"""Seconds after which what a killed process was making is swept away."""
+BLOCK_SIZE = 2**22
+"""Bytes read at a time when a checksum is computed."""
+TEMPORARY_PREFIX = ".making-"
+STALE_SECONDS = 24 * 3600
+"""Age after which the temporary folder of a killed process is deleted."""
 
 
 class _Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What must hold of the file beside it, and the rows that could not be decoded."""
+    """Shape and checksum of the pixel file, and the rows that could not be decoded."""
 
     shape: tuple[int, int, int, int]
     sha256: str
@@ -36,79 +38,101 @@ class _Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Cache:
-    """One entry of a cache folder: `KEY.u8`, the pixels, and `KEY.json`.
+    """One entry of a cache folder: `KEY.u8` holds the pixels, `KEY.json` their description.
 
-    The key is a SHA-256 of encoded images, rows without one, labels, class names, shape, the
-    decoder's version, and the way of reading. Names and labels are never taken from the cache. An
-    entry that is damaged in any way is made again.
+    The key is a SHA-256 of the encoded images, unreadable rows, labels, class names, shape,
+    decoder version and decoding options. Image names and labels are never read from the cache. A
+    damaged entry counts as missing and is written again.
+
+    Args:
+        folder: the cache folder, created when an entry is written.
+        scan: the first pass over the rows, with the content digest.
+        class_names: may be empty.
+        shape: `(n, c, h, w)` of the decoded images, unreadable rows that only decoding reveals
+            included.
+        options: how the images are decoded.
     """
 
     def __init__(
         self,
         folder: Path,
-        seen: Survey,
+        scan: Scan,
         class_names: tuple[str, ...],
         shape: tuple[int, int, int, int],
-        way: Way = AS_SEEN,
+        options: DecodingOptions = DEFAULT_DECODING,
     ):
-        self._folder, self._shape, self._rows = folder, shape, len(seen.names)
-        known = (seen.content, sorted(seen.bad), seen.labels, class_names, shape, DECODER)
-        parts = known if way == AS_SEEN else (*known, way)
-        key = hashlib.sha256(repr(parts).encode()).hexdigest()
-        self._pixels, self._sidecar = folder / f"{key}.u8", folder / f"{key}.json"
+        self._folder, self._shape, self._row_count = folder, shape, len(scan.names)
+        unreadable = sorted(scan.unreadable)
+        key = repr((scan.content, unreadable, scan.labels, class_names, shape, DECODER_VERSION))
+        if options != DEFAULT_DECODING:
+            values = ", ".join(f"{name}={value!r}" for name, value in asdict(options).items())
+            key = f"{key[:-1]}, Way({values}))"  # so that entries of earlier versions stay valid
+        stem = hashlib.sha256(key.encode()).hexdigest()
+        self._pixels, self._sidecar = folder / f"{stem}.u8", folder / f"{stem}.json"
 
-    def load(self, bad: dict[int, str]) -> Pixels | None:
-        """The images, if they are there and whole; `bad` becomes that of their decoding."""
+    def load(self, unreadable: dict[int, str]) -> Pixels | None:
+        """Return the cached images, or None if the entry is missing or damaged.
+
+        `unreadable` (row to reason) is updated with the rows that could not be decoded.
+        """
         try:
             sidecar = msgspec.json.decode(self._sidecar.read_bytes(), type=_Sidecar)
-            whole = self._pixels.stat().st_size == size_of(self._shape, torch.uint8)
-            whole = whole and sidecar.sha256 == _checksum(self._pixels, sidecar.bad)
-        except (OSError, ValueError, msgspec.MsgspecError):  # ValueError: bytes that are no UTF-8
+            valid = self._pixels.stat().st_size == byte_count(self._shape, torch.uint8)
+            valid = valid and sidecar.sha256 == _checksum(self._pixels, sidecar.bad)
+        except (OSError, ValueError, msgspec.MsgspecError):  # ValueError: bytes that are not UTF-8
             return None
-        if not whole or sidecar.shape != self._shape:
+        if not valid or sidecar.shape != self._shape:
             return None
-        bad.update(sidecar.bad)
-        return mapped(self._pixels, self._shape)[: self._rows - len(bad)]
+        unreadable.update(sidecar.bad)
+        return map_file(self._pixels, self._shape)[: self._row_count - len(unreadable)]
 
-    def paint(self, rows: Iterable[np.ndarray], bad: dict[int, str]) -> Pixels:
-        """Write the entry under hidden names, and rename it when it is whole.
+    def store(self, images: Iterable[np.ndarray], unreadable: dict[int, str]) -> Pixels:
+        """Write the entry to a temporary folder, then rename it into place.
 
+        Args:
+            images: decoded images `(c, h, w)`; consuming them may add to `unreadable`.
+            unreadable: row to reason, saved with the entry.
+        Returns:
+            The images as a memory-mapped batch.
         Raises:
             InputError: the folder cannot be written.
         """
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            _sweep(self._folder)
-            with tempfile.TemporaryDirectory(dir=self._folder, prefix=MAKING) as hidden:
-                return self._paint(Path(hidden), rows, bad)
+            _delete_stale(self._folder)
+            with tempfile.TemporaryDirectory(dir=self._folder, prefix=TEMPORARY_PREFIX) as folder:
+                return self._store(Path(folder), images, unreadable)
         except OSError as error:
-            size = size_of(self._shape, torch.uint8)
-            raise no_room(WHAT, self._folder, size, error) from None
+            size = byte_count(self._shape, torch.uint8)
+            raise no_space_error(CONTENT, self._folder, size, error) from None
 
-    def _paint(self, hidden: Path, rows: Iterable[np.ndarray], bad: dict[int, str]) -> Pixels:
-        pixels, sidecar = hidden / self._pixels.name, hidden / self._sidecar.name
+    def _store(
+        self, temporary: Path, images: Iterable[np.ndarray], unreadable: dict[int, str]
+    ) -> Pixels:
+        pixels, sidecar = temporary / self._pixels.name, temporary / self._sidecar.name
         with pixels.open("xb") as file:
-            batch = paint_file(rows, self._shape, file)
+            batch = write_images(images, self._shape, file)
             os.fsync(file.fileno())
-        told = sorted(bad.items())
-        made = _Sidecar(self._shape, _checksum(pixels, told), told)
-        sidecar.write_bytes(msgspec.json.encode(made))
+        rows = sorted(unreadable.items())
+        description = _Sidecar(self._shape, _checksum(pixels, rows), rows)
+        sidecar.write_bytes(msgspec.json.encode(description))
         # the sidecar last: without it an entry does not count
         pixels.rename(self._pixels)
         sidecar.rename(self._sidecar)
         return batch
 
 
-def _sweep(folder: Path) -> None:
-    for left in folder.glob(f"{MAKING}*"):
-        with suppress(OSError):  # whoever else sweeps was first
-            if time.time() - left.stat().st_mtime > FORGOTTEN:
-                shutil.rmtree(left)
+def _delete_stale(folder: Path) -> None:
+    """Delete temporary folders that killed processes left behind."""
+    for leftover in folder.glob(f"{TEMPORARY_PREFIX}*"):
+        with suppress(OSError):  # another process may delete it first
+            if time.time() - leftover.stat().st_mtime > STALE_SECONDS:
+                shutil.rmtree(leftover)
 
 
-def _checksum(path: Path, bad: list[tuple[int, str]]) -> str:
-    found = hashlib.sha256(repr(bad).encode())
+def _checksum(path: Path, unreadable: list[tuple[int, str]]) -> str:
+    sha256 = hashlib.sha256(repr(unreadable).encode())
     with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            found.update(block)
-    return found.hexdigest()
+        while block := file.read(BLOCK_SIZE):
+            sha256.update(block)
+    return sha256.hexdigest()

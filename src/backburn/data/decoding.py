@@ -1,4 +1,4 @@
-"""From one picture, however it is kept, to uint8 `(c, h, w)`."""
+"""Decoding one image, in whatever form it is stored, to uint8 `(c, h, w)`."""
 
 import io
 import stat
@@ -12,184 +12,204 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageOps
 
-from .decoding_options import AS_SEEN, ZOOM, Way
-from .rows import Picture
+from .decoding_options import DEFAULT_DECODING, ZOOM_FACTOR, DecodingOptions
+from .rows import RawImage
 
 MAX_PIXELS = 2**26
-"""The most pixels of one image: 8192 x 8192."""
-MAX_FILE = 2**28
-"""The most bytes of one encoded image."""
+"""Largest number of pixels of one image: 8192 x 8192."""
+MAX_FILE_SIZE = 2**28
+"""Largest number of bytes of one encoded image."""
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
-"""Pillow's other readers are left out: EPS would run Ghostscript on a stranger's program."""
-DECODER = 1
-"""To be raised when the same bytes decode to other pixels: it is a part of the cache's key."""
+"""Pillow's other readers are disabled: EPS, for one, would run Ghostscript on untrusted code."""
+DECODER_VERSION = 1
+"""Part of the cache key; increase it when the same bytes decode to other pixels."""
 
-GRAY = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N")
-ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
-ORIENTATION = 0x0112
+GRAY_MODES = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N")
+ALPHA_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
+ORIENTATION_TAG = 0x0112
 
 
 @cache
-def formats() -> tuple[str, ...]:
-    """Those of `FORMATS` that this Pillow can read."""
+def supported_formats() -> tuple[str, ...]:
+    """Return the `FORMATS` that the installed Pillow can read."""
     Image.init()
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
 @cache
-def suffixes() -> frozenset[str]:
-    """Lower-case endings of files that may be images, with their dot."""
-    known = Image.registered_extensions().items()
-    return frozenset(suffix for suffix, kind in known if kind in formats())
+def image_suffixes() -> frozenset[str]:
+    """Return the file suffixes of supported formats, lower case, with their dot."""
+    extensions = Image.registered_extensions().items()
+    return frozenset(suffix for suffix, name in extensions if name in supported_formats())
 
 
 @contextmanager
 def quiet_pillow() -> Iterator[None]:
-    """Without Pillow's warnings on odd metadata. Process-wide: not for worker threads."""
+    """Suppress Pillow's warnings about odd metadata. Process-wide: not for worker threads."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\.")
         yield
 
 
-def plain_file(path: Path) -> Path:
-    """The path, if it is a file of bearable size: a pipe or a device is not opened.
+def check_regular_file(path: Path) -> Path:
+    """Return the path if it is a regular file of at most `MAX_FILE_SIZE` bytes.
+
+    Pipes and devices must not be opened: reading them may block.
 
     Raises:
-        OSError, ValueError: it is not there, or no such file.
+        OSError: the file does not exist.
+        ValueError: it is not a regular file, or too large.
     """
-    about = path.stat()
-    if not stat.S_ISREG(about.st_mode):
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
         raise ValueError("no plain file")
-    if about.st_size > MAX_FILE:
-        raise ValueError(f"{about.st_size} bytes, more than {MAX_FILE}")
+    if status.st_size > MAX_FILE_SIZE:
+        raise ValueError(f"{status.st_size} bytes, more than {MAX_FILE_SIZE}")
     return path
 
 
-class Header(NamedTuple):
-    """What the header of an image tells: `(c, h, w)` that `decode` will give as a person sees it.
+class ImageHeader(NamedTuple):
+    """What the header of an image says.
 
-    `turned`: EXIF says that it lies on a side or its head; `clear`: it may be transparent.
+    `shape` is the `(c, h, w)` that `decode` returns by default, EXIF orientation applied.
+    `rotated`: EXIF rotates or flips the image. `transparent`: it may have transparent pixels.
     """
 
     shape: tuple[int, int, int]
-    turned: bool = False
-    clear: bool = False
+    rotated: bool = False
+    transparent: bool = False
 
 
-def shape_of(picture: Picture) -> tuple[int, int, int]:
-    """See `header_of`."""
-    return header_of(picture).shape
+def read_shape(image: RawImage) -> tuple[int, int, int]:
+    """Return `(c, h, w)` of an image without decoding it; errors as those of `read_header`."""
+    return read_header(image).shape
 
 
-def header_of(picture: Picture) -> Header:
-    """What is known of an image without decoding it.
+def read_header(image: RawImage) -> ImageHeader:
+    """Read the header of an image without decoding its pixels.
 
     Raises:
-        Exception: what Pillow raises on bytes that are no image, or one beyond `MAX_PIXELS`.
+        Exception: whatever Pillow raises on bytes that are not an image; ValueError for more than
+            `MAX_PIXELS` pixels.
     """
-    if isinstance(picture, np.ndarray):
-        return Header(_checked(picture).shape)
-    with _opened(picture) as image:
-        width, height = image.size
-        orientation = _orientation(image)
+    if isinstance(image, np.ndarray):
+        return ImageHeader(_check_array(image).shape)
+    with _open(image) as opened:
+        width, height = opened.size
+        orientation = _orientation(opened)
         if orientation in (5, 6, 7, 8):
             width, height = height, width
-        clear = image.mode in ALPHA or "transparency" in image.info
-        return Header((1 if image.mode in GRAY else 3, height, width), orientation > 1, clear)
+        transparent = opened.mode in ALPHA_MODES or "transparency" in opened.info
+        channels = 1 if opened.mode in GRAY_MODES else 3
+        return ImageHeader((channels, height, width), orientation > 1, transparent)
 
 
 def is_image(path: Path) -> bool:
-    """Whether a file is an image that can be read, by its header."""
+    """Whether a file has the header of a readable image."""
     try:
-        header_of(path)
-    except Exception:  # Pillow raises whatever a foreign file leads it to
+        read_header(path)
+    except Exception:  # Pillow may raise anything on a foreign file
         return False
     return True
 
 
-def decode(picture: Picture, size: tuple[int, int] | None = None, way: Way = AS_SEEN) -> np.ndarray:
-    """uint8 `(c, h, w)` as a person sees it, or in another way; c = 1 for grayscale, else 3.
+def decode(
+    image: RawImage,
+    size: tuple[int, int] | None = None,
+    options: DecodingOptions = DEFAULT_DECODING,
+) -> np.ndarray:
+    """Decode an image to uint8 `(c, h, w)`, with c = 1 for grayscale and 3 otherwise.
 
-    EXIF rotation is applied, what is transparent lies on white, 16-bit gray is scaled to 8 bits.
-    An image of another size than `size` (height, width) is scaled to cover it and center-cropped.
+    By default the EXIF orientation is applied, transparent pixels become white, and an image of
+    another size is scaled to cover `size` and center-cropped. 16-bit grayscale is scaled to 8 bits.
+
+    Args:
+        image: encoded bytes, a file, a Pillow image, or an array.
+        size: (height, width) of the result; None keeps the image's own size.
+        options: other ways to resize, rotate and handle transparency.
     Raises:
-        Exception: what Pillow raises on bytes that are no whole image, or one beyond `MAX_PIXELS`.
+        Exception: whatever Pillow raises on bytes that are not a whole image; ValueError for more
+            than `MAX_PIXELS` pixels.
+
+    >>> decode(np.zeros((3, 4, 4), np.uint8), size=(2, 2)).shape
+    (3, 2, 2)
     """
-    if isinstance(picture, np.ndarray):
-        array = _as_uint8(_checked(picture))
-        if size is None or (size == array.shape[1:] and way.resize != "zoom"):
+    if isinstance(image, np.ndarray):
+        array = _to_uint8(_check_array(image))
+        if size is None or (size == array.shape[1:] and options.resize != "zoom"):
             return array
-        image = as_image(array)
+        decoded = to_pil(array)
     else:
-        with _opened(picture) as opened:
-            image = _as_seen(opened, way)
-    if size and (size != (image.height, image.width) or way.resize == "zoom"):
-        image = _resized(image, size[::-1], way)
-    array = np.asarray(image)
+        with _open(image) as opened:
+            decoded = _convert(opened, options)
+    if size and (size != (decoded.height, decoded.width) or options.resize == "zoom"):
+        decoded = _resize(decoded, size[::-1], options)
+    array = np.asarray(decoded)
     return array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
 
 
 @contextmanager
-def _opened(picture: bytes | Path | Image.Image) -> Iterator[Image.Image]:
-    if isinstance(picture, Image.Image):
-        yield _bearable(picture)
+def _open(image: bytes | Path | Image.Image) -> Iterator[Image.Image]:
+    if isinstance(image, Image.Image):
+        yield _check_pixel_count(image)
         return
-    file = plain_file(picture) if isinstance(picture, Path) else io.BytesIO(picture)
-    with Image.open(file, formats=formats()) as image:
-        yield _bearable(image)
+    file = check_regular_file(image) if isinstance(image, Path) else io.BytesIO(image)
+    with Image.open(file, formats=supported_formats()) as opened:
+        yield _check_pixel_count(opened)
 
 
-def _bearable(image: Image.Image) -> Image.Image:
+def _check_pixel_count(image: Image.Image) -> Image.Image:
     if image.width * image.height > MAX_PIXELS:
         raise ValueError(f"{image.width} x {image.height} pixels, more than {MAX_PIXELS}")
     return image
 
 
 def _orientation(image: Image.Image) -> int:
-    # asking a PNG without EXIF would decode it; Pillow itself turns TIFFs
+    # getexif would decode a PNG without EXIF; Pillow itself rotates TIFFs
     if image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info):
         return 1
-    return int(image.getexif().get(ORIENTATION, 1))
+    return int(image.getexif().get(ORIENTATION_TAG, 1))
 
 
-def _resized(image: Image.Image, size: tuple[int, int], way: Way) -> Image.Image:
-    """The image in (width, height); margins are lost, bent or added."""
-    smooth = Image.Resampling.BILINEAR
-    if way.resize == "squash":
-        return image.resize(size, smooth)
-    if way.resize == "letterbox":
-        return ImageOps.pad(image, size, smooth)
-    if way.resize == "zoom":
-        larger = (round(size[0] * ZOOM), round(size[1] * ZOOM))
+def _resize(image: Image.Image, size: tuple[int, int], options: DecodingOptions) -> Image.Image:
+    """Resize an image to (width, height)."""
+    bilinear = Image.Resampling.BILINEAR
+    if options.resize == "squash":
+        return image.resize(size, bilinear)
+    if options.resize == "letterbox":
+        return ImageOps.pad(image, size, bilinear)
+    if options.resize == "zoom":
+        larger = (round(size[0] * ZOOM_FACTOR), round(size[1] * ZOOM_FACTOR))
         left, top = ((larger[k] - size[k]) // 2 for k in range(2))
-        middle = (left, top, left + size[0], top + size[1])
-        return ImageOps.fit(image, larger, smooth).crop(middle)
-    return ImageOps.fit(image, size, smooth)
+        box = (left, top, left + size[0], top + size[1])
+        return ImageOps.fit(image, larger, bilinear).crop(box)
+    return ImageOps.fit(image, size, bilinear)
 
 
-def _as_seen(image: Image.Image, way: Way) -> Image.Image:
-    upright = ImageOps.exif_transpose(image) if way.turned else image
-    if upright.mode == "F" or (upright.mode == "I" and _beyond_16_bits(upright)):
+def _convert(image: Image.Image, options: DecodingOptions) -> Image.Image:
+    """Apply orientation and transparency, and convert to 8-bit grayscale or RGB."""
+    upright = ImageOps.exif_transpose(image) if options.turned else image
+    if upright.mode == "F" or (upright.mode == "I" and _exceeds_16_bits(upright)):
         raise ValueError("32-bit pixels have no agreed range: save it with 8 or 16 bits")
     if upright.mode.startswith("I"):
         return Image.fromarray((np.asarray(upright) // 257).astype(np.uint8))
-    gray = upright.mode in GRAY
-    if upright.mode in ALPHA or "transparency" in upright.info:
-        clear = upright.convert("RGBA")
-        if way.backdrop == "dropped":
-            upright = clear.convert("RGB")
+    gray = upright.mode in GRAY_MODES
+    if upright.mode in ALPHA_MODES or "transparency" in upright.info:
+        rgba = upright.convert("RGBA")
+        if options.backdrop == "dropped":
+            upright = rgba.convert("RGB")
         else:
-            backdrop = Image.new("RGBA", clear.size, way.backdrop)
-            upright = Image.alpha_composite(backdrop, clear)
+            backdrop = Image.new("RGBA", rgba.size, options.backdrop)
+            upright = Image.alpha_composite(backdrop, rgba)
     return upright.convert("L" if gray else "RGB")
 
 
-def _beyond_16_bits(image: Image.Image) -> bool:
+def _exceeds_16_bits(image: Image.Image) -> bool:
     low, high = image.getextrema()
     return not 0 <= low <= high <= 65535  # type: ignore[operator]
 
 
-def _checked(array: np.ndarray) -> np.ndarray:
+def _check_array(array: np.ndarray) -> np.ndarray:
     if array.ndim != 3 or array.shape[0] not in (1, 3) or not array.size:
         raise ValueError(f"shape {array.shape} is no image of 1 or 3 channels")
     if array[0].size > MAX_PIXELS:
@@ -199,7 +219,7 @@ def _checked(array: np.ndarray) -> np.ndarray:
     return array
 
 
-def _as_uint8(array: np.ndarray) -> np.ndarray:
+def _to_uint8(array: np.ndarray) -> np.ndarray:
     if array.dtype == np.uint8:
         return array
     if not ((array >= 0) & (array <= 1)).all():
@@ -207,7 +227,7 @@ def _as_uint8(array: np.ndarray) -> np.ndarray:
     return (array.astype(np.float64) * 255).round().astype(np.uint8)
 
 
-def as_image(array: np.ndarray) -> Image.Image:
-    """A Pillow image of uint8 `(c, h, w)`."""
+def to_pil(array: np.ndarray) -> Image.Image:
+    """Return a Pillow image of a uint8 array `(c, h, w)`."""
     flat = array[0] if array.shape[0] == 1 else array.transpose(1, 2, 0)
     return Image.fromarray(np.ascontiguousarray(flat))

@@ -1,24 +1,27 @@
-"""The choices that reading an image takes: those of a training script may not be a person's."""
+"""Options for decoding an image: resizing, EXIF orientation and transparency.
+
+They exist because a model may have been trained on images that were read differently.
+"""
 
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 Resize: TypeAlias = Literal["crop", "squash", "letterbox", "zoom"]
 RESIZES: tuple[Resize, ...] = ("crop", "squash", "letterbox", "zoom")
-ZOOM = 256 / 224
-"""How much larger than its middle an image is made, by the usual recipe for ImageNet."""
+ZOOM_FACTOR = 256 / 224
+"""Size of the resized image relative to the crop, as in the common ImageNet recipe."""
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """How images are read.
+class DecodingOptions:
+    """How images are decoded. The defaults show an image as a viewer would, cropped to size.
 
     Args:
-        resize: an image of another shape is scaled to cover the wanted one and center-cropped
-            (`crop`), squashed into it, scaled to fit inside with black bars (`letterbox`), or made
-            larger by 256/224 first and center-cropped (`zoom`).
-        turned: EXIF orientation is applied.
-        backdrop: what is transparent lies on white or black; `dropped` takes the colors below it.
+        resize: how an image of another shape is fitted. `crop` scales it to cover the target and
+            crops the center; `squash` ignores the aspect ratio; `letterbox` scales it to fit inside
+            and adds black bars; `zoom` scales it to 256/224 of the target and crops the center.
+        turned: whether the EXIF orientation is applied.
+        backdrop: color behind transparent pixels; `dropped` discards the alpha channel.
     """
 
     resize: Resize = "crop"
@@ -26,5 +29,4 @@ class Way:
     backdrop: Literal["white", "black", "dropped"] = "white"
 
 
-AS_SEEN = Way()
-"""As a person sees an image, but for its margins."""
+DEFAULT_DECODING = DecodingOptions()

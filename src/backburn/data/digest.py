@@ -1,4 +1,4 @@
-"""What something was made from, as one number."""
+"""SHA-256 digests of tensors."""
 
 import hashlib
 
@@ -6,10 +6,14 @@ import torch
 
 
 def digest(first: bytes, *tensors: torch.Tensor) -> str:
-    """SHA-256 of bytes, shapes and values."""
-    found = hashlib.sha256(first)
+    """Return the hexadecimal SHA-256 of the bytes and of each tensor's dtype, shape and values.
+
+    >>> digest(b"seed 0", torch.zeros(2))[:8]
+    'f2a01de5'
+    """
+    sha256 = hashlib.sha256(first)
     for tensor in tensors:
-        found.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
-        plain = tensor.detach().cpu().contiguous().reshape(-1)
-        found.update(plain.view(torch.uint8).numpy().data if plain.numel() else b"")
-    return found.hexdigest()
+        sha256.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
+        flat = tensor.detach().cpu().contiguous().reshape(-1)
+        sha256.update(flat.view(torch.uint8).numpy().data if flat.numel() else b"")
+    return sha256.hexdigest()

@@ -1,23 +1,23 @@
-"""Labeled images as they lie somewhere, undecoded, one at a time: for writing them elsewhere."""
+"""Labeled images in their encoded form, one at a time, for export."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
-from .decoding import as_image, decode, plain_file
-from .labels import class_number
-from .rows import Picture, Rows
-from .scan import is_machines
+from .decoding import check_regular_file, decode, to_pil
+from .labels import check_label
+from .rows import RawImage, Rows
+from .scan import is_resource_error
 from .sources.find_reader import open_rows
-from .writing import png_bytes
+from .writing import to_png
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedRow:
-    """An image file's bytes with its label.
+    """The bytes of an image file, and its label.
 
-    `name` is what `LabeledImages.name_of` says; `file` the image's own path, below the folder of
-    its class where it lies in one, None where it is no file; `number` its row.
+    `number` is the row, `name` the image's name as `LabeledImages.name_of` gives it. `file` is the
+    image's path relative to its class folder or to the source; None if the image is not a file.
     """
 
     number: int
@@ -29,9 +29,9 @@ class EncodedRow:
 
 @dataclass(frozen=True, slots=True)
 class EncodedImages:
-    """Rows to go through once, and the class names, empty where there are none.
+    """Encoded rows, which can be iterated over once, and class names (empty if unknown).
 
-    `unreadable` fills up with the names of rows without an image while others are gone through.
+    `unreadable` collects the names of rows without an image during the iteration.
     """
 
     class_names: tuple[str, ...]
@@ -39,46 +39,50 @@ class EncodedImages:
     unreadable: list[str] = field(default_factory=list)
 
 
-def encoded_images(source: str | Path, split: str = "train") -> EncodedImages:
-    """The images of a source that `load_images` reads, also those that it could not decode.
+def read_encoded_images(source: str | Path, split: str = "train") -> EncodedImages:
+    """Read the images of a source without decoding them, damaged ones included.
 
-    Encoded images keep their bytes, others become PNG.
+    Encoded images keep their bytes; arrays become PNG.
+
+    Args:
+        source, split: as for `load_images`.
     Raises:
-        InputError: what `load_images` raises on the source, while the rows are gone through too.
+        InputError: as `load_images`, also during the iteration over the rows.
     """
     rows = open_rows(source, split, None)
     unreadable: list[str] = []
-    return EncodedImages(rows.class_names, _encoded(rows, unreadable), unreadable)
+    return EncodedImages(rows.class_names, _encode(rows, unreadable), unreadable)
 
 
-def _encoded(rows: Rows, unreadable: list[str]) -> Iterator[EncodedRow]:
-    for number, (name, picture, label) in enumerate(rows.read()):
-        known = class_number(label, rows.class_names, name, rows.where)
+def _encode(rows: Rows, unreadable: list[str]) -> Iterator[EncodedRow]:
+    for number, (name, image, raw_label) in enumerate(rows.read()):
+        label = check_label(raw_label, rows.class_names, name, rows.source)
         try:
-            content = _content(picture)
+            content = _content(image)
         except (OSError, ValueError) as error:
-            if is_machines(error):
+            if is_resource_error(error):
                 raise
             unreadable.append(name)
             continue
-        home = rows.class_names[known] if rows.class_names else ""
-        file = _file(name, home) if isinstance(picture, Path) else None
-        yield EncodedRow(number, name, known, content, file)
+        class_folder = rows.class_names[label] if rows.class_names else ""
+        file = _relative_file(name, class_folder) if isinstance(image, Path) else None
+        yield EncodedRow(number, name, label, content, file)
 
 
-def _content(picture: Picture | str) -> bytes:
-    if isinstance(picture, str):
-        raise ValueError(picture)
-    if isinstance(picture, bytes):
-        return picture
-    if isinstance(picture, Path):
-        return plain_file(picture).read_bytes()
-    return png_bytes(as_image(decode(picture)))
+def _content(image: RawImage | str) -> bytes:
+    if isinstance(image, str):
+        raise ValueError(image)
+    if isinstance(image, bytes):
+        return image
+    if isinstance(image, Path):
+        return check_regular_file(image).read_bytes()
+    return to_png(to_pil(decode(image)))
 
 
-def _file(name: str, home: str) -> str | None:
-    """A relative path; None where the name is none."""
+def _relative_file(name: str, class_folder: str) -> str | None:
+    """Return the path below the class folder, or None if the name is not a safe relative path."""
     path = PurePath(name)
     if path.is_absolute() or ".." in path.parts or not path.name:
         return None
-    return str(path.relative_to(home)) if path.parts[0] == home and path.parts[1:] else str(path)
+    in_class_folder = path.parts[0] == class_folder and path.parts[1:]
+    return str(path.relative_to(class_folder)) if in_class_folder else str(path)

@@ -1,4 +1,4 @@
-"""Undecoded rows into new files, one at a time: parquet, a tree, or a CSV beside its images."""
+"""Export of encoded images: as parquet, as class folders, or as a CSV with image files."""
 
 import io
 import warnings
@@ -8,13 +8,13 @@ from pathlib import Path
 
 from PIL import Image
 
-from .csv_cells import csv_bytes, neutral
+from .csv_cells import csv_bytes, escape_cell
 from .encoded import EncodedImages, EncodedRow
-from .writing import ROW_GROUP, folder_names, no_images, parquet_schema
+from .writing import ROW_GROUP, class_folder_names, empty_class_error, parquet_schema
 
 
 def write_parquet(images: EncodedImages, folder: Path) -> None:
-    """`train.parquet`: the images' own bytes, the labels, and the classes' names."""
+    """Write `train.parquet` with the encoded images, their labels, and the class names."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -22,52 +22,54 @@ def write_parquet(images: EncodedImages, folder: Path) -> None:
     with pq.ParquetWriter(folder / "train.parquet", schema) as file:
         for chunk in _chunks(images.rows):
             columns = {
-                "image": [{"bytes": row.content, "path": _text(row.file)} for row in chunk],
+                "image": [{"bytes": row.content, "path": _utf8(row.file)} for row in chunk],
                 "label": [row.label for row in chunk],
             }
             file.write_table(pa.table(columns, schema=schema))
 
 
-def write_tree(images: EncodedImages, folder: Path) -> None:
-    """`train/CLASS/FILE`: files keep their names; rows of other sources are named by number.
+def write_folder(images: EncodedImages, folder: Path) -> None:
+    """Write `train/CLASS/FILE`. Files keep their names; other images are named by row.
 
     Raises:
-        InputError: a class that has no images left.
+        InputError: a class has no images.
     """
-    names = folder_names(images.class_names, len(images.class_names) or 1)
-    met: set[int] = set()
+    names = class_folder_names(images.class_names, len(images.class_names) or 1)
+    labels: set[int] = set()
     for row in images.rows:
-        met.add(row.label)
-        home = names[row.label] if images.class_names else f"{row.label:05d}"
-        _save(row, folder / "train" / home, row.file)
-    _check_labels(images.class_names, met)
+        labels.add(row.label)
+        class_folder = names[row.label] if images.class_names else f"{row.label:05d}"
+        _save(row, folder / "train" / class_folder, row.file)
+    _check_classes(images.class_names, labels)
 
 
 def write_csv(images: EncodedImages, folder: Path) -> None:
-    """`train.csv` with the columns path and label, and the files that it names in `images/`.
+    """Write `train.csv` with columns `path` and `label`, and the image files to `images/`.
 
-    Labels are the classes' names where these are in order and plain text, numbers elsewhere. Files
-    whose names no table holds in one line are named by number.
+    Labels are class names if these are sorted, unique and plain text; otherwise they are numbers.
+    Files keep their names if these fit on one line; otherwise they are named by row.
+
     Raises:
-        InputError: a class that has no images left.
+        InputError: a class has no images.
     """
     names = images.class_names
-    plain = all(name.isprintable() and neutral(name.strip()) == name for name in names)
-    named = names and plain and sorted(set(names)) == list(names)
-    rows: list[dict[str, str | int]] = []
-    met: set[int] = set()
+    plain = all(name.isprintable() and escape_cell(name.strip()) == name for name in names)
+    use_names = names and plain and sorted(set(names)) == list(names)
+    table: list[dict[str, str | int]] = []
+    labels: set[int] = set()
     for row in images.rows:
-        met.add(row.label)
-        saved = _save(row, folder / "images", row.name if row.file and _one_line(row) else None)
-        label = names[row.label] if named else row.label
-        rows.append({"path": saved.relative_to(folder).as_posix(), "label": label})
-    _check_labels(images.class_names, met)
-    (folder / "train.csv").write_bytes(csv_bytes(("path", "label"), rows))
+        labels.add(row.label)
+        keep_name = row.file and row.name.isprintable()
+        path = _save(row, folder / "images", row.name if keep_name else None)
+        label = names[row.label] if use_names else row.label
+        table.append({"path": path.relative_to(folder).as_posix(), "label": label})
+    _check_classes(images.class_names, labels)
+    (folder / "train.csv").write_bytes(csv_bytes(("path", "label"), table))
 
 
 WRITERS: dict[str, Callable[[EncodedImages, Path], None]] = {
     "parquet": write_parquet,
-    "folder": write_tree,
+    "folder": write_folder,
     "csv": write_csv,
 }
 
@@ -78,17 +80,13 @@ def _chunks(rows: Iterable[EncodedRow]) -> Iterator[list[EncodedRow]]:
         yield chunk
 
 
-def _one_line(row: EncodedRow) -> bool:
-    return row.name.isprintable()
-
-
-def _text(file: str | None) -> str | None:
-    """A file's name as text that Arrow takes: bytes that are no UTF-8 are spelled out."""
+def _utf8(file: str | None) -> str | None:
+    """Return a file name that Arrow accepts: bytes that are not UTF-8 are escaped."""
     return file and file.encode("utf-8", "backslashreplace").decode()
 
 
 def _save(row: EncodedRow, folder: Path, file: str | None) -> Path:
-    """Write an image under its own name, or its number; where that is taken, under both."""
+    """Write an image under `file`, or its row number if that is None; both if the name is taken."""
     path = folder / (file or f"{row.number:07d}{_suffix(row.content)}")
     if path.exists():
         path = path.with_name(f"{path.stem}-{row.number}{path.suffix}")
@@ -98,7 +96,7 @@ def _save(row: EncodedRow, folder: Path, file: str | None) -> Path:
 
 
 def _suffix(content: bytes) -> str:
-    """By the format of the image; `.bin`, which no reader takes for an image, where unknown."""
+    """Return a suffix for the image's format; `.bin`, which no reader opens, if unknown."""
     try:
         with warnings.catch_warnings(), Image.open(io.BytesIO(content)) as image:
             return f".{(image.format or 'bin').lower()}"
@@ -106,7 +104,8 @@ def _suffix(content: bytes) -> str:
         return ".bin"
 
 
-def _check_labels(class_names: tuple[str, ...], met: set[int]) -> None:
-    for label in range(len(class_names) or max(met, default=0) + 1):
-        if label not in met:
-            raise no_images(label)
+def _check_classes(class_names: tuple[str, ...], labels: set[int]) -> None:
+    """Raise if a class has no images."""
+    for label in range(len(class_names) or max(labels, default=0) + 1):
+        if label not in labels:
+            raise empty_class_error(label)

@@ -1,4 +1,4 @@
-"""Where decoded images are put: in memory, or where that would be much, in a mapped file."""
+"""Buffers for decoded images: in memory, or in a memory-mapped file if they are large."""
 
 from collections.abc import Iterable, Iterator
 from typing import IO
@@ -7,34 +7,39 @@ import numpy as np
 import torch
 
 from .. import memory_mapped
-from ..memory_mapped import size_of, spilled, write_table
+from ..memory_mapped import byte_count, write_table, write_temporary
 from ..types import Pixels
 
-WHAT = "decoded images"
+CONTENT = "decoded images"
+"""What the buffers hold, for error messages."""
 
 
-def paint(rows: Iterable[np.ndarray], shape: tuple[int, int, int, int]) -> Pixels:
-    """Rows of `(c, h, w)`, at most `shape[0]` of them, as one batch.
+def collect_images(images: Iterable[np.ndarray], shape: tuple[int, int, int, int]) -> Pixels:
+    """Collect images `(c, h, w)`, at most `shape[0]` of them, in one batch.
 
-    Beyond `memory_mapped.IN_MEMORY` bytes the batch is memory-mapped, see `memory_mapped.spilled`.
+    A batch of more than `memory_mapped.IN_MEMORY` bytes is memory-mapped.
+
     Raises:
         InputError: no room for the file.
     """
-    if size_of(shape, torch.uint8) > memory_mapped.IN_MEMORY:
-        return spilled(_parts(rows, shape), shape, torch.uint8, WHAT)
+    if byte_count(shape, torch.uint8) > memory_mapped.MAX_IN_MEMORY:
+        return write_temporary(_with_batch_axis(images, shape), shape, torch.uint8, CONTENT)
     batch, count = np.empty(shape, np.uint8), 0
-    for row in rows:
-        batch[count] = row
+    for image in images:
+        batch[count] = image
         count += 1
     return torch.from_numpy(batch)[:count]
 
 
-def paint_file(
-    rows: Iterable[np.ndarray], shape: tuple[int, int, int, int], file: IO[bytes]
+def write_images(
+    images: Iterable[np.ndarray], shape: tuple[int, int, int, int], file: IO[bytes]
 ) -> Pixels:
-    """Rows written to an empty file; the batch is a shared mapping of it."""
-    return write_table(_parts(rows, shape), shape, torch.uint8, file)
+    """Write images to an empty file and return them as a memory-mapped batch."""
+    return write_table(_with_batch_axis(images, shape), shape, torch.uint8, file)
 
 
-def _parts(rows: Iterable[np.ndarray], shape: tuple[int, int, int, int]) -> Iterator[np.ndarray]:
-    return (np.broadcast_to(row, shape[1:])[None] for row in rows)
+def _with_batch_axis(
+    images: Iterable[np.ndarray], shape: tuple[int, int, int, int]
+) -> Iterator[np.ndarray]:
+    # a gray image of a batch in color is broadcast to three channels
+    return (np.broadcast_to(image, shape[1:])[None] for image in images)

@@ -1,11 +1,11 @@
-"""Labeled images from wherever they are."""
+"""`load_images`, which reads labeled images from any supported source."""
 
 from collections.abc import Container
 from pathlib import Path
 
-from ..types import LabeledImages, Progress, silent
-from .decoding_options import AS_SEEN, Way
-from .loading import Check, gather
+from ..types import LabeledImages, Progress, no_progress
+from .decoding_options import DEFAULT_DECODING, DecodingOptions
+from .loading import LabelCheck, load_rows
 from .sources.find_reader import has_split, open_rows
 
 __all__ = ["has_split", "load_images"]
@@ -19,34 +19,43 @@ def load_images(
     size: int | tuple[int, int] | None = None,
     cache: str | Path | None = None,
     fewest_classes: int = 2,
-    progress: Progress = silent,
-    way: Way = AS_SEEN,
-    check: Check | None = None,
+    progress: Progress = no_progress,
+    options: DecodingOptions = DEFAULT_DECODING,
+    check: LabelCheck | None = None,
     only: Container[str] | None = None,
 ) -> LabeledImages:
-    """Read and decode labeled images once.
+    """Read and decode labeled images.
 
     Args:
-        source: `digits` for the embedded set; a folder with one folder a class; parquet with
-            columns `image` and `label`, one file or shards; a .csv or .tsv of path and label; an
-            .npz, or a folder with images.npy and labels.npy; WebDataset .tar archives; a folder
-            that `datasets` saved; `hf:owner/name[@revision]`; or a folder that holds `{split}`
-            of one of these kinds (docs/formats.md).
-        limit: take the first so many rows; of a tree as many files, evenly over all classes.
-        size: (height, width), or the side of a square, in pixels; None for the commonest size.
+        source: one of the following, or a folder that holds `{split}` of one of these kinds:
+            `digits` for the embedded data set; a folder with one subfolder per class; parquet with
+            columns `image` and `label`, as one file or as shards; a .csv, .tsv or .jsonl with paths
+            and labels; an .npz, or a folder with images.npy and labels.npy; WebDataset .tar
+            archives; a folder that `datasets` saved; `hf:owner/name[@revision]`. See
+            docs/formats.md.
+        split: name of the split; ignored if the source has no splits.
+        limit: read only the first `limit` rows. In a folder of class folders the limit is spread
+            evenly over all classes.
+        size: (height, width), or the side of a square, in pixels; None for the most common size.
             Images of another size are scaled to cover it and center-cropped.
-        cache: a folder that keeps decoded pixels, by the content they were decoded from. Its
-            files may be as large as the decoded images, and nothing deletes them.
-        fewest_classes: 1 for images that are only asked about.
-        way: how images are resized, turned and laid on a ground (`ways`).
-        check: told the labels and the class names before anything is decoded; it may raise.
-        only: read the rows of these names.
+        cache: a folder for decoded pixels, keyed by the content of the images. It may grow as
+            large as the decoded images, and nothing deletes them.
+        fewest_classes: smallest number of classes; 1 for images that are only classified.
+        progress: called with the phase, the images done and their total.
+        options: how images are resized, rotated, and put on a background.
+        check: called with the labels and the class names before anything is decoded; it may raise.
+        only: read only the rows with these names.
     Returns:
-        The images; `skipped` names those that could not be decoded. Beyond 256 MiB the pixels
-        are a mapping of a file: of the cache, or of a nameless one in the temporary folder.
+        The images; `skipped` names those that could not be decoded. Above 256 MiB the pixels are
+        memory-mapped: from the cache, or from an unnamed temporary file.
     Raises:
-        InputError: no such path, nothing readable in it, a label out of range, too few classes,
-            paths or links that leave the folder, no room for decoded images.
+        InputError: the path does not exist, holds nothing readable, or has a path or link that
+            leaves the folder. Also if a label is out of range, there are too few classes, or the
+            decoded images do not fit on the disk.
+
+    >>> images = load_images("digits")
+    >>> images.pixels.shape, images.class_count
+    (torch.Size([1437, 1, 8, 8]), 10)
     """
     rows = open_rows(source, split, limit).only(only)
-    return gather(rows, size, cache, fewest_classes, progress, way, check)
+    return load_rows(rows, size, cache, fewest_classes, progress, options, check)

@@ -1,4 +1,4 @@
-"""From rows to `LabeledImages`: two passes, bounded memory, decode workers."""
+"""Decoding of rows to `LabeledImages`: two passes, bounded memory, parallel workers."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -15,60 +15,63 @@ from ..errors import BackburnError, InputError, printable
 from ..types import LabeledImages, Progress
 from .cache import Cache
 from .decoding import decode, quiet_pillow
-from .decoding_options import AS_SEEN, Way
-from .image_buffer import paint
-from .rows import Picture, Rows
-from .scan import Survey, mark_of, nothing_left, survey, why
+from .decoding_options import DEFAULT_DECODING, DecodingOptions
+from .image_buffer import collect_images
+from .rows import RawImage, Rows
+from .scan import Scan, describe_error, fingerprint, no_images_error, scan_rows
 
-PIECE = 32
-"""Images that a decode worker takes at once: enough to make handing over cheap for small ones."""
+IMAGES_PER_TASK = 32
+"""Images that a worker decodes per task: enough to make the overhead small for small images."""
 MAX_SIDE = 2**13
-Read: TypeAlias = tuple[int | None, np.ndarray | str]
-"""The mark of a picture that was read, and its pixels, or why there are none."""
-Check: TypeAlias = Callable[[Sequence[int], tuple[str, ...]], None]
-"""Told every row's label, and the class names."""
+"""Largest height or width, in pixels."""
+DecodeResult: TypeAlias = tuple[int | None, np.ndarray | str]
+"""Fingerprint of an image after it was read, and its pixels or the reason why there are none."""
+LabelCheck: TypeAlias = Callable[[Sequence[int], tuple[str, ...]], None]
+"""Called with the labels of all rows and the class names; it may raise."""
 
 
-def gather(
+def load_rows(
     rows: Rows,
     size: int | tuple[int, int] | None,
     cache: str | Path | None,
     fewest_classes: int,
     progress: Progress,
-    way: Way = AS_SEEN,
-    check: Check | None = None,
+    options: DecodingOptions = DEFAULT_DECODING,
+    check: LabelCheck | None = None,
 ) -> LabeledImages:
-    """Decode rows once, into memory or a mapped file.
+    """Decode rows into memory or a memory-mapped file.
 
-    One pass over the headers finds labels, the commonest size and whether all is gray; the second
-    decodes. Rows without a whole image are left out and named in `skipped`.
+    The first pass reads headers to find the labels, the most common size, and whether all images
+    are gray. The second pass decodes. Rows without a whole image are left out and named in
+    `skipped`.
 
     Args:
-        check: told the labels and class names before anything is decoded; it may raise.
+        size, cache, fewest_classes, options: see `load_images`.
+        check: called with the labels and class names before anything is decoded; it may raise.
     Raises:
-        InputError: no image, a label out of range, too few classes, a size out of range.
+        InputError: no image, a label out of range, too few classes, or a size out of range.
     """
-    wanted = _side(size)
+    target_size = _parse_size(size)
     with quiet_pillow():
-        seen = survey(rows, progress, content=cache is not None)
+        scan = scan_rows(rows, progress, content=cache is not None)
         if check is not None:
-            check(seen.labels, rows.class_names)
-        shape = (*seen.shape[:2], *(wanted or seen.size))
-        bad = dict(seen.bad)
-        decoded = _decoded(rows, seen, shape, bad, progress, way)
+            check(scan.labels, rows.class_names)
+        shape = (*scan.shape[:2], *(target_size or scan.size))
+        unreadable = dict(scan.unreadable)
+        decoded = _decode_rows(rows, scan, shape, unreadable, progress, options)
         if cache is None:
-            pixels = paint(decoded, shape)
+            pixels = collect_images(decoded, shape)
         else:
-            kept = Cache(Path(cache), seen, rows.class_names, shape, way)
-            there = kept.load(bad)
-            pixels = kept.paint(decoded, bad) if there is None else there
+            entry = Cache(Path(cache), scan, rows.class_names, shape, options)
+            cached = entry.load(unreadable)
+            pixels = entry.store(decoded, unreadable) if cached is None else cached
     if not len(pixels):
-        raise nothing_left(rows.where, bad)
-    images = _labeled(pixels, seen, bad, rows, fewest_classes)
-    return replace(images, choices=seen.choices((shape[2], shape[3])))
+        raise no_images_error(rows.source, unreadable)
+    images = _labeled_images(pixels, scan, unreadable, rows, fewest_classes)
+    return replace(images, choices=scan.choices((shape[2], shape[3])))
 
 
-def _side(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
+def _parse_size(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
     if size is None:
         return None
     height, width = (size, size) if isinstance(size, int) else size
@@ -77,124 +80,135 @@ def _side(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
     return height, width
 
 
-def _decoded(
+def _decode_rows(
     rows: Rows,
-    seen: Survey,
+    scan: Scan,
     shape: tuple[int, int, int, int],
-    bad: dict[int, str],
+    unreadable: dict[int, str],
     progress: Progress,
-    way: Way,
+    options: DecodingOptions,
 ) -> Iterator[np.ndarray]:
-    """Decoded images in order; rows that fail are put into `bad`."""
-    pictures = _again(rows, seen)
-    each = max(1, min(PIECE, 2**24 // int(np.prod(shape[1:]))))
+    """Yield decoded images in order; rows that fail are added to `unreadable`."""
+    images = _second_pass(rows, scan)
+    per_task = max(1, min(IMAGES_PER_TASK, 2**24 // int(np.prod(shape[1:]))))
     done = 0
-    for numbers, results in _in_order(pictures, each, shape[1:], way):
+    for numbers, results in _decode_in_order(images, per_task, shape[1:], options):
         for number, (mark, result) in zip(numbers, results, strict=True):
-            if mark != seen.marks[number]:
-                raise _changed(rows)
+            if mark != scan.fingerprints[number]:
+                raise _changed_error(rows)
             if isinstance(result, np.ndarray):
                 yield result
             else:
-                bad[number] = result
+                unreadable[number] = result
             done += 1
             progress("read images", done, shape[0])
 
 
-def _again(rows: Rows, seen: Survey) -> Iterator[tuple[int, Picture]]:
-    """The pictures for the second time."""
-    for number, (name, picture, _) in enumerate(rows.read()):
-        if number >= len(seen.names) or name != seen.names[number]:
-            raise _changed(rows)
-        if number in seen.bad:
+def _second_pass(rows: Rows, scan: Scan) -> Iterator[tuple[int, RawImage]]:
+    """Yield row number and image of all rows with a readable header."""
+    for number, (name, image, _) in enumerate(rows.read()):
+        if number >= len(scan.names) or name != scan.names[number]:
+            raise _changed_error(rows)
+        if number in scan.unreadable:
             continue
-        if isinstance(picture, str):
-            raise _changed(rows)
-        yield number, picture
+        if isinstance(image, str):
+            raise _changed_error(rows)
+        yield number, image
 
 
-def _changed(rows: Rows) -> InputError:
-    if rows.asked:
+def _changed_error(rows: Rows) -> InputError:
+    if rows.from_dataset:
         return InputError(
-            f"{rows.where} gives other items each time it is read: turn its random transforms off"
+            f"{rows.source} gives other items each time it is read: turn its random transforms off"
         )
-    return InputError(f"{rows.where} was changed while it was read: give the same command again")
+    return InputError(f"{rows.source} was changed while it was read: give the same command again")
 
 
-def _in_order(
-    pictures: Iterator[tuple[int, Picture]], each: int, shape: tuple[int, ...], way: Way
-) -> Iterator[tuple[tuple[int, ...], list[Read]]]:
-    """What the workers make of pieces of `each` pictures; few pieces are under way at a time."""
+def _decode_in_order(
+    images: Iterator[tuple[int, RawImage]],
+    per_task: int,
+    shape: tuple[int, ...],
+    options: DecodingOptions,
+) -> Iterator[tuple[tuple[int, ...], list[DecodeResult]]]:
+    """Decode images in a thread pool, `per_task` at a time, and yield the results in order.
+
+    Only a few tasks are queued at a time, which bounds the memory.
+    """
     workers = torch.get_num_threads()
-    waiting: deque[tuple[tuple[int, ...], Future[list[Read]]]] = deque()
+    queue: deque[tuple[tuple[int, ...], Future[list[DecodeResult]]]] = deque()
     with ThreadPoolExecutor(workers) as pool:
-        while piece := list(islice(pictures, each)):
-            numbers, images = zip(*piece, strict=True)
-            waiting.append((numbers, pool.submit(_decode_piece, images, shape, way)))
-            if len(waiting) > 2 * workers:
-                first, future = waiting.popleft()
-                yield first, _done(future)
-        for last, future in waiting:
-            yield last, _done(future)
+        while batch := list(islice(images, per_task)):
+            numbers, raw_images = zip(*batch, strict=True)
+            queue.append((numbers, pool.submit(_decode_batch, raw_images, shape, options)))
+            if len(queue) > 2 * workers:
+                oldest, future = queue.popleft()
+                yield oldest, _result(future)
+        for numbers, future in queue:
+            yield numbers, _result(future)
 
 
-def _done(future: Future[list[Read]]) -> list[Read]:
+def _result(future: Future[list[DecodeResult]]) -> list[DecodeResult]:
     try:
         return future.result()
-    except SystemExit as ended:  # a thread; whoever ends it must not end us without a word
+    except SystemExit as error:  # raised in a worker thread, it must not end us silently
         raise BackburnError(
-            f"a decode worker ended ({ended}): give the same command again"
-        ) from ended
+            f"a decode worker ended ({error}): give the same command again"
+        ) from error
 
 
-def _decode_piece(pictures: tuple[Picture, ...], shape: tuple[int, ...], way: Way) -> list[Read]:
-    return [_decode_one(picture, shape, way) for picture in pictures]
+def _decode_batch(
+    images: tuple[RawImage, ...], shape: tuple[int, ...], options: DecodingOptions
+) -> list[DecodeResult]:
+    return [_decode_one(image, shape, options) for image in images]
 
 
-def _decode_one(picture: Picture, shape: tuple[int, ...], way: Way) -> Read:
+def _decode_one(image: RawImage, shape: tuple[int, ...], options: DecodingOptions) -> DecodeResult:
     try:
-        array = decode(picture, (shape[1], shape[2]), way)
-    except Exception as error:  # Pillow raises whatever a broken file leads it to
-        return _mark(picture), why(error)
-    gray = "in color, though its header says gray"
-    return _mark(picture), array if array.shape[0] <= shape[0] else gray
+        array = decode(image, (shape[1], shape[2]), options)
+    except Exception as error:  # Pillow may raise anything on a broken file
+        return _fingerprint_after_reading(image), describe_error(error)
+    too_many_channels = "in color, though its header says gray"
+    return (
+        _fingerprint_after_reading(image),
+        array if array.shape[0] <= shape[0] else too_many_channels,
+    )
 
 
-def _mark(picture: Picture) -> int | None:
-    """Taken when the picture has been read; None where it is not there any more."""
+def _fingerprint_after_reading(image: RawImage) -> int | None:
+    """Return the image's fingerprint, or None if its file no longer exists."""
     try:
-        return mark_of(picture)
+        return fingerprint(image)
     except OSError:
         return None
 
 
-def _labeled(
-    pixels: torch.Tensor, seen: Survey, bad: dict[int, str], rows: Rows, fewest_classes: int
+def _labeled_images(
+    pixels: torch.Tensor, scan: Scan, unreadable: dict[int, str], rows: Rows, fewest_classes: int
 ) -> LabeledImages:
-    if len(pixels) != len(seen.names) - len(bad):
-        raise _changed(rows)
-    kept = [number for number in range(len(seen.names)) if number not in bad]
-    labels = torch.tensor([seen.labels[number] for number in kept])
+    if len(pixels) != len(scan.names) - len(unreadable):
+        raise _changed_error(rows)
+    readable = [number for number in range(len(scan.names)) if number not in unreadable]
+    labels = torch.tensor([scan.labels[number] for number in readable])
     if len(set(labels.tolist())) < fewest_classes:
         raise InputError(
-            f"{rows.where} holds images of one class only: a classifier needs two or more"
+            f"{rows.source} holds images of one class only: a classifier needs two or more"
         )
-    _refuse_empty_classes(seen, bad, rows)
-    names = tuple(seen.names[number] for number in kept)
-    skipped = [f"{printable(seen.names[n])}: {reason}" for n, reason in sorted(bad.items())]
-    lines = (*skipped, *map(printable, rows.aside))
-    return LabeledImages(pixels, labels, rows.class_names, names, lines)
+    _refuse_unreadable_classes(scan, unreadable, rows)
+    names = tuple(scan.names[number] for number in readable)
+    reasons = [f"{printable(scan.names[n])}: {reason}" for n, reason in sorted(unreadable.items())]
+    skipped = (*reasons, *map(printable, rows.ignored))
+    return LabeledImages(pixels, labels, rows.class_names, names, skipped)
 
 
-def _refuse_empty_classes(seen: Survey, bad: dict[int, str], rows: Rows) -> None:
-    """A class of which no image can be read is no class that is looked at."""
-    left = {label for number, label in enumerate(seen.labels) if number not in bad}
-    for number, reason in sorted(bad.items()):
-        label = seen.labels[number]
-        if label not in left:
-            count = seen.labels.count(label)
+def _refuse_unreadable_classes(scan: Scan, unreadable: dict[int, str], rows: Rows) -> None:
+    """Raise if a class has rows but no readable image: it could not be audited."""
+    readable = {label for number, label in enumerate(scan.labels) if number not in unreadable}
+    for number, reason in sorted(unreadable.items()):
+        label = scan.labels[number]
+        if label not in readable:
+            count = scan.labels.count(label)
             name = printable(rows.class_names[label]) if rows.class_names else label
             raise InputError(
-                f"{rows.where}: none of the {count} images of class {name} can be read; the "
-                f"first, {printable(seen.names[number])}: {reason}"
+                f"{rows.source}: none of the {count} images of class {name} can be read; the "
+                f"first, {printable(scan.names[number])}: {reason}"
             )

@@ -1,4 +1,4 @@
-"""The one place where computed pixels become bytes."""
+"""Conversion of computed pixel values to uint8."""
 
 import torch
 from jaxtyping import Float
@@ -8,5 +8,9 @@ from ..types import Pixels
 
 
 def to_pixels(values: Float[Tensor, "n c h w"]) -> Pixels:
-    """Floats of 0..255 as bytes: rounded and clipped, in this order, before they are cast."""
+    """Convert floats of 0..255 to uint8: they are rounded, then clipped, then cast.
+
+    >>> to_pixels(torch.tensor([[[[-3.0, 0.6, 254.4, 300.0]]]])).flatten().tolist()
+    [0, 1, 254, 255]
+    """
     return values.round().clamp_(0, 255).to(torch.uint8)

@@ -1,4 +1,4 @@
-"""What a person decided about suspects."""
+"""A reviewer's decisions about suspects."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -11,7 +11,7 @@ from ..types import Flags, LabeledImages
 
 
 class Decision(IntEnum):
-    """Reject: no poison. Accept: poison, with the restored label. Relabel: poison, with another."""
+    """REJECT: not poison. ACCEPT: poison, use the restored label. RELABEL: poison, use another."""
 
     REJECT = 0
     ACCEPT = 1
@@ -20,12 +20,16 @@ class Decision(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """Decided suspects. What is in no row is undecided.
+    """Decisions about suspects. Images in no row are undecided.
 
     Args:
-        index: `(m,)` int64, rows of the images, each once.
-        decision: `(m,)` int64, a `Decision` each.
-        label: `(m,)` int64, the class to use; of rejected ones the given label.
+        index: `(m,)` int64, rows of the images, without duplicates.
+        decision: `(m,)` int64, one `Decision` per row.
+        label: `(m,)` int64, the class to use; the given label for rejected suspects.
+
+    >>> review = Review(torch.tensor([4, 7]), torch.tensor([0, 1]), torch.tensor([2, 5]))
+    >>> review.accepted
+    tensor([7])
     """
 
     index: Tensor
@@ -37,24 +41,25 @@ class Review:
 
     @property
     def rejected(self) -> Tensor:
-        """Rows of images that stay as they were given."""
+        """Rows of images that keep their label."""
         return self.index[self.decision == Decision.REJECT]
 
     @property
     def accepted(self) -> Tensor:
-        """Rows of images that are held to be poison, relabeled ones, too."""
+        """Rows of images that are taken for poison, relabeled ones included."""
         return self.index[self.decision != Decision.REJECT]
 
     def decided(self, count: int) -> Flags:
-        """Which of `count` images somebody has decided on."""
+        """Return `(count,)` flags, True for the images with a decision."""
         return torch.zeros(count, dtype=torch.bool).index_fill(0, self.index, True)
 
 
 def check_review(review: Review, images: LabeledImages) -> Review:
-    """The review, if it can be one of these images.
+    """Return the review if it fits the images.
 
     Raises:
-        InputError: columns of other shapes or types, or a row, decision or label that there is not.
+        InputError: a column of another shape or type, a row, decision or label out of range, a
+            duplicate row, or a rejected image whose label is not the given one.
     """
     columns = (review.index, review.decision, review.label)
     limits = (len(images), len(Decision), images.class_count)
@@ -68,7 +73,7 @@ def check_review(review: Review, images: LabeledImages) -> Review:
             raise InputError(f"the review's {name} is out of range: give 0 to {limit - 1}")
     if len(set(review.index.tolist())) != len(review):
         raise InputError("the review decides on an image twice: give each row once")
-    kept = review.decision == Decision.REJECT
-    if not torch.equal(review.label[kept], images.labels.cpu()[review.index[kept]]):
+    rejected = review.decision == Decision.REJECT
+    if not torch.equal(review.label[rejected], images.labels.cpu()[review.index[rejected]]):
         raise InputError("the review rejects an image under a label that it was not given")
     return review

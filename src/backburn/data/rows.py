@@ -1,4 +1,4 @@
-"""Labelled images as they lie somewhere, not yet decoded."""
+"""Labeled images of a source, not yet decoded."""
 
 from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, replace
@@ -9,38 +9,42 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from PIL import Image
 
-Picture: TypeAlias = bytes | Path | np.ndarray | Image.Image
-"""Encoded bytes, a file of them, uint8 or float in [0, 1] of `(c, h, w)`, or an open image."""
+RawImage: TypeAlias = bytes | Path | np.ndarray | Image.Image
+"""Encoded bytes, a file, a `(c, h, w)` array of uint8 or floats in [0, 1], or a PIL image."""
 
 
 class Row(NamedTuple):
-    """One labeled image. A string in place of a picture says why there is none."""
+    """One labeled image. A string in place of the image says why there is none."""
 
     name: str
-    picture: Picture | str
+    image: RawImage | str
     label: object
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Labelled images that can be gone through more than once, in the same order.
+    """Labeled images that can be iterated over more than once, in the same order.
 
-    `where` is what messages call the source; `class_names` is empty where it names no classes.
-    `aside` says of files that are no rows what they are, `asked` that rows are a data set's items.
+    Args:
+        source: name of the source in messages.
+        read: starts an iteration over the rows.
+        class_names: empty if the source does not name its classes.
+        ignored: one line for each file that is not a row, saying why.
+        from_dataset: whether the rows are items of a Python data set.
     """
 
-    where: str
+    source: str
     read: Callable[[], Iterator[Row]]
     class_names: tuple[str, ...] = ()
-    aside: tuple[str, ...] = ()
-    asked: bool = False
+    ignored: tuple[str, ...] = ()
+    from_dataset: bool = False
 
     def only(self, names: Container[str] | None) -> "Rows":
-        """The rows of these names; all where None."""
+        """Return the rows with these names; all rows if None."""
         if names is None:
             return self
         return replace(self, read=lambda: (row for row in self.read() if row.name in names))
 
     def first(self, limit: int | None) -> "Rows":
-        """So many rows from the beginning; all where None."""
+        """Return the first `limit` rows; all rows if None."""
         return self if limit is None else replace(self, read=lambda: islice(self.read(), limit))

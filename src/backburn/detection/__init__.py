@@ -1,1 +1,1 @@
-"""From boundary distances to evidence, suspects, and the verdict on the whole case."""
+"""The poison detector: candidate groups, test statistics, p-values, and the verdict on a case."""

@@ -1,43 +1,35 @@
-"""The detector: split every class, test both groups, compare with groups that nobody planted."""
+"""The poison detector: split every class, test both groups, compare with the other classes."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from ..boundary.budget import budget_named
-from ..boundary.distances import Search
+from ..boundary.budget import get_budget
+from ..boundary.distances import BoundarySearch
 from ..errors import InputError
-from ..executor.interface import HERE, Work
+from ..executor.interface import LOCAL, Executor
 from ..interfaces import Detector
-from ..memory_mapped import rows_of
+from ..memory_mapped import copy_rows
 from ..models.embedding import embeddings as embedded
 from ..models.input_check import check_fit
-from ..training.adaptation import forgettable
-from ..types import (
-    BoundaryResult,
-    Case,
-    Evidence,
-    Features,
-    Flags,
-    Logits,
-    Progress,
-    Verdict,
-    silent,
-)
-from .candidates import Splitter, kinds, rows_by_class
-from .interventions.base import interventions
+from ..results import Evidence, Verdict
+from ..training.adaptation import has_resettable_layers
+from ..types import BoundaryResult, Case, Features, Flags, Logits, Progress, no_progress
+from .candidates import ClassSplitter, number_subgroups, rows_by_class
+from .interventions.base import all_interventions
 from .probe_test import fit_probe
-from .records import Finding, Findings
+from .records import DetectedBackdoor, DetectionResult
 from .retraining import Retraining
-from .sampling import of_each, some
-from .test_statistics import Measuring
-from .verdict import Tests
-from .witness import second_opinion
+from .sampling import images_per_class, sample_rows
+from .test_statistics import StatisticsCalculator
+from .verdict import HypothesisTests
+from .witness import fit_witness
 
-VARYING = 200
-"""Images of all classes that natural variation is taken from."""
+VARIATION_SAMPLE = 200
+"""Images of all classes that natural variation is estimated from."""
 
 
 @dataclass(frozen=True)
@@ -45,23 +37,38 @@ class PoisonDetector(Detector):
     """Finds groups of images that have their label because of something put into them.
 
     Args:
-        false_alarm: p-value of a case below which it is called backdoored: the share of clean
+        false_alarm: p-value of a case below which it is called backdoored. It is the share of clean
             models that may be accused.
         suspicion: p-value below which a case is called suspicious.
-        smallest: images of a candidate group, at the least. What a handful has in common is these
-            images themselves.
-        asked: images of other classes that each intervention is tried on.
-        resolution: share of images; the finest scale of the tail of transfer's null distribution.
-            With `asked` images a share is not known better.
-        resolution_probe: the same of the probe test. With .03, 29 clean development cases had
-            uniform p-values; a little more keeps natural kinds of digits from being suspicious.
-        least: share of images; a group is flagged only if its transfer or its probe statistic is as
-            large, and it leads the other group of its split by as much.
+        smallest: fewest images of a candidate group. What fewer have in common may be chance.
+        asked: images of other classes that each intervention is applied to.
+        resolution: finest scale of the tail of transfer's null distribution, as a share of images.
+            A share of `asked` images is no more precise.
+        resolution_probe: the same for the probe test. With .03, 29 clean development cases had
+            uniform p-values. A little more keeps natural kinds of digits from being suspicious.
+        least: share of images. A group is flagged only if its transfer or its probe statistic is at
+            least this large, and it leads the other group of its split by as much.
+        resolution_transplant: the same for mixtures and crops, which move content, too. Groups of
+            clean models transferred up to .3 more of it than their siblings.
+        smallest_class: fewest images that the model calls by their label of a class that is split.
+        placebos: placebo groups to aim for. With few classes, more splits of each are measured.
+        tail: share of the null distribution that its tail is fitted to.
+        natural_group: images of a typical natural group, such as frames of one object. A group of
+            this size counts half.
+        standard_errors: a pixel belongs to the estimated trigger only if its difference exceeds
+            this many standard errors.
+        min_foreign: share of a group that must be foreign to its class before transplants count.
+        lost_lead: an image loses its label if less than this share of its lead remains. A network
+            that has memorized poisoned images keeps their label without the trigger, with a smaller
+            lead.
+        min_necessity: necessity above which the change tells members of a group from other images.
+        min_similarity: images outside of the split's group join it if they depend on its change by
+            at least this share of what the group does.
         retraining: how a model is retrained without the suspects.
         budget: effort of the boundary search of suspects: `screen`, `fast`, `default` or `exact`.
-        probes: images of each target class whose boundary is searched beside those of the suspects;
-            of more than ten classes fewer, ten of each at the least.
-        batch_size: images at a time in that search.
+        probes: images of each target class whose boundary is searched beside those of the suspects.
+            With more than ten classes there are fewer, but at least ten per class.
+        batch_size: images per batch of that search.
     Source: ours (docs/method.md). Groups in activations: Spectral signatures (Tran et al., NeurIPS
     2018), FLARE (Hou et al., arXiv 2411.19479).
     """
@@ -73,23 +80,39 @@ class PoisonDetector(Detector):
     resolution: float = 0.02
     resolution_probe: float = 0.04
     least: float = 0.05
+    resolution_transplant: float = 0.06
+    smallest_class: int = 20
+    placebos: int = 24
+    tail: float = 0.25
+    natural_group: int = 30
+    standard_errors: float = 2.0
+    min_foreign: float = 0.3
+    lost_lead: float = 0.5
+    min_necessity: float = 0.3
+    min_similarity: float = 0.5
     retraining: Retraining = field(default_factory=Retraining)
     budget: str = "fast"
     probes: int = 20
     batch_size: int = 256
 
     def __post_init__(self) -> None:
-        budget_named(self.budget)
-        if min(self.batch_size, self.probes, self.asked) < 1 or self.smallest < 2:
-            raise InputError(
-                "batch_size, probes and asked of the detector: give 1 or more; smallest: 2 or more"
-            )
-        scales = self.resolution, self.resolution_probe
-        if not all(0 < scale < 1 for scale in scales) or not 0 <= self.least < 1:
-            raise InputError(
-                f"resolution={self.resolution}, resolution_probe={self.resolution_probe}, "
-                f"least={self.least}: give fractions below 1"
-            )
+        get_budget(self.budget)
+        for names, least in (
+            ("batch_size probes asked placebos natural_group", 1),
+            ("smallest", 2),
+            ("smallest_class", 10),
+        ):
+            for name in names.split():
+                if getattr(self, name) < least:
+                    raise InputError(f"{name}={getattr(self, name)}: give {least} or more")
+        for name in ("resolution", "resolution_probe", "resolution_transplant", "tail"):
+            if not 0 < getattr(self, name) < 1:
+                raise InputError(f"{name}={getattr(self, name)}: give a fraction between 0 and 1")
+        for name in ("least", "min_foreign", "lost_lead", "min_necessity", "min_similarity"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(f"{name}={getattr(self, name)}: give a fraction below 1")
+        if not 0 <= self.standard_errors < math.inf:
+            raise InputError(f"standard_errors={self.standard_errors}: give 0 or more")
         if not 0 < self.false_alarm <= self.suspicion < 1:
             raise InputError(
                 f"false_alarm={self.false_alarm}, suspicion={self.suspicion}: give "
@@ -97,169 +120,198 @@ class PoisonDetector(Detector):
             )
 
     def examine(
-        self, case: Case, generator: torch.Generator, progress: Progress = silent
+        self, case: Case, generator: torch.Generator, progress: Progress = no_progress
     ) -> Evidence:
         check_fit(case.model, case.images)
-        return self.study(case, generator, progress).evidence
+        return self.analyze(case, generator, progress).evidence
 
-    def study(
+    def analyze(
         self,
         case: Case,
         generator: torch.Generator,
-        progress: Progress = silent,
-        work: Work = HERE,
+        progress: Progress = no_progress,
+        executor: Executor = LOCAL,
         *,
-        doubt: str = "",
+        abstain_reason: str = "",
         retrain: bool = True,
         every_suspect: bool = True,
         embeddings: Features | None = None,
-    ) -> Findings:
-        """The evidence, and the verdict it leads to.
+    ) -> DetectionResult:
+        """Examine a case, and decide on a verdict.
 
         Args:
-            work: who searches and trains, and keeps what is done of it.
-            doubt: why the case must not be called clean, whatever is found; empty if there is no
-                reason.
-            retrain: retrain a model without the suspects, which helps to tell their labels. Models
-                of which no layer can be drawn anew are not retrained.
+            executor: runs the boundary search and the retraining, and may store their results.
+            abstain_reason: why the case must not be called clean; empty if it may be.
+            retrain: retrain a model without the suspects, which helps to restore their labels.
+                Models without a layer that can be reset are not retrained.
             every_suspect: search the boundary of every suspect, not only of the probes.
-            embeddings: what the witness makes of the images, where that is known already.
+            embeddings: the witness's features of the images, if known already.
         Raises:
-            InputError: a model that agrees with no label at all.
+            InputError: the model calls no image by its label.
         """
-        features, said = work.activations(case.model, case.images.pixels, progress=progress)
+        features, predictions = executor.activations(
+            case.model, case.images.pixels, progress=progress
+        )
         labels, seed = case.images.labels, int(torch.randint(2**31, (), generator=generator))
-        agreed = said == labels
+        agreed = predictions == labels
         if not bool(agreed.any()):
             raise InputError(
                 f"the model agrees with none of the {len(labels)} labels: give the images and "
                 "labels that it was trained on"
             )
-        rows = rows_by_class(labels, agreed)
-        splitter = Splitter(features, self.smallest, seed)
-        first = {k: top[0] for k, r in rows.items() if (top := splitter.split(k, r))}
-        kind = kinds(len(labels), first)
-        varying = (kind >= 0).nonzero().flatten()
-        if embeddings is None and case.second is not None and first:
+        rows = rows_by_class(labels, agreed, self.smallest_class)
+        splitter = ClassSplitter(features, self.smallest, self.smallest_class, seed)
+        first_splits = {
+            label: splits[0]
+            for label, index in rows.items()
+            if (splits := splitter.split(label, index))
+        }
+        subgroups = number_subgroups(len(labels), first_splits)
+        in_subgroup = (subgroups >= 0).nonzero().flatten()
+        if embeddings is None and case.second is not None and first_splits:
             embeddings = embedded(
                 case.second, case.images.pixels, phase="witness", progress=progress
             )
         witness = None
         if embeddings is not None and len(rows) > 1:
-            witness = second_opinion(embeddings, labels, seed)
-        measuring = Measuring(
-            case.model,
-            case.images,
-            rows,
-            kind,
-            some(varying, VARYING, generator),
-            interventions(),
-            {"activations": fit_probe(features, rows, seed)} if first else {},
-            fit_probe(features[:, : max(1, features.shape[1] // 2)], rows, seed) if first else None,
-            self.asked,
-            self.least,
-            seed,
-            witness,
+            witness = fit_witness(embeddings, labels, seed)
+        calculator = StatisticsCalculator(
+            model=case.model,
+            images=case.images,
+            rows=rows,
+            subgroups=subgroups,
+            variation_rows=sample_rows(in_subgroup, VARIATION_SAMPLE, generator),
+            interventions=all_interventions(self.standard_errors, self.resolution_transplant),
+            probes={"activations": fit_probe(features, rows, seed)} if first_splits else {},
+            early_probe=(
+                fit_probe(features[:, : max(1, features.shape[1] // 2)], rows, seed)
+                if first_splits
+                else None
+            ),
+            settings=self,
+            seed=seed,
+            witness=witness,
         )
-        tests = Tests(self, measuring, splitter, len(rows))
-        tests.measure_all(first, progress)
-        found = [each for label in first for each in tests.findings(label, rows[label], agreed)]
-        verdict = tests.verdict(found, doubt or _too_few(rows, labels))
-        evidence = _evidence(found, len(labels), verdict)
-        convicted = tuple(each for each in found if each.label in verdict.convicted)
-        wanted = torch.zeros_like(agreed)
-        if convicted:  # without suspects there is nothing whose boundary would tell anything
-            each = of_each(self.probes, len(rows))
-            targets = {k: rows[k][~evidence.flagged[rows[k]]] for k in verdict.convicted}
-            wanted |= _probes(targets, each, len(labels), generator)
-            wanted |= evidence.flagged & every_suspect
-        boundary = self._boundary(case, wanted & agreed, progress, work)
-        unseen = None
-        if retrain and convicted:
-            unseen = self._unseen(case, convicted, agreed, measuring, generator, progress, work)
-        log = tuple(tests.log)
-        return Findings(
-            boundary, evidence, verdict, agreed, convicted, unseen, log, said, embeddings,
-            None if witness is None else witness.called,
-        )  # fmt: skip
+        tests = HypothesisTests(self, calculator, splitter, len(rows))
+        tests.measure_all(first_splits, progress)
+        candidates = [
+            backdoor
+            for label in first_splits
+            for backdoor in tests.find_backdoors(label, rows[label], agreed)
+        ]
+        verdict = tests.decide(
+            candidates, abstain_reason or _too_few_classes(rows, labels, self.smallest_class)
+        )
+        evidence = _evidence(candidates, len(labels), verdict)
+        backdoors = tuple(each for each in candidates if each.label in verdict.convicted)
+        searched = torch.zeros_like(agreed)
+        if backdoors:  # without suspects no boundary is of interest
+            count = images_per_class(self.probes, len(rows))
+            unflagged = {k: rows[k][~evidence.flagged[rows[k]]] for k in verdict.convicted}
+            searched |= _draw_from_each(unflagged, count, len(labels), generator)
+            searched |= evidence.flagged & every_suspect
+        boundary = self._search_boundary(case, searched & agreed, progress, executor)
+        log_probs = None
+        if retrain and backdoors:
+            log_probs = self._held_out_log_probs(
+                case, backdoors, agreed, calculator, generator, progress, executor
+            )
+        return DetectionResult(
+            boundary,
+            evidence,
+            verdict,
+            agreed,
+            backdoors,
+            log_probs,
+            tuple(tests.log),
+            predictions,
+            embeddings,
+            None if witness is None else witness.predictions,
+        )
 
-    def _unseen(
+    def _held_out_log_probs(
         self,
         case: Case,
-        convicted: Sequence[Finding],
+        backdoors: Sequence[DetectedBackdoor],
         agreed: Flags,
-        measuring: Measuring,
+        calculator: StatisticsCalculator,
         generator: torch.Generator,
         progress: Progress,
-        work: Work,
+        executor: Executor,
     ) -> Logits:
-        """What a witness says of suspects that it was not fitted to.
+        """Class log-probabilities of suspects by classifiers that were fitted without them.
 
-        Without one, what a retrained model and a probe say, on average. Where all was trained from
-        scratch, the retrained model knows better; where early layers were trained on more than
-        these images, the probe does.
+        With a witness, these are its predictions. Otherwise they are the mean of a retrained model
+        and a probe. If the whole model was trained from scratch, the retrained model is better. If
+        its early layers were trained on more than these images, the probe is.
         """
-        suspects = torch.cat([each.flagged for each in convicted])
+        suspects = torch.cat([backdoor.flagged for backdoor in backdoors])
         hidden = ~agreed
         hidden[suspects] = True
-        said = torch.full((len(hidden), case.images.class_count), torch.nan)
-        if measuring.witness is not None:
-            told = measuring.witness.probabilities(suspects, ~hidden)
-            said[suspects] = -torch.inf
-            said[suspects, : told.shape[1]] = told.clamp_min(1e-9).log()
-            return said
-        if forgettable(case.model):
-            said = self.retraining.run(case, hidden, generator, progress, work)
-        probe = measuring.probes["activations"]
-        for each in convicted:
-            of_class = measuring.others[each.label]
-            rest = of_class[~torch.isin(of_class, suspects)]
-            told = probe.probabilities(each.label, each.flagged, rest)
-            padded = torch.zeros(len(told), said.shape[1])
-            padded[:, : told.shape[1]] = told
-            before = said[each.flagged].exp()
-            both = torch.where(before.isnan(), padded, (before + padded) / 2)
-            said[each.flagged] = both.clamp_min(1e-9).log()
-        return said
+        log_probs = torch.full((len(hidden), case.images.class_count), torch.nan)
+        if calculator.witness is not None:
+            probabilities = calculator.witness.probabilities(suspects, ~hidden)
+            log_probs[suspects] = -torch.inf
+            log_probs[suspects, : probabilities.shape[1]] = probabilities.clamp_min(1e-9).log()
+            return log_probs
+        if has_resettable_layers(case.model):
+            log_probs = self.retraining.run(case, hidden, generator, progress, executor)
+        probe = calculator.probes["activations"]
+        for backdoor in backdoors:
+            rows = calculator.rows[backdoor.label]
+            rest = rows[~torch.isin(rows, suspects)]
+            probabilities = probe.held_out_probabilities(backdoor.label, backdoor.flagged, rest)
+            padded = torch.zeros(len(probabilities), log_probs.shape[1])
+            padded[:, : probabilities.shape[1]] = probabilities
+            retrained = log_probs[backdoor.flagged].exp()
+            mean = torch.where(retrained.isnan(), padded, (retrained + padded) / 2)
+            log_probs[backdoor.flagged] = mean.clamp_min(1e-9).log()
+        return log_probs
 
-    def _boundary(
-        self, case: Case, wanted: Flags, progress: Progress, work: Work
+    def _search_boundary(
+        self, case: Case, searched: Flags, progress: Progress, executor: Executor
     ) -> BoundaryResult:
-        """The boundary of these images; nothing is found for the others, which are not searched."""
-        rows = wanted.nonzero().flatten()
-        found = work.boundary(
+        """Search the boundary of the flagged images; the result has no distance for the others."""
+        rows = searched.nonzero().flatten()
+        result = executor.search_boundary(
             case.model,
-            rows_of(case.images.pixels, rows),
-            Search("2", self.budget, self.batch_size, directions=False, features=False),
-            predictions=case.images.labels[rows],  # only images that it agrees on are searched
+            copy_rows(case.images.pixels, rows),
+            BoundarySearch("2", self.budget, self.batch_size, directions=False, features=False),
+            predictions=case.images.labels[rows],  # only agreed images are searched
             progress=progress,
         )
-        return found.scattered(rows, len(wanted))
+        return result.scattered(rows, len(searched))
 
 
-def _evidence(found: Sequence[Finding], count: int, verdict: Verdict) -> Evidence:
-    """Membership in a poisoned group; less than half of it where no target is convicted."""
+def _evidence(backdoors: Sequence[DetectedBackdoor], count: int, verdict: Verdict) -> Evidence:
+    """Membership in a poisoned group, scaled below one half for classes that are not convicted.
+
+    Args:
+        count: number of images.
+    """
     score = torch.zeros(count)
-    for each in found:
-        weight = 1.0 if each.label in verdict.convicted else 0.49
-        score[each.rows] = torch.maximum(score[each.rows], each.member * weight)
+    for backdoor in backdoors:
+        weight = 1.0 if backdoor.label in verdict.convicted else 0.49
+        score[backdoor.rows] = torch.maximum(score[backdoor.rows], backdoor.member * weight)
     return Evidence(score, score > 0.5)
 
 
-def _probes(rows: Mapping[int, Tensor], each: int, count: int, generator: torch.Generator) -> Flags:
-    """At most so many images of each class."""
+def _draw_from_each(
+    rows: Mapping[int, Tensor], per_class: int, count: int, generator: torch.Generator
+) -> Flags:
+    """Flags of at most `per_class` random images of each class, among `count` images."""
     chosen = torch.zeros(count, dtype=torch.bool)
-    for of_class in rows.values():
-        chosen[some(of_class, each, generator)] = True
+    for index in rows.values():
+        chosen[sample_rows(index, per_class, generator)] = True
     return chosen
 
 
-def _too_few(rows: Mapping[int, Tensor], labels: Tensor) -> str:
-    """Why too few classes could be examined; empty where enough could."""
+def _too_few_classes(rows: Mapping[int, Tensor], labels: Tensor, least: int) -> str:
+    """Why too few classes could be examined; empty if there were enough."""
     classes = len(set(labels.tolist()))
     if 2 * len(rows) >= classes:
         return ""
     return (
-        f"only {len(rows)} of {classes} classes have 20 images or more that the model calls by "
-        "their label: give more images"
+        f"only {len(rows)} of {classes} classes have {least} images or more that the model calls "
+        "by their label: give more images"
     )

@@ -1,4 +1,4 @@
-"""First and second moments as sums: those of parts, put together, are those of the whole."""
+"""Mean and standard deviation of rows, from sums that can be merged across parts of the data."""
 
 from dataclasses import dataclass
 from functools import reduce
@@ -6,19 +6,19 @@ from functools import reduce
 import torch
 from torch import Tensor
 
-from ..memory_mapped import rows_of
+from ..memory_mapped import copy_rows
 from ..types import Index
 
-AT_ONCE = 2**19
-"""Numbers that are summed up together, so that memory does not grow with the images."""
+CHUNK_VALUES = 2**19
+"""Numbers that are summed at once, so that memory does not grow with the number of images."""
 
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """What is known of rows of numbers once they are gone.
+    """First and second moments of a set of rows.
 
     Args:
-        count: rows.
+        count: number of rows.
         total, squares: sums of the rows and of their squares, `(...)` float64.
     """
 
@@ -33,7 +33,7 @@ class Moments:
         )
 
     def as_one(self) -> "Moments":
-        """These as of a single row, so that groups of any size count equally when merged."""
+        """The same moments with a count of one, so that merged groups of any size count equally."""
         return Moments(1, self.total / self.count, self.squares / self.count)
 
     @property
@@ -50,27 +50,32 @@ class Moments:
         )
 
 
-def left_of(spread: Tensor, before: Tensor) -> Tensor:
-    """The share of a spread in 0..255 units that is left of another one, at most 1."""
-    # where nothing varies, nothing can be said of a scale
+def remaining_spread(spread: Tensor, before: Tensor) -> Tensor:
+    """Ratio of a standard deviation to an earlier one, both in 0..255 units; at most 1."""
+    # a pixel that hardly varied before does not show its scale
     return torch.where(before > 1, spread / before.clamp_min(1), 1.0).clamp(max=1)
 
 
 def standard_error(first: Moments, second: Moments) -> Tensor:
-    """That of the difference of both means, float32; NaN of no rows."""
+    """Standard error of the difference of both means, float32; NaN of no rows."""
     return (first.spread.square() / first.count + second.spread.square() / second.count).sqrt()
 
 
 def moments(values: Tensor, rows: Index | None = None) -> Moments:
-    """The moments of a table in one pass, a part of its rows at a time.
+    """Moments of the rows of a table, computed in one pass over parts of it.
 
     Args:
-        values: `(n, ...)` of any kind of number, on any device; may be mapped.
-        rows: those that count; all where None.
+        values: `(n, ...)` of any dtype, on any device; may be memory-mapped.
+        rows: the rows to include; all if None.
+
+    >>> moments(torch.tensor([[1.0], [3.0]])).mean
+    tensor([2.])
     """
     rows = torch.arange(len(values)) if rows is None else rows
-    size = max(1, AT_ONCE // max(1, values[:1].numel()))
-    return reduce(Moments.merge, (_sums(rows_of(values, part)) for part in torch.split(rows, size)))
+    size = max(1, CHUNK_VALUES // max(1, values[:1].numel()))
+    return reduce(
+        Moments.merge, (_sums(copy_rows(values, part)) for part in torch.split(rows, size))
+    )
 
 
 def _sums(values: Tensor) -> Moments:

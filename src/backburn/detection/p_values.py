@@ -1,4 +1,4 @@
-"""Null distributions from the case itself, and p-values from them.
+"""P-values of test statistics, from a null distribution of the same case's own groups.
 
 Source: empirical calibration by negative controls, Schuemie et al., Statistics in Medicine 2014 and
 PNAS 2018. Tail: Pickands 1975 (peaks over a threshold).
@@ -10,23 +10,27 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.stats import genpareto
 
-TAIL = 0.25
-"""Share of the null distribution that its tail is fitted to."""
-FITTED, HEAVIEST = 30, 0.5
-"""Excesses from which on the tail's shape is fitted, and the heaviest shape; below it is
-exponential, since a shape from a dozen values is noise."""
+MIN_EXCESSES, MAX_SHAPE = 30, 0.5
+"""Fewest excesses that the tail's shape is fitted to, and the heaviest shape. With fewer the tail
+is exponential, since a shape from a dozen values is noise."""
 
 
-def p_value(value: float, null: Sequence[float], resolution: float) -> float:
-    """The chance of a statistic so large, or larger, in a group that nobody planted.
+def compute_p_value(
+    value: float, null: Sequence[float], resolution: float, tail: float = 0.25
+) -> float:
+    """Probability of a statistic at least this large in a group that holds no poison.
 
     Args:
         null: the statistics of placebo groups of the same case.
-        resolution: the finest scale of the tail, in the statistic's units: what sampling makes of a
-            null distribution that is all zeros.
+        resolution: the finest scale of the tail, in the statistic's units. Sampling alone gives a
+            null distribution of zeros this scale.
+        tail: share of the null distribution that its tail is fitted to.
     Returns:
-        By rank among the placebos; beyond the largest of them, extrapolated by a generalized Pareto
-        tail. 1 where there are no placebos.
+        The rank among the placebos; beyond the largest of them, the tail of a generalized Pareto
+        distribution. 1 if there are no placebos.
+
+    >>> compute_p_value(0.3, [0.1, 0.2, 0.3, 0.4], resolution=0.02)
+    0.6
     """
     values = np.asarray(null, dtype=float)
     values = values[np.isfinite(values)]
@@ -35,51 +39,61 @@ def p_value(value: float, null: Sequence[float], resolution: float) -> float:
     rank = (1 + int((values >= value).sum())) / (len(values) + 1)
     if value <= values.max():
         return rank
-    return min(rank, _tail(value, values, resolution))
+    return min(rank, _tail_probability(value, values, resolution, tail))
 
 
-def needed(null: Sequence[float], resolution: float, level: float, most: float = 1.0) -> float:
-    """The smallest statistic with a p-value below `level`; infinite where none up to `most` has it.
+def smallest_significant(
+    null: Sequence[float], resolution: float, level: float, tail: float = 0.25, most: float = 1.0
+) -> float:
+    """The smallest statistic with a p-value below `level`; infinite if none up to `most` has it.
 
-    This is the power of the test: nothing weaker can be told from the case's own groups.
+    This is the power of the test: a weaker trigger can't be told from the case's own groups.
     """
-    if p_value(most, null, resolution) >= level:
+    if compute_p_value(most, null, resolution, tail) >= level:
         return math.inf
     low, high = 0.0, most
     for _ in range(20):
         middle = (low + high) / 2
-        low, high = (low, middle) if p_value(middle, null, resolution) < level else (middle, high)
+        significant = compute_p_value(middle, null, resolution, tail) < level
+        low, high = (low, middle) if significant else (middle, high)
     return high
 
 
-def combined(first: float, second: float) -> float:
-    """One p-value of two tests of the same group.
+def combine_p_values(first: float, second: float) -> float:
+    """Combine the p-values of two tests of the same group, as if they were independent.
 
-    Source: Fisher, Statistical Methods for Research Workers, 1932, of two p-values: the product
+    Source: Fisher, Statistical Methods for Research Workers, 1932, for two p-values: the product
     `x` has the distribution function `x (1 - log x)`.
+
+    >>> round(combine_p_values(0.05, 0.05), 4)
+    0.0175
     """
     product = max(first * second, 1e-300)
     return min(1.0, product * (1 - math.log(product)))
 
 
-def holm(p_values: Sequence[float], count: int) -> list[float]:
-    """P-values of single classes, each paid for by looks at so many.
+def adjust_p_values(p_values: Sequence[float], count: int) -> list[float]:
+    """Correct p-values for multiple testing of `count` classes (Holm).
 
     Source: Holm, A Simple Sequentially Rejective Multiple Test Procedure, 1979.
+
+    >>> adjust_p_values([0.01, 0.5], count=2)
+    [0.02, 0.5]
     """
-    paid, least = [1.0] * len(p_values), 0.0
+    adjusted, least = [1.0] * len(p_values), 0.0
     for rank, position in enumerate(sorted(range(len(p_values)), key=lambda k: p_values[k])):
         least = max(least, min(1.0, p_values[position] * (count - rank)))
-        paid[position] = least
-    return paid
+        adjusted[position] = least
+    return adjusted
 
 
-def _tail(value: float, values: np.ndarray, resolution: float) -> float:
-    threshold = float(np.quantile(values, 1 - TAIL))
+def _tail_probability(value: float, values: np.ndarray, resolution: float, tail: float) -> float:
+    """Probability beyond `value` by a generalized Pareto fit to this share of the values."""
+    threshold = float(np.quantile(values, 1 - tail))
     excess = values[values > threshold] - threshold
     scale = max(resolution, float(excess.mean()) if len(excess) else 0.0)
     shape = 0.0
-    if len(excess) >= FITTED and excess.mean() > resolution:
+    if len(excess) >= MIN_EXCESSES and excess.mean() > resolution:
         shape, _, scale = genpareto.fit(excess, floc=0)
-        shape, scale = float(np.clip(shape, 0.0, HEAVIEST)), max(resolution, float(scale))
-    return TAIL * float(genpareto.sf(value - threshold, shape, scale=scale))
+        shape, scale = float(np.clip(shape, 0.0, MAX_SHAPE)), max(resolution, float(scale))
+    return tail * float(genpareto.sf(value - threshold, shape, scale=scale))

@@ -1,4 +1,4 @@
-"""What the detector passes on: candidate groups, what was measured of them, and findings."""
+"""Results of the detector: candidate groups, their statistics, backdoors and the whole result."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,21 +7,21 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from ..types import BoundaryResult, Evidence, Features, Flags, Index, Labels, Logits, Verdict
+from ..results import Evidence, Verdict
+from ..types import BoundaryResult, Features, Flags, Index, Labels, Logits
 from .interventions.base import Change
 from .interventions.transplant import TransplantChange
-from .sampling import shrunk
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """A hypothesis: these images have this label because of something that was put into them.
+class CandidateGroup:
+    """Images that may have their label because of something that was put into them.
 
     Args:
         label: the class.
         group: rows of the candidate group.
         rest: rows of the other group of the same split, which it is compared with.
-        level: 1 where a whole class was split, 2 where one side of that split was.
+        level: 1 for a split of the whole class, 2 for a split of one of its two groups.
     """
 
     label: int
@@ -31,48 +31,48 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """A candidate and its test statistics, all of them shares of images.
+class GroupStatistics:
+    """A candidate group and its test statistics, all of them shares of images.
 
     Args:
-        transfer: for each intervention, by how much more of the images of other classes are called
-            by the label once they have what sets the group apart, in [-1, 1].
+        transfer: increase of the share of images of other classes that are called by the label,
+            once the group's common change is applied to them; per intervention, in [-1, 1].
         necessity: share of the group that loses at least half of its lead without that change.
-        probes: for each probe (of the model's own activations, of an encoder's features), what
-            `Measuring.probed` says, in [0, 1].
-        diversity: `Probe.diversity`; it tells which of two groups shows other classes, and nothing
-            else.
+        probes: per probe (of the model's own activations, of an encoder's features), the result of
+            `StatisticsCalculator.probe_statistic`, in [0, 1].
+        diversity: `LinearProbe.diversity`. It only decides which of two groups shows other classes.
         changes: the change of each intervention.
+        weight: of the transfer, by the size of the smaller group; see `sampling.size_weight`.
     """
 
-    candidate: Candidate
+    candidate: CandidateGroup
     transfer: Mapping[str, float]
     necessity: float
     probes: Mapping[str, float]
     diversity: float
     changes: Mapping[str, Change]
+    weight: float = 1.0
 
     @property
-    def best(self) -> str:
+    def best_intervention(self) -> str:
         """The intervention with the largest transfer."""
         return max(self.transfer, key=lambda name: self.transfer[name])
 
     @property
-    def largest(self) -> float:
-        """The transfer of that one."""
-        return self.transfer[self.best]
+    def max_transfer(self) -> float:
+        """The transfer of that intervention."""
+        return self.transfer[self.best_intervention]
 
-    def weighted(self, name: str) -> float:
-        """The transfer of an intervention, as much as groups of this size are worth (`shrunk`)."""
-        sizes = len(self.candidate.group), len(self.candidate.rest)
-        return self.transfer[name] * shrunk(min(sizes))
+    def weighted_transfer(self, name: str) -> float:
+        """The transfer of an intervention, weighted by the size of the smaller group."""
+        return self.transfer[name] * self.weight
 
     @property
     def strength(self) -> float:
-        """What speaks for this group rather than for its sibling: the sum of its four shares.
+        """Evidence for this group rather than for its sibling: the sum of its four shares.
 
-        Transplants are left out: what a clean group shows is its class, so that its parts move
-        other images to the class by nature.
+        Transplants are left out. A clean group shows its own class, so that its parts move other
+        images to the class naturally.
         """
         mapped = [
             value
@@ -84,52 +84,56 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class MeasuredSplit:
-    """Both groups of a split. Which of them was poisoned is another question than whether one was.
+class SplitStatistics:
+    """The statistics of both groups of a split.
+
+    Whether one of them was poisoned is tested first; which one it was is another question.
 
     Args:
-        sides: the group that less speaks for, and the one that more speaks for.
-        placebo: whether it was made to fill the null distribution, and is no hypothesis.
+        groups: the weaker group and the stronger one, see `GroupStatistics.strength`.
+        placebo: whether the split only fills the null distribution, and is no hypothesis.
     """
 
-    sides: tuple[Measured, Measured]
+    groups: tuple[GroupStatistics, GroupStatistics]
     placebo: bool = False
 
     @classmethod
-    def of(cls, first: Measured, second: Measured, placebo: bool = False) -> "MeasuredSplit":
-        """The two in order of strength."""
-        weaker, stronger = sorted((first, second), key=lambda each: each.strength)
+    def of(
+        cls, first: GroupStatistics, second: GroupStatistics, placebo: bool = False
+    ) -> "SplitStatistics":
+        """Both groups, ordered by strength."""
+        weaker, stronger = sorted((first, second), key=lambda group: group.strength)
         return cls((weaker, stronger), placebo)
 
     @property
-    def stronger(self) -> Measured:
+    def stronger(self) -> GroupStatistics:
         """The candidate for the poisoned group."""
-        return self.sides[1]
+        return self.groups[1]
 
     @property
     def lead(self) -> float:
-        """By how much more speaks for it than for its sibling."""
-        return self.sides[1].strength - self.sides[0].strength
+        """How much stronger that group is than its sibling."""
+        return self.groups[1].strength - self.groups[0].strength
 
-    def probed(self, name: str) -> float:
-        """The larger of what a probe says of both: how little one group supports the other."""
-        return max(side.probes[name] for side in self.sides)
+    def probe_statistic(self, name: str) -> float:
+        """A probe's statistic, the larger of both groups: how little one supports the other."""
+        return max(group.probes[name] for group in self.groups)
 
     @property
-    def unsupported(self) -> float:
-        """The largest of what all probes say; 0 without one."""
-        return max((self.probed(name) for name in self.stronger.probes), default=0.0)
+    def max_probe_statistic(self) -> float:
+        """The largest statistic of all probes; 0 without a probe."""
+        return max((self.probe_statistic(name) for name in self.stronger.probes), default=0.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One backdoor: a target class, the images that carry it, and why.
+class DetectedBackdoor:
+    """One backdoor: its target class, its poisoned group, and the evidence for it.
 
     Args:
-        rows: of all images of the class.
-        member: `(m,)` the probability that each of these belongs to the poisoned group.
-        p_value: of the group, before it is paid for by looks at other groups and classes.
-        change: what transfers, if anything does; see `Measured.best`.
+        rows: all images of the class.
+        member: `(m,)` probability that each of these belongs to the poisoned group.
+        p_value: of the group, before correction for the number of groups and classes.
+        change: the change that transfers, if one does; see `GroupStatistics.best_intervention`.
     """
 
     label: int
@@ -148,34 +152,34 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
-    """Everything the detector found out.
+class DetectionResult:
+    """Everything that the detector finds out about a case.
 
     Args:
         agreed: images that the model calls by their label.
-        found: one finding a backdoor; several may have the same target class.
-        unseen: class log-probabilities of suspects by a retrained model and a probe that never saw
-            them, on average; NaN for other images; None where nothing is convicted.
-        statistics: a row for each statistic of each candidate group, for the run's evidence.
-        predictions: what the model calls each image; None where that is not kept.
-        embeddings: what the witness makes of each image `(n, d)`; None without one.
-        second_opinion: what the witness calls each image `(n,)`; None without one.
+        backdoors: one entry per backdoor; several may have the same target class.
+        held_out_log_probs: class log-probabilities of suspects by classifiers that never saw them
+            (see `PoisonDetector`). NaN for other images; None if nothing is flagged.
+        statistics: one row per candidate group with each of its statistics, for the run's evidence.
+        predictions: the class that the model calls each image; None if not kept.
+        embeddings: the witness's features of each image `(n, d)`; None without one.
+        second_opinion: the class that the witness calls each image `(n,)`; None without one.
     """
 
     boundary: BoundaryResult
     evidence: Evidence
     verdict: Verdict
     agreed: Flags
-    found: tuple[Finding, ...] = ()
-    unseen: Logits | None = None
+    backdoors: tuple[DetectedBackdoor, ...] = ()
+    held_out_log_probs: Logits | None = None
     statistics: tuple[Mapping[str, float | int | str], ...] = field(default=(), repr=False)
     predictions: Labels | None = field(default=None, repr=False)
     embeddings: Features | None = field(default=None, repr=False)
     second_opinion: Labels | None = field(default=None, repr=False)
 
-    def owner(self, count: int) -> Tensor:
-        """For each image the position of its finding, -1 where it is in none."""
+    def backdoor_index(self, count: int) -> Tensor:
+        """For each of `count` images the position of its backdoor, -1 if it is in none."""
         out = torch.full((count,), -1)
-        for position, finding in enumerate(self.found):
-            out[finding.flagged] = position
+        for position, backdoor in enumerate(self.backdoors):
+            out[backdoor.flagged] = position
         return out

@@ -1,4 +1,4 @@
-"""Retraining: what does a model that never saw the suspects say of them?"""
+"""The retraining test: what does a model that never saw the suspects call them?"""
 
 import copy
 from dataclasses import dataclass, field
@@ -6,27 +6,32 @@ from dataclasses import dataclass, field
 import torch
 
 from ..errors import InputError
-from ..executor.interface import Work
-from ..memory_mapped import rows_of
+from ..executor.interface import Executor
+from ..memory_mapped import copy_rows
 from ..models.inference import predict
 from ..training import Training, TrainingTask
-from ..training.adaptation import forget, freeze_before, lasting, suited
+from ..training.adaptation import (
+    adapt_augmentation,
+    extend_to_steps,
+    freeze_before,
+    reset_last_layers,
+)
 from ..types import Case, Flags, Logits, Progress
 
 
 @dataclass(frozen=True)
 class Retraining:
-    """A model that is retrained without the suspects.
+    """How a model is retrained without the suspects.
 
-    The last layers forget and learn again; what the early ones see of a trigger means nothing to
-    later ones that never met it.
+    The last layers are reset and trained again. Features of a trigger in the frozen early layers
+    mean nothing to later layers that never saw the trigger.
 
     Args:
-        reset: the last layers, with this share of all weights, are drawn anew and trained; those
-            before them stay as they are. With a small share, poisoned images that the early layers
-            carry to the label keep it; with a large one, too little can be learnt again.
-        steps: of the training, at the least.
-        training: settings.
+        reset: share of all weights, in (0, 1], whose layers are reset and trained, counted from the
+            output. The layers before them are frozen. With a small share the early layers may still
+            carry poisoned images to their label; with a large one, too little can be relearned.
+        steps: fewest steps of the training.
+        training: its settings.
     Source: ours. Related: FST (Min et al., arXiv 2310.01875) draws the last linear layer anew.
     """
 
@@ -48,27 +53,28 @@ class Retraining:
         hidden: Flags,
         generator: torch.Generator,
         progress: Progress,
-        work: Work,
+        executor: Executor,
     ) -> Logits:
-        """Class log-probabilities of images that it was not trained on.
+        """Retrain the model without some images and classify these.
 
         Args:
-            hidden: images that it does not see: the suspects, and those that the model does not
-                call by their label, since poison that was not learnt would teach its trigger again.
+            hidden: images to leave out: the suspects, and images that the model does not call by
+                their label. Poison that was not learned would teach its trigger again.
+            executor: trains the model.
         Returns:
-            `(n, k)`; NaN for images that it was trained on.
+            Class log-probabilities `(n, k)`; NaN for images that it was trained on.
         """
         rows = (~hidden).nonzero().flatten()
         model = copy.deepcopy(case.model).requires_grad_(True)
-        freeze_before(model, forget(model, self.reset, generator))
-        training = lasting(suited(self.training, case), len(rows), self.steps)
+        freeze_before(model, reset_last_layers(model, self.reset, generator))
+        training = extend_to_steps(adapt_augmentation(self.training, case), len(rows), self.steps)
         images = case.images
-        lesson = TrainingTask(images.pixels, images.labels, training, rows, phase="retraining")
-        work.fit(model, lesson, generator, progress=progress)
-        asked = hidden.nonzero().flatten()
-        answers = predict(
-            model, rows_of(images.pixels, asked), phase="retraining", progress=progress
+        task = TrainingTask(images.pixels, images.labels, training, rows, phase="retraining")
+        executor.fit(model, task, generator, progress=progress)
+        hidden_rows = hidden.nonzero().flatten()
+        predictions = predict(
+            model, copy_rows(images.pixels, hidden_rows), phase="retraining", progress=progress
         ).log_softmax(1)
-        said = torch.full((len(images), answers.shape[1]), torch.nan)
-        said[asked] = answers
-        return said
+        log_probs = torch.full((len(images), predictions.shape[1]), torch.nan)
+        log_probs[hidden_rows] = predictions
+        return log_probs

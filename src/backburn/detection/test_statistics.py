@@ -1,127 +1,163 @@
-"""Test statistics of candidate groups, each an intervention on images."""
+"""Test statistics of candidate groups, measured by interventions on images and by probes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Int64
 from torch import Tensor, nn
 
-from ..memory_mapped import evenly, rows_of
-from ..models.inference import as_images, asked, at_once, device_of, quick
+from ..memory_mapped import copy_rows, evenly_spaced
+from ..models.inference import (
+    as_images,
+    device_of,
+    effective_batch_size,
+    fast_inference,
+    map_batches,
+)
 from ..types import Index, LabeledImages, Pixels
 from .boundary_statistics import logit_margin
-from .interventions.base import Change, Estimate, Intervention, natural_directions
+from .interventions.base import Change, EstimationData, Intervention, natural_directions
 from .interventions.transplant import TransplantChange
-from .probe_test import Asked, Probe
-from .records import Candidate, Measured
-from .sampling import shrunk, some
-from .witness import Witness
+from .probe_test import LinearProbe, ProbeResult
+from .records import CandidateGroup, GroupStatistics
+from .sampling import sample_rows, size_weight
+from .witness import WitnessClassifier
 
-BATCH = 512
-DIRECTIONS, NUMBERS, VARYING = 16, 96, 100
-"""Natural directions at the most, numbers of an image for each, and images of either group that
-they are taken from."""
-FOREIGN = 0.3
-"""Share of a group that must be foreign to its class for a transplant to mean anything."""
-TRIED_FIRST = 20
-"""Images that a change is tried on before it is tried on the others: most change nothing."""
-NEEDED = 0.3
-"""Necessity from which on it tells members of a group from others."""
-LEAD_LOST = 0.5
-"""An image loses its label where less than this share of its lead is left: what a network has
-learnt by heart keeps its label without the trigger, by less."""
+BATCH_SIZE = 512
+MAX_DIRECTIONS, VALUES_PER_DIRECTION, VARIATION_SAMPLE = 16, 96, 100
+"""Most natural directions, numbers in an image for each of them, and most images of either group
+that they are estimated from."""
+PILOT_IMAGES = 20
+"""Images that a change is applied to first. Most changes flip none of them, and stop there."""
+
+
+@runtime_checkable
+class StatisticsSettings(Protocol):
+    """The settings that measurements depend on; see `detector.PoisonDetector`."""
+
+    @property
+    def asked(self) -> int: ...
+
+    @property
+    def least(self) -> float: ...
+
+    @property
+    def min_foreign(self) -> float: ...
+
+    @property
+    def min_necessity(self) -> float: ...
+
+    @property
+    def lost_lead(self) -> float: ...
+
+    @property
+    def natural_group(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Measuring:
-    """Measures candidates of one case.
+class StatisticsCalculator:
+    """Measures the test statistics of candidate groups of one case.
 
     Args:
         model, images: the case.
-        others: rows of every class that may be used as images of another class.
-        kinds: `(n,)` the kind of each image: its class and side of its class's first split.
-        varying: rows of all classes that natural variation is estimated from.
+        rows: rows of every class that may be used as images of another class.
+        subgroups: `(n,)` number of each image's class and group in the class's first split.
+        variation_rows: rows of all classes that natural variation is estimated from.
         interventions: by name.
         probes: by name.
-        early: a probe of the first layers, which see what is in an image rather than its label.
-        asked: images of other classes that are changed for each candidate and intervention.
-        least: share of images; what is less does not count, and is not looked into.
-        seed: of all draws.
-        witness: who gives a second opinion, if anybody does.
+        early_probe: a probe of the first layers, whose features show the image's content rather
+            than its label.
+        settings: sample sizes, and the shares below which something counts as nothing.
+        seed: for all random draws.
+        witness: gives a second opinion, if there is one.
     """
 
     model: nn.Module
     images: LabeledImages
-    others: Mapping[int, Tensor]
-    kinds: Tensor
-    varying: Index
+    rows: Mapping[int, Tensor]
+    subgroups: Tensor
+    variation_rows: Index
     interventions: Mapping[str, Intervention]
-    probes: Mapping[str, Probe]
-    early: Probe | None
-    asked: int
-    least: float
+    probes: Mapping[str, LinearProbe]
+    early_probe: LinearProbe | None
+    settings: StatisticsSettings
     seed: int
-    witness: Witness | None = None
+    witness: WitnessClassifier | None = None
 
-    def split(
-        self, sides: tuple[Candidate, Candidate], among: Int64[Tensor, " a"]
-    ) -> tuple[Measured, Measured]:
-        """Both groups of a split; see `measure`."""
-        natural = self._natural(sides[0])
-        first, second = sides
+    def measure_split(
+        self, groups: tuple[CandidateGroup, CandidateGroup], among: Int64[Tensor, " a"]
+    ) -> tuple[GroupStatistics, GroupStatistics]:
+        """The statistics of both groups of a split; see `measure`."""
+        natural = self._natural_directions(groups[0])
+        first, second = groups
         return self.measure(first, among, natural), self.measure(second, among, natural)
 
     def measure(
-        self, candidate: Candidate, among: Int64[Tensor, " a"], natural: Tensor | None = None
-    ) -> Measured:
+        self, candidate: CandidateGroup, among: Int64[Tensor, " a"], natural: Tensor | None = None
+    ) -> GroupStatistics:
         """All statistics of a group, each on images that its estimate did not use.
 
         Args:
             among: images of the class that are not set aside as poison.
-            natural: directions of natural variation, which both groups of a split share.
+            natural: directions of natural variation, shared by both groups of a split.
         """
         generator = torch.Generator().manual_seed(self.seed)
-        group, tested = _halves(candidate.group, generator)
+        group, held_out = _halves(candidate.group, generator)
         rest, _ = _halves(candidate.rest, generator)
-        natural = self._natural(candidate) if natural is None else natural
-        estimate = Estimate(self.images.pixels, group, rest, natural, self.seed)
+        natural = self._natural_directions(candidate) if natural is None else natural
+        estimate = EstimationData(self.images.pixels, group, rest, natural, self.seed)
         changes = {name: each.fit(estimate) for name, each in self.interventions.items()}
-        pixels = rows_of(self.images.pixels, self._other_classes(candidate.label, generator))
-        called = {name: each.ask(candidate, among) for name, each in self.probes.items()}
+        pixels = copy_rows(self.images.pixels, self._draw_other_classes(candidate.label, generator))
+        results = {name: probe.test_group(candidate, among) for name, probe in self.probes.items()}
         if self.witness is not None:
-            called["witness"] = self.witness.ask(candidate)
-        foreign = max((each.excess for each in called.values()), default=0.0)
+            results["witness"] = self.witness.test_group(candidate)
+        foreign = max((result.excess for result in results.values()), default=0.0)
         transfer = {
             name: self._transfer(change, pixels, candidate.label, foreign)
             for name, change in changes.items()
         }
         best = max(transfer, key=lambda name: transfer[name])
         necessity = 0.0
-        if transfer[best] >= self.least:
-            necessity = self._lost(changes[best], tested[: self.asked], candidate.label)
-        probes = {name: self.probed(each, candidate, changes) for name, each in called.items()}
-        diversity = self.early.diversity(candidate) if self.early else 0.0
-        return Measured(candidate, transfer, necessity, probes, diversity, changes)
+        if transfer[best] >= self.settings.least:
+            necessity = self._share_losing_label(
+                changes[best], held_out[: self.settings.asked], candidate.label
+            )
+        probes = {
+            name: self.probe_statistic(result, candidate, changes)
+            for name, result in results.items()
+        }
+        diversity = self.early_probe.diversity(candidate) if self.early_probe else 0.0
+        smaller = min(len(candidate.group), len(candidate.rest))
+        weight = size_weight(smaller, self.settings.natural_group)
+        return GroupStatistics(candidate, transfer, necessity, probes, diversity, changes, weight)
 
-    def probed(self, asked: Asked, candidate: Candidate, changes: Mapping[str, Change]) -> float:
+    def probe_statistic(
+        self, result: ProbeResult, candidate: CandidateGroup, changes: Mapping[str, Change]
+    ) -> float:
         """How little the rest of the class supports a group's label, in [0, 1].
 
         Returns:
-            The excess of the group that a probe without it calls by other classes, `shrunk`, times
-            how widely it is spread over these. A natural kind that stands alone goes to the one
-            class that looks like it.
+            The product of two factors. One is the excess of the group that a probe without it calls
+            by other classes, weighted by `size_weight`. The other is how widely these predictions
+            are spread. A natural group that stands alone goes to the one class that looks like it.
         """
-        share = max(0.0, asked.excess) * shrunk(len(candidate.group))
-        if share < self.least:
+        share = max(0.0, result.excess) * size_weight(
+            len(candidate.group), self.settings.natural_group
+        )
+        if share < self.settings.least:
             return 0.0
-        return share * self._spread(asked.destinations, candidate.label, changes["affine"])
+        return share * self._spread(result.destinations, candidate.label, changes["affine"])
 
-    def alike(self, measured: Measured, rows: Index, among: Int64[Tensor, " a"]) -> float:
-        """How dependent other images of the class are on a group's change, beside the group's own.
+    def similarity(
+        self, measured: GroupStatistics, rows: Index, among: Int64[Tensor, " a"]
+    ) -> float:
+        """How much other images of the class depend on a group's change, relative to the group.
 
-        Where the group needs its change, by who else loses the label without it; where it doesn't
-        (warps, for one), by whom a probe that never saw either calls otherwise.
+        If the group needs its change, these are images that lose the label without it. If it
+        doesn't (warps, for example), they are images that a probe which saw neither calls by
+        another class.
 
         Args:
             among: images of the class that are not set aside as poison.
@@ -129,106 +165,114 @@ class Measuring:
             1: as much as the group; 0: not at all, or nothing is known.
         """
         label, group = measured.candidate.label, measured.candidate.group
-        if measured.necessity >= NEEDED:
-            drawn = evenly(rows, self.asked)
-            return self._lost(measured.changes[measured.best], drawn, label) / measured.necessity
+        if measured.necessity >= self.settings.min_necessity:
+            drawn = evenly_spaced(rows, self.settings.asked)
+            change = measured.changes[measured.best_intervention]
+            return self._share_losing_label(change, drawn, label) / measured.necessity
         both = torch.cat([group, rows])
         rest = among[~torch.isin(among, both)]
         if not self.probes or not len(rest):
             return 0.0
         probe = next(iter(self.probes.values()))
-        moved = (probe.without(label, both, rest).argmax(1) != label).float()
+        moved = (probe.held_out_scores(label, both, rest).argmax(1) != label).float()
         own, others = moved[: len(group)].mean(), moved[len(group) :].mean()
         return float(others / own.clamp_min(1e-6))
 
     def _spread(self, destinations: Tensor, label: int, change: Change) -> float:
-        """Whether a group moves back to many classes, or to one from which its change transfers.
+        """Whether a group moves to many classes, or to one from which its change transfers.
 
-        A natural kind moves to the few classes that look like it, and what sets it apart does not
-        turn these into its class.
+        A natural group moves to the few classes that look like it, and its change does not turn
+        these into its class.
         """
         counts = torch.zeros_like(destinations)
-        for other, rows in self.others.items():
+        for other, rows in self.rows.items():
             counts[other] = len(rows) * (other != label)
         expected = counts / counts.sum().clamp_min(1)
         even = 1 - float((destinations - expected).clamp_min(0).sum())
         source = int(destinations.argmax())
-        if source == label or source not in self.others:
+        if source == label or source not in self.rows:
             return even
-        pixels = rows_of(self.images.pixels, evenly(self.others[source], self.asked // 2))
-        return max(even, self._turned(change, pixels, label))
+        pixels = copy_rows(
+            self.images.pixels, evenly_spaced(self.rows[source], self.settings.asked // 2)
+        )
+        return max(even, self._flipped_share(change, pixels, label))
 
     def _transfer(self, change: Change, pixels: Pixels, label: int, foreign: float) -> float:
-        """By how much more of these images, none of which is called so, are called by the label."""
+        """Increase of the share of images of other classes that are called by the label."""
         if not isinstance(change, TransplantChange):
-            return self._turned(change, pixels, label)
-        if foreign < FOREIGN:
+            return self._flipped_share(change, pixels, label)
+        if foreign < self.settings.min_foreign:
             return 0.0
         changed, reference = change.apply(pixels), change.reference(pixels)
-        return foreign * (self._called(changed, label) - self._called(reference, label))
+        return foreign * (
+            self._predicted_share(changed, label) - self._predicted_share(reference, label)
+        )
 
-    def _turned(self, change: Change, pixels: Pixels, label: int) -> float:
-        """The share of these images that a change turns into the label."""
+    def _flipped_share(self, change: Change, pixels: Pixels, label: int) -> float:
+        """The share of these images that a change flips to the label."""
         changed = change.apply(pixels)
         if torch.equal(changed, pixels):
             return 0.0
-        first, others = changed[:TRIED_FIRST], changed[TRIED_FIRST:]
-        turned = self._called(first, label) * len(first)
-        if not turned:
+        first, others = changed[:PILOT_IMAGES], changed[PILOT_IMAGES:]
+        flipped = self._predicted_share(first, label) * len(first)
+        if not flipped:
             return 0.0
-        return (turned + self._called(others, label) * len(others)) / len(changed)
+        return (flipped + self._predicted_share(others, label) * len(others)) / len(changed)
 
-    def _natural(self, candidate: Candidate) -> Tensor:
-        """Directions of natural variation: of other classes, and of the class within both groups.
+    def _natural_directions(self, candidate: CandidateGroup) -> Tensor:
+        """Directions of natural variation, of other classes and of the class within both groups.
 
-        Within the groups, because what sets them apart may be the trigger.
+        Only variation within the groups counts, because what sets them apart may be the trigger.
         """
         generator = torch.Generator().manual_seed(self.seed)
-        numbers = self.images.pixels[0].numel()
-        sides = candidate.group, candidate.rest
-        own = [some(side, VARYING, generator) for side in sides]
-        rows = torch.cat([*own, self.varying])
-        kind = torch.cat(
+        size = self.images.pixels[0].numel()
+        groups = candidate.group, candidate.rest
+        own = [sample_rows(group, VARIATION_SAMPLE, generator) for group in groups]
+        rows = torch.cat([*own, self.variation_rows])
+        kinds = torch.cat(
             [
                 torch.full((len(own[0]),), -1),
                 torch.full((len(own[1]),), -2),
-                self.kinds[self.varying],
+                self.subgroups[self.variation_rows],
             ]
         )
-        count = min(DIRECTIONS, max(1, numbers // NUMBERS))
-        return natural_directions(self.images.pixels, rows, kind, count)
+        count = min(MAX_DIRECTIONS, max(1, size // VALUES_PER_DIRECTION))
+        return natural_directions(self.images.pixels, rows, kinds, count)
 
-    def _other_classes(self, label: int, generator: torch.Generator) -> Index:
-        """Images of other classes, as many of each as there can be."""
-        rows = [rows for other, rows in self.others.items() if other != label]
-        each = -(-self.asked // max(1, len(rows)))
-        drawn = [some(of_class, each, generator) for of_class in rows]
+    def _draw_other_classes(self, label: int, generator: torch.Generator) -> Index:
+        """Random images of other classes, as evenly spread over these as possible."""
+        others = [rows for other, rows in self.rows.items() if other != label]
+        per_class = -(-self.settings.asked // max(1, len(others)))
+        drawn = [sample_rows(rows, per_class, generator) for rows in others]
         chosen = torch.cat(drawn) if drawn else torch.zeros(0, dtype=torch.long)
-        return some(chosen, self.asked, generator)
+        return sample_rows(chosen, self.settings.asked, generator)
 
-    def _lost(self, change: Change, rows: Index, label: int) -> float:
-        """The share of the group that loses its lead without the change."""
-        pixels = rows_of(self.images.pixels, rows)
-        without = change.invert(pixels)
-        if without is None or not len(rows):
+    def _share_losing_label(self, change: Change, rows: Index, label: int) -> float:
+        """The share of these images that lose their lead without the change; see `lost_lead`."""
+        pixels = copy_rows(self.images.pixels, rows)
+        inverted = change.invert(pixels)
+        if inverted is None or not len(rows):
             return 0.0
         labels = torch.full((len(rows),), label)
-        before, after = (logit_margin(self._say(each), labels) for each in (pixels, without))
-        return float((after < LEAD_LOST * before).float().mean())
+        before, after = (logit_margin(self._logits(each), labels) for each in (pixels, inverted))
+        return float((after < self.settings.lost_lead * before).float().mean())
 
-    def _called(self, pixels: Pixels, label: int) -> float:
-        return float((self._say(pixels).argmax(1) == label).float().mean()) if len(pixels) else 0.0
+    def _predicted_share(self, pixels: Pixels, label: int) -> float:
+        """The share of these images that the model calls by the label; 0 without images."""
+        if not len(pixels):
+            return 0.0
+        return float((self._logits(pixels).argmax(1) == label).float().mean())
 
-    def _say(self, pixels: Pixels) -> Tensor:
-        """Logits, in bf16 where that is faster: only shares of many images are read off them."""
+    def _logits(self, pixels: Pixels) -> Tensor:
+        """Logits, in bf16 where that is faster: only shares of many images depend on them."""
         device = device_of(self.model)
-        parts = torch.split(pixels, max(1, at_once(pixels, BATCH, device)))
-        with quick(self.model):
-            said = asked(self.model, (as_images(part, device) for part in parts))
-            return torch.cat([part.float().cpu() for part in said])
+        parts = torch.split(pixels, max(1, effective_batch_size(pixels, BATCH_SIZE, device)))
+        with fast_inference(self.model):
+            outputs = map_batches(self.model, (as_images(part, device) for part in parts))
+            return torch.cat([part.float().cpu() for part in outputs])
 
 
 def _halves(rows: Index, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Two random halves: one to estimate with, one to test on."""
-    drawn = some(rows, len(rows), generator)
+    """Two random halves of the rows: one to estimate on, one to test on."""
+    drawn = sample_rows(rows, len(rows), generator)
     return drawn[: (len(drawn) + 1) // 2], drawn[(len(drawn) + 1) // 2 :]

@@ -1,4 +1,4 @@
-"""The tests of one case: which groups of which classes are poisoned, and how sure that is."""
+"""The verdict: hypothesis tests that decide which groups of a case are poisoned, and how surely."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,27 +7,30 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from ..types import ClassEvidence, Flags, Progress, Verdict
-from .candidates import Split, Splitter
-from .p_values import combined, holm, needed, p_value
-from .records import Finding, Measured, MeasuredSplit
-from .test_statistics import Measuring
+from ..results import ClassEvidence, Verdict
+from ..types import Flags, Progress
+from .candidates import ClassSplitter, Split
+from .p_values import (
+    adjust_p_values,
+    combine_p_values,
+    compute_p_value,
+    smallest_significant,
+)
+from .records import DetectedBackdoor, GroupStatistics, SplitStatistics
+from .test_statistics import StatisticsCalculator
 
-PLACEBOS, LINES = 24, 5
-"""Placebo groups that are aimed at, and lines that one set of images is split along at the most."""
-ALIKE = 0.5
-"""Images join a group that its split had left out if they are half as dependent on its change."""
-ROUNDS, MOST = 8, 64
-"""Backdoors of one class, and classes that may be targets, at the most."""
+MAX_LINES = 5
+"""Most lines that one set of images is split along."""
+MAX_BACKDOORS_PER_CLASS, MAX_TARGET_CLASSES = 8, 64
 
-UNTOLD = (
+AMBIGUOUS_GROUP = (
     "the class holds two kinds of images that differ as poisoned and clean ones do, but which of "
     "them was poisoned cannot be told. Give more of the training images"
 )
 
 
 @runtime_checkable
-class Levels(Protocol):
+class VerdictSettings(Protocol):
     """The settings that decide; see `detector.PoisonDetector`."""
 
     @property
@@ -45,243 +48,306 @@ class Levels(Protocol):
     @property
     def least(self) -> float: ...
 
+    @property
+    def min_similarity(self) -> float: ...
 
-class Tests:
-    """The tests of one case: measured candidates, null distributions, findings, verdict."""
+    @property
+    def tail(self) -> float: ...
+
+    @property
+    def placebos(self) -> int: ...
+
+
+class HypothesisTests:
+    """The hypothesis tests of one case, from measured splits to the verdict.
+
+    Args:
+        settings: significance levels and resolutions.
+        calculator: measures the test statistics.
+        splitter: splits classes in two groups.
+        classes: number of classes that p-values are corrected for.
+    """
 
     def __init__(
-        self, settings: Levels, measuring: Measuring, splitter: Splitter, classes: int
+        self,
+        settings: VerdictSettings,
+        calculator: StatisticsCalculator,
+        splitter: ClassSplitter,
+        classes: int,
     ) -> None:
-        self.settings, self.measuring, self.splitter = settings, measuring, splitter
+        self.settings, self.calculator, self.splitter = settings, calculator, splitter
         self.classes = classes
-        self.measured: dict[int, list[MeasuredSplit]] = {}
+        self.measured: dict[int, list[SplitStatistics]] = {}
         self.set_aside: frozenset[int] = frozenset()
         self.log: list[dict[str, float | int | str]] = []
-        self._best: dict[int, tuple[float, MeasuredSplit]] = {}
+        self._best: dict[int, tuple[float, SplitStatistics]] = {}
 
     def measure_all(self, first: Mapping[int, Split], progress: Progress) -> None:
-        """The splits of each class, and of both of its sides."""
-        others = max(1, len(first) - 1)
-        lines = min(LINES, max(1, math.ceil(PLACEBOS / (2 * others))))
-        for number, (label, top) in enumerate(first.items(), 1):
-            rows = torch.cat([side.group for side in top])
-            self.measured[label] = self._measure(label, top, lines, rows)
-            progress("tests", number, len(first))
-        self.set_aside = self._outstanding()
-        level = self.settings.suspicion
-        self._best = {
-            label: self._strongest(splits, level) for label, splits in self.measured.items()
-        }
-
-    def _strongest(
-        self, splits: Sequence[MeasuredSplit], level: float, left: bool = False
-    ) -> tuple[float, MeasuredSplit]:
-        """Of the significant splits the one with the strongest group, and its p-value.
-
-        A group may hold another trigger beside clean images, which its own split then parts. Where
-        nothing is significant, it is the split with the least p-value. All of them go to the log.
+        """Measure the splits of each class, and of both groups of its first split.
 
         Args:
-            level: of significance, paid for by all looks.
-            left: whether something of the class was set aside. What is left of it is known less
-                well than other classes are, so that the probe does not count.
+            first: the clearest split of each class.
         """
-        every = [(self.p_value(each, transfer_only=left), each) for each in splits]
-        self.log += [_row(each, p) for p, each in every]
-        scored = [(p, each) for p, each in every if not each.placebo]
+        lines = count_lines(self.settings.placebos, len(first))
+        for number, (label, split) in enumerate(first.items(), 1):
+            rows = torch.cat([candidate.group for candidate in split])
+            self.measured[label] = self._measure(label, split, lines, rows)
+            progress("tests", number, len(first))
+        self.set_aside = self._significant_classes()
+        level = self.settings.suspicion
+        self._best = {
+            label: self._strongest_split(splits, level) for label, splits in self.measured.items()
+        }
+
+    def _strongest_split(
+        self, splits: Sequence[SplitStatistics], level: float, remainder: bool = False
+    ) -> tuple[float, SplitStatistics]:
+        """The p-value and the split with the strongest group among the significant splits.
+
+        A group may hold another trigger beside clean images, and its own split then parts them. If
+        nothing is significant, the split with the smallest p-value is returned. All splits are
+        logged.
+
+        Args:
+            level: significance level, after correction for all splits and classes.
+            remainder: whether a group of the class was set aside before. Less is known of what
+                remains of it than of other classes, so that the probe does not count.
+        """
+        results = [(self.p_value(split, transfer_only=remainder), split) for split in splits]
+        self.log += [_log_row(split, p) for p, split in results]
+        scored = [(p, split) for p, split in results if not split.placebo]
         significant = [pair for pair in scored if pair[0] * self.splits * self.classes < level]
         if significant:
             return max(significant, key=lambda pair: pair[1].stronger.strength)
         return min(scored, key=lambda pair: (pair[0], -pair[1].stronger.strength))
 
-    def _measure(self, label: int, top: Split, lines: int, among: Tensor) -> list[MeasuredSplit]:
-        """The clearest split of the class and of each of its sides; more of these are placebos."""
-        splits = [(top, False)]
-        for side in top:
-            of_side = self.splitter.split(label, side.group, 2, lines)
-            splits += [(each, number > 0) for number, each in enumerate(of_side)]
+    def _measure(
+        self, label: int, first: Split, lines: int, among: Tensor
+    ) -> list[SplitStatistics]:
+        """Measure a split of a class and the clearest split of each of its groups.
+
+        Further splits of these groups are placebos.
+        """
+        splits = [(first, False)]
+        for candidate in first:
+            within = self.splitter.split(label, candidate.group, 2, lines)
+            splits += [(split, number > 0) for number, split in enumerate(within)]
         return [
-            MeasuredSplit.of(*self.measuring.split(each, among), placebo)
-            for each, placebo in splits
+            SplitStatistics.of(*self.calculator.measure_split(split, among), placebo)
+            for split, placebo in splits
         ]
 
-    def _outstanding(self) -> frozenset[int]:
-        """The classes that are no placebos: as many of the strongest as are significant together.
+    def _significant_classes(self) -> frozenset[int]:
+        """The classes to set aside: as many of the strongest as are significant together.
 
         One target would hide another if each were compared with the other. So the strongest `j`
-        classes are compared with the rest only, and the largest `j` counts of which all are
-        significant.
+        classes are compared with the rest only. The result is the largest `j` for which all of them
+        are significant.
         """
         strongest = sorted(
             self.measured,
-            key=lambda k: -max(each.stronger.strength for each in tried(self.measured[k])),
+            key=lambda k: -max(split.stronger.strength for split in hypotheses(self.measured[k])),
         )
         out: frozenset[int] = frozenset()
-        for count in range(1, min(MOST, len(strongest)) + 1):
+        for count in range(1, min(MAX_TARGET_CLASSES, len(strongest)) + 1):
             together = frozenset(strongest[:count])
-            least = [
-                min(self.p_value(each, together) for each in tried(self.measured[label]))
+            p_values = [
+                min(self.p_value(split, together) for split in hypotheses(self.measured[label]))
                 for label in strongest[:count]
             ]
-            if max(least) * self.splits * self.classes < self.settings.false_alarm:
+            if max(p_values) * self.splits * self.classes < self.settings.false_alarm:
                 out = together
         return out
 
     @property
     def splits(self) -> int:
-        """Splits of a class that are hypotheses: its own, and one of either of its sides."""
-        return max((len(tried(splits)) for splits in self.measured.values()), default=1)
+        """Splits of a class that are hypotheses: its own, and one of each of its groups."""
+        return max((len(hypotheses(splits)) for splits in self.measured.values()), default=1)
 
     def p_value(
         self,
-        split: MeasuredSplit,
+        split: SplitStatistics,
         set_aside: frozenset[int] | None = None,
         transfer_only: bool = False,
     ) -> float:
-        """Of one split, by the splits of all other classes that are not set aside.
+        """The p-value of one split, before correction for the number of splits and classes.
 
-        Where more than half of the classes are, by the splits of sides of all other classes: within
-        a side there is no trigger, or nothing but the trigger.
+        The null distribution comes from the splits of all other classes that are not set aside. If
+        more than half of the classes are, it comes from splits within the groups of all other
+        classes. Within a group there is no trigger, or nothing but the trigger.
+
+        Args:
+            set_aside: classes to leave out of the null distribution; `self.set_aside` if None.
+            transfer_only: ignore the probes.
         """
         aside = self.set_aside if set_aside is None else set_aside
         within = 2 * len(aside) > len(self.measured)
         placebos = [
-            each
+            other
             for label, splits in self.measured.items()
             if label != split.stronger.candidate.label and (within or label not in aside)
-            for each in splits
-            if not within or each.stronger.candidate.level == 2
+            for other in splits
+            if not within or other.stronger.candidate.level == 2
         ]
-        settings, side = self.settings, split.stronger
+        settings, group = self.settings, split.stronger
         transfers = [
-            p_value(
-                side.weighted(name),
-                [each.stronger.weighted(name) for each in placebos],
-                max(settings.resolution, self.measuring.interventions[name].resolution),
+            compute_p_value(
+                group.weighted_transfer(name),
+                [placebo.stronger.weighted_transfer(name) for placebo in placebos],
+                max(settings.resolution, self.calculator.interventions[name].resolution),
+                settings.tail,
             )
-            for name in side.transfer
+            for name in group.transfer
         ]
         probes = [
-            p_value(
-                split.probed(name),
-                [each.probed(name) for each in placebos],
+            compute_p_value(
+                split.probe_statistic(name),
+                [placebo.probe_statistic(name) for placebo in placebos],
                 settings.resolution_probe,
+                settings.tail,
             )
-            for name in side.probes
+            for name in group.probes
         ]
         transfer = min(1.0, len(transfers) * min(transfers))
         if transfer_only or not probes:
             return transfer
-        return combined(transfer, min(1.0, len(probes) * min(probes)))
+        return combine_p_values(transfer, min(1.0, len(probes) * min(probes)))
 
-    def findings(self, label: int, rows: Tensor, agreed: Flags) -> list[Finding]:
-        """The backdoors of a class: the strongest group is set aside, then what is left is split.
+    def find_backdoors(self, label: int, rows: Tensor, agreed: Flags) -> list[DetectedBackdoor]:
+        """The backdoors of a class: set its strongest group aside, split the remainder, repeat.
 
-        Nothing is looked for after the first group that is not significant.
-        """
-        everything = (self.measuring.images.labels == label).nonzero().flatten()
-        left, found = rows, list[Finding]()
-        p, best = self._best[label]
-        while len(found) < ROUNDS:
-            level = self.settings.false_alarm if found else self.settings.suspicion
-            if p * self.splits * self.classes >= level or not self._usable(best):
-                break
-            free = everything[~torch.isin(everything, rows[~torch.isin(rows, left)])]
-            member = self._spread(best.stronger, free, agreed, left)
-            found.append(_finding(best, free, member, p))
-            left = left[~torch.isin(left, found[-1].flagged)]
-            again = self.splitter.split(label, left)
-            if not again:
-                break
-            splits = self._measure(label, again[0], 1, left)
-            p, best = self._strongest(splits, self.settings.false_alarm, left=True)
-        return found
-
-    def _spread(self, best: Measured, rows: Tensor, agreed: Flags, among: Tensor) -> Tensor:
-        """Membership of all images of the class, if those added are like the group's own.
+        The search ends at the first group that is not significant.
 
         Args:
-            rows: of the class that are not set aside yet.
+            rows: images of the class that the model calls by their label.
+            agreed: flags of these among all images of the case.
+        """
+        everything = (self.calculator.images.labels == label).nonzero().flatten()
+        remaining, backdoors = rows, list[DetectedBackdoor]()
+        p, best = self._best[label]
+        while len(backdoors) < MAX_BACKDOORS_PER_CLASS:
+            level = self.settings.false_alarm if backdoors else self.settings.suspicion
+            if p * self.splits * self.classes >= level or not self._is_usable(best):
+                break
+            free = everything[~torch.isin(everything, rows[~torch.isin(rows, remaining)])]
+            member = self._membership(best.stronger, free, agreed, remaining)
+            backdoors.append(_to_backdoor(best, free, member, p))
+            remaining = remaining[~torch.isin(remaining, backdoors[-1].flagged)]
+            next_splits = self.splitter.split(label, remaining)
+            if not next_splits:
+                break
+            splits = self._measure(label, next_splits[0], 1, remaining)
+            p, best = self._strongest_split(splits, self.settings.false_alarm, remainder=True)
+        return backdoors
+
+    def _membership(
+        self, best: GroupStatistics, rows: Tensor, agreed: Flags, among: Tensor
+    ) -> Tensor:
+        """Membership in a group of all images of its class.
+
+        Images from outside of the split's group join only if they resemble the group.
+
+        Args:
+            rows: images of the class that are not set aside yet.
             among: those of them that the model calls by their label.
         """
         group = best.candidate.group
-        member = self.splitter.spread(best.candidate, rows, agreed)
+        member = self.splitter.membership(best.candidate, rows, agreed)
         added = rows[(member > 0.5) & agreed[rows] & ~torch.isin(rows, group)]
-        if not len(added) or self.measuring.alike(best, added, among) >= ALIKE:
+        if (
+            not len(added)
+            or self.calculator.similarity(best, added, among) >= self.settings.min_similarity
+        ):
             return member
         own = torch.isin(rows, group) | ~agreed[rows]
         return torch.where(own, member.maximum(torch.isin(rows, group).float()), 0.0)
 
-    def _usable(self, split: MeasuredSplit) -> bool:
-        """Whether anybody could use such a backdoor, and it is clear which group carries it."""
-        largest = max(split.stronger.largest, split.unsupported)
+    def _is_usable(self, split: SplitStatistics) -> bool:
+        """Whether an attacker could use the backdoor, and it is clear which group carries it."""
+        largest = max(split.stronger.max_transfer, split.max_probe_statistic)
         return min(largest, split.lead) >= self.settings.least
 
-    def verdict(self, found: Sequence[Finding], doubt: str) -> Verdict:
-        """What the findings say of the whole case."""
+    def decide(self, backdoors: Sequence[DetectedBackdoor], abstain_reason: str) -> Verdict:
+        """The verdict on the whole case.
+
+        Args:
+            backdoors: those of all classes.
+            abstain_reason: why the case must not be called clean; empty if it may be.
+        """
         labels = list(self.measured)
-        paid = dict(
-            zip(
-                labels,
-                holm([min(1.0, self._best[k][0] * self.splits) for k in labels], self.classes),
-                strict=True,
-            )
-        )
-        classes = tuple(self._class_evidence(k, paid[k], found) for k in sorted(labels))
-        least = min(paid.values(), default=1.0)
-        named = {each.label for each in found}
-        targets = tuple(k for k in sorted(named) if paid[k] < self.settings.false_alarm)
+        corrected = [min(1.0, self._best[k][0] * self.splits) for k in labels]
+        p_values = dict(zip(labels, adjust_p_values(corrected, self.classes), strict=True))
+        classes = tuple(self._class_evidence(k, p_values[k], backdoors) for k in sorted(labels))
+        least = min(p_values.values(), default=1.0)
+        accused = {backdoor.label for backdoor in backdoors}
+        targets = tuple(k for k in sorted(accused) if p_values[k] < self.settings.false_alarm)
         if targets:
             return Verdict("backdoored", targets, least, classes)
-        doubtful = tuple(k for k in sorted(labels) if paid[k] < self.settings.suspicion)
-        if doubtful:
-            reason = "" if named & set(doubtful) else UNTOLD
-            return Verdict("suspicious", doubtful, least, classes, reason)
-        doubt = doubt or self._powerless()
-        return Verdict("abstained" if doubt else "clean", (), least, classes, doubt)
+        suspicious = tuple(k for k in sorted(labels) if p_values[k] < self.settings.suspicion)
+        if suspicious:
+            reason = "" if accused & set(suspicious) else AMBIGUOUS_GROUP
+            return Verdict("suspicious", suspicious, least, classes, reason)
+        reason = abstain_reason or self._lack_of_power()
+        return Verdict("abstained" if reason else "clean", (), least, classes, reason)
 
-    def _class_evidence(self, label: int, paid: float, found: Sequence[Finding]) -> ClassEvidence:
+    def _class_evidence(
+        self, label: int, p_value: float, backdoors: Sequence[DetectedBackdoor]
+    ) -> ClassEvidence:
         split = self._best[label][1]
         best = split.stronger
-        images = sum(len(each.flagged) for each in found if each.label == label)
+        images = sum(len(backdoor.flagged) for backdoor in backdoors if backdoor.label == label)
         return ClassEvidence(
             label,
             images or len(best.candidate.group),
-            best.largest,
+            best.max_transfer,
             best.necessity,
-            split.unsupported,
-            paid,
+            split.max_probe_statistic,
+            p_value,
         )
 
-    def _powerless(self) -> str:
-        """Why not even a perfect trigger would have been found; empty if it would have been."""
-        everything = [each for splits in self.measured.values() for each in splits]
+    def _lack_of_power(self) -> str:
+        """Why not even a perfect trigger would be significant; empty if it would be."""
+        splits = [split for of_class in self.measured.values() for split in of_class]
         level = self.settings.false_alarm / (self.splits * max(1, self.classes))
-        names = max((len(each.stronger.transfer) for each in everything), default=1)
+        interventions = max((len(split.stronger.transfer) for split in splits), default=1)
         limits = [
-            needed(
-                [each.stronger.largest for each in everything],
+            smallest_significant(
+                [split.stronger.max_transfer for split in splits],
                 self.settings.resolution,
-                level / names,
+                level / interventions,
+                self.settings.tail,
             ),
-            needed(
-                [each.unsupported for each in everything], self.settings.resolution_probe, level
+            smallest_significant(
+                [split.max_probe_statistic for split in splits],
+                self.settings.resolution_probe,
+                level,
+                self.settings.tail,
             ),
         ]
         if min(limits) < math.inf:
             return ""
         return (
-            f"{len(everything)} groups of these images were compared, and they differ so much by "
+            f"{len(splits)} groups of these images were compared, and they differ so much by "
             "nature that not even a perfect trigger would stand out: give more images or classes"
         )
 
 
-def tried(splits: Sequence[MeasuredSplit]) -> list[MeasuredSplit]:
-    """Those that are hypotheses, and not placebos alone."""
-    return [each for each in splits if not each.placebo]
+def count_lines(placebos: int, classes: int) -> int:
+    """Lines to split each set of images along, so that there are enough placebo groups.
+
+    >>> count_lines(24, 2), count_lines(24, 10)
+    (5, 2)
+    """
+    others = max(1, classes - 1)
+    return min(MAX_LINES, max(1, math.ceil(placebos / (2 * others))))
 
 
-def _row(split: MeasuredSplit, p: float) -> dict[str, float | int | str]:
+def hypotheses(splits: Sequence[SplitStatistics]) -> list[SplitStatistics]:
+    """The splits that are tested; the others are placebos."""
+    return [split for split in splits if not split.placebo]
+
+
+def _log_row(split: SplitStatistics, p_value: float) -> dict[str, float | int | str]:
     """A split's statistics, for the log of the run."""
     measured, candidate = split.stronger, split.stronger.candidate
     return {
@@ -292,12 +358,22 @@ def _row(split: MeasuredSplit, p: float) -> dict[str, float | int | str]:
         "placebo": int(split.placebo),
         **{f"transfer_{name}": value for name, value in measured.transfer.items()},
         "necessity": measured.necessity,
-        **{f"probe_{name}": split.probed(name) for name in measured.probes},
-        "p_value": p,
+        **{f"probe_{name}": split.probe_statistic(name) for name in measured.probes},
+        "p_value": p_value,
     }
 
 
-def _finding(split: MeasuredSplit, rows: Tensor, member: Tensor, p: float) -> Finding:
+def _to_backdoor(
+    split: SplitStatistics, rows: Tensor, member: Tensor, p_value: float
+) -> DetectedBackdoor:
     best = split.stronger
-    shares = best.largest, best.necessity, split.unsupported
-    return Finding(best.candidate.label, rows, member, *shares, p, best.changes[best.best])
+    return DetectedBackdoor(
+        best.candidate.label,
+        rows,
+        member,
+        best.max_transfer,
+        best.necessity,
+        split.max_probe_statistic,
+        p_value,
+        best.changes[best.best_intervention],
+    )

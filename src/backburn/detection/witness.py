@@ -1,4 +1,4 @@
-"""A second opinion: does a network that never saw these labels tell a group from its class?"""
+"""The witness test: does an encoder that never saw these labels tell a group from its class?"""
 
 from dataclasses import dataclass
 
@@ -11,94 +11,101 @@ from sklearn.linear_model import RidgeClassifier
 from sklearn.model_selection import GridSearchCV, PredefinedSplit
 from torch import Tensor
 
-from ..memory_mapped import evenly
+from ..memory_mapped import evenly_spaced
 from ..types import Features, Index, Labels
-from .probe_test import Asked
-from .records import Candidate
+from .probe_test import ProbeResult
+from .records import CandidateGroup
 
 FOLDS = 5
-SETTLED = 2000
-"""Images that the penalty is settled on, at the most."""
+PENALTY_SAMPLE = 2000
+"""Most images that the penalty is chosen on."""
 PENALTIES = tuple(10.0 ** (power / 2) for power in range(-6, 5))
-"""Times the mean square of the features' columns and the number of images."""
+"""Candidate penalties, in units of the mean square of the features' columns and the number of
+images."""
 
 
 @dataclass(frozen=True, slots=True)
-class Witness:
-    """A linear classifier over an encoder's features, fitted to the given labels in folds.
+class WitnessClassifier:
+    """A linear classifier over an encoder's features, cross-fitted to the given labels.
 
-    The encoder is not of the attacker's making, so that a trigger means nothing to it: poisoned
-    images are called what they show, whatever is in the rest of the class.
+    The attacker did not make the encoder, so a trigger means nothing to it. It calls poisoned
+    images by what they show, whatever the rest of their class is.
 
     Args:
-        features: `(n, d)`, standardised.
-        labels: as given.
-        called: `(n,)` what each image is called by a classifier that was not fitted to it.
-        penalty: of the ridge classifier, for as many images as there are.
-        sharpness: what its scores are multiplied by to be logits.
+        features: `(n, d)`, standardized.
+        labels: the given labels.
+        predictions: `(n,)` the class of each image by a classifier that was not fitted to it.
+        penalty: of the ridge classifier, for the full number of images.
+        logit_scale: factor from its scores to logits.
     Source: cross-fitting as in confident learning, Northcutt et al., JAIR 2021.
     """
 
     features: Float[Tensor, "n d"]
     labels: Labels
-    called: Labels
+    predictions: Labels
     penalty: float
-    sharpness: float
+    logit_scale: float
 
-    def ask(self, candidate: Candidate) -> Asked:
-        """How many more of a group than of the rest of its split are called otherwise."""
+    def test_group(self, candidate: CandidateGroup) -> ProbeResult:
+        """Compare the predictions for a candidate group with those for the rest of its split."""
         sides = candidate.group, candidate.rest
-        group, rest = (self.called[rows] != candidate.label for rows in sides)
-        moved = self.called[candidate.group][group]
+        group, rest = (self.predictions[rows] != candidate.label for rows in sides)
+        moved = self.predictions[candidate.group][group]
         counts = torch.bincount(moved, minlength=int(self.labels.max()) + 1).float()
-        usual = rest.float().mean() if len(rest) else torch.zeros(())
-        return Asked(float(group.float().mean() - usual), counts / max(1, len(moved)))
+        reference = rest.float().mean() if len(rest) else torch.zeros(())
+        return ProbeResult(float(group.float().mean() - reference), counts / max(1, len(moved)))
 
-    def probabilities(self, rows: Index, known: Tensor) -> Float[Tensor, "m k"]:
-        """What it says of images when it is fitted to others.
+    def probabilities(self, rows: Index, fitted: Tensor) -> Float[Tensor, "m k"]:
+        """Class probabilities of images by a classifier that is fitted to other images.
 
         Args:
-            rows: asked about.
-            known: `(n,)` which images it may be fitted to.
+            rows: the images to classify.
+            fitted: `(n,)` flags of the images to fit to.
         """
-        values, given = self.features.numpy(), self.labels.numpy()
+        values, labels = self.features.numpy(), self.labels.numpy()
         count = int(self.labels.max()) + 1
-        scores = _scores(self.penalty, values[known], given[known], values[rows], count)
-        return torch.from_numpy(softmax(self.sharpness * scores, axis=1)).float()
+        scores = _scores(self.penalty, values[fitted], labels[fitted], values[rows], count)
+        return torch.from_numpy(softmax(self.logit_scale * scores, axis=1)).float()
 
 
-def second_opinion(features: Features, labels: Labels, seed: int) -> Witness:
-    """What a linear classifier over these features calls every image it was not fitted to.
+def fit_witness(features: Features, labels: Labels, seed: int) -> WitnessClassifier:
+    """Cross-fit a linear classifier, so that every image is classified without its own label.
 
     Args:
-        features: `(n, d)` of an encoder; of images of two classes or more.
+        features: `(n, d)` of an encoder, for images of at least two classes.
+        seed: for the folds.
     """
     table = features.float().nan_to_num()
     table = (table - table.mean(0)) / table.std(0).clamp_min(1e-6)
-    folds, given, values = _folds(labels, seed), labels.numpy(), table.numpy()
-    sample = evenly(torch.arange(len(labels)), SETTLED).numpy()
-    penalty = _settled(values[sample], given[sample], folds[sample]) * len(given) / len(sample)
+    folds, targets, values = _folds(labels, seed), labels.numpy(), table.numpy()
+    sample = evenly_spaced(torch.arange(len(labels)), PENALTY_SAMPLE).numpy()
+    penalty = _choose_penalty(values[sample], targets[sample], folds[sample])
+    penalty = penalty * len(targets) / len(sample)
     count = int(labels.max()) + 1
-    scores = np.empty((len(given), count))
+    scores = np.empty((len(targets), count))
     for fold in range(FOLDS):
-        left, others = folds == fold, folds != fold
-        scores[left] = _scores(penalty, values[others], given[others], values[left], count)
-    called = torch.from_numpy(scores.argmax(1))
-    return Witness(table, labels, called, penalty, _sharpness(scores, given))
+        held_out, others = folds == fold, folds != fold
+        scores[held_out] = _scores(
+            penalty, values[others], targets[others], values[held_out], count
+        )
+    predictions = torch.from_numpy(scores.argmax(1))
+    return WitnessClassifier(table, labels, predictions, penalty, _fit_logit_scale(scores, targets))
 
 
 def _scores(
-    penalty: float, values: np.ndarray, labels: np.ndarray, asked: np.ndarray, count: int
+    penalty: float, values: np.ndarray, labels: np.ndarray, queries: np.ndarray, count: int
 ) -> np.ndarray:
-    """What a classifier that is fitted to some images says of others; -inf of unknown classes.
+    """Scores `(m, count)` of `queries` by a ridge classifier; -inf for classes not fitted.
 
     Args:
-        count: of classes.
+        count: number of classes.
     """
     ridge = _ridge(penalty).fit(values, labels)
-    said = ridge.decision_function(asked)
-    scores = np.full((len(asked), count), -np.inf)
-    scores[:, ridge.classes_] = np.stack([-said, said], 1) if said.ndim == 1 else said
+    decision = ridge.decision_function(queries)
+    scores = np.full((len(queries), count), -np.inf)
+    scores[:, ridge.classes_] = (
+        np.stack([-decision, decision], 1) if decision.ndim == 1 else decision
+    )
     return scores
 
 
@@ -107,38 +114,39 @@ def _ridge(penalty: float) -> RidgeClassifier:
 
 
 def _folds(labels: Labels, seed: int) -> np.ndarray:
-    """A fold of every image, as many of each class in each as there can be."""
+    """The fold of every image, stratified by class."""
     generator, folds = torch.Generator().manual_seed(seed), torch.zeros_like(labels)
     for label in sorted(set(labels.tolist())):
         rows = (labels == label).nonzero().flatten()
-        mixed = rows[torch.randperm(len(rows), generator=generator)]
-        folds[mixed] = torch.arange(len(rows)) % FOLDS
+        shuffled = rows[torch.randperm(len(rows), generator=generator)]
+        folds[shuffled] = torch.arange(len(rows)) % FOLDS
     return folds.numpy()
 
 
-def _settled(values: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> float:
-    """The largest penalty that is not worse than the best by more than a standard error.
+def _choose_penalty(values: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> float:
+    """The largest penalty whose accuracy is within one standard error of the best.
 
     Source: the one-standard-error rule, Breiman et al., Classification and Regression Trees, 1984.
     """
 
     def simplest(results: dict[str, np.ndarray]) -> int:
-        mean, spread = results["mean_test_score"], results["std_test_score"] / FOLDS**0.5
+        mean, error = results["mean_test_score"], results["std_test_score"] / FOLDS**0.5
         best = int(mean.argmax())
-        return int(np.flatnonzero(mean >= mean[best] - spread[best]).max())
+        return int(np.flatnonzero(mean >= mean[best] - error[best]).max())
 
     grid = {"alpha": [penalty * len(values) for penalty in PENALTIES]}
     search = GridSearchCV(_ridge(1.0), grid, cv=PredefinedSplit(folds), refit=simplest)
     return float(search.fit(values, labels).best_params_["alpha"])
 
 
-def _sharpness(scores: np.ndarray, labels: np.ndarray) -> float:
-    """The factor under which cross-fitted scores are the likeliest logits of the given labels."""
+def _fit_logit_scale(scores: np.ndarray, labels: np.ndarray) -> float:
+    """The factor that makes cross-fitted scores the likeliest logits of the given labels."""
     own = scores[np.arange(len(labels)), labels]
-    known = np.isfinite(own)  # an only image of its class is called by who knows none
+    # the only image of a class is scored by a classifier that does not know the class
+    fitted = np.isfinite(own)
 
-    def surprise(power: float) -> float:
-        sharp = np.exp(power)
-        return -float((sharp * own - logsumexp(sharp * scores, axis=1))[known].mean())
+    def loss(power: float) -> float:
+        scale = np.exp(power)
+        return -float((scale * own - logsumexp(scale * scores, axis=1))[fitted].mean())
 
-    return float(np.exp(minimize_scalar(surprise, bounds=(0, 6), method="bounded").x))
+    return float(np.exp(minimize_scalar(loss, bounds=(0, 6), method="bounded").x))

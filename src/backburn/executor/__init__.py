@@ -1,1 +1,1 @@
-"""Who does the heavy things, training and searching the boundary, and what is kept of them."""
+"""Executors, which run trainings and boundary searches: local, resumable or on a cluster."""

@@ -1,4 +1,4 @@
-"""What is kept of one training: where it stands, now and then, and its result."""
+"""Checkpoints of a training: its state from time to time, and its result."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -9,82 +9,89 @@ import torch
 from torch import Tensor, nn
 
 from ..data.digest import digest
-from ..training import Remembering, TrainingTask
+from ..training import StatefulTransform, TrainingTask
 from .checked_tensors import read_tensors, write_tensors
 from .digests import digest_of_pixels
 
-SHARE = 0.005
-"""Of the time, at the most, for writing where a training stands; as much again for its result."""
-LEAST = 2.0
-"""Seconds between two checkpoints, at the least."""
-SLOW_DISK = 2e8
-"""Bytes a second, and `LATENCY` seconds a file: what a disk is taken for until it was tried."""
-LATENCY = 0.01
-COPIES = 3
-"""Of a model's weights in a checkpoint, with what an optimizer remembers of each."""
+MAX_TIME_SHARE = 0.005
+"""Share of the time that writing checkpoints may take; the result may take as much again."""
+MIN_INTERVAL = 2.0
+"""Seconds between two checkpoints, at least."""
+ASSUMED_DISK_SPEED = 2e8
+"""Bytes per second that a disk is assumed to write until the first checkpoint is measured."""
+ASSUMED_LATENCY = 0.01
+"""Seconds per file, likewise."""
+WEIGHT_COPIES = 3
+"""Size of a checkpoint in copies of the weights: the weights and the optimizer's state."""
 
 
 @dataclass(slots=True)
-class Checkpoints:
-    """The `training.loop.Keeper` of one training: a file that is replaced by each later one.
+class CheckpointFile:
+    """The `training.loop.Checkpointer` that keeps the latest checkpoint in one file.
 
-    When it is written depends on how long that takes; what comes of the training does not depend on
-    when it was written. A training that is over sooner than is worth a file leaves none.
+    The interval between checkpoints depends on how long writing takes. The result of the training
+    doesn't depend on it. A training that is too short to be worth a file leaves none.
 
     Args:
-        key: a digest of all that the training depends on.
-        size: of a checkpoint, in bytes, about.
-        least: see `LEAST`.
+        path: the file, which each checkpoint replaces.
+        key: a digest of everything that the training depends on, see `training_key`.
+        size: approximate size of a checkpoint in bytes.
+        min_interval: seconds between two checkpoints; 0 writes one after every step.
     """
 
     path: Path
     key: str
     size: int
-    least: float = LEAST
-    began: float = field(init=False)
-    due: float = field(init=False)
+    min_interval: float = MIN_INTERVAL
+    start: float = field(init=False)
+    next_write: float = field(init=False)
 
     def __post_init__(self) -> None:
-        self.began = time.monotonic()
-        self.due = self.began + self._pause(self._guess)
+        self.start = time.monotonic()
+        self.next_write = self.start + self._interval(self._estimated_cost)
 
     @property
-    def _guess(self) -> float:
-        return LATENCY + self.size / SLOW_DISK
+    def _estimated_cost(self) -> float:
+        return ASSUMED_LATENCY + self.size / ASSUMED_DISK_SPEED
 
-    def _pause(self, cost: float) -> float:
-        return max(self.least, cost / SHARE) if self.least else 0.0
+    def _interval(self, cost: float) -> float:
+        return max(self.min_interval, cost / MAX_TIME_SHARE) if self.min_interval else 0.0
 
     def load(self) -> Mapping[str, Tensor] | None:
         return read_tensors(self.path, self.key)
 
-    def offer(self, state: Callable[[], Mapping[str, Tensor]]) -> None:
+    def offer(self, snapshot: Callable[[], Mapping[str, Tensor]]) -> None:
         now = time.monotonic()
-        if now < self.due:
+        if now < self.next_write:
             return
-        write_tensors(self.path, self.key, state())
+        write_tensors(self.path, self.key, snapshot())
         after = time.monotonic()
-        self.due = after + self._pause(after - now)
+        self.next_write = after + self._interval(after - now)
 
     def finish(self, result: Callable[[], Mapping[str, Tensor]]) -> None:
-        if time.monotonic() >= self.began + self._pause(self._guess):
+        if time.monotonic() >= self.start + self._interval(self._estimated_cost):
             write_tensors(self.path, self.key, result())
 
 
-def size_of(model: nn.Module) -> int:
-    """Bytes of a checkpoint of a training of this model, about."""
+def checkpoint_size(model: nn.Module) -> int:
+    """Approximate size in bytes of a checkpoint of a model in training."""
     weights: dict[str, Tensor] = model.state_dict()
-    return COPIES * sum(value.nbytes for value in weights.values())
+    return WEIGHT_COPIES * sum(value.nbytes for value in weights.values())
 
 
-def key_of(model: nn.Module, lesson: TrainingTask, generator: torch.Generator) -> str:
-    """A SHA-256 of everything that a training comes of, but for an objective's code."""
-    rows, weights, transform = lesson.rows, lesson.weights, lesson.batch_transform
+def training_key(model: nn.Module, task: TrainingTask, generator: torch.Generator) -> str:
+    """SHA-256 of everything that the result of a training depends on.
+
+    The code of an objective isn't included, only the name of the task's phase.
+    """
+    rows, weights, transform = task.rows, task.weights, task.batch_transform
     names = sorted(model.state_dict())
-    said = f"{lesson.phase} {lesson.training} {names} {rows is None} {weights is None}"
-    trained = "".join("01"[each.requires_grad] for each in model.parameters())
-    kept = transform.remember() if isinstance(transform, Remembering) else {}
-    given = [value for value in (rows, weights) if value is not None]
-    tensors = [*model.state_dict().values(), generator.get_state(), lesson.labels, *given]
-    said = f"{said} {trained} {sorted(kept)} {digest_of_pixels(lesson.pixels)}"
-    return digest(said.encode(), *tensors, *kept.values())
+    trained = "".join("01"[parameter.requires_grad] for parameter in model.parameters())
+    state = transform.get_state() if isinstance(transform, StatefulTransform) else {}
+    text = (
+        f"{task.phase} {task.training} {names} {rows is None} {weights is None} "
+        f"{trained} {sorted(state)} {digest_of_pixels(task.pixels)}"
+    )
+    optional = [value for value in (rows, weights) if value is not None]
+    tensors = [*model.state_dict().values(), generator.get_state(), task.labels, *optional]
+    return digest(text.encode(), *tensors, *state.values())

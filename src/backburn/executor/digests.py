@@ -1,22 +1,22 @@
-"""What images and models are, as one number each."""
+"""SHA-256 digests of images and models."""
 
 from torch import nn
 
 from ..data.digest import digest
-from ..memory_mapped import release
+from ..memory_mapped import release_pages
 from ..types import LabeledImages, Pixels
 
-AT_ONCE = 4096
-"""Images whose pages are held."""
+BATCH_SIZE = 4096
+"""Images of a memory-mapped file that are in memory at a time."""
 
 
 def digest_of_pixels(pixels: Pixels) -> str:
-    """SHA-256 of images; of a mapped file no more is held than is looked at."""
-    parts = []
-    for part in pixels.split(AT_ONCE):  # type: ignore[no-untyped-call]
-        parts.append(digest(b"", part))
-        release(part)
-    return digest(" ".join(parts).encode())
+    """SHA-256 of images. Memory-mapped images are read in batches."""
+    digests = []
+    for batch in pixels.split(BATCH_SIZE):  # type: ignore[no-untyped-call]
+        digests.append(digest(b"", batch))
+        release_pages(batch)
+    return digest(" ".join(digests).encode())
 
 
 def digest_of_images(images: LabeledImages) -> str:

@@ -1,81 +1,82 @@
-"""Who does the heavy things; by default this process, which keeps nothing of them."""
+"""The interface of an executor, and the default that runs everything in this process."""
 
 from abc import ABC, abstractmethod
 
 import torch
 from torch import nn
 
-from ..boundary.distances import Search
+from ..boundary.distances import BoundarySearch
 from ..models.activations import activations
 from ..training import TrainingTask, fit
-from ..types import BoundaryResult, Features, Labels, Pixels, Progress, silent
+from ..types import BoundaryResult, Features, Labels, Pixels, Progress, no_progress
 
 
-class Work(ABC):
-    """Trains models, searches boundaries and looks into layers, for whoever needs that done.
+class Executor(ABC):
+    """Runs the expensive computations: trainings, boundary searches and activations.
 
-    Whoever does it, the same arguments give the same result, up to what docs/reliability.md says.
+    All executors give the same result for the same arguments, within the limits that
+    docs/reliability.md states.
     """
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Lines about how it was done that a person should know of."""
+        """Messages for the user about how the computations went."""
         return ()
 
     @abstractmethod
-    def boundary(
+    def search_boundary(
         self,
         model: nn.Module,
         pixels: Pixels,
-        search: Search,
+        search: BoundarySearch,
         *,
         predictions: Labels | None = None,
-        progress: Progress = silent,
+        progress: Progress = no_progress,
     ) -> BoundaryResult:
-        """See `boundary.distances.boundary`."""
+        """See `boundary.distances.search_boundary`."""
 
     def activations(
-        self, model: nn.Module, pixels: Pixels, *, progress: Progress = silent
+        self, model: nn.Module, pixels: Pixels, *, progress: Progress = no_progress
     ) -> tuple[Features, Labels]:
-        """See `models.activations`; done here, and again where the work is stopped."""
+        """See `models.activations`. They are computed in this process and never saved."""
         return activations(model, pixels, progress=progress)
 
     @abstractmethod
     def fit(
         self,
         model: nn.Module,
-        lesson: TrainingTask,
+        task: TrainingTask,
         generator: torch.Generator,
         *,
-        progress: Progress = silent,
+        progress: Progress = no_progress,
     ) -> list[float]:
-        """See `training.fit`; `generator` is left behind its last draw, whoever draws."""
+        """See `training.fit`. Any executor leaves `generator` in the same state."""
 
 
-class Here(Work):
-    """In this process; nothing is kept, so what is stopped begins anew."""
+class LocalExecutor(Executor):
+    """Runs everything in this process and saves nothing."""
 
-    def boundary(
+    def search_boundary(
         self,
         model: nn.Module,
         pixels: Pixels,
-        search: Search,
+        search: BoundarySearch,
         *,
         predictions: Labels | None = None,
-        progress: Progress = silent,
+        progress: Progress = no_progress,
     ) -> BoundaryResult:
         return search.run(model, pixels, predictions=predictions, progress=progress)
 
     def fit(
         self,
         model: nn.Module,
-        lesson: TrainingTask,
+        task: TrainingTask,
         generator: torch.Generator,
         *,
-        progress: Progress = silent,
+        progress: Progress = no_progress,
     ) -> list[float]:
-        return fit(model, lesson, generator, progress=progress)
+        return fit(model, task, generator, progress=progress)
 
 
-HERE = Here()
-"""The default."""
+LOCAL = LocalExecutor()
+"""The default executor."""

@@ -1,4 +1,4 @@
-"""Work that goes on where it was stopped: a folder keeps what is done of it."""
+"""An executor that resumes interrupted trainings and boundary searches from a folder."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,54 +6,56 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ..boundary.distances import Search
+from ..boundary.distances import BoundarySearch
 from ..training import TrainingTask, fit
-from ..types import BoundaryResult, Labels, Pixels, Progress, silent
-from .checkpoints import LEAST, Checkpoints, key_of, size_of
-from .interface import Work
-from .shards import boundary_in_shards
+from ..types import BoundaryResult, Labels, Pixels, Progress, no_progress
+from .checkpoints import MIN_INTERVAL, CheckpointFile, checkpoint_size, training_key
+from .interface import Executor
+from .shards import search_in_shards
 
 
 @dataclass(frozen=True, slots=True)
-class Kept(Work):
-    """In this process; `folder` keeps shards of every boundary search, and where trainings stand.
+class ResumableExecutor(Executor):
+    """Runs everything in this process, and saves shards of searches and checkpoints of trainings.
 
-    Nothing is taken from the folder that was made from other images, weights, settings or draws. An
-    objective is known by its phase only, so a folder serves one command with one configuration.
+    A saved file is used only for the same images, weights, settings and random state. An objective
+    is identified only by the phase of its task. A folder must therefore serve a single command with
+    a single configuration.
 
     Args:
-        least: seconds between two checkpoints of a training; 0 writes one after every step.
+        folder: where the files are saved.
+        min_interval: seconds between two checkpoints of a training; 0 writes one after every step.
     """
 
     folder: Path
-    least: float = LEAST
+    min_interval: float = MIN_INTERVAL
 
-    def boundary(
+    def search_boundary(
         self,
         model: nn.Module,
         pixels: Pixels,
-        search: Search,
+        search: BoundarySearch,
         *,
         predictions: Labels | None = None,
-        progress: Progress = silent,
+        progress: Progress = no_progress,
     ) -> BoundaryResult:
         folder = self.folder / "boundary"
-        return boundary_in_shards(
+        return search_in_shards(
             model, pixels, folder, search, predictions=predictions, progress=progress
         )
 
     def fit(
         self,
         model: nn.Module,
-        lesson: TrainingTask,
+        task: TrainingTask,
         generator: torch.Generator,
         *,
-        progress: Progress = silent,
+        progress: Progress = no_progress,
     ) -> list[float]:
-        """As in `Work`; with a batch transform that is not `Remembering`, nothing is kept."""
-        keeper = None
-        if lesson.can_be_kept:
-            key = key_of(model, lesson, generator)
+        """See `Executor.fit`. A task with a transform that has no state to save starts over."""
+        checkpointer = None
+        if task.is_resumable:
+            key = training_key(model, task, generator)
             path = self.folder / "training" / f"{key[:32]}.safetensors"
-            keeper = Checkpoints(path, key, size_of(model), self.least)
-        return fit(model, lesson, generator, progress=progress, keeper=keeper)
+            checkpointer = CheckpointFile(path, key, checkpoint_size(model), self.min_interval)
+        return fit(model, task, generator, progress=progress, checkpointer=checkpointer)

@@ -1,5 +1,5 @@
-"""Does this model belong to these images, read this way? Class order, pixels, outputs, shape."""
+"""Model fit: does a model match its images? Class order, decoding, normalization and accuracy."""
 
-from .fit_check import Fit, FitCheck
+from .fit_check import FitCheck, FitResult
 
-__all__ = ["Fit", "FitCheck"]
+__all__ = ["FitCheck", "FitResult"]

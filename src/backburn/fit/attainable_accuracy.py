@@ -1,8 +1,9 @@
-"""Is a low accuracy all that can be had of these images? The model is fine-tuned on half of them.
+"""The accuracy that a model attains on these images after fine-tuning on half of them.
 
-Where the layer before the last is known, only what comes after it is: images that are read
-otherwise than in training have other features, on which another last layer does better. That takes
-one look at some images; to train a whole network takes as long as an audit.
+It tells whether a low accuracy is all that can be reached. If the model exposes its penultimate
+features, only its last layer is fine-tuned. Images that are read in another way than in training
+have other features, on which another last layer is better. That takes one pass over some images,
+while training the whole network takes as long as an audit.
 """
 
 import copy
@@ -12,41 +13,44 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from ..executor.interface import HERE, Work
-from ..models.inference import accuracy, device_of, frozen, penultimate
+from ..executor.interface import LOCAL, Executor
+from ..models.inference import accuracy, device_of, frozen, penultimate_features
+from ..results import Verdict
 from ..training import Training, TrainingTask
-from ..types import Case, Progress, Verdict, silent
-from .fit_check import Fit, FitCheck
+from ..types import Case, Progress, no_progress
+from .fit_check import FitCheck, FitResult
 
 FINE_TUNING = Training(epochs=2, learning_rate=0.02, warmup=0.1)
-STEPS = 300
-"""Of the fine-tuning, at the least."""
+MIN_STEPS = 300
+"""Fewest steps of the fine-tuning."""
 SEED = 0
-FEWEST, SAMPLE = 100, 1200
-"""Images that accuracies are told by, at the least and at the most."""
-CORRECTIONS, DECAY = 50, 0.03
-"""Steps in which the last layer's correction is fitted, and what its squares weigh beside the loss.
-So much keeps a layer that is right as it is: 600 images of ten classes move it by a point."""
+MIN_IMAGES, MAX_IMAGES = 100, 1200
+"""Fewest images for which an accuracy is compared, and most images for the last layer."""
+CORRECTION_STEPS, WEIGHT_DECAY = 50, 0.03
+"""Steps that fit the correction of the last layer, and the weight of its squares beside the loss.
+With this weight a correct layer stays nearly as it is: 600 images of ten classes change its
+accuracy by a point."""
 
 
-def earned(
+def resolve_low_accuracy(
     verdict: Verdict,
-    fit: Fit,
+    fit: FitResult,
     check: FitCheck,
     case: Case,
-    progress: Progress = silent,
-    work: Work = HERE,
+    progress: Progress = no_progress,
+    executor: Executor = LOCAL,
 ) -> Verdict:
-    """The verdict; clean where it was withheld for an accuracy that is all there is to be reached.
+    """The verdict, changed to clean if it was withheld for an accuracy that can't be improved.
 
     Args:
-        verdict: that of a detector that was told `fit.reason`.
+        verdict: of a detector that was given `fit.reason`.
         fit: of the model and the images.
+        check: the settings of the fit.
     """
     withheld = verdict.state == "abstained" and verdict.reason == fit.reason
-    if not (withheld and fit.low) or len(case.images) < FEWEST:
+    if not (withheld and fit.low) or len(case.images) < MIN_IMAGES:
         return verdict
-    before, after = reached(case, progress, work)
+    before, after = measure_attainable_accuracy(case, progress, executor)
     if after - before > check.reach:
         line = (
             f"{fit.reason} Fine-tuned on half of them, it calls {100 * after:.1f} % of the others"
@@ -55,18 +59,20 @@ def earned(
     return replace(verdict, state="clean", reason="")
 
 
-def reached(case: Case, progress: Progress = silent, work: Work = HERE) -> tuple[float, float]:
-    """Accuracy on every second image, before and after fine-tuning on the others."""
+def measure_attainable_accuracy(
+    case: Case, progress: Progress = no_progress, executor: Executor = LOCAL
+) -> tuple[float, float]:
+    """Accuracy on one half of the images before and after fine-tuning on the other half."""
     if callable(getattr(case.model, "features", None)):
-        return _by_the_last_layer(case)
+        return _fine_tune_last_layer(case)
     images = case.images
-    shown, asked = _halves(len(images))
-    steps = math.ceil(len(shown) / FINE_TUNING.batch_size)
-    training = replace(FINE_TUNING, epochs=max(FINE_TUNING.epochs, math.ceil(STEPS / steps)))
+    trained, held_out = _halves(len(images))
+    steps = math.ceil(len(trained) / FINE_TUNING.batch_size)
+    training = replace(FINE_TUNING, epochs=max(FINE_TUNING.epochs, math.ceil(MIN_STEPS / steps)))
     model = copy.deepcopy(case.model).requires_grad_(True)
-    lesson = TrainingTask(images.pixels, images.labels, training, shown, phase="fit")
-    work.fit(model, lesson, torch.Generator().manual_seed(SEED), progress=progress)
-    others = images.take(asked)
+    task = TrainingTask(images.pixels, images.labels, training, trained, phase="fit")
+    executor.fit(model, task, torch.Generator().manual_seed(SEED), progress=progress)
+    others = images.take(held_out)
     return accuracy(case.model, others), accuracy(model, others)
 
 
@@ -75,38 +81,39 @@ def _halves(count: int) -> tuple[Tensor, Tensor]:
     return shuffled[::2].sort().values, shuffled[1::2].sort().values
 
 
-def _by_the_last_layer(case: Case) -> tuple[float, float]:
-    images, model = case.images.sample(SAMPLE), case.model
-    features, labels = penultimate(model, images.pixels), images.labels.cpu()
+def _fine_tune_last_layer(case: Case) -> tuple[float, float]:
+    images, model = case.images.sample(MAX_IMAGES), case.model
+    features, labels = penultimate_features(model, images.pixels), images.labels.cpu()
     with frozen(model), torch.no_grad():
-        said = model.head(features.to(device_of(model))).float().cpu()  # type: ignore[operator]
-    shown, asked = _halves(len(labels))
-    spread = features[shown].std(0, correction=0).clamp_min(1e-6)
-    scaled = (features - features[shown].mean(0)) / spread
-    corrected = said + _correction(scaled[shown], said[shown], labels[shown])(scaled)
+        logits = model.head(features.to(device_of(model))).float().cpu()  # type: ignore[operator]
+    trained, held_out = _halves(len(labels))
+    spread = features[trained].std(0, correction=0).clamp_min(1e-6)
+    scaled = (features - features[trained].mean(0)) / spread
+    correction = _fit_correction(scaled[trained], logits[trained], labels[trained])
+    corrected = logits + correction(scaled)
 
-    def share(logits: Tensor) -> float:
-        return float((logits.argmax(1) == labels)[asked].double().mean())
+    def held_out_accuracy(logits: Tensor) -> float:
+        return float((logits.argmax(1) == labels)[held_out].double().mean())
 
-    return share(said), share(corrected.detach())
+    return held_out_accuracy(logits), held_out_accuracy(corrected.detach())
 
 
-def _correction(features: Tensor, said: Tensor, labels: Tensor) -> nn.Linear:
-    """What is to be added to the logits of these images, so that they are called by their label."""
-    layer = nn.Linear(features.shape[1], said.shape[1])
+def _fit_correction(features: Tensor, logits: Tensor, labels: Tensor) -> nn.Linear:
+    """Fit a linear layer of the features that corrects the logits."""
+    layer = nn.Linear(features.shape[1], logits.shape[1])
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)
     optimizer = torch.optim.LBFGS(
-        layer.parameters(), max_iter=CORRECTIONS, line_search_fn="strong_wolfe"
+        layer.parameters(), max_iter=CORRECTION_STEPS, line_search_fn="strong_wolfe"
     )
 
-    def loss() -> Tensor:
+    def closure() -> Tensor:
         optimizer.zero_grad()
-        found = nn.functional.cross_entropy(said + layer(features), labels)
-        found = found + DECAY * layer.weight.square().sum()
-        found.backward()  # type: ignore[no-untyped-call]
-        return found
+        loss = nn.functional.cross_entropy(logits + layer(features), labels)
+        loss = loss + WEIGHT_DECAY * layer.weight.square().sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
 
     with torch.enable_grad():
-        optimizer.step(loss)  # type: ignore[no-untyped-call]
+        optimizer.step(closure)  # type: ignore[no-untyped-call]
     return layer

@@ -1,4 +1,4 @@
-"""Class order: do whole classes go by the number of another one?"""
+"""Class order: does the model number the classes in another order than the labels do?"""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -9,54 +9,55 @@ from scipy.optimize import linear_sum_assignment
 
 from ..types import Labels
 
-Order: TypeAlias = tuple[int, ...]
+ClassOrder: TypeAlias = tuple[int, ...]
 """The model's number of each of the images' classes."""
-FEWEST, MOST = 3, 2000
-"""Images of a class that tell what a model calls it, and classes that are looked at."""
-MOVED, KEPT = 0.5, 0.25
-"""A class that has moved is called by its other number for more than the first share of its images,
-and by its own for less than the second."""
-SHOWN = 30
+MIN_IMAGES, MAX_CLASSES = 3, 2000
+"""Fewest images of a class from which its number is inferred, and most classes to examine."""
+MIN_MOVED_SHARE, MAX_KEPT_SHARE = 0.5, 0.25
+"""A class has moved if the model calls more than the first share of its images by its other number,
+and less than the second by its own."""
+MAX_SHOWN = 30
+"""Most classes in a message."""
 
 
-def order_of(said: Labels, labels: Labels, classes: int) -> Order | None:
-    """The order of classes that explains what a model says; None where it is that of the labels.
+def find_class_order(predictions: Labels, labels: Labels, classes: int) -> ClassOrder | None:
+    """The order of classes that explains a model's predictions; None if it is that of the labels.
 
     Args:
-        said: what the model calls each image.
-        classes: how many the images have; those of the labels and answers where 0.
+        predictions: the class that the model assigns to each image.
+        classes: number of classes; 0 to take it from labels and predictions.
     """
-    count = max(classes, int(labels.max()) + 1, int(said.max()) + 1)
-    if count > MOST:
+    count = max(classes, int(labels.max()) + 1, int(predictions.max()) + 1)
+    if count > MAX_CLASSES:
         return None
     table = np.zeros((count, count))
-    np.add.at(table, (labels.numpy(), said.numpy()), 1)
+    np.add.at(table, (labels.numpy(), predictions.numpy()), 1)
     images = table.sum(1)
-    # ties go to the order as it is
+    # ties keep the present order
     rows, columns = linear_sum_assignment(table + 1e-3 * np.eye(count), maximize=True)
     moved = [
         int(row)
         for row, column in zip(rows, columns, strict=True)
         if row != column
-        and images[row] >= FEWEST
-        and table[row, column] > MOVED * images[row]
-        and table[row, row] < KEPT * images[row]
+        and images[row] >= MIN_IMAGES
+        and table[row, column] > MIN_MOVED_SHARE * images[row]
+        and table[row, row] < MAX_KEPT_SHARE * images[row]
     ]
     return tuple(int(column) for column in columns) if moved else None
 
 
-def order_sentence(order: Order, names: Sequence[str]) -> str:
-    """What the order is, and what to do."""
+def describe_order(order: ClassOrder, names: Sequence[str]) -> str:
+    """A message that names the model's order, and says how to give it."""
     moved = [(label, number) for label, number in enumerate(order) if label != number]
     if not names:
-        pairs = ", ".join(f"{label} is {number}" for label, number in moved[:SHOWN])
+        pairs = ", ".join(f"{label} is {number}" for label, number in moved[:MAX_SHOWN])
         return (
             "the model's classes are in another order than the labels: to it, label "
             f"{pairs}. Give labels in the model's order"
         )
     by_number = {number: label for label, number in enumerate(order)}
     listed = [names[by_number[k]] if by_number[k] < len(names) else "?" for k in sorted(by_number)]
-    shown = ", ".join(listed[:SHOWN]) + (", ..." if len(listed) > SHOWN else "")
+    shown = ", ".join(listed[:MAX_SHOWN]) + (", ..." if len(listed) > MAX_SHOWN else "")
     pairs = ", ".join(
         f"images of {names[label]!r} are called {names[number]!r}"
         for label, number in moved[:3]
@@ -69,20 +70,24 @@ def order_sentence(order: Order, names: Sequence[str]) -> str:
     )
 
 
-def usual_orders(names: Sequence[str]) -> Iterator[tuple[str, Order]]:
-    """Other orders than ours in which tools number these names, each with what it is."""
-    ours = sorted(range(len(names)), key=lambda k: names[k])
-    kinds = {
+def common_orders(names: Sequence[str]) -> Iterator[tuple[str, ClassOrder]]:
+    """Other orders in which tools number these class names, each with its description.
+
+    >>> list(common_orders(["10", "9"]))
+    [('by the numbers in them', (1, 0))]
+    """
+    default = sorted(range(len(names)), key=lambda k: names[k])
+    orders = {
         "without regard to case": sorted(range(len(names)), key=lambda k: names[k].lower()),
-        "by the numbers in them": sorted(range(len(names)), key=lambda k: _natural(names[k])),
+        "by the numbers in them": sorted(range(len(names)), key=lambda k: _natural_key(names[k])),
     }
-    seen = [ours]
-    for kind, order in kinds.items():
+    seen = [default]
+    for description, order in orders.items():
         if order not in seen:
             seen.append(order)
-            yield kind, tuple(order.index(k) for k in range(len(names)))
+            yield description, tuple(order.index(k) for k in range(len(names)))
 
 
-def _natural(name: str) -> list[tuple[bool, int, str]]:
+def _natural_key(name: str) -> list[tuple[bool, int, str]]:
     parts = re.split(r"(\d+)", name.lower())
     return [(not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]

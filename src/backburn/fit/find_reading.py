@@ -1,4 +1,4 @@
-"""Which reading of the images does this model want? Looked for where it does not know them."""
+"""The search for the reading of the images that a model was trained with."""
 
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -7,254 +7,292 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..data.decoding_options import Way
+from ..data.decoding_options import DecodingOptions
 from ..errors import InputError
-from ..memory_mapped import evenly
+from ..memory_mapped import evenly_spaced
 from ..models.inference import predict
 from ..models.nets.zoo import channel_statistics
 from ..models.open.network_names import Normalization
 from ..models.open.opened_model import OpenedModel
 from ..types import LabeledImages, Labels
-from .channels import made_gray
-from .class_matching import renumbered
-from .class_order import order_of
-from .fit_check import Fit, FitCheck
-from .readings import Candidate, Choices, Reading, blue_first, candidates, listed, raw
+from .channels import to_gray_images
+from .class_matching import reorder_classes
+from .class_order import find_class_order
+from .fit_check import FitCheck, FitResult
+from .readings import (
+    CandidateReading,
+    Reading,
+    ReadingChoices,
+    candidate_readings,
+    common_normalizations,
+    raw_readings,
+    with_blue_first,
+)
 
-Read = Callable[[Way, Container[str] | None], LabeledImages]
-"""Reads the images of these names, or all, in another way."""
-KNOWN = 0.99
-"""A model that knows more of the images than this is not asked about any other reading."""
-CHANCE = 1.2
-"""No better than so many times the share of the commonest class is chance."""
-FEW = 250
-"""Images that a reading is tried on first; what is worse on them is not tried on all."""
-ROUNDS = 3
-"""Choices that are changed at the most, one after the other."""
+ReadImages = Callable[[DecodingOptions, Container[str] | None], LabeledImages]
+"""Reads the images of these names, or all if None, with other decoding options."""
+WELL_FITTED = 0.99
+"""Accuracy above which no other reading is tried."""
+CHANCE_FACTOR = 1.2
+"""An accuracy up to this multiple of the most frequent class's share is no better than chance."""
+PILOT_IMAGES = 250
+"""Images that a reading is tried on first. It is tried on all only if it is no worse on these."""
+MAX_CHANGES = 3
+"""Most choices that are changed, one after another."""
 
 
-class Explained(NamedTuple):
-    """A model on pixels in [0, 1], the images as it wants them, and what was found out."""
+class ReadingResult(NamedTuple):
+    """A model on pixels in [0, 1], the images as it was trained on, and how they were read.
+
+    `notes` are lines for the user.
+    """
 
     model: nn.Module
     images: LabeledImages
-    fit: Fit
+    fit: FitResult
     reading: Reading
     notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Trier:
-    """Asks a model about a sample of the images, read in this way and that."""
+class ReadingTrials:
+    """Predictions of a model for a sample of the images under different readings.
+
+    Args:
+        sample: as first read.
+        read: reads the images again; None if they can't be.
+        decoding: how the sample was decoded.
+        samples: the sample under each decoding, in color or gray.
+        predictions_of: the model's predictions under each reading.
+    """
 
     model: OpenedModel
     sample: LabeledImages
-    read: Read | None
-    start: Way
-    samples: dict[tuple[Way, bool], LabeledImages] = field(default_factory=dict)
-    answers: dict[Reading, Labels | None] = field(default_factory=dict)
+    read: ReadImages | None
+    decoding: DecodingOptions
+    samples: dict[tuple[DecodingOptions, bool], LabeledImages] = field(default_factory=dict)
+    predictions_of: dict[Reading, Labels | None] = field(default_factory=dict)
 
-    def wrapped(self, reading: Reading) -> nn.Module:
+    def wrapped_model(self, reading: Reading) -> nn.Module:
         """The model on pixels in [0, 1]."""
-        return as_read(self.model, reading)
+        return wrap_for_reading(self.model, reading)
 
     def images(self, reading: Reading) -> LabeledImages | None:
-        """The sample's pixels; None where other files could be read than before."""
-        key = (reading.way, reading.gray)
+        """The sample under this reading; None if other files can be decoded than before."""
+        key = (reading.decoding, reading.gray)
         if key not in self.samples:
-            found = self.sample
-            if reading.way != self.start and self.read is not None:
-                found = self.read(reading.way, frozenset(self.sample.names))
-            self.samples[key] = made_gray(found) if reading.gray else found
-        found = self.samples[key]
-        return found if found.names == self.sample.names else None
+            images = self.sample
+            if reading.decoding != self.decoding and self.read is not None:
+                images = self.read(reading.decoding, frozenset(self.sample.names))
+            self.samples[key] = to_gray_images(images) if reading.gray else images
+        images = self.samples[key]
+        return images if images.names == self.sample.names else None
 
-    def said(self, reading: Reading) -> Labels | None:
-        """What the model calls the sample's images; it is asked once about each reading."""
-        key = replace(reading, order=None)  # which has to do with labels only
-        if key not in self.answers:
+    def predictions(self, reading: Reading) -> Labels | None:
+        """The class that the model calls each image of the sample; cached by reading."""
+        key = replace(reading, order=None)  # predictions do not depend on the labels' order
+        if key not in self.predictions_of:
             images = self.images(key)
-            self.answers[key] = (
-                None if images is None else predict(self.wrapped(key), images.pixels).argmax(1)
+            self.predictions_of[key] = (
+                None
+                if images is None
+                else predict(self.wrapped_model(key), images.pixels).argmax(1)
             )
-        return self.answers[key]
+        return self.predictions_of[key]
 
     def labels(self, reading: Reading) -> Labels:
         """The sample's labels, as the model numbers them."""
         labels = self.sample.labels.cpu()
         return labels if reading.order is None else torch.tensor(reading.order)[labels]
 
-    def right(self, reading: Reading) -> Tensor | None:
-        """Whether it calls each of them by its label."""
-        said = self.said(reading)
-        return None if said is None else said == self.labels(reading)
+    def correct(self, reading: Reading) -> Tensor | None:
+        """Whether the model calls each image of the sample by its label."""
+        predictions = self.predictions(reading)
+        return None if predictions is None else predictions == self.labels(reading)
 
-    def of_few(self) -> "Trier":
-        """The same with fewer images."""
-        return Trier(self.model, self.sample.sample(FEW), self.read, self.start)
+    def pilot(self) -> "ReadingTrials":
+        """The same trials with fewer images."""
+        return ReadingTrials(self.model, self.sample.sample(PILOT_IMAGES), self.read, self.decoding)
 
 
-def as_read(model: OpenedModel, reading: Reading) -> nn.Module:
-    """The model on pixels in [0, 1], as this reading has it."""
+def wrap_for_reading(model: OpenedModel, reading: Reading) -> nn.Module:
+    """The model on pixels in [0, 1], with the normalization of this reading."""
     if reading.normalization is None:
         return model.network
     return model.normalized(reading.normalization, reading.bgr)
 
 
-def explain(
+def find_reading(
     model: OpenedModel,
     images: LabeledImages,
     check: FitCheck,
-    open_to: Choices,
-    read: Read | None = None,
-    way: Way | None = None,
-) -> Explained:
-    """The model and the images as they fit, if they do.
+    choices: ReadingChoices,
+    read: ReadImages | None = None,
+    decoding: DecodingOptions | None = None,
+) -> ReadingResult:
+    """Find how the images were read when the model was trained on them.
 
-    A normalization that nothing says is the one of a short list that calls most of the images by
-    their label. Where the model knows few of them, or something of the files was cut off, turned or
-    laid on a ground, other readings are tried on the sample. The best is taken if it is better by
-    more than chance; a normalization that the user gave is kept, and the case not called clean.
+    An unknown normalization is the one of a short list with the highest accuracy. Other readings
+    are tried on a sample if the accuracy is low, or if something of the files was cut off, turned
+    or laid on a backdrop. The best is used if it is better by more than chance. A normalization
+    that the user gave is kept, and the case is then not called clean.
 
     Args:
-        read: reads the images again; None where they cannot be.
-        way: how they were read.
+        check: what the model must reach.
+        choices: what the user has not said.
+        read: reads the images again; None if they can't be.
+        decoding: how they were read.
     Raises:
         InputError: no normalization of the list is better than chance.
     """
-    sample, way = images.sample(check.images), way or Way()
+    sample, decoding = images.sample(check.images), decoding or DecodingOptions()
     own = channel_statistics(sample.pixels.cpu())
-    open_to = replace(
-        open_to,
-        images=images.choices,
-        own=own,
-        color=sample.pixels.shape[1] == 3,
-        reread=read is not None,
+    choices = replace(
+        choices,
+        decoding=images.choices,
+        own_normalization=own,
+        in_color=sample.pixels.shape[1] == 3,
+        can_reread=read is not None,
     )
-    trier = Trier(model, sample, read, way)
-    first, notes = _start(trier, own)
-    best, words = _searched(trier, first, check, open_to)
-    said, before = _certain(trier.said(best)), _certain(trier.right(first))
-    if not (model.settled or model.normalization or _orders(trier, {"": best}) is not None):
-        _check_chance(_share(trier.right(best)), sample)
-    kept = best if _may_use(model, first, best) else first
-    fit = _fit(check, trier, kept, before, open_to.options)
-    if kept != first:
+    trials = ReadingTrials(model, sample, read, decoding)
+    first, notes = _first_reading(trials, own)
+    best, words = _best_reading(trials, first, check, choices)
+    predictions, before = _require(trials.predictions(best)), _require(trials.correct(first))
+    if not (
+        model.normalizes_inside
+        or model.normalization
+        or _explained_by_order(trials, {"": best}) is not None
+    ):
+        _check_chance(_share(trials.correct(best)), sample)
+    used = best if _may_use(model, first, best) else first
+    fit = _evaluate(check, trials, used, before, choices.options)
+    if used != first:
         fit = replace(fit, explanation=f"{fit.as_read:.1%} as read, {fit.accuracy:.1%} {words}")
         notes += (f"{fit.explanation}: used",)
     elif best != first:
-        share = _share(said == trier.labels(best))
-        told = f"{fit.accuracy:.1%} as given, {share:.1%} {words}"
-        line = f"the model calls {told}: give that, or leave --mean and --std out"
-        fit = replace(fit, reason=line, low=False)
-    images = images if kept.way == way or read is None else read(kept.way, None)
-    images = made_gray(images) if kept.gray else images
-    images = images if kept.order is None else renumbered(images, kept.order)
-    return Explained(trier.wrapped(kept), images, fit, kept, (*notes, fit.line()))
+        share = _share(predictions == trials.labels(best))
+        comparison = f"{fit.accuracy:.1%} as given, {share:.1%} {words}"
+        reason = f"the model calls {comparison}: give that, or leave --mean and --std out"
+        fit = replace(fit, reason=reason, low=False)
+    images = images if used.decoding == decoding or read is None else read(used.decoding, None)
+    images = to_gray_images(images) if used.gray else images
+    images = images if used.order is None else reorder_classes(images, used.order)
+    return ReadingResult(trials.wrapped_model(used), images, fit, used, (*notes, fit.summary()))
 
 
-def _start(trier: Trier, own: Normalization) -> tuple[Reading, tuple[str, ...]]:
-    """How images are read before anything is questioned."""
-    model, reading = trier.model, Reading(trier.start)
-    if model.settled or model.normalization is not None:
+def _first_reading(trials: ReadingTrials, own: Normalization) -> tuple[Reading, tuple[str, ...]]:
+    """The reading before others are tried, with the best normalization if none is known."""
+    model, reading = trials.model, Reading(trials.decoding)
+    if model.normalizes_inside or model.normalization is not None:
         return replace(reading, normalization=model.normalization), ()
-    tried = {
-        name: replace(reading, normalization=values) for name, values in listed(model, own).items()
+    readings = {
+        name: replace(reading, normalization=values)
+        for name, values in common_normalizations(model, own).items()
     }
-    scores = {name: _share(trier.right(each)) for name, each in tried.items()}
-    if _is_chance(max(scores.values()), trier.sample):
-        more = {**raw(model, reading), **blue_first(model, tried)}
-        tried, scores = {**tried, **more}, {
-            **scores, **{name: _share(trier.right(each)) for name, each in more.items()}
-        }  # fmt: skip
+    scores = {name: _share(trials.correct(each)) for name, each in readings.items()}
+    if _is_chance(max(scores.values()), trials.sample):
+        more = {**raw_readings(model, reading), **with_blue_first(model, readings)}
+        scores = {**scores, **{name: _share(trials.correct(each)) for name, each in more.items()}}
+        readings = {**readings, **more}
     best = max(scores, key=lambda name: scores[name])
-    told = ", ".join(f"{name} {share:.1%}" for name, share in scores.items())
-    best = _orders(trier, tried) or best if _is_chance(scores[best], trier.sample) else best
-    return tried[best], (f"normalization: {best}, the best of {told}",)
+    listed = ", ".join(f"{name} {share:.1%}" for name, share in scores.items())
+    if _is_chance(scores[best], trials.sample):
+        best = _explained_by_order(trials, readings) or best
+    return readings[best], (f"normalization: {best}, the best of {listed}",)
 
 
-def _orders(trier: Trier, tried: dict[str, Reading]) -> str | None:
-    """The normalization with which whole classes go by other numbers; None if none does."""
-    labels = trier.sample.labels.cpu()
-    for name, reading in tried.items():
-        said = trier.said(reading)
-        if said is None:
+def _explained_by_order(trials: ReadingTrials, readings: dict[str, Reading]) -> str | None:
+    """The name of the reading under which the model only numbers classes in another order."""
+    labels = trials.sample.labels.cpu()
+    for name, reading in readings.items():
+        predictions = trials.predictions(reading)
+        if predictions is None:
             continue
-        order = order_of(said, labels, len(trier.sample.class_names))
-        if order is not None and _share(said == torch.tensor(order)[labels]) > 0.5:
+        order = find_class_order(predictions, labels, len(trials.sample.class_names))
+        if order is not None and _share(predictions == torch.tensor(order)[labels]) > 0.5:
             return name
     return None
 
 
-def _searched(
-    trier: Trier, first: Reading, check: FitCheck, open_to: Choices
+def _best_reading(
+    trials: ReadingTrials, first: Reading, check: FitCheck, choices: ReadingChoices
 ) -> tuple[Reading, str]:
-    """The reading with which the model knows most images, and what is said of it."""
+    """The reading with the highest accuracy, and its description."""
     best, words = first, []
-    right, few = _certain(trier.right(first)), trier.of_few()
-    for _ in range(ROUNDS):
-        share = _share(right)
-        if share > KNOWN:
+    correct, pilot = _require(trials.correct(first)), trials.pilot()
+    for _ in range(MAX_CHANGES):
+        share = _share(correct)
+        if share > WELL_FITTED:
             break
-        tried = [each for each in _tried(best, trier.model, open_to) if _worth(each, share, check)]
-        least = _share(evenly(right, FEW))
-        hopeful = [each for each in tried if _share(few.right(each.reading)) >= least]
-        found = [(each, trier.right(each.reading)) for each in hopeful]
+        candidates = [
+            candidate
+            for candidate in _candidates(best, trials.model, choices)
+            if candidate.always or share < check.accuracy
+        ]
+        pilot_share = _share(evenly_spaced(correct, PILOT_IMAGES))
+        hopeful = [
+            candidate
+            for candidate in candidates
+            if _share(pilot.correct(candidate.reading)) >= pilot_share
+        ]
+        results = [(candidate, trials.correct(candidate.reading)) for candidate in hopeful]
         gains = [
-            (_share(after), -place, each, after)
-            for place, (each, after) in enumerate(found)
-            if after is not None and check.better(right, after, len(tried))
+            (_share(after), -place, candidate, after)
+            for place, (candidate, after) in enumerate(results)
+            if after is not None and check.is_better(correct, after, len(candidates))
         ]
         if not gains:
             break
-        _, _, chosen, right = max(gains, key=lambda gain: gain[:2])
+        _, _, chosen, correct = max(gains, key=lambda gain: gain[:2])
         best = chosen.reading
         words.append(chosen.words + f" ({chosen.option})" * bool(chosen.option))
     return best, " and ".join(words)
 
 
-def _tried(now: Reading, model: OpenedModel, open_to: Choices) -> Iterator[Candidate]:
-    """Candidates; where nothing says the normalization, each with every one of the list."""
-    for candidate in candidates(now, model, open_to):
+def _candidates(
+    current: Reading, model: OpenedModel, choices: ReadingChoices
+) -> Iterator[CandidateReading]:
+    """Candidate readings; if the normalization is unknown, each with every common one."""
+    for candidate in candidate_readings(current, model, choices):
         yield candidate
-        told = model.settled or model.normalization is not None
-        if told or not (candidate.always or candidate.reading.bgr != now.bgr):
+        known = model.normalizes_inside or model.normalization is not None
+        if known or not (candidate.always or candidate.reading.bgr != current.bgr):
             continue
-        for name, values in listed(model, open_to.own).items():
-            if values != now.normalization:
+        for name, values in common_normalizations(model, choices.own_normalization).items():
+            if values != current.normalization:
                 other = replace(candidate.reading, normalization=values)
                 words = f"{candidate.words} and normalized by {name}"
                 yield candidate._replace(reading=other, words=words, always=False)
 
 
-def _worth(candidate: Candidate, share: float, check: FitCheck) -> bool:
-    return candidate.always or share < check.accuracy
-
-
 def _may_use(model: OpenedModel, first: Reading, best: Reading) -> bool:
-    """Whether nothing is changed that the user has said."""
-    return not model.told or best.normalization == first.normalization
+    """Whether the best reading keeps a normalization that the user gave."""
+    return not model.normalization_from_user or best.normalization == first.normalization
 
 
-def _fit(
-    check: FitCheck, trier: Trier, kept: Reading, before: Tensor, options: Sequence[str]
-) -> Fit:
-    """The fit of the sample as it is read in the end."""
-    sample = trier.sample
-    if kept.order is not None:
-        sample = renumbered(sample, kept.order)
-    fit = check.judged(_certain(trier.said(kept)), sample, options)
+def _evaluate(
+    check: FitCheck,
+    trials: ReadingTrials,
+    used: Reading,
+    before: Tensor,
+    options: Sequence[str],
+) -> FitResult:
+    """The fit of the sample as it is finally read."""
+    sample = trials.sample
+    if used.order is not None:
+        sample = reorder_classes(sample, used.order)
+    fit = check.evaluate(_require(trials.predictions(used)), sample, options)
     return replace(fit, as_read=_share(before))
 
 
-def _certain(found: Tensor | None) -> Tensor:
-    if found is None:
+def _require(values: Tensor | None) -> Tensor:
+    if values is None:
         raise InputError("other images were read than before: give the same command again")
-    return found
+    return values
 
 
-def _share(right: Tensor | None) -> float:
-    return 0.0 if right is None else float(right.double().mean())
+def _share(correct: Tensor | None) -> float:
+    return 0.0 if correct is None else float(correct.double().mean())
 
 
 def _check_chance(share: float, sample: LabeledImages) -> None:
@@ -267,5 +305,5 @@ def _check_chance(share: float, sample: LabeledImages) -> None:
 
 
 def _is_chance(share: float, sample: LabeledImages) -> bool:
-    most = float(sample.labels.bincount().max()) / len(sample)
-    return share <= min(CHANCE * most, (1 + most) / 2)
+    largest = float(sample.labels.bincount().max()) / len(sample)
+    return share <= min(CHANCE_FACTOR * largest, (1 + largest) / 2)

@@ -1,4 +1,4 @@
-"""How well a model fits the images, and what has to hold before a case is called clean."""
+"""The fit of a model to its images, and the conditions under which a case may be called clean."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,20 +10,20 @@ from torch import Tensor, nn
 from ..errors import InputError
 from ..models.inference import predict
 from ..types import LabeledImages, Labels
-from .class_order import Order, order_of, order_sentence
+from .class_order import ClassOrder, describe_order, find_class_order
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
-    """How many of the images a model calls by their label, and what that takes.
+class FitResult:
+    """How many of the images a model calls by their label, and what was changed to reach that.
 
     Args:
-        accuracy: share of the images that were asked about, read as they are in the end.
-        images: how many these are.
-        as_read: the share before anything was changed; that of `accuracy` where nothing was.
-        explanation: what was changed, in one line; empty where nothing was.
-        reason: why the case must not be called clean; empty where it may be.
-        low: whether that is for an accuracy that fine-tuning could excuse.
+        accuracy: share of the sampled images that are called by their label, as finally read.
+        images: number of sampled images.
+        as_read: the share before anything was changed; equal to `accuracy` if nothing was.
+        explanation: what was changed, in one line; empty if nothing was.
+        reason: why the case must not be called clean; empty if it may be.
+        low: whether the reason is an accuracy that fine-tuning could excuse.
     """
 
     accuracy: float
@@ -33,28 +33,33 @@ class Fit:
     reason: str = ""
     low: bool = False
 
-    def line(self) -> str:
-        """The accuracy in words."""
-        said = f"accuracy on {self.images} of these images: {self.accuracy:.1%}"
-        return f"{said} ({self.as_read:.1%} as read)" if self.explanation else said
+    def summary(self) -> str:
+        """The accuracy in words.
+
+        >>> FitResult(accuracy=0.98, images=1000, as_read=0.98).summary()
+        'accuracy on 1000 of these images: 98.0%'
+        """
+        line = f"accuracy on {self.images} of these images: {self.accuracy:.1%}"
+        return f"{line} ({self.as_read:.1%} as read)" if self.explanation else line
 
 
 @dataclass(frozen=True)
 class FitCheck:
-    """What a model has to do on its own training images before it can be called clean.
+    """What a model must reach on its own training images before it can be called clean.
 
     Args:
-        images: so many are asked about at the most, evenly spaced. 1,000 tell an accuracy to within
-            two points.
-        accuracy: share of them that must be called by their label, in [0, 1]. Networks know 95 to
-            100 % of the images that they were trained on; those misread know less.
-        class_accuracy: the same of each class; below it, a class is another one to the model. It is
-            half, so that a class that is merely hard is none.
-        least: below this accuracy, in [0, 1], nothing excuses a model: it does not know the images.
-            Another order of classes explains an accuracy only if the model reaches this one by it.
-        reach: a model of a lower accuracy may be called clean if it lies within so much, in [0, 1],
-            of what it reaches when its last layer is fine-tuned on half of the images, measured on
-            the others: who knew the images, read this way, learns nothing new of them.
+        images: most images to classify, evenly spaced. 1,000 estimate an accuracy to within two
+            points.
+        accuracy: share of them that must be called by their label, in [0, 1]. Networks call 95 to
+            100 % of their training images so; fewer if the images are read in another way.
+        class_accuracy: the same for each class. Below it, the model takes the class for another
+            one. It is half, so that a class that is merely hard passes.
+        least: accuracy, in [0, 1], below which nothing excuses a model: it does not know the
+            images. Another order of classes explains a model only if it reaches this accuracy with
+            that order.
+        reach: a model of a lower accuracy may be called clean if fine-tuning its last layer on half
+            of the images gains no more than this, in [0, 1], on the other half. A model that was
+            trained on the images, read this way, learns nothing new from them.
         chance: another way to read images is used if its gain has a smaller p-value (sign test).
     """
 
@@ -70,33 +75,39 @@ class FitCheck:
         if self.images < 1 or not all(0 <= share <= 1 for share in shares):
             raise InputError(f"{self}: give 1 image or more, and fractions in [0, 1]")
 
-    def measure(self, model: nn.Module, images: LabeledImages) -> Fit:
-        """How well the model fits the images as they are."""
+    def measure(self, model: nn.Module, images: LabeledImages) -> FitResult:
+        """The fit of the model to the images as they are."""
         sample = images.sample(self.images)
-        return self.judged(predict(model, sample.pixels).argmax(1), sample)
+        return self.evaluate(predict(model, sample.pixels).argmax(1), sample)
 
-    def judged(self, said: Labels, sample: LabeledImages, options: Sequence[str] = ()) -> Fit:
-        """The same of what a model calls these images.
+    def evaluate(
+        self, predictions: Labels, sample: LabeledImages, options: Sequence[str] = ()
+    ) -> FitResult:
+        """The fit by a model's predictions for a sample of the images.
 
         Args:
-            options: of the command line, that say how images are read and were not given.
+            options: command-line options for reading images that were not given, for the message.
         """
-        right = said == sample.labels.cpu()
-        share = float(right.double().mean())
-        fit = Fit(share, len(sample), share)
-        order = order_of(said, sample.labels.cpu(), len(sample.class_names))
-        if order is not None and self._explains(order, said, sample):
-            return replace(fit, reason=order_sentence(order, sample.class_names))
+        correct = predictions == sample.labels.cpu()
+        share = float(correct.double().mean())
+        fit = FitResult(share, len(sample), share)
+        order = find_class_order(predictions, sample.labels.cpu(), len(sample.class_names))
+        if order is not None and self._explains(order, predictions, sample):
+            return replace(fit, reason=describe_order(order, sample.class_names))
         if share < self.accuracy:
-            return replace(fit, reason=self._low(share, options), low=share >= self.least)
-        return replace(fit, reason=self._other_class(said, sample))
+            return replace(
+                fit,
+                reason=self._low_accuracy(share, options),
+                low=share >= self.least,
+            )
+        return replace(fit, reason=self._mismatched_class(predictions, sample))
 
-    def _explains(self, order: Order, said: Labels, sample: LabeledImages) -> bool:
-        """Whether the model knows the images by it; one at chance has some order or other."""
-        right = said == torch.tensor(order)[sample.labels.cpu()]
-        return float(right.double().mean()) >= self.least
+    def _explains(self, order: ClassOrder, predictions: Labels, sample: LabeledImages) -> bool:
+        """Whether the model knows the images in this order; one at chance has some order, too."""
+        correct = predictions == torch.tensor(order)[sample.labels.cpu()]
+        return float(correct.double().mean()) >= self.least
 
-    def _low(self, share: float, options: Sequence[str]) -> str:
+    def _low_accuracy(self, share: float, options: Sequence[str]) -> str:
         hint = f" ({', '.join(options)})" if options else ""
         return (
             f"the model calls only {100 * share:.1f} % of the images by their label, and one that "
@@ -104,32 +115,33 @@ class FitCheck:
             f"its training images, and read as in training{hint}?"
         )
 
-    def _other_class(self, said: Tensor, sample: LabeledImages) -> str:
-        """A class that is called otherwise, by more than chance."""
+    def _mismatched_class(self, predictions: Tensor, sample: LabeledImages) -> str:
+        """Why a class seems to be another one to the model, by more than chance; or empty."""
         labels = sample.labels.cpu()
         classes = sorted(set(labels.tolist()))
         for label in classes:
-            own = said[labels == label]
-            right = int((own == label).sum())
-            if binom.cdf(right, len(own), self.class_accuracy) < self.chance / len(classes):
+            own = predictions[labels == label]
+            correct = int((own == label).sum())
+            if binom.cdf(correct, len(own), self.class_accuracy) < self.chance / len(classes):
                 most = int(own.bincount().argmax())
                 return (
-                    f"the model calls {right} of {len(own)} images of class "
+                    f"the model calls {correct} of {len(own)} images of class "
                     f"{_name(sample.class_names, label)} so, and most of them "
                     f"{_name(sample.class_names, most)}: is its folder the one of that class?"
                 )
         return ""
 
-    def better(self, before: Tensor, after: Tensor, tried: int) -> bool:
+    def is_better(self, before: Tensor, after: Tensor, candidates: int) -> bool:
         """Whether more images are called by their label than before, by more than chance.
 
         Args:
-            before, after: whether each image is.
-            tried: how many ways are tried.
+            before, after: `(n,)` whether each image is called by its label.
+            candidates: number of readings that are compared with the present one.
         """
         gained, lost = int((after & ~before).sum()), int((before & ~after).sum())
         return (
-            gained > lost and float(binom.sf(gained - 1, gained + lost, 0.5)) < self.chance / tried
+            gained > lost
+            and float(binom.sf(gained - 1, gained + lost, 0.5)) < self.chance / candidates
         )
 
 

@@ -1,32 +1,32 @@
-"""The ways in which images may be read for a model: those tried, in order of likelihood."""
+"""Readings: the ways in which images may be decoded and normalized, in order of likelihood."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from ..data.decoding_options import AS_SEEN, RESIZES, Way
+from ..data.decoding_options import DEFAULT_DECODING, RESIZES, DecodingOptions
 from ..models.open.network_names import Normalization
 from ..models.open.opened_model import OpenedModel
-from .class_order import Order, usual_orders
+from .class_order import ClassOrder, common_orders
 
-BYTE = 1 / 255
-COLOR: dict[str, Normalization] = {
+BYTE_SCALE = 1 / 255
+COLOR_NORMALIZATIONS: dict[str, Normalization] = {
     "none": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
     "0.5/0.5": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
     "ImageNet's": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "CIFAR-10's": ((0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616)),
 }
-GREY: dict[str, Normalization] = {
+GRAY_NORMALIZATIONS: dict[str, Normalization] = {
     "none": ((0.0,), (1.0,)),
     "0.5/0.5": ((0.5,), (0.5,)),
     "MNIST's": ((0.1307,), (0.3081,)),
 }
-CAFFE = tuple(value / 255 for value in (103.939, 116.779, 123.68))
-"""What Caffe's networks subtract of blue, green and red."""
-RAW: dict[str, tuple[int, Normalization, bool]] = {
-    "pixels from 0 to 255": (3, ((0.0,) * 3, (BYTE,) * 3), False),
-    "pixels from 0 to 255 ": (1, ((0.0,), (BYTE,)), False),
-    "Caffe's: blue first, 0 to 255": (3, (CAFFE, (BYTE,) * 3), True),
+CAFFE_MEAN = tuple(value / 255 for value in (103.939, 116.779, 123.68))
+"""Mean of blue, green and red that Caffe's networks subtract."""
+RAW_NORMALIZATIONS: dict[str, tuple[int, Normalization, bool]] = {
+    "pixels from 0 to 255": (3, ((0.0,) * 3, (BYTE_SCALE,) * 3), False),
+    "pixels from 0 to 255 ": (1, ((0.0,), (BYTE_SCALE,)), False),
+    "Caffe's: blue first, 0 to 255": (3, (CAFFE_MEAN, (BYTE_SCALE,) * 3), True),
 }
 """Normalizations of pixels beyond [0, 1], with their channels and whether blue is first."""
 
@@ -36,22 +36,28 @@ class Reading:
     """How images are read for a model, from the files to the network's input.
 
     Args:
-        way: from a file to pixels.
-        gray: color is taken out; the network's three channels are the same.
-        normalization: None of a network that normalizes inside.
-        bgr: blue comes first.
-        order: the model's number of each class, where it is not the label.
+        decoding: from a file to pixels.
+        gray: whether color is removed; all three channels of the network are then the same.
+        normalization: None for a network that normalizes inside.
+        bgr: whether blue comes first.
+        order: the model's number of each class, if it is not the label.
     """
 
-    way: Way = AS_SEEN
+    decoding: DecodingOptions = DEFAULT_DECODING
     gray: bool = False
     normalization: Normalization | None = None
     bgr: bool = False
-    order: Order | None = None
+    order: ClassOrder | None = None
 
 
-class Candidate(NamedTuple):
-    """Another reading, what is said of it, what to paste, and whether it is always tried."""
+class CandidateReading(NamedTuple):
+    """Another reading to compare with the present one.
+
+    Args:
+        words: description for messages.
+        option: command-line option that selects it; empty if there is none.
+        always: compare it even if the model's accuracy is high enough.
+    """
 
     reading: Reading
     words: str
@@ -60,49 +66,51 @@ class Candidate(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Choices:
-    """What may be read otherwise: of the images, and of what a user has not said.
+class ReadingChoices:
+    """The choices in reading images that are open, because the user has not made them.
 
     Args:
-        images: see `LabeledImages.choices`.
+        decoding: what the decoded pixels depend on, see `LabeledImages.choices`.
         names: classes, if their order is not known; else empty.
         resize, normalization: whether these are open.
-        color: whether images are in color.
-        own: mean and deviation of the images themselves.
-        reread: whether files can be read again.
-        options: of the command line, that were not given and could help.
+        in_color: whether images are in color.
+        own_normalization: mean and standard deviation of the images themselves.
+        can_reread: whether files can be read again.
+        options: command-line options that were not given and could help.
     """
 
-    images: tuple[str, ...] = ()
+    decoding: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     resize: bool = True
     normalization: bool = True
-    color: bool = True
-    own: Normalization | None = None
-    reread: bool = True
+    in_color: bool = True
+    own_normalization: Normalization | None = None
+    can_reread: bool = True
     options: tuple[str, ...] = ()
 
 
-def candidates(now: Reading, model: OpenedModel, open_to: Choices) -> Iterator[Candidate]:
-    """Readings that differ in one choice, the likeliest first."""
-    if now.order is None:
-        for kind, order in usual_orders(open_to.names):
+def candidate_readings(
+    current: Reading, model: OpenedModel, choices: ReadingChoices
+) -> Iterator[CandidateReading]:
+    """Readings that differ from the current one in one choice, the likeliest first."""
+    if current.order is None:
+        for kind, order in common_orders(choices.names):
             words = f"when classes are numbered {kind}"
-            yield Candidate(replace(now, order=order), words, "", True)
-    if open_to.reread:
-        yield from _ways(now, open_to)
-    three = model.channels == 3
-    if three and open_to.color and not now.bgr and not model.settled:
-        yield Candidate(replace(now, bgr=True), "with blue first (BGR)", "", False)
-    if three and open_to.color and not now.gray:
-        yield Candidate(replace(now, gray=True), "when made gray", "", False)
-    if not model.settled and open_to.normalization:
-        yield from _normalizations(now, model, open_to)
+            yield CandidateReading(replace(current, order=order), words, "", True)
+    if choices.can_reread:
+        yield from _decodings(current, choices)
+    in_color = model.channels == 3 and choices.in_color
+    if in_color and not current.bgr and not model.normalizes_inside:
+        yield CandidateReading(replace(current, bgr=True), "with blue first (BGR)", "", False)
+    if in_color and not current.gray:
+        yield CandidateReading(replace(current, gray=True), "when made gray", "", False)
+    if not model.normalizes_inside and choices.normalization:
+        yield from _normalizations(current, model, choices)
 
 
-def _ways(now: Reading, open_to: Choices) -> Iterator[Candidate]:
-    """Other pixels of the same files, where there are files of which they differ."""
-    way, differ = now.way, open_to.images
+def _decodings(current: Reading, choices: ReadingChoices) -> Iterator[CandidateReading]:
+    """Other ways to decode the same files, as far as their pixels depend on the way."""
+    decoding, differ = current.decoding, choices.decoding
     words = {
         "squash": "when squashed to size",
         "crop": "when scaled and cropped",
@@ -111,55 +119,65 @@ def _ways(now: Reading, open_to: Choices) -> Iterator[Candidate]:
     }
     for resize in ("squash", "crop", "letterbox", "zoom"):
         kind = "scale" if resize == "zoom" else "resize"
-        if open_to.resize and kind in differ and resize in RESIZES and resize != way.resize:
-            other = replace(now, way=replace(way, resize=resize))
-            yield Candidate(other, words[resize], f"--resize {resize}", resize != "zoom")
+        if choices.resize and kind in differ and resize in RESIZES and resize != decoding.resize:
+            other = replace(current, decoding=replace(decoding, resize=resize))
+            yield CandidateReading(other, words[resize], f"--resize {resize}", resize != "zoom")
     if "turned" in differ:
-        other = replace(now, way=replace(way, turned=not way.turned))
-        yield Candidate(
-            other, "without turning by EXIF" if way.turned else "turned by EXIF", "", True
-        )
+        other = replace(current, decoding=replace(decoding, turned=not decoding.turned))
+        turn = "without turning by EXIF" if decoding.turned else "turned by EXIF"
+        yield CandidateReading(other, turn, "", True)
     if "backdrop" in differ:
-        for ground in ("black", "dropped", "white"):
-            if ground != way.backdrop:
-                other = replace(now, way=replace(way, backdrop=ground))
-                said = "with alpha dropped" if ground == "dropped" else f"on {ground}"
-                yield Candidate(other, said, "", True)
+        for backdrop in ("black", "dropped", "white"):
+            if backdrop != decoding.backdrop:
+                other = replace(current, decoding=replace(decoding, backdrop=backdrop))
+                ground = "with alpha dropped" if backdrop == "dropped" else f"on {backdrop}"
+                yield CandidateReading(other, ground, "", True)
 
 
-def _normalizations(now: Reading, model: OpenedModel, open_to: Choices) -> Iterator[Candidate]:
-    for name, values in listed(model, open_to.own).items():
-        if values != now.normalization:
-            other = replace(now, normalization=values)
+def _normalizations(
+    current: Reading, model: OpenedModel, choices: ReadingChoices
+) -> Iterator[CandidateReading]:
+    for name, values in common_normalizations(model, choices.own_normalization).items():
+        if values != current.normalization:
+            other = replace(current, normalization=values)
             words = f"with the normalization {name}"
-            yield Candidate(other, words, _pasted(values), False)
-    for name, other in raw(model, now).items():
+            yield CandidateReading(other, words, _as_options(values), False)
+    for name, other in raw_readings(model, current).items():
         words = f"with the normalization {name}"
-        yield Candidate(other, words, "", False)
+        yield CandidateReading(other, words, "", False)
 
 
-def raw(model: OpenedModel, now: Reading) -> dict[str, Reading]:
-    """Readings in which pixels are not in [0, 1]."""
+def raw_readings(model: OpenedModel, current: Reading) -> dict[str, Reading]:
+    """Readings with pixels beyond [0, 1], by name."""
     return {
-        name.strip(): replace(now, normalization=values, bgr=bgr)
-        for name, (channels, values, bgr) in RAW.items()
+        name.strip(): replace(current, normalization=values, bgr=bgr)
+        for name, (channels, values, bgr) in RAW_NORMALIZATIONS.items()
         if channels == model.channels
     }
 
 
-def blue_first(model: OpenedModel, tried: dict[str, Reading]) -> dict[str, Reading]:
-    """The same readings with blue first (BGR), of a model for images in color."""
+def with_blue_first(model: OpenedModel, readings: dict[str, Reading]) -> dict[str, Reading]:
+    """The same readings with blue first (BGR); empty for a model that takes gray images."""
     if model.channels != 3:
         return {}
-    return {f"{name}, blue first (BGR)": replace(each, bgr=True) for name, each in tried.items()}
+    return {
+        f"{name}, blue first (BGR)": replace(reading, bgr=True)
+        for name, reading in readings.items()
+    }
 
 
-def listed(model: OpenedModel, own: Normalization | None) -> dict[str, Normalization]:
-    """Usual normalizations for the model's channels."""
-    known = COLOR if model.channels == 3 else GREY
-    return {**known, **({"the images' own": own} if own else {})}
+def common_normalizations(
+    model: OpenedModel, own: Normalization | None
+) -> dict[str, Normalization]:
+    """Common normalizations for the model's channels, by name.
+
+    Args:
+        own: that of the images themselves.
+    """
+    common = COLOR_NORMALIZATIONS if model.channels == 3 else GRAY_NORMALIZATIONS
+    return {**common, **({"the images' own": own} if own else {})}
 
 
-def _pasted(values: Normalization) -> str:
+def _as_options(values: Normalization) -> str:
     mean, std = (",".join(f"{value:.4g}" for value in each) for each in values)
     return f"--mean {mean} --std {std}"

@@ -1,1 +1,1 @@
-"""Built-in networks, and how a model is asked, saved and opened."""
+"""Built-in networks, inference, and opening and saving of models."""

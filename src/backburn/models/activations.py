@@ -1,4 +1,4 @@
-"""What every layer of a network makes of an image, in a few numbers per channel."""
+"""Statistics of the activations of every layer, a few numbers per channel and image."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -6,100 +6,112 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from ..types import Features, Images, Labels, Pixels, Progress, silent
-from .inference import asked, batches, collected, frozen, hooked
+from ..types import Features, Images, Labels, Pixels, Progress, no_progress
+from .inference import collect_rows, forward_hooks, frozen, iter_batches, map_batches
 
-NORMALIZING = (
+NORMALIZATION_LAYERS = (
     nn.modules.batchnorm._NormBase,  # batch and instance norm
     nn.LayerNorm,
     nn.GroupNorm,
     nn.RMSNorm,
 )
-WEIGHING = (nn.Linear, nn.modules.conv._ConvNd)
-BATCH = 512
+WEIGHT_LAYERS = (nn.Linear, nn.modules.conv._ConvNd)
+BATCH_SIZE = 512
 
 
 def activations(
     model: nn.Module,
     pixels: Pixels,
     *,
-    batch_size: int = BATCH,
+    batch_size: int = BATCH_SIZE,
     phase: str = "activations",
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> tuple[Features, Labels]:
-    """Channel statistics of every layer, and the predictions; the model is left as it was.
+    """Compute channel statistics of every layer, and the predicted labels.
+
+    The statistics are the mean and the maximum over positions of every channel. They are taken
+    after every normalization layer. A network without such layers is read after every convolution
+    and linear layer. If no layer can be hooked, the logits are the statistics. The model is left
+    as it was.
 
     Args:
         pixels: uint8 images, on any device.
     Returns:
-        On the CPU, `(n, d)` in half precision: mean and maximum over positions of every channel
-        after every normalizing layer (after every convolution and linear layer where there is
-        none, the logits themselves where no layer can be watched); and the predicted labels.
+        Statistics `(n, d)` in half precision and labels `(n,)`, both on the CPU.
     """
-    seen: list[Tensor] = []
+    pooled: list[Tensor] = []
 
-    def found() -> Iterator[tuple[Tensor, Tensor]]:
-        given = batches(model, pixels, batch_size, phase, progress)
-        for said in asked(lambda images: _ask(model, images, seen), given):
-            yield torch.cat(seen or [said], 1), said.argmax(1)
+    def outputs() -> Iterator[tuple[Tensor, Tensor]]:
+        batches = iter_batches(model, pixels, batch_size, phase, progress)
+        for logits in map_batches(lambda images: _forward(model, images, pooled), batches):
+            yield torch.cat(pooled or [logits], 1), logits.argmax(1)
 
-    with frozen(model), torch.inference_mode(), _watched(model, seen):
-        return gathered(found(), len(pixels))
+    with frozen(model), torch.inference_mode(), _pooling_hooks(model, pooled):
+        return gather_activations(outputs(), len(pixels))
 
 
-def gathered(parts: Iterable[tuple[Tensor, Tensor]], count: int) -> tuple[Features, Labels]:
-    """Statistics and predictions of consecutive images, put together."""
-    said: list[Tensor] = []
+def gather_activations(
+    parts: Iterable[tuple[Tensor, Tensor]], count: int
+) -> tuple[Features, Labels]:
+    """Concatenate the statistics and the predictions of consecutive batches.
+
+    Args:
+        parts: statistics and labels of each batch.
+        count: number of images of all batches.
+    """
+    labels: list[Tensor] = []
 
     def rows() -> Iterator[Tensor]:
-        for values, labels in parts:
-            said.append(labels.cpu())
-            yield values
+        for part, part_labels in parts:
+            labels.append(part_labels.cpu())
+            yield part
 
-    table = collected(rows(), count, torch.half)
-    with torch.inference_mode(False):  # what comes of it may be trained on
-        return table, torch.cat([torch.zeros(0, dtype=torch.long), *said])
+    statistics = collect_rows(rows(), count, torch.half)
+    with torch.inference_mode(False):  # the labels may be used in training
+        return statistics, torch.cat([torch.zeros(0, dtype=torch.long), *labels])
 
 
-def _ask(model: nn.Module, images: Images, seen: list[Tensor]) -> Tensor:
-    seen.clear()
-    said: Tensor = model(images).float()
-    return said
+def _forward(model: nn.Module, images: Images, pooled: list[Tensor]) -> Tensor:
+    """Logits of a batch; the hooks fill `pooled` anew."""
+    pooled.clear()
+    logits: Tensor = model(images).float()
+    return logits
 
 
 @contextmanager
-def _watched(model: nn.Module, seen: list[Tensor]) -> Iterator[None]:
-    """Append to `seen` what comes out of the model's layers, while it lasts."""
+def _pooling_hooks(model: nn.Module, pooled: list[Tensor]) -> Iterator[None]:
+    """Append the pooled outputs of the model's layers to `pooled`."""
 
-    def note(layer: nn.Module, _given: object, out: object) -> None:
-        if isinstance(out, Tensor) and out.dim() > 1:
-            seen.append(_pooled(out.float(), _channels_last(layer, out)))
+    def append(layer: nn.Module, _inputs: object, output: object) -> None:
+        if isinstance(output, Tensor) and output.dim() > 1:
+            pooled.append(_pool(output.float(), _is_channels_last(layer, output)))
 
-    with hooked(_layers(model), note):
+    with forward_hooks(_layers(model), append):
         yield
 
 
 def _layers(model: nn.Module) -> list[nn.Module]:
-    """The normalizing layers, or where there is none, those that weigh; none of a script."""
+    """The normalization layers or, without any, the weight layers; none of a script."""
     if isinstance(model, torch.jit.ScriptModule):
         return []
     modules: list[nn.Module] = list(model.modules())
-    normalizing: list[nn.Module] = [module for module in modules if isinstance(module, NORMALIZING)]
-    weighing: list[nn.Module] = [module for module in modules if isinstance(module, WEIGHING)]
-    return normalizing or weighing
+    layers: list[nn.Module] = [
+        module for module in modules if isinstance(module, NORMALIZATION_LAYERS)
+    ]
+    return layers or [module for module in modules if isinstance(module, WEIGHT_LAYERS)]
 
 
-def _channels_last(layer: nn.Module, out: Tensor) -> bool:
-    """Whether the channels of maps are last: where a layer norm goes over that axis only."""
+def _is_channels_last(layer: nn.Module, output: Tensor) -> bool:
+    """Whether the last axis holds the channels: where a layer norm covers that axis only."""
     shape = tuple(getattr(layer, "normalized_shape", ()))
-    if out.dim() == 3 or type(layer) is nn.LayerNorm:
-        return shape != out.shape[-3:]
-    return shape == (out.shape[-1],) and shape != (out.shape[1],)
+    if output.dim() == 3 or type(layer) is nn.LayerNorm:
+        return shape != output.shape[-3:]
+    return shape == (output.shape[-1],) and shape != (output.shape[1],)
 
 
-def _pooled(out: Tensor, channels_last: bool) -> Tensor:
-    """Mean and maximum of every channel, over all positions."""
-    if out.dim() == 2:
-        return out
-    places = out.flatten(1, -2).transpose(1, 2) if channels_last else out.flatten(2)
-    return torch.cat([places.mean(2), places.amax(2)], 1)
+def _pool(output: Tensor, channels_last: bool) -> Tensor:
+    """Mean and maximum of every channel over all positions, `(n, 2 * c)`."""
+    if output.dim() == 2:
+        return output
+    positions = output.flatten(1, -2).transpose(1, 2) if channels_last else output.flatten(2)
+    return torch.cat([positions.mean(2), positions.amax(2)], 1)

@@ -1,4 +1,4 @@
-"""What every network here is: pixels in [0, 1] in, logits out, features on request."""
+"""Base class of the built-in networks: pixels in [0, 1] in, logits out."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar
@@ -10,14 +10,15 @@ from ..types import Features, Images, Logits
 
 
 class Classifier(nn.Module, ABC):
-    """A network on pixels in [0, 1] that normalizes inside and names its penultimate layer.
+    """A network on pixels in [0, 1] that normalizes inside and exposes its penultimate layer.
+
+    `architecture` is the name that `models.zoo.build` makes it by. `stem` is the name of the first
+    convolution, whose shape tells the width and the channels.
 
     Args:
         channels: 1 or 3.
-        mean, std: per-channel statistics of the training pixels, in [0, 1] units; kept as
-            buffers, so that they travel with the weights.
-    `architecture` is the name that `models.zoo.build` makes it by, `stem` that of the first
-    convolution, which tells the width and the channels.
+        mean, std: per-channel statistics of the training pixels, in [0, 1] units. They are
+            buffers, so that they are saved with the weights.
     """
 
     mean: Tensor
@@ -33,10 +34,10 @@ class Classifier(nn.Module, ABC):
 
     @abstractmethod
     def _embed(self, normalized: Tensor) -> Tensor:
-        """Penultimate features `(n, d)` of normalized images."""
+        """Compute penultimate features `(n, d)` of normalized images."""
 
     def features(self, images: Images) -> Features:
-        """The penultimate layer `(n, d)`: what `head` turns into logits."""
+        """Compute the penultimate features `(n, d)`, the input of `head`."""
         return self._embed((images - self.mean) / self.std)
 
     def forward(self, images: Images) -> Logits:

@@ -1,39 +1,44 @@
-"""What a network makes of an image as a whole: the features that its last layer is given."""
+"""Embeddings of images: the features before a network's last linear layer."""
 
 import torch
 from torch import Tensor, nn
 
-from ..types import Features, Images, Pixels, Progress, silent
-from .inference import asked, batches, collected, frozen, hooked
+from ..types import Features, Images, Pixels, Progress, no_progress
+from .inference import collect_rows, forward_hooks, frozen, iter_batches, map_batches
 
-BATCH = 256
+BATCH_SIZE = 256
 
 
 def embeddings(
-    network: nn.Module, pixels: Pixels, *, phase: str = "embedding", progress: Progress = silent
+    network: nn.Module,
+    pixels: Pixels,
+    *,
+    phase: str = "embedding",
+    progress: Progress = no_progress,
 ) -> Features:
-    """The features `(n, d)` that the last layer is given, on the CPU.
+    """Compute the input `(n, d)` of a network's last linear layer, on the CPU.
 
-    Those that a network names (`features`), or what its last linear layer is given. What it
-    returns, where that is not the outcome of a linear layer: an encoder's own.
+    A network with a method `features` is asked for these instead. If the output is not that of a
+    linear layer, the network is taken for an encoder and its output is the embedding.
 
     Args:
         pixels: uint8 images, on any device.
     """
-    given: list[tuple[Tensor, Tensor]] = []
+    calls: list[tuple[Tensor, Tensor]] = []
     linear = [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
 
-    def note(_layer: nn.Module, taken: tuple[Tensor, ...], out: Tensor) -> None:
-        if out.dim() == 2:
-            given.append((taken[0], out))
+    def record(_layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        if output.dim() == 2:
+            calls.append((inputs[0], output))
 
-    def ask(images: Images) -> Tensor:
-        if callable(named := getattr(network, "features", None)):
-            return named(images).float().flatten(1)  # type: ignore[no-any-return]
-        given.clear()
-        said: Tensor = network(images)
-        last = (taken for taken, out in reversed(given) if torch.equal(out, said))
-        return next(last, said).float().flatten(1)
+    def embed(images: Images) -> Tensor:
+        if callable(features := getattr(network, "features", None)):
+            return features(images).float().flatten(1)  # type: ignore[no-any-return]
+        calls.clear()
+        result: Tensor = network(images)
+        head_input = (taken for taken, output in reversed(calls) if torch.equal(output, result))
+        return next(head_input, result).float().flatten(1)
 
-    with frozen(network), torch.inference_mode(), hooked(linear, note):
-        return collected(asked(ask, batches(network, pixels, BATCH, phase, progress)), len(pixels))
+    with frozen(network), torch.inference_mode(), forward_hooks(linear, record):
+        batches = iter_batches(network, pixels, BATCH_SIZE, phase, progress)
+        return collect_rows(map_batches(embed, batches), len(pixels))

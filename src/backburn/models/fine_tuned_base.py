@@ -1,4 +1,4 @@
-"""A fine-tuned network as it was before: the weights of its base, and a new head."""
+"""The base of a fine-tuned network: its weights before fine-tuning, with a new head."""
 
 import copy
 from collections.abc import Mapping
@@ -8,97 +8,103 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
-from .open.checkpoint import shown
-from .open.match_weights import Match, first_few, match
-from .wrapping import Wrapped
+from .open.checkpoint import format_key
+from .open.match_weights import WeightMatch, first_few, match_weights
+from .wrapping import WrappedModel
 
-ENOUGH = 0.5
+MIN_BASE_SHARE = 0.5
 """Share of a network's weights that its base must have."""
 
 
 @dataclass(frozen=True, slots=True)
-class Base:
-    """What a network was before it was fine-tuned.
+class BaseNetwork:
+    """A network as it was before fine-tuning.
 
     Args:
-        network: of the same kind, in evaluation mode; what its base does not have is drawn anew.
-        drawn: names of its weights that were: the head, above all.
-        kept: names of its parameters that fine-tuning left as they were.
+        network: of the same architecture, in evaluation mode. Weights that the base lacks are
+            drawn anew.
+        reinitialized: names of the weights that were drawn anew, above all those of the head.
+        unchanged: names of the parameters that fine-tuning did not change.
     """
 
     network: nn.Module
-    drawn: tuple[str, ...]
-    kept: tuple[str, ...]
+    reinitialized: tuple[str, ...]
+    unchanged: tuple[str, ...]
 
     @property
     def head_only(self) -> bool:
-        """Whether nothing was trained but what the base does not have."""
+        """Whether fine-tuning trained only what the base does not have."""
         names = {name for name, _ in self.network.named_parameters()}
-        return names <= {*self.kept, *self.drawn}
+        return names <= {*self.unchanged, *self.reinitialized}
 
     def report(self, where: str) -> str:
-        """A line about what was found in it."""
-        count = len(list(self.network.parameters())) - len(self.kept)
+        """Describe the base in one line."""
+        count = len(list(self.network.parameters())) - len(self.unchanged)
         trained = "its head alone was" if self.head_only else "all layers were"
-        if self.kept and not self.head_only:
-            trained = f"{count} of {count + len(self.kept)} parameters were"
-        new = first_few([shown(name) for name in self.drawn])
+        if self.unchanged and not self.head_only:
+            trained = f"{count} of {count + len(self.unchanged)} parameters were"
+        new = first_few([format_key(name) for name in self.reinitialized])
         return f"base: {where}; {trained} fine-tuned; drawn anew: {new or 'nothing'}"
 
 
-def on_base(model: nn.Module, weights: Mapping[str, Tensor], where: str, seed: int) -> Base:
-    """A copy of a model with the weights of its base.
+def load_base(
+    model: nn.Module, weights: Mapping[str, Tensor], where: str, seed: int
+) -> BaseNetwork:
+    """Copy a model and load the weights of its base into the copy.
 
     Args:
-        model: on pixels in [0, 1]; it is left as it was.
+        model: on pixels in [0, 1]; it is not changed.
         weights: of the base, by its names.
-        where: what messages call them.
+        where: the name of the base in messages.
         seed: of the layers that are drawn anew.
     Raises:
         InputError: weights of another network, or of the model itself.
     """
     network = copy.deepcopy(model).requires_grad_(True).eval()
-    inner, found = _matched(network, dict(weights))
-    own, held = inner.state_dict(), sum(p.numel() for p in inner.parameters())
-    known = {name for name, _ in inner.named_parameters()}
-    fitting = sum(weight.numel() for name, weight in found.weights.items() if name in known)
-    if fitting < ENOUGH * held:
+    inner, match = _match_to_model(network, dict(weights))
+    own, total = inner.state_dict(), sum(p.numel() for p in inner.parameters())
+    parameters = {name for name, _ in inner.named_parameters()}
+    matched = sum(weight.numel() for name, weight in match.weights.items() if name in parameters)
+    if matched < MIN_BASE_SHARE * total:
         raise InputError(
-            f"{where} is no base of this model: {fitting:,} of its {held:,} weights are there by "
+            f"{where} is no base of this model: {matched:,} of its {total:,} weights are there by "
             "name and shape. Give the weights that it was fine-tuned from"
         )
-    fresh = [name for name in own if name not in found.weights]
-    same = [name for name, weight in found.weights.items() if torch.equal(own[name], weight)]
-    if not fresh and len(same) == len(own):
+    missing = [name for name in own if name not in match.weights]
+    same = [name for name, weight in match.weights.items() if torch.equal(own[name], weight)]
+    if not missing and len(same) == len(own):
         raise InputError(f"{where} is the model itself: give the weights of before fine-tuning")
-    _draw(inner, [name for name in fresh if name in known], seed)
-    inner.load_state_dict(found.weights, strict=False)
+    _reinitialize(inner, [name for name in missing if name in parameters], seed)
+    inner.load_state_dict(match.weights, strict=False)
     prefix = next(name for name, module in network.named_modules() if module is inner)
-    kept = _named([name for name in same if name in known], prefix)
+    unchanged = _with_prefix([name for name in same if name in parameters], prefix)
     for name, parameter in network.named_parameters():
-        parameter.requires_grad_(name not in kept)
-    return Base(network, _named([name for name in fresh if name in known], prefix), kept)
+        parameter.requires_grad_(name not in unchanged)
+    reinitialized = _with_prefix([name for name in missing if name in parameters], prefix)
+    return BaseNetwork(network, reinitialized, unchanged)
 
 
-def _named(names: list[str], prefix: str) -> tuple[str, ...]:
+def _with_prefix(names: list[str], prefix: str) -> tuple[str, ...]:
     return tuple(f"{prefix}.{name}" if prefix else name for name in names)
 
 
-def _matched(network: nn.Module, weights: dict[str, Tensor]) -> tuple[nn.Module, Match]:
-    """The part of a model that the weights are of: itself, or what wrappers put around it."""
-    raw = network.net if isinstance(network, Wrapped) else network
-    parts = [raw, *(child for child in raw.children() if list(child.children()))]
-    found = [(part, match(part, weights)) for part in parts]
-    part, best = max(found, key=lambda each: len(each[1].weights))
-    if part is raw:
-        return raw, best
-    _, prefix = best, next(name for name, module in raw.named_modules() if module is part)
+def _match_to_model(
+    network: nn.Module, weights: dict[str, Tensor]
+) -> tuple[nn.Module, WeightMatch]:
+    """Match weights to the network inside of our wrapper, or to the best of its submodules."""
+    inner = network.net if isinstance(network, WrappedModel) else network
+    candidates = [inner, *(child for child in inner.children() if list(child.children()))]
+    matches = [(module, match_weights(module, weights)) for module in candidates]
+    module, best = max(matches, key=lambda pair: len(pair[1].weights))
+    if module is inner:
+        return inner, best
+    prefix = next(name for name, child in inner.named_modules() if child is module)
     renamed = {f"{prefix}.{name}": weight for name, weight in best.weights.items()}
-    return raw, match(raw, renamed)
+    return inner, match_weights(inner, renamed)
 
 
-def _draw(network: nn.Module, names: list[str], seed: int) -> None:
-    """Draw these parameters anew, as their layers do it; zeros where a layer does not."""
+def _reinitialize(network: nn.Module, names: list[str], seed: int) -> None:
+    """Draw these parameters anew, by their layers' `reset_parameters`; zeros without one."""
     owners = {name.rpartition(".")[0] for name in names}
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)

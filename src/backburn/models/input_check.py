@@ -1,4 +1,4 @@
-"""Does this model fit these images? Said before anything is computed for an hour."""
+"""Check that a model fits its images, before any long computation."""
 
 import torch
 from torch import nn
@@ -9,11 +9,11 @@ from .inference import predict
 
 
 def check_fit(model: nn.Module, images: LabeledImages) -> None:
-    """Raise where the model cannot have been trained on these images.
+    """Raise if the model cannot have been trained on these images.
 
     Raises:
-        InputError: no images, NaN weights, images the model cannot take, outputs that are no
-            `(n, k)` finite logits, or a class count that differs from the images'.
+        InputError: no images, NaN weights, or images that the model cannot take. Also outputs that
+            are no finite logits `(n, k)`, or a number of classes that differs from the images'.
     """
     if not len(images):
         raise InputError("there are no images: give those that the model was trained on")
@@ -36,9 +36,9 @@ def check_fit(model: nn.Module, images: LabeledImages) -> None:
         )
     if not bool(torch.isfinite(logits).all()):
         raise InputError("the model returns NaN or infinite logits: check its weights")
-    classes, named = logits.shape[1], len(images.class_names)
-    if classes != named if named else classes < images.class_count:
+    outputs, classes = logits.shape[1], len(images.class_names)
+    if outputs != classes if classes else outputs < images.class_count:
         raise InputError(
-            f"the model has {classes} outputs, but the images have {images.class_count} classes: "
+            f"the model has {outputs} outputs, but the images have {images.class_count} classes: "
             "give the images that it was trained on"
         )

@@ -1,4 +1,4 @@
-"""Memory that does not suffice for a batch: it is halved, and that is said."""
+"""Halve the batch size when memory runs out, and warn about it."""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -8,7 +8,7 @@ from typing import TypeVar
 from ..errors import BackburnError
 
 T = TypeVar("T")
-SIGNS = (
+OUT_OF_MEMORY_MESSAGES = (
     "out of memory",
     "allocate memory",
     "not enough memory",
@@ -20,58 +20,68 @@ SIGNS = (
     "annot allocate memory",
     "failed to map segment",
 )
-"""What torch, oneDNN, C++, Python and the system say; oneDNN has no other word for it."""
+"""Parts of the messages of torch, oneDNN, C++, Python and the system.
+
+oneDNN has no message of its own for a lack of memory: it could not create a primitive.
+"""
 
 
 @dataclass(slots=True)
-class Halving:
-    """How many images fit into memory at a time, as far as it has turned out.
+class AdaptiveBatchSize:
+    """A limit on the batch size that is halved whenever memory runs out.
 
     Args:
-        doing: what is done with them, for people.
-        least: fewer cannot be done.
-        at_once: None as long as memory has always sufficed.
+        action: what is done with the images, for messages.
+        minimum: the smallest batch size that makes sense.
+        limit: images that fit into memory at a time; None as long as memory never ran out.
     """
 
-    doing: str
-    least: int = 1
-    at_once: int | None = None
+    action: str
+    minimum: int = 1
+    limit: int | None = None
 
-    def each(self, count: int, attempt: Callable[[slice], T]) -> Iterator[T]:
-        """What comes of `count` images, in as many parts as memory asks for.
+    def run(self, count: int, function: Callable[[slice], T]) -> Iterator[T]:
+        """Call a function on slices of `count` images, and yield its results.
 
+        Args:
+            function: takes the slice of images to work on.
         Raises:
-            BackburnError: not even the least number of images fits.
+            BackburnError: not even the minimum number of images fits.
         """
         done = 0
         while done < count:
-            size = min(self.at_once or count, count - done)
+            size = min(self.limit or count, count - done)
             try:
-                found = attempt(slice(done, done + size))
+                result = function(slice(done, done + size))
             except (RuntimeError, MemoryError) as error:
-                self.halve(size, error)
+                self.reduce(size, error)
                 continue
-            yield found
+            yield result
             done += size
 
-    def halve(self, tried: int, error: Exception) -> None:
-        """Fewer images from now on; an error that does not speak of memory is raised again.
+    def reduce(self, size: int, error: Exception) -> None:
+        """Halve the limit; raise any error again that is not about memory.
 
+        Args:
+            size: the batch size that failed.
         Raises:
-            BackburnError: `tried` was the least number already.
+            BackburnError: `size` was the minimum already.
         """
         if not is_out_of_memory(error):
             raise error
-        if tried <= self.least:
-            images = "one image" if self.least == 1 else f"{self.least} images"
-            raise BackburnError(f"not enough memory for {self.doing} {images}") from error
-        self.at_once = max(self.least, tried // 2)
-        # whose line it is says nothing; the same warning must not be said once a batch
-        warnings.warn(
-            f"memory is short: {self.doing} {self.at_once} images at a time", stacklevel=2
-        )
+        if size <= self.minimum:
+            images = "one image" if self.minimum == 1 else f"{self.minimum} images"
+            raise BackburnError(f"not enough memory for {self.action} {images}") from error
+        self.limit = max(self.minimum, size // 2)
+        # from the caller's one line, so that Python shows the same warning only once
+        warnings.warn(f"memory is short: {self.action} {self.limit} images at a time", stacklevel=2)
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether an error of torch or Python says so."""
-    return isinstance(error, MemoryError) or any(sign in str(error) for sign in SIGNS)
+    """Return whether an error of torch or Python is about a lack of memory.
+
+    >>> is_out_of_memory(RuntimeError("CUDA out of memory"))
+    True
+    """
+    text = str(error)
+    return isinstance(error, MemoryError) or any(part in text for part in OUT_OF_MEMORY_MESSAGES)

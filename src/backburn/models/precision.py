@@ -1,4 +1,4 @@
-"""Which layers gain nothing by bf16: measured where the model is, since no rule would hold."""
+"""Find layers that bf16 slows down, by timing them on this machine, and run them in fp32."""
 
 import time
 from collections.abc import Iterator
@@ -10,31 +10,36 @@ import torch
 from torch import Tensor, nn
 
 from ..types import Images
-from .inference import frozen, gains_from_bf16
+from .inference import frozen, has_native_bf16
 
-TRIED, TIMES = 8, 2
-"""Images that a layer is timed on, and how often: the quickest counts."""
-CLEARLY = 1.4
-"""A layer is taken out of bf16 that takes so many times as long there. What was measured (3x3 and
-5x5, strides 1 and 2) takes .5 to .85 or 1.9 to 10 times as long, so that noise does not decide."""
+TIMED_IMAGES = 8
+"""Images that a layer is timed on."""
+REPETITIONS = 2
+"""Timings of a layer after one to warm up; the fastest counts."""
+MIN_SLOWDOWN = 1.4
+"""Ratio of bf16 to fp32 time from which on a layer runs in fp32.
 
-Kind: TypeAlias = tuple[object, ...]
-_SLOWER: dict[Kind, bool] = {}
-"""For each kind of layer and size of its maps, whether bf16 takes it longer on this CPU."""
+Measured layers (3x3 and 5x5, strides 1 and 2) take 0.5 to 0.85 or 1.9 to 10 times as long. Timing
+noise does not decide between these.
+"""
+
+LayerKey: TypeAlias = tuple[object, ...]
+_SLOWER: dict[LayerKey, bool] = {}
+"""Whether bf16 is slower on this CPU, for each kind of layer and size of its feature maps."""
 
 
 @contextmanager
-def quicker_layers(model: nn.Module, images: Images) -> Iterator[None]:
-    """Have depthwise convolutions work in single precision where that is quicker, while it lasts.
+def avoid_slow_bf16(model: nn.Module, images: Images) -> Iterator[None]:
+    """Run depthwise convolutions in fp32 where that is faster than bf16.
 
-    A CPU may take ten times as long for their gradients in bf16. Other layers gain by it.
+    A CPU may need ten times as long for their gradients in bf16. Other layers gain from bf16.
 
     Args:
-        images: a few, as the model will be given them.
+        images: a few images of the size that the model will be run on.
     """
-    layers = _slower_in_bf16(model, images) if gains_from_bf16(images.device) else []
+    layers = _slower_in_bf16(model, images) if has_native_bf16(images.device) else []
     for layer in layers:
-        layer.forward = partial(_in_single, layer)
+        layer.forward = partial(_forward_fp32, layer)
     try:
         yield
     finally:
@@ -43,6 +48,7 @@ def quicker_layers(model: nn.Module, images: Images) -> Iterator[None]:
 
 
 def _slower_in_bf16(model: nn.Module, images: Images) -> list[nn.Module]:
+    """The depthwise convolutions of a model that are slower in bf16; on the CPU only."""
     if images.device.type != "cpu":
         return []
     depthwise = [
@@ -54,7 +60,9 @@ def _slower_in_bf16(model: nn.Module, images: Images) -> list[nn.Module]:
         return []
     shapes: dict[nn.Module, torch.Size] = {}
     handles = [
-        layer.register_forward_pre_hook(lambda one, given: shapes.update({one: given[0].shape}))
+        layer.register_forward_pre_hook(
+            lambda hooked, inputs: shapes.update({hooked: inputs[0].shape})
+        )
         for layer in depthwise
     ]
     try:
@@ -67,30 +75,31 @@ def _slower_in_bf16(model: nn.Module, images: Images) -> list[nn.Module]:
 
 
 def _is_slower(layer: nn.Module, shape: torch.Size) -> bool:
-    kind: Kind = (repr(layer), tuple(shape[1:]), torch.get_num_threads())
-    if kind not in _SLOWER:
-        maps = torch.ones(TRIED, *shape[1:]).contiguous(memory_format=torch.channels_last)
-        half, single = (_seconds(layer, maps, low) for low in (True, False))
-        _SLOWER[kind] = half > CLEARLY * single
-    return _SLOWER[kind]
+    key: LayerKey = (repr(layer), tuple(shape[1:]), torch.get_num_threads())
+    if key not in _SLOWER:
+        maps = torch.ones(TIMED_IMAGES, *shape[1:]).contiguous(memory_format=torch.channels_last)
+        bf16_seconds, fp32_seconds = (_seconds(layer, maps, bf16) for bf16 in (True, False))
+        _SLOWER[key] = bf16_seconds > MIN_SLOWDOWN * fp32_seconds
+    return _SLOWER[key]
 
 
-def _seconds(layer: nn.Module, maps: Tensor, low: bool) -> float:
-    """Forward and backward, to the maps and to the weights."""
-    spent = []
+def _seconds(layer: nn.Module, maps: Tensor, bf16: bool) -> float:
+    """Fastest time of a forward and backward pass, with gradients of inputs and weights."""
+    seconds = []
     weights = [weight.detach().requires_grad_() for weight in layer.parameters()]
     names = [name for name, _ in layer.named_parameters()]
-    for _ in range(TIMES + 1):
-        given = maps.to(torch.bfloat16 if low else torch.float32).requires_grad_()
-        began = time.perf_counter()
-        with torch.autocast("cpu", torch.bfloat16, enabled=low):
-            out = torch.func.functional_call(layer, dict(zip(names, weights, strict=True)), given)
-        torch.autograd.grad(out.sum(), [given, *weights])
-        spent.append(time.perf_counter() - began)
-    return min(spent)
+    for _ in range(REPETITIONS + 1):
+        inputs = maps.to(torch.bfloat16 if bf16 else torch.float32).requires_grad_()
+        start = time.perf_counter()
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            parameters = dict(zip(names, weights, strict=True))
+            output = torch.func.functional_call(layer, parameters, inputs)
+        torch.autograd.grad(output.sum(), [inputs, *weights])
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
 
 
-def _in_single(layer: nn.Module, maps: Tensor) -> Tensor:
+def _forward_fp32(layer: nn.Module, maps: Tensor) -> Tensor:
     with torch.autocast(maps.device.type, enabled=False):
-        said: Tensor = type(layer).forward(layer, maps.float())
-        return said
+        output: Tensor = type(layer).forward(layer, maps.float())
+        return output

@@ -1,4 +1,4 @@
-"""A changed model, in the format that the given one came in."""
+"""Write a model to bytes, in our own format or in the format that it was opened from."""
 
 import io
 import json
@@ -10,85 +10,104 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from ..errors import InputError
-from .open.huggingface import WEIGHTS, dump_folder
+from .classifier import Classifier
+from .open.huggingface import WEIGHTS_FILE, dump_folder_weights
 from .open.opened_model import Origin
-from .wrapping import Wrapped
+from .wrapping import WrappedModel
 
 
-def dump_like(origin: Origin, model: nn.Module) -> dict[str, bytes]:
-    """The files of a model, named and laid out as those that it came from.
-
-    Weights have the names, types and place in the file that they had, and all else in the file
-    stays as it was, so that it loads wherever that one did; other copies of the network in it, such
-    as averages, become the same model. Normalization is not part of a file that came without it.
-    Returns:
-        `model` with the suffix of the file, or what is in the folder `model`.
-    Raises:
-        InputError: a model that has other weights than the one that was opened.
-    """
-    network = model.net if isinstance(model, Wrapped) else model
-    if origin.container == "torchscript":
-        return {_file(origin): _script(network)}
-    if origin.container == "huggingface":
-        beside = {f"model/{name}": content for name, content in origin.beside.items()}
-        return {**beside, f"model/{WEIGHTS}": dump_folder(network)}
-    held = origin.held if isinstance(origin.held, dict) else {}
-    held = _replaced(held, origin.keys, _weights(origin, origin.names, network))
-    for keys, names in origin.twins:
-        held = _replaced(held, keys, _weights(origin, names, network))
-    if origin.container == "safetensors":
-        return {_file(origin): _in_order(save(held, metadata=dict(origin.metadata) or None))}
-    return {_file(origin): _saved(held)}
+def dump_model(model: Classifier) -> bytes:
+    """Write a built-in model as safetensors, with the name of its architecture as metadata."""
+    architecture = model.architecture
+    weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    return save(weights, metadata={"backburn": json.dumps({"architecture": architecture})})
 
 
 def dump_weights(model: nn.Module) -> bytes:
-    """The weights of any module as safetensors, by its own names, each in memory of its own."""
+    """Write the weights of any module as safetensors, by its own names.
+
+    Weights that share memory are copied.
+    """
     weights = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
     return save({name: tensor.contiguous().clone() for name, tensor in weights.items()})
 
 
-def _file(origin: Origin) -> str:
+def dump_like(origin: Origin, model: nn.Module) -> dict[str, bytes]:
+    """Write a model in the format that it was opened from.
+
+    Weights keep their names, dtypes and places in the file. Everything else in the file stays as
+    it was, so that the result loads wherever the original did. Other copies of the network in the
+    file, such as averages, get the same weights. Normalization is not written to a file that came
+    without it.
+
+    Returns:
+        The contents of the files by name: `model` with the suffix of the original, or the files of
+        the folder `model`.
+    Raises:
+        InputError: a model that has other weights than the one that was opened.
+    """
+    network = model.net if isinstance(model, WrappedModel) else model
+    if origin.container == "torchscript":
+        return {_file_name(origin): _to_torchscript(network)}
+    if origin.container == "huggingface":
+        extra_files = {f"model/{name}": content for name, content in origin.extra_files.items()}
+        return {**extra_files, f"model/{WEIGHTS_FILE}": dump_folder_weights(network)}
+    content = origin.content if isinstance(origin.content, dict) else {}
+    content = _with_weights(content, origin.keys, _file_weights(origin, origin.names, network))
+    for keys, names in origin.copies:
+        content = _with_weights(content, keys, _file_weights(origin, names, network))
+    if origin.container == "safetensors":
+        saved = save(content, metadata=dict(origin.metadata) or None)
+        return {_file_name(origin): _with_sorted_metadata(saved)}
+    return {_file_name(origin): _to_torch(content)}
+
+
+def _file_name(origin: Origin) -> str:
     suffix = origin.file.rpartition(".")[2] if "." in origin.file else "pt"
     return f"model.{suffix}"
 
 
-def _weights(origin: Origin, names: Mapping[str, str], network: nn.Module) -> dict[str, Tensor]:
+def _file_weights(
+    origin: Origin, names: Mapping[str, str], network: nn.Module
+) -> dict[str, Tensor]:
     """The network's weights by the file's names, each in memory of its own."""
     own = network.state_dict()
-    if lacking := next((name for name in names if name not in own), None):
-        raise InputError(f"{lacking!r} is not in this model: give the one that was opened, changed")
+    if missing := next((name for name in names if name not in own), None):
+        raise InputError(f"{missing!r} is not in this model: give the one that was opened, changed")
     return {
-        theirs: own[name].detach().cpu().to(origin.types[name]).contiguous().clone()
-        for name, theirs in names.items()
+        file_name: own[name].detach().cpu().to(origin.dtypes[name]).contiguous().clone()
+        for name, file_name in names.items()
     }
 
 
-def _replaced(held: Mapping[str, Any], keys: tuple[str, ...], weights: dict[str, Tensor]) -> Any:
-    """The table with other weights where `keys` lead to; its entries keep their order."""
+def _with_weights(
+    content: Mapping[str, Any], keys: tuple[str, ...], weights: dict[str, Tensor]
+) -> Any:
+    """The content of a file with other weights at the path `keys`; the order of entries stays."""
     if not keys:
-        return {**held, **weights}
+        return {**content, **weights}
     first, *rest = keys
-    return {**held, first: _replaced(held.get(first, {}), tuple(rest), weights)}
+    return {**content, first: _with_weights(content.get(first, {}), tuple(rest), weights)}
 
 
-def _in_order(content: bytes) -> bytes:
-    """The same file with its metadata by name; safetensors writes them in any order."""
+def _with_sorted_metadata(content: bytes) -> bytes:
+    """The same file with sorted metadata, since safetensors writes them in a random order."""
     size = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + size])
     if "__metadata__" in header:
         header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
     text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)  # tensors begin where they can be mapped
+    text += b" " * (-len(text) % 8)  # tensors begin at an aligned offset
     return len(text).to_bytes(8, "little") + text + content[8 + size :]
 
 
-def _saved(held: dict[str, Any]) -> bytes:
+def _to_torch(content: dict[str, Any]) -> bytes:
     buffer = io.BytesIO()
-    torch.save(held, buffer)
+    torch.save(content, buffer)
     return buffer.getvalue()
 
 
-def _script(network: nn.Module) -> bytes:
+def _to_torchscript(network: nn.Module) -> bytes:
     if not isinstance(network, torch.jit.ScriptModule):
         raise InputError("only a TorchScript model can be written as a TorchScript archive")
     buffer = io.BytesIO()

@@ -1,4 +1,4 @@
-"""Any network as one on pixels in [0, 1] that returns logits and, where it can, features."""
+"""Wrap any network into a model on pixels in [0, 1] that returns logits."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,23 +12,24 @@ from torch import Tensor, nn
 from ..errors import InputError, first_line
 from ..types import Features, Images, Logits
 from .open.network_names import Normalization
-from .outputs import FINE, Link, as_logits, link_of
+from .outputs import PROBABILITY_LINKS, Link, as_logits, detect_link
 
-TRIED = ((32, 32), (224, 224), (64, 64), (28, 28), (299, 299), (384, 384))
-"""Sizes of images that a network of unknown size is tried on."""
+PROBE_SIZES = ((32, 32), (224, 224), (64, 64), (28, 28), (299, 299), (384, 384))
+"""Image sizes to try on a network whose image size is unknown."""
 TOLERANCE = 1e-4
-"""The head of the features may differ from the logits by this share of the largest logit."""
+"""Largest difference between the head's outputs and the logits, relative to the largest logit."""
 
 
-class Wrapped(nn.Module):
-    """A network that normalizes inside, and returns nothing but logits.
+class WrappedModel(nn.Module):
+    """A network that normalizes inside and returns logits as a tensor.
 
     Args:
         net: any network on normalized images.
         normalization: mean and standard deviation of each channel, in [0, 1] units.
-        unwrap: the attribute of what it returns that holds the logits; empty for a plain tensor.
-        link: what its outputs are, see `outputs`.
-        bgr: its channels are blue, green and red.
+        logits_attribute: the attribute of the network's output that holds the logits. Empty if the
+            output is a tensor.
+        link: what the outputs are, see `outputs`.
+        bgr: whether the network takes channels in the order blue, green, red.
     """
 
     mean: Tensor
@@ -39,15 +40,15 @@ class Wrapped(nn.Module):
         self,
         net: nn.Module,
         normalization: Normalization,
-        unwrap: str = "",
+        logits_attribute: str = "",
         link: Link = "logits",
         bgr: bool = False,
     ):
         super().__init__()
         self.net = net
-        self.unwrap, self.link = unwrap, link
+        self.logits_attribute, self.link = logits_attribute, link
         order = torch.tensor([2, 1, 0]) if bgr else None
-        self.register_buffer("order", order)  # a buffer, so that it is a part of what is looked at
+        self.register_buffer("order", order)  # a buffer, so that it is in the state_dict
         for name, values in zip(("mean", "std"), normalization, strict=True):
             self.register_buffer(name, torch.tensor(values).view(-1, 1, 1))
 
@@ -55,123 +56,140 @@ class Wrapped(nn.Module):
         if self.order is not None:
             images = images[:, self.order]
         normalized = (images - self.mean) / self.std
-        if self.link in FINE:  # in half precision a probability of nearly 1 is 1
+        if self.link in PROBABILITY_LINKS:  # half precision rounds probabilities near 1 to 1
             with torch.autocast(images.device.type, enabled=False):
-                return as_logits(self._said(normalized.float()), self.link)
-        return as_logits(self._said(normalized), self.link)
+                return as_logits(self._outputs(normalized.float()), self.link)
+        return as_logits(self._outputs(normalized), self.link)
 
-    def _said(self, normalized: Tensor) -> Tensor:
-        out = self.net(normalized)
-        said: Tensor = getattr(out, self.unwrap) if self.unwrap else out
-        return said
+    def _outputs(self, normalized: Tensor) -> Tensor:
+        result = self.net(normalized)
+        outputs: Tensor = (
+            getattr(result, self.logits_attribute) if self.logits_attribute else result
+        )
+        return outputs
 
 
-class Headed(Wrapped):
-    """A wrapped network whose last linear layer is known by name."""
+class WrappedModelWithFeatures(WrappedModel):
+    """A wrapped network with access to its penultimate features.
+
+    Args:
+        head: the name of the last linear layer.
+    """
 
     def __init__(
         self,
         net: nn.Module,
         normalization: Normalization,
-        unwrap: str,
+        logits_attribute: str,
         head: str,
         link: Link = "logits",
         bgr: bool = False,
     ):
-        super().__init__(net, normalization, unwrap, link, bgr)
+        super().__init__(net, normalization, logits_attribute, link, bgr)
         self.head_name = head
 
     @property
     def head(self) -> nn.Module:
-        """What turns features into logits."""
+        """The last linear layer, which turns features into logits."""
         return self.net.get_submodule(self.head_name)
 
     def features(self, images: Images) -> Features:
-        """The penultimate layer `(n, d)`: what the head is given."""
-        taken: list[Tensor] = []
-        handle = self.head.register_forward_pre_hook(lambda _, given: taken.append(given[0]))
+        """Compute the penultimate features `(n, d)`, the input of the head."""
+        inputs: list[Tensor] = []
+        handle = self.head.register_forward_pre_hook(lambda _, args: inputs.append(args[0]))
         try:
             self(images)
         finally:
             handle.remove()
-        return taken[0]
+        return inputs[0]
 
 
 @dataclass(frozen=True, slots=True)
-class Nature:
-    """What a network takes and returns, found by asking it.
+class NetworkSignature:
+    """What a network takes and returns, found by running it.
 
-    `size` is that of the images which it took, the first of those tried; `unwrap` the attribute
-    that holds the logits, `head` the name of the last linear layer, both empty where there is none;
-    `link` what the outputs are.
+    Args:
+        channels, size: of images that it takes; `size` is height and width.
+        classes: number of classes.
+        logits_attribute: the attribute of the output that holds the logits. Empty if the output is
+            a tensor.
+        head: the name of the last linear layer; empty if there is none.
+        link: what the outputs are, see `outputs`.
     """
 
     channels: int
     classes: int
     size: tuple[int, int]
-    unwrap: str
+    logits_attribute: str
     head: str
     link: Link = "logits"
 
 
-def examined(
+def probe_network(
     net: nn.Module, channels: Sequence[int] = (3, 1), size: tuple[int, int] | None = None
-) -> Nature:
-    """Ask a network what it takes and returns.
+) -> NetworkSignature:
+    """Run a network on noise to find out what it takes and returns.
 
     Args:
         net: in evaluation mode, on the CPU.
         channels: numbers of channels to try, in this order.
-        size: height and width of its images; some usual ones are tried where None.
+        size: height and width of its images; None tries `PROBE_SIZES`.
     Raises:
-        InputError: a network that takes no such images, or returns no `(n, k)` logits.
+        InputError: a network that takes no such images, or returns no logits `(n, k)`.
+
+    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(64, 5)).eval()
+    >>> signature = probe_network(net, channels=(1,), size=(8, 8))
+    >>> signature.classes, signature.head, signature.link
+    (5, '1', 'logits')
     """
     with torch.inference_mode():
-        probe, calls, out = _asked(net, channels, (size,) if size else TRIED)
-        unwrap = "" if isinstance(out, Tensor) else "logits"
-        said = _said(out)
-        if said is None or len(said) != len(probe):
+        probe, calls, result = _first_accepted(net, channels, (size,) if size else PROBE_SIZES)
+        logits_attribute = "" if isinstance(result, Tensor) else "logits"
+        outputs = _output_tensor(result)
+        if outputs is None or len(outputs) != len(probe):
             raise InputError(
-                f"the network returns {_kind(out)} for {len(probe)} images: give one that "
+                f"the network returns {_describe(result)} for {len(probe)} images: give one that "
                 "returns one row of logits an image"
             )
-        link = link_of(lambda images: _said(net(images)), probe)  # type: ignore[arg-type,return-value]
-        _, taken, height, width = probe.shape
-        head = _head(calls, as_logits(said, link), link)
-        classes = 2 if link in ("logit", "probability") else said.shape[1]
-        return Nature(taken, classes, (height, width), unwrap, head, link)
+        link = detect_link(lambda images: _output_tensor(net(images)), probe)  # type: ignore[arg-type,return-value]
+        _, accepted, height, width = probe.shape
+        head = _find_head(calls, as_logits(outputs, link), link)
+        classes = 2 if link in ("logit", "probability") else outputs.shape[1]
+        return NetworkSignature(accepted, classes, (height, width), logits_attribute, head, link)
 
 
-def _said(out: object) -> Tensor | None:
-    """The outputs in what a network returned: a row an image, or a number."""
-    said = out if isinstance(out, Tensor) else getattr(out, "logits", None)
-    return said if isinstance(said, Tensor) and said.dim() in (1, 2) else None
+def _output_tensor(result: object) -> Tensor | None:
+    """The outputs `(n, k)` or `(n,)` in a network's return value."""
+    outputs = result if isinstance(result, Tensor) else getattr(result, "logits", None)
+    return outputs if isinstance(outputs, Tensor) and outputs.dim() in (1, 2) else None
 
 
 def wrap(
-    net: nn.Module, nature: Nature, normalization: Normalization, bgr: bool = False
-) -> Wrapped:
-    """The network on pixels in [0, 1]; with features where their head is known."""
-    if nature.head:
-        return Headed(net, normalization, nature.unwrap, nature.head, nature.link, bgr)
-    return Wrapped(net, normalization, nature.unwrap, nature.link, bgr)
+    net: nn.Module, signature: NetworkSignature, normalization: Normalization, bgr: bool = False
+) -> WrappedModel:
+    """Wrap a network into a model on pixels in [0, 1], with features if its head is known."""
+    if signature.head:
+        return WrappedModelWithFeatures(
+            net, normalization, signature.logits_attribute, signature.head, signature.link, bgr
+        )
+    return WrappedModel(net, normalization, signature.logits_attribute, signature.link, bgr)
 
 
-Call: TypeAlias = tuple[str, Tensor, Tensor]
-"""A linear layer's name, what it was given, and what it returned."""
+LinearCall: TypeAlias = tuple[str, Tensor, Tensor]
+"""A linear layer's name, input and output."""
 
 
-def _asked(
+def _first_accepted(
     net: nn.Module, channels: Sequence[int], sizes: Sequence[tuple[int, int]]
-) -> tuple[Tensor, list[Call], object]:
-    """Two images, what every linear layer made of them, and what the network returned."""
+) -> tuple[Tensor, list[LinearCall], object]:
+    """The first pair of images that a network takes, its linear layers' calls, and its result."""
     generator, reason = torch.Generator().manual_seed(0), ""
-    for number, size in product(channels, sizes):
-        probe, calls = torch.rand(2, number, *size, generator=generator), list[Call]()
+    for channel_count, size in product(channels, sizes):
+        probe, calls = torch.rand(2, channel_count, *size, generator=generator), list[LinearCall]()
         try:
-            with _listening(net, calls):
+            with _recording(net, calls):
                 return probe, calls, net(probe)
-        except Exception as error:  # a stranger's network may fail in any way
+        except Exception as error:  # a foreign network may fail in any way
             reason = reason or first_line(error)
     if len(sizes) == 1:
         height, width = sizes[0]
@@ -184,10 +202,10 @@ def _asked(
 
 
 @contextmanager
-def _listening(net: nn.Module, calls: list[Call]) -> Iterator[None]:
-    """Note what linear layers are given and return, while it lasts."""
+def _recording(net: nn.Module, calls: list[LinearCall]) -> Iterator[None]:
+    """Record the inputs and outputs of linear layers."""
     linear = [(name, m) for name, m in net.named_modules() if isinstance(m, nn.Linear)]
-    handles = [layer.register_forward_hook(_noting(name, calls)) for name, layer in linear]
+    handles = [layer.register_forward_hook(_recorder(name, calls)) for name, layer in linear]
     try:
         yield
     finally:
@@ -195,24 +213,26 @@ def _listening(net: nn.Module, calls: list[Call]) -> Iterator[None]:
             handle.remove()
 
 
-def _noting(name: str, calls: list[Call]) -> Callable[[nn.Module, Any, Any], None]:
-    def note(_layer: nn.Module, given: Any, out: Any) -> None:
-        calls.append((name, given[0], out))
+def _recorder(name: str, calls: list[LinearCall]) -> Callable[[nn.Module, Any, Any], None]:
+    def record(_layer: nn.Module, inputs: Any, output: Any) -> None:
+        calls.append((name, inputs[0], output))
 
-    return note
+    return record
 
 
-def _head(calls: list[Call], logits: Tensor, link: Link) -> str:
-    """The last linear layer that was given one row an image and returned the logits."""
+def _find_head(calls: list[LinearCall], logits: Tensor, link: Link) -> str:
+    """The name of the last linear layer that takes one row per image and returns the logits."""
     logits = logits[:, 1:] - logits[:, :1] if link in ("logit", "probability") else logits
     allowed = TOLERANCE * max(1.0, float(logits.abs().max()))
-    for name, given, out in reversed(calls):
+    for name, taken, output in reversed(calls):
         once = sum(call[0] == name for call in calls) == 1
-        if once and given.dim() == 2 and out.shape == logits.shape:
-            said = out.log_softmax(1) if link == "softmax" else out
-            return name if bool((said - logits).abs().max() <= allowed) else ""
+        if once and taken.dim() == 2 and output.shape == logits.shape:
+            expected = output.log_softmax(1) if link == "softmax" else output
+            return name if bool((expected - logits).abs().max() <= allowed) else ""
     return ""
 
 
-def _kind(out: object) -> str:
-    return f"shape {tuple(out.shape)}" if isinstance(out, Tensor) else f"a {type(out).__name__}"
+def _describe(result: object) -> str:
+    if isinstance(result, Tensor):
+        return f"shape {tuple(result.shape)}"
+    return f"a {type(result).__name__}"

@@ -1,1 +1,1 @@
-"""Pictures of a case, and the numbers beside them."""
+"""Reports of a finished run: HTML page, thumbnails, figures, tables and exports."""

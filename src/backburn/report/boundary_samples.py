@@ -1,4 +1,4 @@
-"""Some images, the way each has to its boundary, and what lies there; small enough to keep."""
+"""Thumbnails of images, of their perturbed versions across the boundary, and of the difference."""
 
 from dataclasses import replace
 from typing import NamedTuple
@@ -7,51 +7,71 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..boundary.distances import Search
+from ..boundary.distances import BoundarySearch
 from ..data.pixels import to_pixels
-from ..executor.interface import Work
+from ..executor.interface import Executor
 from ..types import BoundaryResult, Case, Index, Pixels, Progress
-from .embedding import names_features
-from .thumbnails import shrunk
+from .embedding import has_penultimate_features
+from .thumbnails import shrink
 
 
-class Look(NamedTuple):
-    """Some suspects, small; `sums` adds up the directions `(c, h, w)` of each class."""
+class BoundarySample(NamedTuple):
+    """Thumbnails `(m, c, h, w)` of some images, and their boundary.
+
+    `boundary` has no directions, which would be large; `direction_sums` has their sum `(c, h, w)`
+    over the images of each class instead.
+    """
 
     image: Tensor
     perturbed: Tensor
     perturbation: Tensor
-    way: BoundaryResult
-    sums: dict[int, Tensor]
+    boundary: BoundaryResult
+    direction_sums: dict[int, Tensor]
 
 
-def look_at(case: Case, rows: Index, budget: str, progress: Progress, work: Work) -> Look:
-    """The thumbnails of these images and of what lies behind their boundary."""
+def sample_boundary(
+    case: Case, rows: Index, budget: str, progress: Progress, executor: Executor
+) -> BoundarySample:
+    """Search the boundary of these images, and render the thumbnails.
+
+    Args:
+        case: the model and the images.
+        rows: the images `(m,)` to search.
+        budget: effort of the search.
+        progress: called during the search.
+        executor: runs the search.
+    """
     pixels = case.images.pixels[rows.to(case.images.pixels.device)]
-    named = names_features(case.model)
-    search = Search(budget=budget, directions=True, features=named, phase="gallery")
-    way = work.boundary(case.model, pixels, search, progress=progress)
-    shown, labels = pixels.cpu(), case.images.labels[rows]
-    units = torch.zeros(shown.shape)
-    if way.direction is not None:
-        units = way.direction.float().reshape(shown.shape)
-    length = way.distance.where(way.found, torch.tensor(0.0))
-    steps = units * length[:, None, None, None]
-    moved = to_pixels((shown / 255 + steps).mul(255))
-    given = sorted(set(labels[way.found].tolist()))
-    return Look(
-        shrunk(shown),
-        shrunk(moved),
-        shrunk(amplified(steps)),
-        replace(way, direction=None),
-        {label: units[way.found & (labels == label)].sum(0) for label in given},
+    features = has_penultimate_features(case.model)
+    search = BoundarySearch(budget=budget, directions=True, features=features, phase="gallery")
+    boundary = executor.search_boundary(case.model, pixels, search, progress=progress)
+    image, labels = pixels.cpu(), case.images.labels[rows]
+    directions = torch.zeros(image.shape)
+    if boundary.direction is not None:
+        directions = boundary.direction.float().reshape(image.shape)
+    length = boundary.distance.where(boundary.found, torch.tensor(0.0))
+    steps = directions * length[:, None, None, None]
+    perturbed = to_pixels((image / 255 + steps).mul(255))
+    return BoundarySample(
+        shrink(image),
+        shrink(perturbed),
+        shrink(render_perturbation(steps)),
+        replace(boundary, direction=None),
+        {
+            label: directions[boundary.found & (labels == label)].sum(0)
+            for label in sorted(set(labels[boundary.found].tolist()))
+        },
     )
 
 
-def amplified(steps: Float[Tensor, "n c h w"]) -> Pixels:
-    """Differences as pictures: gray is none, and the largest of each image reaches black or white.
+def render_perturbation(steps: Float[Tensor, "n c h w"]) -> Pixels:
+    """Render perturbations as images, each scaled to its own largest change.
 
-    What is smaller is drawn by its square root, so that it is seen as well.
+    Gray is no change; the largest change of an image becomes black or white. Changes are drawn by
+    their square root, so that small ones are visible too.
+
+    >>> render_perturbation(torch.tensor([[[[0.0, 0.25, 1.0, -1.0]]]])).tolist()
+    [[[[128, 191, 255, 0]]]]
     """
     largest = steps.abs().flatten(1).amax(1).clamp_min(1e-12)[:, None, None, None]
     share = steps / largest

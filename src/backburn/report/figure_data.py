@@ -1,27 +1,26 @@
-"""What the figures show of a case: some images of each kind, and their way to the boundary."""
+"""Measurements behind the figures: images of each group, their boundary and their features."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
 import torch
-from torch import Tensor
 
-from ..boundary.distances import Search
+from ..boundary.distances import BoundarySearch
 from ..detection.boundary_statistics import (
-    along_mean,
     class_centers,
+    feature_recovery,
     log_distance,
     logit_margin,
-    restoration,
+    mean_alignment,
 )
-from ..executor.interface import HERE, Work
+from ..executor.interface import LOCAL, Executor
 from ..metrics import auroc
-from ..models.inference import penultimate, predict
+from ..models.inference import penultimate_features, predict
+from ..results import Evidence
 from ..types import (
     BoundaryResult,
     Case,
-    Evidence,
     Features,
     Flags,
     Index,
@@ -30,20 +29,25 @@ from ..types import (
     Progress,
     State,
     Truth,
-    silent,
+    no_progress,
 )
-from .embedding import names_features
+from .embedding import has_penultimate_features
 
-MARKED = ("poison", "suspect")
+MARKED_GROUPS = ("poison", "suspect")
 
 
 @dataclass(frozen=True, slots=True)
-class Portrait:
-    """Images of a case that the model calls by their label, and what can be measured of each.
+class FigureData:
+    """Some images that the model predicts as labeled, with their measures.
 
-    `group` is clean, cover or poison where the truth is known, and other or suspect elsewhere.
-    `measures` are by name, one value an image; `before` and `after` the penultimate features of
-    the images and of the perturbed images, where the model names them.
+    Args:
+        rows: their indices `(n,)` in the case.
+        group: `clean`, `cover` or `poison` where the truth is known, else `other` or `suspect`.
+        labels: their given labels `(n,)`.
+        crossed: the labels `(n,)` behind their boundary, -1 if none was found.
+        measures: values `(n,)` of each measure, by name.
+        before: penultimate features `(n, d)`, None if the model has none.
+        after: the same of the perturbed images.
     """
 
     rows: Index
@@ -56,105 +60,122 @@ class Portrait:
 
     @property
     def marked(self) -> Flags:
-        """The poison, or the suspects."""
-        return torch.tensor([name in MARKED for name in self.group], dtype=torch.bool)
+        """Flags `(n,)` of the poison, or of the suspects."""
+        return torch.tensor([name in MARKED_GROUPS for name in self.group], dtype=torch.bool)
 
     @property
     def marked_classes(self) -> list[int]:
-        """The classes that hold marked images."""
+        """The labels of marked images."""
         return sorted(set(self.labels[self.marked].tolist()))
 
     def aurocs(self) -> dict[str, float]:
-        """How well each measure alone tells the marked images from the others of their class.
+        """Return the AUROC of each measure for marked images against others of their class.
 
-        Mean over the classes that hold both, nothing where none does; above .5 where marked images
-        have more of it.
+        It is the mean over the classes that hold both, and empty if there are none. Values above
+        0.5 mean that marked images have larger values. Cover images are left out.
         """
         marked = self.marked
-        known = torch.tensor([name != "cover" for name in self.group])
-        classes = [self.labels == label for label in self.marked_classes]
-        of_class = [known & here for here in classes if bool((here & known & ~marked).any())]
-        if not of_class:
+        is_not_cover = torch.tensor([name != "cover" for name in self.group])
+        classes = [is_not_cover & (self.labels == label) for label in self.marked_classes]
+        classes = [members for members in classes if bool((members & ~marked).any())]
+        if not classes:
             return {}
         return {
-            name: fmean(auroc(values[rows], marked[rows]) for rows in of_class)
+            name: fmean(auroc(values[members], marked[members]) for members in classes)
             for name, values in self.measures.items()
         }
 
 
-def portray(
+def compute_figure_data(
     case: Case,
     evidence: Evidence,
     truth: Truth | None,
-    each: int,
+    images_per_group: int,
     budget: str,
     generator: torch.Generator,
-    progress: Progress = silent,
-    work: Work = HERE,
-) -> Portrait:
-    """Draw at most `each` images of every group of every class, and search their boundary.
+    progress: Progress = no_progress,
+    executor: Executor = LOCAL,
+) -> FigureData:
+    """Draw images of every group and class at random, and measure them.
 
     Args:
-        evidence: the detector's; its score is the measure `combined`.
-        truth: the referee's, for pictures only.
-        work: who searches.
+        case: the model and the images.
+        evidence: of the detector; its score becomes the measure `combined`.
+        truth: the true state of each image, used for the groups only.
+        images_per_group: maximum number of images of each group in each class.
+        budget: effort of the boundary search.
+        generator: draws the images.
+        progress: called during predictions and search.
+        executor: runs the search.
     """
     logits = predict(case.model, case.images.pixels, phase="predict", progress=progress)
     labels = case.images.labels
-    kinds = _kinds(evidence, truth)
-    rows = _drawn(kinds, labels, logits.argmax(1) == labels, each, generator)
+    groups = _groups(evidence, truth)
+    is_correct = logits.argmax(1) == labels
+    rows = _draw_rows(groups, labels, is_correct, images_per_group, generator)
     pixels = case.images.pixels[rows]
-    named = names_features(case.model)
-    search, screen = Search(budget=budget, directions=True, features=named), Search(budget="screen")
-    found = work.boundary(case.model, pixels, search, predictions=labels[rows], progress=progress)
-    first = work.boundary(case.model, pixels, screen, predictions=labels[rows])
-    before = penultimate(case.model, pixels) if named else None
+    features = has_penultimate_features(case.model)
+    search = BoundarySearch(budget=budget, directions=True, features=features)
+    boundary = executor.search_boundary(
+        case.model, pixels, search, predictions=labels[rows], progress=progress
+    )
+    screen = BoundarySearch(budget="screen")
+    first_order = executor.search_boundary(case.model, pixels, screen, predictions=labels[rows])
+    before = penultimate_features(case.model, pixels) if features else None
     measures = {
-        "distance": log_distance(found.distance),
-        "first_order": log_distance(first.distance),
+        "distance": log_distance(boundary.distance),
+        "first_order": log_distance(first_order.distance),
         "margin": logit_margin(logits[rows], labels[rows]),
-        **_ways(found, labels[rows], before),
+        **_direction_measures(boundary, labels[rows], before),
         "combined": evidence.score[rows],
     }
-    measures = {name: values.nan_to_num(0, 0, 0) for name, values in measures.items()}
-    names = tuple(kinds[row] for row in rows.tolist())
-    return Portrait(rows, names, labels[rows], found.crossed_label, measures, before, found.feature)
+    return FigureData(
+        rows=rows,
+        group=tuple(groups[row] for row in rows.tolist()),
+        labels=labels[rows],
+        crossed=boundary.crossed_label,
+        measures={name: values.nan_to_num(0, 0, 0) for name, values in measures.items()},
+        before=before,
+        after=boundary.feature,
+    )
 
 
-def _kinds(evidence: Evidence, truth: Truth | None) -> list[str]:
+def _groups(evidence: Evidence, truth: Truth | None) -> list[str]:
     if truth is None:
-        return ["suspect" if flag else "other" for flag in evidence.flagged.tolist()]
+        return ["suspect" if flagged else "other" for flagged in evidence.flagged.tolist()]
     return [State(state).name.lower() for state in truth.state.tolist()]
 
 
-def _drawn(
-    kinds: list[str], labels: Labels, agreed: Flags, each: int, generator: torch.Generator
-) -> Tensor:
-    """At most `each` rows of every kind in every class, in order."""
-    chosen: dict[tuple[str, int], list[int]] = {}
-    for row in torch.randperm(len(kinds), generator=generator).tolist():
-        held = chosen.setdefault((kinds[row], int(labels[row])), [])
-        if agreed[row] and len(held) < each:
-            held.append(row)
-    return torch.tensor(sorted(row for held in chosen.values() for row in held))
+def _draw_rows(
+    groups: list[str], labels: Labels, is_correct: Flags, count: int, generator: torch.Generator
+) -> Index:
+    """Draw at most `count` correctly predicted rows of every group in every class, sorted."""
+    drawn: dict[tuple[str, int], list[int]] = {}
+    for row in torch.randperm(len(groups), generator=generator).tolist():
+        rows = drawn.setdefault((groups[row], int(labels[row])), [])
+        if is_correct[row] and len(rows) < count:
+            rows.append(row)
+    return torch.tensor(sorted(row for rows in drawn.values() for row in rows))
 
 
-def _ways(found: BoundaryResult, labels: Labels, before: Features | None) -> dict[str, PerImage]:
-    """What each way has in common with those of its class, in pixels and in features."""
-    directions = found.direction
-    if directions is None:
+def _direction_measures(
+    boundary: BoundaryResult, labels: Labels, before: Features | None
+) -> dict[str, PerImage]:
+    """Measure what boundary directions have in common within a class, in pixels and features."""
+    if boundary.direction is None:
         raise ValueError("the boundary was measured without directions")
-    out = {"pixel_direction": _within(directions.float(), labels)}
-    if before is not None and found.feature is not None:
-        shifts = (found.feature - before) * found.found[:, None]
-        centers = class_centers(before, labels, found.crossed_label)
-        out["feature_shift"] = _within(shifts, labels)
-        out["restoration"] = restoration(before, found.feature, centers) * found.found
-    return out
+    measures = {"pixel_direction": _alignment_by_class(boundary.direction.float(), labels)}
+    if before is not None and boundary.feature is not None:
+        shifts = (boundary.feature - before) * boundary.found[:, None]
+        centers = class_centers(before, labels, boundary.crossed_label)
+        recovery = feature_recovery(before, boundary.feature, centers)
+        measures["feature_shift"] = _alignment_by_class(shifts, labels)
+        measures["restoration"] = recovery * boundary.found
+    return measures
 
 
-def _within(ways: Features, labels: Labels) -> PerImage:
-    out = torch.zeros(len(ways))
+def _alignment_by_class(directions: Features, labels: Labels) -> PerImage:
+    alignment = torch.zeros(len(directions))
     for label in sorted(set(labels.tolist())):
-        out[labels == label] = along_mean(ways[labels == label])
-    return out
+        alignment[labels == label] = mean_alignment(directions[labels == label])
+    return alignment

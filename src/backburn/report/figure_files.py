@@ -1,4 +1,4 @@
-"""A figure's numbers as CSV, and its picture as PNG and SVG."""
+"""Rendering of one figure: its numbers as CSV, its picture as PNG and SVG."""
 
 import io
 import logging
@@ -9,22 +9,27 @@ from ..data.csv_cells import csv_bytes
 from ..errors import InputError
 from .figure_tables import Rows
 
-SIZE = (7.0, 4.2)
+FIGURE_SIZE = (7.0, 4.2)
+"""Default width and height in inches."""
 
 
-def csv_of(rows: Iterable[Mapping[str, Any]]) -> bytes:
-    """Rows as CSV, with the columns of the first."""
+def rows_to_csv(rows: Iterable[Mapping[str, Any]]) -> bytes:
+    """Format rows as CSV, with the columns of the first row.
+
+    >>> rows_to_csv([{"round": 0, "suspects": 7}])
+    b'round,suspects\\n0,7\\n'
+    """
     rows = list(rows)
     return csv_bytes(tuple(rows[0]) if rows else (), rows)
 
 
-def plotting() -> tuple[Any, Any]:
-    """What pictures are made with: matplotlib's `rc_context` and `Figure`.
+def import_matplotlib() -> tuple[Any, Any]:
+    """Import matplotlib and return its `rc_context` and `Figure`.
 
     Raises:
-        InputError: matplotlib is not installed.
+        InputError: matplotlib isn't installed.
     """
-    # without a home folder to write to, it says so at length, and does as well without
+    # without a writable home folder it logs long warnings, but works
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     try:
         from matplotlib import rc_context
@@ -34,30 +39,33 @@ def plotting() -> tuple[Any, Any]:
     return rc_context, Figure
 
 
-def pictures_of(
+def render_figure(
     name: str,
     rows: Rows,
     draw: Callable[[Any, Rows], None],
-    size: tuple[float, float] = SIZE,
+    size: tuple[float, float] = FIGURE_SIZE,
     panels: int = 1,
 ) -> dict[str, bytes]:
-    """Both pictures, by file name; the same rows make the same bytes.
+    """Render a figure as PNG and SVG, by file name. The same rows give the same bytes.
 
     Args:
-        draw: draws the rows into axes; into several of them, side by side, with several `panels`.
-        size: inches.
+        name: file name without suffix.
+        rows: passed to `draw`.
+        draw: draws the rows into axes; with several panels, it gets all of their axes.
+        size: width and height in inches.
+        panels: number of axes side by side.
     Raises:
-        InputError: matplotlib is not installed.
+        InputError: matplotlib isn't installed.
     """
-    rc_context, Figure = plotting()  # noqa: N806
+    rc_context, Figure = import_matplotlib()  # noqa: N806
     figure = Figure(figsize=size, layout="constrained")
     draw(figure.subplots(ncols=panels, sharey=True), rows)
     files = {}
-    # names within an SVG are random, and its date is now, unless they are set
+    # SVG has random identifiers and the current date, unless both are set
     with rc_context({"svg.hashsalt": name}):
         for suffix in ("png", "svg"):
             out = io.BytesIO()
-            undated = {"Date": None} if suffix == "svg" else None
-            figure.savefig(out, format=suffix, dpi=130, metadata=undated)
+            metadata = {"Date": None} if suffix == "svg" else None
+            figure.savefig(out, format=suffix, dpi=130, metadata=metadata)
             files[f"{name}.{suffix}"] = out.getvalue()
     return files

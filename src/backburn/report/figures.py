@@ -1,11 +1,11 @@
-"""The figures of BURN's paper for one case, as PNG and SVG with their numbers as CSV."""
+"""The figures of the BURN paper for one case, as PNG and SVG with their numbers as CSV."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ..types import Phase
-from .figure_data import Portrait
-from .figure_files import csv_of, pictures_of
+from ..results import Phase
+from .figure_data import FigureData
+from .figure_files import render_figure, rows_to_csv
 from .figure_plots import draw_crossed, draw_distances, draw_embedding, draw_rounds
 from .figure_tables import (
     Rows,
@@ -16,7 +16,7 @@ from .figure_tables import (
     round_rows,
 )
 
-DRAWINGS: Mapping[str, Callable[[Any, Rows], None]] = {
+PLOT_FUNCTIONS: Mapping[str, Callable[[Any, Rows], None]] = {
     "distances": draw_distances,
     "crossed_labels": draw_crossed,
     "embedding": draw_embedding,
@@ -25,37 +25,41 @@ DRAWINGS: Mapping[str, Callable[[Any, Rows], None]] = {
 
 
 def figure_files(
-    portrait: Portrait, history: Sequence[Phase], class_names: Sequence[str] = ()
+    data: FigureData, history: Sequence[Phase], class_names: Sequence[str] = ()
 ) -> dict[str, bytes]:
-    """The files of every figure that the case has the numbers for, by name.
-
-    Raises:
-        InputError: matplotlib is not installed.
-    """
-    worth = [{"measure": k, "auroc": round(v, 4)} for k, v in portrait.aurocs().items()]
-    files = {"evidence.csv": csv_of(evidence_rows(portrait))}
-    if worth:
-        files["auroc.csv"] = csv_of(worth)
-    tables = {
-        "distances": distance_rows(portrait),
-        "crossed_labels": crossed_rows(portrait, class_names),
-        "embedding": embedding_rows(portrait),
-        "rounds": round_rows(history),
-    }
-    return files | drawn_files(tables)
-
-
-def drawn_files(tables: Mapping[str, Rows]) -> dict[str, bytes]:
-    """Numbers and pictures of the figures that have rows, by file name.
+    """Return the files of all figures that the case has numbers for, by file name.
 
     Args:
-        tables: rows by a name in `DRAWINGS`.
+        data: the measured images.
+        history: phases of a repair; empty for an audit.
+        class_names: names of the classes; without them labels are numbers.
     Raises:
-        InputError: matplotlib is not installed.
+        InputError: matplotlib isn't installed.
+    """
+    aurocs = [{"measure": name, "auroc": round(value, 4)} for name, value in data.aurocs().items()]
+    files = {"evidence.csv": rows_to_csv(evidence_rows(data))}
+    if aurocs:
+        files["auroc.csv"] = rows_to_csv(aurocs)
+    tables = {
+        "distances": distance_rows(data),
+        "crossed_labels": crossed_rows(data, class_names),
+        "embedding": embedding_rows(data),
+        "rounds": round_rows(history),
+    }
+    return files | files_from_tables(tables)
+
+
+def files_from_tables(tables: Mapping[str, Rows]) -> dict[str, bytes]:
+    """Return CSV, PNG and SVG of the tables that have rows, by file name.
+
+    Args:
+        tables: rows by figure name, see `PLOT_FUNCTIONS`.
+    Raises:
+        InputError: matplotlib isn't installed.
     """
     files: dict[str, bytes] = {}
     for name, rows in tables.items():
         if rows:
-            files[f"{name}.csv"] = csv_of(rows)
-            files |= pictures_of(name, rows, DRAWINGS[name])
+            files[f"{name}.csv"] = rows_to_csv(rows)
+            files |= render_figure(name, rows, PLOT_FUNCTIONS[name])
     return files

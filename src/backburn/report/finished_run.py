@@ -1,4 +1,4 @@
-"""A finished run, read once and checked: what a page is made of."""
+"""A finished run, read from its directory and checked."""
 
 import hashlib
 from dataclasses import dataclass
@@ -8,23 +8,28 @@ import msgspec
 
 from ..config import read_toml
 from ..errors import InputError, first_line
-from ..runs import RECORD, Record, own, read_record
+from ..runs import RECORD, Record, path_in_run, read_record
 from .gallery import Gallery
 from .gallery_files import read_gallery
-from .report_tables import Told
+from .report_tables import PageData
 
 CONFIG = "config.toml"
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
-    """A run that has all that a page needs.
+class FinishedRun:
+    """A run with everything that a report needs.
 
-    `config`: the text of its configuration; `false_alarm`: the p-value that raises its alarm, where
-    the method has one.
+    Args:
+        path: the run directory.
+        record: its record.
+        gallery: its gallery of suspects.
+        config: the text of its configuration.
+        false_alarm: the p-value below which it calls a case backdoored; None if its method has no
+            such level.
     """
 
-    run: Path
+    path: Path
     record: Record
     gallery: Gallery
     config: str
@@ -32,35 +37,36 @@ class Finished:
 
     @property
     def name(self) -> str:
-        """The folder's name."""
-        return self.run.resolve().name
+        """The name of the run directory."""
+        return self.path.resolve().name
 
     @property
     def key(self) -> str:
-        """Of this run and no other."""
-        return hashlib.sha256((self.run / RECORD).read_bytes()).hexdigest()
+        """A digest that is unique to this run."""
+        return hashlib.sha256((self.path / RECORD).read_bytes()).hexdigest()
 
 
-def open_finished(run: Path) -> Finished:
-    """The run in a folder.
+def open_finished_run(path: Path) -> FinishedRun:
+    """Read a run directory.
 
     Raises:
-        InputError: no run there, or one that has no gallery or is damaged.
+        InputError: there is no run, or it has no gallery or is damaged.
     """
-    record, gallery = read_record(run), read_gallery(run)
+    record, gallery = read_record(path), read_gallery(path)
     try:
-        msgspec.convert(record.metrics, Told)
+        msgspec.convert(record.metrics, PageData)
     except msgspec.ValidationError as error:
         raise InputError(
-            f"{run / RECORD} does not say what a report needs ({first_line(error)}): give a run "
+            f"{path / RECORD} does not say what a report needs ({first_line(error)}): give a run "
             "of audit, repair or demo"
         ) from error
-    return Finished(run, record, gallery, *_configuration(run))
+    config, false_alarm = _read_config(path)
+    return FinishedRun(path, record, gallery, config, false_alarm)
 
 
-def _configuration(run: Path) -> tuple[str, float | None]:
-    values = read_toml(own(run, CONFIG))
+def _read_config(path: Path) -> tuple[str, float | None]:
+    values = read_toml(path_in_run(path, CONFIG))
     detector = values.get("detector")
     level = detector.get("false_alarm") if isinstance(detector, dict) else None
-    text = (run / CONFIG).read_text(encoding="utf-8")
+    text = (path / CONFIG).read_text(encoding="utf-8")
     return text, level if isinstance(level, float) else None

@@ -1,4 +1,4 @@
-"""What to do next after a command, as lines to paste into a shell."""
+"""Suggested next steps after a command, each with a command line to paste into a shell."""
 
 import shlex
 from collections.abc import Mapping
@@ -6,91 +6,120 @@ from typing import Any
 
 from ..runs.records import Record
 
+Steps = tuple[tuple[str, str], ...]
+"""Pairs of a purpose and a command line."""
 
-def next_steps(record: Record, run: str) -> tuple[tuple[str, str], ...]:
-    """What to do after a run, and the command that does it; the most useful one first."""
+
+def next_steps(record: Record, run: str) -> Steps:
+    """Suggest what to do after a run, most useful first.
+
+    Args:
+        record: of the run.
+        run: path of the run directory, as it should stand in the command lines.
+    """
     report = ("look at what was found", command_line("report", run))
     state = _verdict(record).get("state")
     if record.command == "attack":
         return (("is it backdoored?", command_line("audit", run)),)
     if record.command == "export":
-        return _after_export(record, run)
+        return _steps_after_export(record, run)
     if record.command == "figures":
-        return (("look for the images behind the figures", _of_case("repair", record.arguments)),)
+        line = _command_line_of_case("repair", record.arguments)
+        return (("look for the images behind the figures", line),)
     if record.command != "audit":
-        return (report, *_after_repair(record, run))
-    in_memory = bool(record.arguments.get("in_memory"))
-    if state in ("backdoored", "suspicious") and not in_memory:
+        return (report, *_steps_after_repair(record, run))
+    if state in ("backdoored", "suspicious") and not _is_in_memory(record):
         return (report, ("repair the model", command_line("repair", run)))
     return (report,)
 
 
-def _after_export(record: Record, folder: str) -> tuple[tuple[str, str], ...]:
-    """A model that is trained on what is left wants to be audited, too; a model has a report."""
+def _steps_after_export(record: Record, folder: str) -> Steps:
+    """Suggest the report for an exported model, and an audit for exported images."""
     if record.arguments.get("as") == "backdoorbench":
         run = str(record.arguments.get("run"))
         return (("what the repair did to the model", command_line("report", run)),)
-    return (
-        ("once a model is trained on them", f"{command_line('audit')} MODEL {shlex.quote(folder)}"),
-    )
+    line = f"{command_line('audit')} MODEL {shlex.quote(folder)}"
+    return (("once a model is trained on them", line),)
 
 
-def _after_repair(record: Record, run: str) -> tuple[tuple[str, str], ...]:
-    verdict = _verdict(record)
-    if record.command != "repair" or not verdict.get("suspects"):
+def _steps_after_repair(record: Record, run: str) -> Steps:
+    if record.command != "repair" or not _verdict(record).get("suspects"):
         return ()
-    if record.arguments.get("in_memory"):
+    if _is_in_memory(record):
         return ()
     return (("write the images without the poison", command_line("export", run, "cleaned")),)
 
 
-def after_report(record: Record, run: str, page: str) -> tuple[tuple[str, str], ...]:
-    """What to do with a page: open it, and act as was decided on it."""
-    steps = (("open the page", _opening(page)),)
-    verdict = _verdict(record)
-    if record.command == "demo" or not verdict.get("suspects") or record.arguments.get("in_memory"):
-        return steps
-    line = command_line("repair", run, "--review", "review.csv")
-    return (*steps, ("repair as you decided there", line))
+def steps_after_report(record: Record, run: str, page: str) -> Steps:
+    """Suggest to open the report page, and to repair as decided on it.
+
+    Args:
+        record: of the run.
+        run: path of the run directory.
+        page: path of the page.
+    """
+    open_page = ("open the page", shlex.join(("python", "-m", "webbrowser", "-t", page)))
+    if not _can_repair(record):
+        return (open_page,)
+    return (open_page, ("repair as you decided there", _review_command_line(run)))
 
 
-def on_page(record: Record, run: str) -> tuple[tuple[str, str], ...]:
-    """What a page offers: the same without the report itself."""
-    steps = [step for step in next_steps(record, run) if not step[1].startswith("backburn report")]
-    verdict = _verdict(record)
-    can_repair = record.command != "demo" and not record.arguments.get("in_memory")
-    if can_repair and verdict.get("suspects"):
-        line = command_line("repair", run, "--review", "review.csv")
-        steps.append(("repair as you decide below", line))
+def steps_on_page(record: Record, run: str) -> Steps:
+    """Suggest the next steps on the report page itself, which doesn't suggest the report."""
+    steps = [
+        (purpose, line)
+        for purpose, line in next_steps(record, run)
+        if not line.startswith("backburn report")
+    ]
+    if _can_repair(record):
+        steps.append(("repair as you decide below", _review_command_line(run)))
     return tuple(steps)
 
 
-def _opening(page: str) -> str:
-    """The command that opens a file in the browser; Python's own does so everywhere."""
-    return shlex.join(("python", "-m", "webbrowser", "-t", page))
+def format_steps(steps: Steps) -> str:
+    """Format steps for a terminal, one line each.
 
-
-def next_lines(steps: tuple[tuple[str, str], ...]) -> str:
-    """The same for a terminal: a line each."""
+    >>> format_steps((("repair the model", "backburn repair audit"),))
+    'Next: backburn repair audit  # repair the model'
+    """
     width = max((len(line) for _, line in steps), default=0)
     return "\n".join(
-        f"{'Next:' if place == 0 else '     '} {line:<{width}}  # {what}"
-        for place, (what, line) in enumerate(steps)
+        f"{'     ' if k else 'Next:'} {line:<{width}}  # {purpose}"
+        for k, (purpose, line) in enumerate(steps)
     )
 
 
-def command_line(verb: str, *words: str) -> str:
-    """A command line of ours, as a shell takes it."""
-    return shlex.join(("backburn", verb, *words))
+def command_line(command: str, *arguments: str) -> str:
+    """Return a `backburn` command line, quoted for a shell.
+
+    >>> command_line("report", "my run")
+    "backburn report 'my run'"
+    """
+    return shlex.join(("backburn", command, *arguments))
 
 
-def _of_case(verb: str, arguments: Mapping[str, Any]) -> str:
-    words = [str(arguments[name]) for name in ("model", "data") if arguments.get(name)]
+def _review_command_line(run: str) -> str:
+    return command_line("repair", run, "--review", "review.csv")
+
+
+def _command_line_of_case(command: str, arguments: Mapping[str, Any]) -> str:
+    paths = [str(arguments[name]) for name in ("model", "data") if arguments.get(name)]
     arch = arguments.get("arch")
-    return command_line(verb, *words, *(("--arch", str(arch)) if arch else ()))
+    return command_line(command, *paths, *(("--arch", str(arch)) if arch else ()))
+
+
+def _can_repair(record: Record) -> bool:
+    """Whether there are suspects, and a model and images to repair."""
+    in_files = record.command != "demo" and not _is_in_memory(record)
+    return in_files and bool(_verdict(record).get("suspects"))
+
+
+def _is_in_memory(record: Record) -> bool:
+    """Whether the model and the images came from Python, so that no command can open them."""
+    return bool(record.arguments.get("in_memory"))
 
 
 def _verdict(record: Record) -> Mapping[str, Any]:
-    """As the record has it; nothing where it has none, or something else."""
-    found = record.metrics.get("verdict")
-    return found if isinstance(found, Mapping) else {}
+    """Return the verdict in a record; empty if it has none."""
+    verdict = record.metrics.get("verdict")
+    return verdict if isinstance(verdict, Mapping) else {}

@@ -1,23 +1,22 @@
-"""What was found, as sentences: the same on the screen and on a page."""
+"""Sentences about a verdict, used on the screen, on the report page and in exports."""
 
 from collections.abc import Mapping
 from math import isnan
 from typing import Any
 
-STATES = {
+STATE_TITLES = {
     "clean": "No poison found",
     "suspicious": "Suspicious",
     "backdoored": "Backdoored",
     "abstained": "No verdict",
 }
 NO_POISON = "no poison found in these images"
-"""What clean is said of."""
-ELSEWHERE = (
+OTHER_IMAGES_CAVEAT = (
     "A model that was trained on other images, too, is not cleared: poison among those is not seen."
 )
 MEANINGS = {
     "clean": "No class holds images that behave as planted ones do. That is evidence, and no "
-    f"proof: what few images plant may not be found. {ELSEWHERE}",
+    f"proof: what few images plant may not be found. {OTHER_IMAGES_CAVEAT}",
     "suspicious": "Look at the class before the model is used. More images, or a model that "
     "calls more of them by their label, make the evidence stronger.",
     "backdoored": "Whoever planted these images can make the model call any image so, by adding "
@@ -25,53 +24,64 @@ MEANINGS = {
     "not show it.",
     "abstained": "Nothing is said about a backdoor, neither for nor against.",
 }
+"""What each verdict means for somebody who uses the model."""
 
 
-LEAST = 1e-6
-"""P-values below this are said to be below it: they are extrapolated from the case's own groups,
-and nobody knows a tail so far out."""
-PLAIN = 0.1
-"""Transfer from which on it says more than what a probe says."""
+SMALLEST_P_VALUE = 1e-6
+"""Smallest p-value that is printed. Smaller ones are extrapolated from the case's own candidate
+groups, so far into the tail that their exact value means nothing."""
+CLEAR_TRANSFER = 0.1
+"""Transfer from which on a class is explained by its transfer test instead of its probe."""
 
 
-def per_cent(value: float | None) -> str:
-    """A fraction in per cent, or a dash where there is none."""
+def format_percent(value: float | None) -> str:
+    """Format a fraction in percent; a dash if there is none.
+
+    >>> format_percent(0.983), format_percent(None)
+    ('98.3 %', '-')
+    """
     return "-" if value is None or isnan(value) else f"{100 * value:.1f} %"
 
 
-def p_words(value: float) -> str:
-    """A p-value behind a verdict, as far as anybody can know it; empty where there is none.
+def format_p_value(value: float) -> str:
+    """Format a p-value to follow a verdict; empty if there is none.
 
-    >>> p_words(0.0024), p_words(1e-9)
+    >>> format_p_value(0.0024), format_p_value(1e-9)
     (' (p = 0.0024)', ' (p < 1e-06)')
     """
     if isnan(value):
         return ""
-    return f" (p < {LEAST:.0e})" if value < LEAST else f" (p = {value:.2g})"
+    if value < SMALLEST_P_VALUE:
+        return f" (p < {SMALLEST_P_VALUE:.0e})"
+    return f" (p = {value:.2g})"
 
 
-def why_accused(tried: Mapping[str, Any], flagged: bool = True) -> str:
-    """What the tests of a class showed, as a sentence.
+def explain_class(evidence: Mapping[str, Any], flagged: bool = True) -> str:
+    """Return a sentence about what the tests of a class showed.
 
     Args:
-        tried: one of the verdict's `classes`, with its name.
-        flagged: whether the class has suspects; some of a suspicious one are just set apart.
+        evidence: an entry of the verdict's `classes`.
+        flagged: whether the class has suspects; a suspicious one has only a candidate group.
     """
-    them = "the suspects" if flagged else "some of its images"
-    name = f"class {tried['name']}"
-    if tried["transfer"] >= PLAIN:
+    group = "the suspects" if flagged else "some of its images"
+    name = f"class {evidence['name']}"
+    if evidence["transfer"] >= CLEAR_TRANSFER:
         return (
-            f"Adding the pattern shared by {them} to images of other classes turns "
-            f"{per_cent(tried['transfer'])} of them into {name}"
+            f"Adding the pattern shared by {group} to images of other classes turns "
+            f"{format_percent(evidence['transfer'])} of them into {name}"
         )
     return (
-        f"A classifier that was fitted without {them} takes them for other classes than {name}, "
+        f"A classifier that was fitted without {group} takes them for other classes than {name}, "
         "although it knows the rest of the class"
     )
 
 
 def plain_sentence(verdict: Mapping[str, Any]) -> str:
-    """The verdict in one sentence that needs no statistics; `verdict` as in `verdict.json`."""
+    """Return the verdict in one sentence without statistics.
+
+    Args:
+        verdict: the content of `verdict.json`.
+    """
     names = ", ".join(map(str, verdict["target_names"]))
     classes = f"class{'es' * (len(verdict['target_names']) > 1)} {names}"
     if verdict["state"] == "backdoored":
@@ -84,38 +94,41 @@ def plain_sentence(verdict: Mapping[str, Any]) -> str:
     return f"{NO_POISON.capitalize()}."
 
 
-def meaning_of(verdict: Mapping[str, Any]) -> str:
-    """What that means for whoever uses the model."""
+def explain_verdict(verdict: Mapping[str, Any]) -> str:
+    """Return what the verdict means for somebody who uses the model."""
     return MEANINGS[verdict["state"]]
 
 
 def verdict_sentence(verdict: Mapping[str, Any], false_alarm: float | None) -> str:
-    """The verdict with how often it would be wrong.
+    """Return the verdict with its p-value, as one sentence.
 
     Args:
-        verdict: as in `verdict.json`.
-        false_alarm: p-value under which a case is called backdoored; None where there is none.
+        verdict: the content of `verdict.json`.
+        false_alarm: p-value below which a case is called backdoored; None if the method has no
+            such level.
     """
     names = ", ".join(map(str, verdict["target_names"]))
-    chance = verdict["p_value"]
-    said = f"{verdict['suspects']:,} of {verdict['images']:,} images are suspect"
+    p_value = verdict["p_value"]
+    suspects = f"{verdict['suspects']:,} of {verdict['images']:,} images are suspect"
     if verdict["state"] == "abstained":
         return f"It cannot be told whether this model was backdoored: {verdict['reason']}."
-    if chance is None or isnan(chance):
+    if p_value is None or isnan(p_value):
         return (
-            f"Taken to be backdoored{', target class ' * bool(names)}{names}: {said}. The method "
-            "as published has no verdict, so nothing is known of its false alarms."
+            f"Taken to be backdoored{', target class ' * bool(names)}{names}: {suspects}. The "
+            "method as published has no verdict, so nothing is known of its false alarms."
         )
     rule = "" if false_alarm is None else f"; the alarm is raised below {false_alarm:g}"
-    known = f"{chance:.2g}" if chance >= LEAST else f"below {LEAST:.0e} (extrapolated)"
-    rate = f"a clean model gives such evidence with probability {known}{rule}"
+    shown = f"{p_value:.2g}"
+    if p_value < SMALLEST_P_VALUE:
+        shown = f"below {SMALLEST_P_VALUE:.0e} (extrapolated)"
+    rate = f"a clean model gives such evidence with probability {shown}{rule}"
     if verdict["state"] == "backdoored":
         classes = "class" if len(verdict["target_names"]) == 1 else "classes"
-        return f"This model was backdoored, target {classes} {names}: {said}, and {rate}."
+        return f"This model was backdoored, target {classes} {names}: {suspects}, and {rate}."
     if verdict["state"] == "suspicious" and verdict["reason"]:
         return (
             f"A backdoor is likely in {names}, and {rate}. Nothing is flagged: {verdict['reason']}."
         )
     if verdict["state"] == "suspicious":
         return f"Something is odd, but too little to accuse single images of: {rate}."
-    return f"{NO_POISON.capitalize()}: {rate}. {ELSEWHERE}"
+    return f"{NO_POISON.capitalize()}: {rate}. {OTHER_IMAGES_CAVEAT}"

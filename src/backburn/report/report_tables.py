@@ -1,19 +1,25 @@
-"""The tables of a report: rows of text from what a run has recorded."""
+"""Tables of the report, as rows of text, and the schema of the metrics that they are made from."""
 
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from math import isnan
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from ..types import Phase
-from .phrases import per_cent
+from ..data.csv_cells import read_csv
+from ..errors import InputError
+from ..results import Phase
+from .phrases import format_percent
 
 Share = float | None
+"""A fraction, None if it wasn't measured."""
 
 
-class ToldClass(msgspec.Struct):
-    """What a record says of a class that was tested; `reversion` is of records of version 0.1."""
+class PageDataClass(msgspec.Struct):
+    """Recorded evidence about one class; `reversion` is in records of version 0.1 only."""
 
     name: str
     label: int
@@ -25,15 +31,15 @@ class ToldClass(msgspec.Struct):
     reversion: Share = None
 
 
-class ToldVerdict(msgspec.Struct):
-    """What a record says of the whole case."""
+class PageDataVerdict(msgspec.Struct):
+    """Recorded verdict about the whole case."""
 
     state: Literal["clean", "suspicious", "backdoored", "abstained"]
     target_labels: list[int]
     target_names: list[str]
     p_value: Share
     reason: str
-    classes: list[ToldClass]
+    classes: list[PageDataClass]
     suspects: int
     suspect_share: tuple[float, float]
     images: int
@@ -41,8 +47,8 @@ class ToldVerdict(msgspec.Struct):
     skipped: list[str]
 
 
-class ToldChecks(msgspec.Struct):
-    """What a record says of a repair, told without the truth."""
+class PageDataChecks(msgspec.Struct):
+    """Recorded checks of a repair, which need no truth; see `repair_checks.RepairChecks`."""
 
     accuracy: tuple[Share, Share]
     reversion: tuple[Share, Share]
@@ -52,16 +58,16 @@ class ToldChecks(msgspec.Struct):
     searched: int
 
 
-class ToldScores(msgspec.Struct):
-    """What a record says of a model, told with the truth."""
+class PageDataScores(msgspec.Struct):
+    """Recorded scores of a model, which need the truth."""
 
     acc: Share
     asr: Share
     ra: Share
 
 
-class ToldFit(msgspec.Struct):
-    """What a record says of how well the model knows the images."""
+class PageDataFit(msgspec.Struct):
+    """Recorded share of images that the model predicts as labeled."""
 
     accuracy: float
     images: int
@@ -69,28 +75,32 @@ class ToldFit(msgspec.Struct):
     explanation: str
 
 
-class Told(msgspec.Struct):
-    """The part of a record's metrics that a report is made of; anything else is left alone."""
+class PageData(msgspec.Struct):
+    """The metrics of a record that a report needs; others are ignored."""
 
-    verdict: ToldVerdict
+    verdict: PageDataVerdict
     suspects: dict[str, Share] | None
-    before: ToldScores | None = None
-    after: ToldScores | None = None
-    checks: ToldChecks | None = None
+    before: PageDataScores | None = None
+    after: PageDataScores | None = None
+    checks: PageDataChecks | None = None
     history: list[Phase] = []
     notes: list[str] = []
-    fit: ToldFit | None = None
+    fit: PageDataFit | None = None
 
 
-SCORES = {
+SCORE_LABELS = {
     "acc": ("Accuracy on clean test images (ACC)", "higher is better"),
     "asr": ("Triggered images called what the attacker wants (ASR)", "lower is better"),
     "ra": ("Triggered images called by their right label (RA)", "higher is better"),
 }
+"""Name and note of each score."""
 
 
-class Compared(NamedTuple):
-    """A measure before and after a repair, as text; `note` says of what, or which way is good."""
+class ComparisonRow(NamedTuple):
+    """A measure before and after a repair, as text.
+
+    `note` says on which images it was measured, or which direction is better.
+    """
 
     name: str
     note: str
@@ -99,49 +109,95 @@ class Compared(NamedTuple):
     change: str
 
 
-def scored(metrics: Mapping[str, Any]) -> list[Compared]:
-    """ACC, ASR and RA, as far as there were images to measure them on."""
+def score_rows(metrics: Mapping[str, Any]) -> list[ComparisonRow]:
+    """Return the rows of ACC, ASR and RA that were measured; none without test images."""
     before, after = metrics.get("before"), metrics.get("after")
     if not before or not after:
         return []
     return [
-        _shares(*words, before[name], after[name])
-        for name, words in SCORES.items()
-        if before[name] is not None
+        _share_row(name, note, before[score], after[score])
+        for score, (name, note) in SCORE_LABELS.items()
+        if before[score] is not None
     ]
 
 
-def checked(checks: Mapping[str, Any] | None) -> list[Compared]:
-    """What can be said without the truth (`report.checks`)."""
+def check_rows(checks: Mapping[str, Any] | None) -> list[ComparisonRow]:
+    """Return the rows of the checks that need no truth.
+
+    Args:
+        checks: `repair_checks.RepairChecks` as the record has it, or None.
+    """
     if not checks:
         return []
-    near = [each for each in checks["distance"] if each is not None]
+    distances = [distance for distance in checks["distance"] if distance is not None]
     rows = [
-        _shares(
+        _share_row(
             "Accuracy on training images that were no suspects",
             f"{checks['images']:,} images; should stay",
             *checks["accuracy"],
         ),
-        _shares(
+        _share_row(
             "Suspects called by their restored label (reversion)",
             f"of {checks['suspects']:,} suspects, those with another label; should rise",
             *checks["reversion"],
         ),
     ]
-    if len(near) == 2:
+    if len(distances) == 2:
+        before, after = distances
         note = f"median of {checks['searched']} images, L2; tells where the boundary has gone"
-        change = f"{near[1] - near[0]:+.3f}"
+        change = f"{after - before:+.3f}"
         name = "Boundary distance of the target classes' other images"
-        rows.append(Compared(name, note, f"{near[0]:.3f}", f"{near[1]:.3f}", change))
+        rows.append(ComparisonRow(name, note, f"{before:.3f}", f"{after:.3f}", change))
     return rows
 
 
-def cost(seconds: Mapping[str, float]) -> list[tuple[str, str]]:
-    """Seconds of each phase, as text."""
+def cost_rows(seconds: Mapping[str, float]) -> list[tuple[str, str]]:
+    """Return the seconds of each phase, as text.
+
+    >>> cost_rows({"read": 0.5, "repair": 4})
+    [('read', '0.50'), ('repair', '4.00')]
+    """
     return [(phase, f"{spent:.2f}") for phase, spent in seconds.items()]
 
 
-def _shares(name: str, note: str, before: float | None, after: float | None) -> Compared:
+def _share_row(name: str, note: str, before: float | None, after: float | None) -> ComparisonRow:
     both = before is not None and after is not None and not isnan(before) and not isnan(after)
     change = f"{100 * (after - before):+.1f} points" if both else "-"  # type: ignore[operator]
-    return Compared(name, note, per_cent(before), per_cent(after), change)
+    return ComparisonRow(name, note, format_percent(before), format_percent(after), change)
+
+
+REVIEW = "review.csv"
+OUTCOME_COLUMNS = ("image", "decision", "outcome")
+MAX_OUTCOMES = 200
+"""Maximum number of outcomes that a page lists."""
+DECISION_WORDS = {"accept": "accepted", "reject": "rejected", "relabel": "relabeled"}
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewOutcomes:
+    """What a repair did with a person's decisions.
+
+    Args:
+        counts: the number of decisions of each kind.
+        rows: image, decision and outcome of the first `MAX_OUTCOMES` decisions.
+        unlisted: the number of decisions beyond those.
+    """
+
+    counts: tuple[tuple[str, int], ...]
+    rows: tuple[tuple[str, str, str], ...]
+    unlisted: int
+
+
+def read_outcomes(run: Path) -> ReviewOutcomes | None:
+    """Read the outcomes of a review from a run; None if the run applied no decisions."""
+    if not (run / REVIEW).is_file():
+        return None
+    try:
+        rows = read_csv(run / REVIEW, OUTCOME_COLUMNS)
+    except InputError:  # decisions that no repair has applied yet have no outcomes
+        return None
+    if not rows:
+        return None
+    tally = Counter(DECISION_WORDS.get(row["decision"], row["decision"]) for row in rows)
+    listed = tuple((row["image"], row["decision"], row["outcome"]) for row in rows[:MAX_OUTCOMES])
+    return ReviewOutcomes(tuple(tally.items()), listed, max(0, len(rows) - MAX_OUTCOMES))

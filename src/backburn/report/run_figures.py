@@ -1,4 +1,4 @@
-"""The figures that can be drawn from what is written in a run."""
+"""The figures that can be drawn from the files of a run."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -7,42 +7,44 @@ import msgspec
 
 from ..data.csv_cells import read_csv
 from ..errors import InputError, first_line
-from ..runs import RECORD, Record, own, read_record
-from ..types import Phase
+from ..results import Phase
+from ..runs import RECORD, Record, path_in_run, read_record
 from .figure_tables import Rows, point_rows, round_rows
-from .figures import DRAWINGS, drawn_files
+from .figures import PLOT_FUNCTIONS, files_from_tables
 from .gallery_files import read_gallery
 
-COLUMNS: Mapping[str, Mapping[str, Callable[[str], object]]] = {
+TABLE_COLUMNS: Mapping[str, Mapping[str, Callable[[str], object]]] = {
     "distances": {"group": str, "distance": float},
     "crossed_labels": {"group": str, "label": str, "share": float},
     "embedding": {"group": str, "x": float, "y": float},
     "rounds": {"round": int, "suspects": int, "discrepancy": lambda cell: cell and float(cell)},
 }
-"""The columns of each figure's CSV, and what their cells are."""
+"""The columns of each figure's CSV, and the type of their cells."""
 
 
-def run_files(run: Path) -> dict[str, bytes]:
-    """Pictures and their numbers, by file name; none where there is nothing to draw.
+def run_figure_files(run: Path) -> dict[str, bytes]:
+    """Return the figures of a run with their numbers, by file name; empty if there are none.
 
     Raises:
-        InputError: no run there, or a damaged one.
+        InputError: there is no run, or it is damaged.
     """
     record = read_record(run)
     if record.command == "figures":
-        tables = {name: _read(own(run, f"{name}.csv"), name) for name in DRAWINGS}
+        tables = {
+            name: _read_table(path_in_run(run, f"{name}.csv"), name) for name in PLOT_FUNCTIONS
+        }
     else:
         tables = _gallery_tables(run, record)
-    return drawn_files(tables)
+    return files_from_tables(tables)
 
 
 def _gallery_tables(run: Path, record: Record) -> dict[str, Rows]:
-    """The numbers of the figures that a report shows."""
+    """Return the tables that follow from the gallery and the history in the record."""
     gallery = read_gallery(run)
     distances = [
-        {"group": name, "distance": each}
+        {"group": name, "distance": distance}
         for name, values in gallery.distances.items()
-        for each in values
+        for distance in values
     ]
     try:
         history = msgspec.convert(record.metrics.get("history") or (), tuple[Phase, ...])
@@ -56,15 +58,15 @@ def _gallery_tables(run: Path, record: Record) -> dict[str, Rows]:
     }
 
 
-def _read(file: Path, name: str) -> Rows:
-    """A figure's rows; none where the case had no numbers for it."""
+def _read_table(file: Path, name: str) -> Rows:
+    """Read a figure's rows; empty if the case had no numbers for it."""
     if not file.is_file():
         return []
-    kinds = COLUMNS[name]
+    columns = TABLE_COLUMNS[name]
     try:
         return [
-            {column: kind(row[column]) for column, kind in kinds.items()}
-            for row in read_csv(file, tuple(kinds))
+            {column: convert(row[column]) for column, convert in columns.items()}
+            for row in read_csv(file, tuple(columns))
         ]
     except ValueError as error:
         raise InputError(f"{file} cannot be read: {first_line(error)}") from error

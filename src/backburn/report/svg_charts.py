@@ -1,7 +1,8 @@
-"""Drawings that a page carries as SVG: their geometry and the numbers behind it.
+"""Charts that the report page draws as inline SVG: distances and rounds.
 
-They are drawn here because a strict page takes neither style attributes nor a fixed background,
-which is what matplotlib writes; its figures are for files (`figures`).
+Matplotlib's SVG can't be used there. It relies on style attributes, which the content security
+policy of the page forbids, and on a fixed background color. It draws the figures that are written
+as files (`figures`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,12 +12,15 @@ from typing import Any
 
 WIDTH, HEIGHT = 640, 300
 LEFT, RIGHT, TOP, BOTTOM = 56, 12, 12, 44
+"""Margins around the axes, in SVG units."""
 BINS = 24
+HEADROOM = 1.1
+"""Height of the y axis relative to the largest value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A place on an axis, in the drawing's units, and what is written there."""
+    """A tick on an axis: its position in SVG units and its label."""
 
     at: float
     text: str
@@ -24,13 +28,18 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A path in SVG's language; `look` is its class in the style sheet.
+    """One series of a chart.
 
-    `sample` is what the legend shows of it, in 28 by 14 units.
+    Args:
+        name: shown in the legend.
+        css_class: its class in the style sheet.
+        path: an SVG path.
+        dots: centers of circles.
+        sample: an SVG path for the legend, 28 by 14 units.
     """
 
     name: str
-    look: str
+    css_class: str
     path: str
     dots: tuple[tuple[float, float], ...] = ()
     sample: str = "M1 13V3H27V13"
@@ -38,7 +47,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A drawing, what it shows in words, and its numbers as a table."""
+    """A chart, its summary in words, and its numbers as a table (`columns` and `rows`)."""
 
     name: str
     title: str
@@ -52,41 +61,45 @@ class Chart:
     rows: list[list[str]] = field(default_factory=list)
 
 
-LOOKS = ("filled", "dashed", "plain")
+SERIES_CLASSES = ("filled", "dashed", "plain")
 
 
 def distance_chart(distances: Mapping[str, Sequence[float]]) -> Chart | None:
-    """How far the images of each group are from the boundary; None where nothing was measured."""
+    """Build histograms of the boundary distance of each group; None without any distance.
+
+    Args:
+        distances: boundary distances by group; those that aren't positive are left out.
+    """
     groups = {name: [v for v in values if v > 0] for name, values in distances.items()}
     groups = {name: values for name, values in groups.items() if values}
-    every = [log10(value) for values in groups.values() for value in values]
-    if not every:
+    logarithms = [log10(value) for values in groups.values() for value in values]
+    if not logarithms:
         return None
-    low, high = _middle(every)
+    low, high = _central_range(logarithms)
     if high - low < 0.05:
         low, high = low - 0.05, high + 0.05
-    shares = {name: _shares(values, low, high) for name, values in groups.items()}
-    most = max(map(max, shares.values()))
+    shares = {name: _bin_shares(values, low, high) for name, values in groups.items()}
+    largest = max(map(max, shares.values()))
     edges = [10 ** (low + (high - low) * k / BINS) for k in range(BINS + 1)]
     medians = {name: sorted(values)[len(values) // 2] for name, values in groups.items()}
-    said = ", ".join(f"{medians[name]:.3g} of {name}" for name in groups)
+    listing = ", ".join(f"{median:.3g} of {name}" for name, median in medians.items())
     return Chart(
         name="distances",
         title="Distance to the decision boundary",
-        summary=f"Medians: {said}. The first and last step hold what lies farther out.",
+        summary=f"Medians: {listing}. The first and last step hold what lies farther out.",
         x_label="boundary distance (L2 over pixels in [0, 1], logarithmic)",
         y_label="share of the group (%)",
         x_ticks=[Tick(_x(k / 4), f"{10 ** (low + (high - low) * k / 4):.2g}") for k in range(5)],
-        y_ticks=_percent_ticks(most),
+        y_ticks=_percent_ticks(largest),
         series=[
-            Series(f"{name} ({len(groups[name]):,})", look, _steps(shares[name], most))
-            for look, name in zip(LOOKS, groups, strict=False)
+            Series(f"{name} ({len(groups[name]):,})", css_class, _outline(shares[name], largest))
+            for css_class, name in zip(SERIES_CLASSES, groups, strict=False)
         ],
         columns=["distance", *groups],
         rows=[
             [
                 f"{edges[k]:.3g} to {edges[k + 1]:.3g}",
-                *(f"{100 * s[k]:.1f} %" for s in shares.values()),
+                *(f"{100 * share[k]:.1f} %" for share in shares.values()),
             ]
             for k in range(BINS)
         ],
@@ -94,16 +107,16 @@ def distance_chart(distances: Mapping[str, Sequence[float]]) -> Chart | None:
 
 
 def round_chart(rounds: Sequence[Mapping[str, Any]]) -> Chart | None:
-    """Suspects after each round of refinement; None where there was none.
+    """Build the line of suspects over the rounds of refinement; None without rounds.
 
     Args:
-        rounds: as `tables.round_rows` makes them.
+        rounds: of `figure_tables.round_rows`.
     """
     if not rounds:
         return None
     counts = [int(row["suspects"]) for row in rounds]
-    most, last = max(1, *counts), max(1, len(rounds) - 1)
-    dots = tuple((_x(k / last), _y(count / most / 1.1)) for k, count in enumerate(counts))
+    largest, last = max(1, *counts), max(1, len(rounds) - 1)
+    dots = tuple((_x(k / last), _y(count / largest / HEADROOM)) for k, count in enumerate(counts))
     path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in dots)
     shares = [
         "-" if row["discrepancy"] == "" else f"{100 * row['discrepancy']:.1f} %" for row in rounds
@@ -116,7 +129,8 @@ def round_chart(rounds: Sequence[Mapping[str, Any]]) -> Chart | None:
         y_label="suspects",
         x_ticks=[Tick(_x(k / last), str(row["round"])) for k, row in enumerate(rounds)],
         y_ticks=[
-            Tick(_y(value / most / 1.1), str(value)) for value in sorted({0, (most + 1) // 2, most})
+            Tick(_y(value / largest / HEADROOM), str(value))
+            for value in sorted({0, (largest + 1) // 2, largest})
         ],
         series=[Series("suspects", "line", path, dots)],
         columns=["round", "suspects", "images of the target classes called otherwise"],
@@ -127,32 +141,33 @@ def round_chart(rounds: Sequence[Mapping[str, Any]]) -> Chart | None:
     )
 
 
-def _middle(values: Sequence[float]) -> tuple[float, float]:
-    """Where all but a hundredth lie; a few far out would leave no room for the others."""
-    ranked, far = sorted(values), len(values) // 200
-    return ranked[far], ranked[-1 - far]
+def _central_range(values: Sequence[float]) -> tuple[float, float]:
+    """Return the range of the central 99 %; outliers would leave no room for the others."""
+    ordered, cut = sorted(values), len(values) // 200
+    return ordered[cut], ordered[-1 - cut]
 
 
-def _shares(values: Sequence[float], low: float, high: float) -> list[float]:
+def _bin_shares(values: Sequence[float], low: float, high: float) -> list[float]:
+    """Return the share of values in each bin; the outer bins include what lies beyond."""
     counts = [0] * BINS
     for value in values:
-        place = int(BINS * (log10(value) - low) / (high - low))
-        counts[min(BINS - 1, max(0, place))] += 1
+        k = int(BINS * (log10(value) - low) / (high - low))
+        counts[min(BINS - 1, max(0, k))] += 1
     return [count / len(values) for count in counts]
 
 
-def _steps(shares: Sequence[float], most: float) -> str:
-    """An outline of bars that stand on the axis."""
-    places = [f"M{_x(0):.1f} {_y(0):.1f}"]
+def _outline(shares: Sequence[float], largest: float) -> str:
+    """Return the outline of a histogram as an SVG path."""
+    parts = [f"M{_x(0):.1f} {_y(0):.1f}"]
     for k, share in enumerate(shares):
-        places.append(f"V{_y(share / most / 1.1):.1f}H{_x((k + 1) / BINS):.1f}")
-    return "".join(places) + f"V{_y(0):.1f}"
+        parts.append(f"V{_y(share / largest / HEADROOM):.1f}H{_x((k + 1) / BINS):.1f}")
+    return "".join(parts) + f"V{_y(0):.1f}"
 
 
-def _percent_ticks(most: float) -> list[Tick]:
-    step = next(s for s in (1, 2, 5, 10, 20, 25, 50) if ceil(100 * most / s) <= 5 or s == 50)
-    marks = range(0, int(100 * most) + 1, step)
-    return [Tick(_y(mark / 100 / most / 1.1), str(mark)) for mark in marks]
+def _percent_ticks(largest: float) -> list[Tick]:
+    step = next(s for s in (1, 2, 5, 10, 20, 25, 50) if ceil(100 * largest / s) <= 5 or s == 50)
+    marks = range(0, int(100 * largest) + 1, step)
+    return [Tick(_y(mark / 100 / largest / HEADROOM), str(mark)) for mark in marks]
 
 
 def _x(share: float) -> float:

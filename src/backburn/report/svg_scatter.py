@@ -1,4 +1,4 @@
-"""The embedding as a drawing of the page: a mark a place, of another shape in each group."""
+"""The scatter chart of the embedding on the report page, with a mark of its own per group."""
 
 from collections.abc import Sequence
 from math import isfinite
@@ -11,53 +11,60 @@ MARKS = {
     SUSPECT: ("suspects", "cross", "m-3-3l6 6m0-6l-6 6"),
     PERTURBED: ("suspects behind the boundary", "triangle", "m0-4l3.5 6.5h-7z"),
 }
-"""Of each group the name, the class in the style sheet, and the shape, as a path from its place."""
+"""Name, class in the style sheet, and shape of each group; the shape is a relative SVG path."""
 
 
 def embedding_chart(points: Points) -> Chart | None:
-    """The features of other images, suspects and perturbed suspects; None where there are none.
+    """Build the chart of other images, suspects and perturbed suspects; None without points.
 
     Args:
-        points: by a group of `MARKS`; other groups are left out.
+        points: points by group; groups that aren't in `MARKS` are left out.
     """
-    groups = {name: [at for at in points.get(name, ()) if all(map(isfinite, at))] for name in MARKS}
-    groups = {name: held for name, held in groups.items() if held}
-    every = [at for held in groups.values() for at in held]
-    if not every:
+    groups = {
+        name: [point for point in points.get(name, ()) if all(map(isfinite, point))]
+        for name in MARKS
+    }
+    groups = {name: members for name, members in groups.items() if members}
+    all_points = [point for members in groups.values() for point in members]
+    if not all_points:
         return None
-    across, up = (_Scale([at[axis] for at in every]) for axis in (0, 1))
-    left, low = LEFT, HEIGHT - BOTTOM
-    wide, high = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
+    x_scale, y_scale = (_Scale([point[axis] for point in all_points]) for axis in (0, 1))
+    left, bottom = LEFT, HEIGHT - BOTTOM
+    width, height = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
     series = []
-    for name, held in groups.items():
-        title, look, mark = MARKS[name]
-        places = [(left + wide * across.share(x), low - high * up.share(y)) for x, y in held]
-        path = "".join(f"M{x:.1f} {y:.1f}{mark}" for x, y in places)
-        series.append(Series(f"{title} ({len(held):,})", look, path, sample=f"M14 7{mark}"))
-    said = ", ".join(f"{len(held):,} {MARKS[name][0]}" for name, held in groups.items())
+    for name, members in groups.items():
+        title, css_class, mark = MARKS[name]
+        positions = [
+            (left + width * x_scale.share(x), bottom - height * y_scale.share(y))
+            for x, y in members
+        ]
+        path = "".join(f"M{x:.1f} {y:.1f}{mark}" for x, y in positions)
+        legend = f"{title} ({len(members):,})"
+        series.append(Series(legend, css_class, path, sample=f"M14 7{mark}"))
+    counts = ", ".join(f"{len(members):,} {MARKS[name][0]}" for name, members in groups.items())
     return Chart(
         name="embedding",
         title="Features before and behind the boundary",
         summary=(
-            f"{said}. Where suspects carry a trigger, they tend to lie apart, and behind the "
+            f"{counts}. Where suspects carry a trigger, they tend to lie apart, and behind the "
             "boundary among the images of other classes."
         ),
         x_label="first principal component of the features",
         y_label="second",
-        x_ticks=[Tick(round(left + wide * share, 1), text) for share, text in across.ticks()],
-        y_ticks=[Tick(round(low - high * share, 1), text) for share, text in up.ticks()],
+        x_ticks=[Tick(round(left + width * share, 1), text) for share, text in x_scale.ticks()],
+        y_ticks=[Tick(round(bottom - height * share, 1), text) for share, text in y_scale.ticks()],
         series=series,
         columns=["group", "first component", "second"],
         rows=[
             [MARKS[name][0], f"{x:.3g}", f"{y:.3g}"]
-            for name, held in groups.items()
-            for x, y in held
+            for name, members in groups.items()
+            for x, y in members
         ],
     )
 
 
 class _Scale:
-    """Values onto [0, 1], with room at both ends."""
+    """Maps values onto [0, 1], with a margin of 5 % at both ends."""
 
     def __init__(self, values: Sequence[float]):
         low, high = min(values), max(values)

@@ -1,33 +1,33 @@
-"""The run directory: written whole or not at all, by one writer, and nothing in it is pickled."""
+"""The run directory: paths, lock, atomic writes, record, manifest and checksums."""
 
-from .atomic import whole_folder, write_own, write_run, write_whole
-from .checksum import read_sealed, sealed
+from .atomic import atomic_folder, write_atomic, write_in_run, write_run
+from .checksum import read_checked, with_checksum
 from .json_text import to_json
-from .lock import claimed
-from .paths import plan_file, plan_run, work_of
-from .records import RECORD, Record, commit, new_record, read_record, table_in, versions
-from .safe_files import own
+from .lock import locked
+from .paths import check_new_file, plan_run, work_folder
+from .records import RECORD, Record, dict_in, git_commit, new_record, package_versions, read_record
+from .safe_files import path_in_run
 from .stopwatch import Stopwatch
 
 __all__ = [
     "RECORD",
     "Record",
     "Stopwatch",
-    "claimed",
-    "commit",
+    "atomic_folder",
+    "check_new_file",
+    "dict_in",
+    "git_commit",
+    "locked",
     "new_record",
-    "own",
-    "plan_file",
+    "package_versions",
+    "path_in_run",
     "plan_run",
+    "read_checked",
     "read_record",
-    "read_sealed",
-    "sealed",
-    "table_in",
     "to_json",
-    "versions",
-    "whole_folder",
-    "work_of",
-    "write_own",
+    "with_checksum",
+    "work_folder",
+    "write_atomic",
+    "write_in_run",
     "write_run",
-    "write_whole",
 ]

@@ -1,4 +1,4 @@
-"""The one way of writing: a file or folder is as it was or whole, whenever we are stopped."""
+"""Atomic writes: a file or folder is either complete or unchanged, even after a crash."""
 
 import os
 import shutil
@@ -10,22 +10,22 @@ from pathlib import Path
 
 from ..errors import InputError
 from .json_text import to_json
-from .processes import alive
+from .lock import is_alive
 from .records import RECORD, Record
-from .safe_files import own
+from .safe_files import path_in_run
 
-PART = ".part"
-FORGOTTEN = 24 * 3600
-"""Seconds after which what another machine left half-written is swept away."""
+PARTIAL_SUFFIX = ".part"
+STALE_SECONDS = 24 * 3600
+"""Age in seconds at which partial files of another machine are deleted."""
 
 
 @contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
-    """A hidden folder to write in, which gets the name `path` at the end and goes on an error."""
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield a hidden folder that is renamed to `path` at the end, and deleted on an error."""
     final = path.resolve()  # a link or "." cannot be renamed onto
     final.parent.mkdir(parents=True, exist_ok=True)
     hidden = _hidden(final)
-    hidden.mkdir()  # who may look into it is said by the umask
+    hidden.mkdir()  # permissions follow the umask
     try:
         yield hidden
         hidden.rename(final)
@@ -35,11 +35,11 @@ def whole_folder(path: Path) -> Iterator[Path]:
         raise
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is either as it was before, or whole, whenever the machine stops.
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write a file so that a crash leaves either the old content or the new one.
 
     Raises:
-        InputError: it cannot be written.
+        InputError: the file cannot be written.
     """
     try:
         hidden = _hidden(path)
@@ -53,25 +53,25 @@ def write_whole(path: Path, content: bytes) -> None:
         raise InputError(f"{path} cannot be written: {error.strerror}") from error
 
 
-def write_own(run: Path, name: str, content: bytes) -> Path:
-    """Write a file into a run; it is whole or as it was.
+def write_in_run(run: Path, name: str, content: bytes) -> Path:
+    """Write a file of a run atomically, and return its path.
 
     Raises:
-        InputError: see `own`, or it cannot be written.
+        InputError: see `path_in_run`; or the file cannot be written.
     """
-    path = own(run, name)
+    path = path_in_run(run, name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, content)
+    write_atomic(path, content)
     return path
 
 
 def write_run(path: Path, record: Record, files: Mapping[str, bytes]) -> Path:
-    """Write all files and the record, and only then give the folder its name.
+    """Write a run directory atomically, and return its path.
 
     Args:
-        files: contents by path below the folder.
+        files: contents by path relative to the run; the record is added.
     """
-    with whole_folder(path) as hidden:
+    with atomic_folder(path) as hidden:
         for name, content in {**files, RECORD: to_json(record)}.items():
             (hidden / name).parent.mkdir(parents=True, exist_ok=True)
             _write(hidden / name, content)
@@ -87,7 +87,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _sync(folder: Path) -> None:
-    """A name is safe when its folder is on the disk, too."""
+    """Flush a folder to disk; without that a crash may lose a rename."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -96,32 +96,32 @@ def _sync(folder: Path) -> None:
 
 
 def _hidden(path: Path) -> Path:
-    """A hidden name beside `path` of this process alone; what killed ones left is swept away."""
-    begin, host = f".{path.name}.", socket.gethostname()
-    for left in path.parent.iterdir():
-        if left.name.startswith(begin) and left.name.endswith(PART):
-            owner, _, pid = left.name[len(begin) : -len(PART)].rpartition(".")
-            if _abandoned(left, pid if owner == host else ""):
-                _sweep(left)
-    return path.with_name(f"{begin}{host}.{os.getpid()}{PART}")
+    """A hidden name beside `path` for this process; leftovers of dead processes are deleted."""
+    prefix, host = f".{path.name}.", socket.gethostname()
+    for sibling in path.parent.iterdir():
+        if sibling.name.startswith(prefix) and sibling.name.endswith(PARTIAL_SUFFIX):
+            owner, _, pid = sibling.name[len(prefix) : -len(PARTIAL_SUFFIX)].rpartition(".")
+            if _is_abandoned(sibling, pid if owner == host else ""):
+                _delete(sibling)
+    return path.with_name(f"{prefix}{host}.{os.getpid()}{PARTIAL_SUFFIX}")
 
 
-def _abandoned(left: Path, pid: str) -> bool:
-    """Whether nobody writes it any more, as far as can be known from here.
+def _is_abandoned(partial: Path, pid: str) -> bool:
+    """Whether the writer of a partial file or folder has died, as far as this machine can tell.
 
     Args:
-        pid: of its writer, where that is or was on this machine.
+        pid: process id of the writer if it ran on this machine, else empty.
     """
     if pid.isdecimal():
-        return int(pid) == os.getpid() or not alive(int(pid))
+        return int(pid) == os.getpid() or not is_alive(int(pid))
     try:
-        return time.time() - left.stat().st_mtime > FORGOTTEN
+        return time.time() - partial.stat().st_mtime > STALE_SECONDS
     except OSError:
         return False
 
 
-def _sweep(left: Path) -> None:
-    if left.is_dir() and not left.is_symlink():
-        shutil.rmtree(left, ignore_errors=True)
+def _delete(partial: Path) -> None:
+    if partial.is_dir() and not partial.is_symlink():
+        shutil.rmtree(partial, ignore_errors=True)
     else:
-        left.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)

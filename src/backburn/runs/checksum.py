@@ -1,4 +1,4 @@
-"""Records with a seal: what was changed since it was made is no result."""
+"""Records with a checksum, so that an edited result is noticed."""
 
 import hashlib
 from dataclasses import replace
@@ -9,16 +9,16 @@ from .json_text import compact_json, from_json
 from .records import Record
 
 
-def sealed(record: Record) -> Record:
-    """The record with the SHA-256 of everything else in it."""
+def with_checksum(record: Record) -> Record:
+    """The record with `digest` set to the SHA-256 of its other fields."""
     return replace(record, digest=_digest(record))
 
 
-def read_sealed(file: Path) -> Record:
-    """A record that `sealed` made; older ones have no digest to be held against.
+def read_checked(file: Path) -> Record:
+    """Read a record and verify its checksum; records of older versions have none.
 
     Raises:
-        InputError: it cannot be read, or was changed since it was made.
+        InputError: the file cannot be read, or was changed after it was written.
     """
     try:
         record = from_json(file.read_bytes(), Record)

@@ -1,4 +1,4 @@
-"""JSON of what runs keep. Names of files that are no UTF-8 are in it as escapes, and read back."""
+"""JSON as runs store it; file names that are not valid UTF-8 survive as escapes."""
 
 import json
 from typing import Any, TypeVar
@@ -11,7 +11,13 @@ T = TypeVar("T")
 
 
 def to_json(value: Any) -> bytes:
-    """Indented JSON of records and plain values; NaN and infinities become null."""
+    """Encode a value as indented JSON; NaN and infinities become null.
+
+    >>> print(to_json({"p_value": float("nan")}).decode(), end="")
+    {
+      "p_value": null
+    }
+    """
     try:
         content = msgspec.json.format(msgspec.json.encode(value), indent=2)
     except UnicodeEncodeError:
@@ -20,7 +26,7 @@ def to_json(value: Any) -> bytes:
 
 
 def compact_json(value: Any) -> bytes:
-    """The same on one line, without spaces."""
+    """Encode a value as JSON on one line, without spaces."""
     try:
         return msgspec.json.encode(value)
     except UnicodeEncodeError:
@@ -28,10 +34,10 @@ def compact_json(value: Any) -> bytes:
 
 
 def from_json(content: bytes, kind: type[T]) -> T:
-    """A value of that type.
+    """Decode JSON into a value of the given type.
 
     Raises:
-        ValueError: other bytes, whatever they are.
+        ValueError: the bytes are no JSON, or not of that type.
     """
     try:
         return msgspec.convert(json.loads(content), kind)
@@ -40,7 +46,7 @@ def from_json(content: bytes, kind: type[T]) -> T:
 
 
 def _escaped(value: Any, indent: int | None) -> bytes:
-    # msgspec knows no escapes for bytes that are no UTF-8, and json none for NaN
+    # msgspec cannot escape invalid UTF-8, and json cannot write NaN as null
     plain = json.dumps(msgspec.to_builtins(value))
     text = json.dumps(json.loads(plain, parse_constant=lambda _: None), indent=indent)
     return text.encode("ascii")

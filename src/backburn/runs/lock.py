@@ -1,9 +1,10 @@
-"""One writer at a time, by a lock that a crash does not leave in the way, on any file system.
+"""One writer per run: a lock file that works on any file system and survives crashes.
 
-The lock is a file that is made exclusively and says who holds it (filelock's `SoftFileLock`: the
-process, when it began, boot and host): one whose holder has died on this machine is taken over.
+The lock is filelock's `SoftFileLock`: a file, created exclusively, that names its holder (process,
+start time, boot, host). A lock whose holder died on this machine is taken over.
 """
 
+import os
 import socket
 import time
 import warnings
@@ -15,36 +16,36 @@ from pathlib import Path
 from filelock import SoftFileLock, Timeout
 
 from ..errors import InputError, printable
-from .processes import alive
 from .safe_files import is_plain
 
-NAMELESS = 2.0
-"""Seconds that a lock may be empty: its holder was killed before it could say who it is."""
-POLL = 0.1
+EMPTY_LOCK_SECONDS = 2.0
+"""Age in seconds at which an empty lock is broken: its holder died before writing its name."""
+POLL_SECONDS = 0.1
 
 
 @contextmanager
-def claimed(file: Path, what: str, wait: bool = False) -> Iterator[None]:
-    """Hold the lock `file` on `what`; its folder is made where it is missing.
+def locked(file: Path, what: str, wait: bool = False) -> Iterator[None]:
+    """Hold the lock `file` on `what`; a missing parent folder is created.
 
     Args:
-        wait: for whoever holds it, in place of an error.
+        what: name of the locked thing in messages.
+        wait: wait for the holder instead of raising.
     Raises:
-        InputError: somebody holds it, and since when; or it cannot be written.
+        InputError: another process holds the lock, or it cannot be written.
     """
     lock = SoftFileLock(file, thread_local=False)
     if not is_plain(file) or not is_plain(file.parent):
         raise InputError(f"{file} is a link or no plain file: delete it")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        told = False
-        while not _taken(lock, file):
-            if not wait and not _nameless(file):
-                raise InputError(held(file, what))
-            if not told and _host(file) not in ("", socket.gethostname()):
-                warnings.warn(printable(held(file, what)), stacklevel=3)
-                told = True
-            time.sleep(POLL)
+        warned = False
+        while not _acquire(lock, file):
+            if not wait and not _is_empty(file):
+                raise InputError(lock_message(file, what))
+            if not warned and _host(file) not in ("", socket.gethostname()):
+                warnings.warn(printable(lock_message(file, what)), stacklevel=3)
+                warned = True
+            time.sleep(POLL_SECONDS)
     except OSError as error:
         raise InputError(f"{file} cannot be written: {error.strerror}") from error
     try:
@@ -53,8 +54,8 @@ def claimed(file: Path, what: str, wait: bool = False) -> Iterator[None]:
         lock.release()
 
 
-def held(file: Path, what: str) -> str:
-    """Who holds a lock and since when, and what can be done about it."""
+def lock_message(file: Path, what: str) -> str:
+    """Error message that says who holds a lock, since when, and what to do."""
     try:
         since = datetime.fromtimestamp(file.stat().st_mtime, timezone.utc)
     except OSError:
@@ -66,26 +67,44 @@ def held(file: Path, what: str) -> str:
     )
 
 
-def is_claimed(file: Path) -> bool:
-    """Whether a lock is held by a process that lives, as far as can be told without trying it."""
-    if not is_plain(file):  # a pipe would be read for ever
+def is_locked(file: Path) -> bool:
+    """Whether a living process seems to hold a lock; the lock is not tried.
+
+    A holder on another machine counts as alive.
+    """
+    if not is_plain(file):  # reading a pipe would block
         return False
     pid, host = SoftFileLock(file).pid, _host(file)
-    return pid is not None and (host != socket.gethostname() or alive(pid))
+    return pid is not None and (host != socket.gethostname() or is_alive(pid))
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process with this id runs on this machine.
+
+    >>> is_alive(os.getpid())
+    True
+    """
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # it runs, but belongs to another user
+        return True
+    return True
 
 
 def _host(file: Path) -> str:
-    """Whose machine's process holds it; behind `?` stands the namespace of a container."""
+    """Host name of the lock's holder; the part after `?` is a container's namespace."""
     try:
         return file.read_text().split()[1].partition("?")[0]
     except (OSError, ValueError, IndexError):
         return ""
 
 
-def _taken(lock: SoftFileLock, file: Path) -> bool:
-    if _nameless(file) and _age(file) > NAMELESS:
+def _acquire(lock: SoftFileLock, file: Path) -> bool:
+    if _is_empty(file) and _age(file) > EMPTY_LOCK_SECONDS:
         file.unlink(missing_ok=True)
-    for _ in range(2):  # older filelock takes a dead holder's lock away, and ours at the next try
+    for _ in range(2):  # older filelock only deletes a dead holder's lock at the first try
         try:
             lock.acquire(blocking=False)
             return True
@@ -95,7 +114,7 @@ def _taken(lock: SoftFileLock, file: Path) -> bool:
     return False
 
 
-def _nameless(file: Path) -> bool:
+def _is_empty(file: Path) -> bool:
     try:
         return file.stat().st_size == 0
     except OSError:

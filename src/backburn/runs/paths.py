@@ -1,4 +1,4 @@
-"""Where a run will be: nothing is there yet, and it can be written to."""
+"""Paths of a run and of its work folder, checked before anything is written."""
 
 import errno
 import os
@@ -10,21 +10,20 @@ from pathlib import Path
 from ..errors import InputError
 from .records import RECORD
 
-BEGUN, LOCK = "begun.json", "lock"
-"""In a work folder: what the run was begun with, and who is at it."""
+MANIFEST, LOCK = "begun.json", "lock"
+"""Names in a work folder: the run's manifest, and its lock."""
 
 
 def plan_run(out: str | Path | None, command: str, option: str = "--out") -> Path:
-    """Where a run will be written: `out`, or a fresh `runs/COMMAND-DATE-TIME`. Creates nothing.
+    """Path of a new run: `out`, or an unused `runs/COMMAND-DATE-TIME`. Nothing is created.
 
     Args:
-        option: what the user calls the place.
-
+        option: name of the option that sets the path, for messages.
     Raises:
-        InputError: something is there already, or the place cannot be written to.
+        InputError: the path is in use, or its parent is not writable.
     """
     stamp = datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S")
-    path = Path(out) if out is not None else _fresh(Path("runs") / f"{command}-{stamp}")
+    path = Path(out) if out is not None else _unused(Path("runs") / f"{command}-{stamp}")
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise InputError(f"{path} exists already and is not empty: give another {option}")
     parent = next(p for p in path.absolute().parents if p.exists())
@@ -34,32 +33,36 @@ def plan_run(out: str | Path | None, command: str, option: str = "--out") -> Pat
 
 
 def _writable(folder: Path) -> bool:
-    """Whether a folder can be made there; who may do everything is told only by trying."""
+    """Whether a subfolder can be created. It is tried, as root passes every permission check."""
     if not os.access(folder, os.W_OK):
         return False
     try:
         with tempfile.TemporaryDirectory(dir=folder, prefix=".backburn-"):
             return True
     except OSError as error:
-        return error.errno == errno.ENOSPC  # that is said when it matters
+        return error.errno == errno.ENOSPC  # a full disk is reported by the write itself
 
 
-def work_of(path: Path) -> Path:
-    """The hidden folder beside a run that keeps what is done of it until it is finished."""
+def work_folder(path: Path) -> Path:
+    """The hidden folder beside a run that holds its lock and its intermediate results.
+
+    >>> work_folder(Path("/runs/audit")).as_posix()
+    '/runs/.audit-work'
+    """
     final = path.resolve()
     return final.with_name(f".{final.name}-work")
 
 
-def _fresh(path: Path) -> Path:
+def _unused(path: Path) -> Path:
     twins = (path.with_name(f"{path.name}-{n}") for n in range(2, 1000))
-    return next(p for p in (path, *twins) if not p.exists() and not work_of(p).exists())
+    return next(p for p in (path, *twins) if not p.exists() and not work_folder(p).exists())
 
 
-def plan_file(path: Path) -> None:
-    """See that a file can be written there. Creates nothing.
+def check_new_file(path: Path) -> None:
+    """Check that a new file can be written at `path`. Nothing is created.
 
     Raises:
-        InputError: something is there already, or the place cannot be written to.
+        InputError: the path exists, or its parent is not writable.
     """
     if path.exists() or path.is_symlink():
         raise InputError(f"{path} exists already: give another --out")
@@ -68,30 +71,30 @@ def plan_file(path: Path) -> None:
         raise InputError(f"{path} cannot be written: {parent} is not a writable folder")
 
 
-def is_run(path: Path) -> bool:
-    """Whether a finished run is there."""
+def is_finished(path: Path) -> bool:
+    """Whether `path` is a finished run."""
     return (path / RECORD).is_file()
 
 
-def clear(work: Path) -> None:
-    """Delete what is kept there, but not the lock, which is still held."""
-    for folder in (each for each in work.iterdir() if each.is_dir()):
+def clear_work(work: Path) -> None:
+    """Delete the content of a work folder except its lock, which is still held."""
+    for folder in (entry for entry in work.iterdir() if entry.is_dir()):
         shutil.rmtree(folder, ignore_errors=True)
-    (work / BEGUN).unlink(missing_ok=True)  # last: it says whose the rest was
+    (work / MANIFEST).unlink(missing_ok=True)  # last, as it identifies the rest
 
 
-def drop(work: Path) -> None:
-    """Delete a work folder with its lock, which nobody holds any more."""
+def delete_work(work: Path) -> None:
+    """Delete a work folder and its lock, which must be free."""
     shutil.rmtree(work, ignore_errors=True)
 
 
-def missing(path: Path) -> list[Path]:
-    """The folders that have to be made for `path`, the innermost first."""
+def missing_parents(path: Path) -> list[Path]:
+    """Parent folders of `path` that do not exist, innermost first."""
     return [parent for parent in path.absolute().parents if not parent.exists()]
 
 
-def remove_empty(*folders: Path) -> None:
-    """Delete folders, in this order, up to one in which something is kept."""
+def remove_empty_folders(*folders: Path) -> None:
+    """Delete folders in this order, up to the first that is not empty."""
     for folder in folders:
         try:
             folder.rmdir()

@@ -1,4 +1,4 @@
-"""What made a run, and how it is read and written: JSON, and nothing pickled."""
+"""The record of a run: what made it and its metrics, as JSON."""
 
 import platform
 import subprocess
@@ -9,19 +9,30 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..html_tables import Facts, Shown
+from ..html_tables import Facts, HtmlRecord
 from .json_text import from_json
-from .safe_files import own
+from .safe_files import path_in_run
 
 RECORD = "record.json"
 PACKAGES = ("backburn", "torch", "numpy", "datasets", "scikit-learn", "scipy", "safetensors")
 
 
 @dataclass(frozen=True, slots=True)
-class Record(Shown):
-    """What made a run: enough to repeat it.
+class Record(HtmlRecord):
+    """What made a run, enough to repeat it, and its metrics.
 
-    `memory`: peak resident MiB, where it was measured; `digest`: see `sealed`.
+    Args:
+        command: name of the CLI command.
+        arguments: of the command, by name.
+        created: ISO 8601 time in UTC.
+        seconds: spent in each phase.
+        metrics: results, by name.
+        versions: of Python and the packages that results depend on.
+        commit: see `git_commit`.
+        device: that the model ran on.
+        threads: of torch.
+        memory: peak resident MiB, where it was measured.
+        digest: see `with_checksum`.
     """
 
     command: str
@@ -38,7 +49,7 @@ class Record(Shown):
     digest: str = ""
 
     def facts(self) -> Facts:
-        """What was run on what and when, what it took, and what came of it."""
+        """Rows of the record's table: command, arguments, environment, and metrics."""
         yield "command", self.command
         yield "arguments", self.arguments
         for name in ("seed", "created", "device", "commit", "seconds"):
@@ -54,8 +65,8 @@ def new_record(
     metrics: dict[str, Any],
     device: str,
 ) -> Record:
-    """A record of this machine and moment."""
-    import torch  # a list of runs is shown without it
+    """A record with the current time, versions, commit and threads filled in."""
+    import torch  # heavy, and not needed to read records
 
     created = datetime.now(timezone.utc).isoformat(timespec="seconds")
     return Record(
@@ -65,26 +76,29 @@ def new_record(
         created,
         {phase: round(spent, 3) for phase, spent in seconds.items()},
         metrics,
-        versions(),
-        commit(),
+        package_versions(),
+        git_commit(),
         device,
         torch.get_num_threads(),
     )
 
 
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that results depend on."""
-    found = {"python": platform.python_version()}
+def package_versions() -> dict[str, str]:
+    """Installed versions of Python and of the packages that results depend on."""
+    versions = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
-def commit() -> str | None:
-    """Commit of the backburn checkout, `+` behind it where files differ; None outside of one."""
+def git_commit() -> str | None:
+    """Git commit of the backburn checkout; None outside of a checkout.
+
+    A trailing `+` marks uncommitted changes.
+    """
     here = Path(__file__).resolve().parents[1]
     if _git(here, "ls-files", "--error-unmatch", __file__) is None:
         return None
@@ -94,28 +108,34 @@ def commit() -> str | None:
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
-    """What git prints, or None where git is missing or says no."""
+    """Output of a git command; None if git is missing or fails."""
     command = ["git", "-C", str(folder), *arguments]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+        finished = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.strip()
+    return finished.stdout.strip()
 
 
-def table_in(metrics: dict[str, Any], name: str) -> dict[str, Any]:
-    """What a record has under a name, where that is a table; of a stranger's it may be anything."""
-    found = metrics.get(name)
-    return found if isinstance(found, dict) else {}
+def dict_in(metrics: dict[str, Any], name: str) -> dict[str, Any]:
+    """The dictionary under `name`; empty if there is none.
+
+    Records of untrusted runs may hold anything there.
+
+    >>> dict_in({"verdict": {"state": "clean"}, "acc": 0.9}, "acc")
+    {}
+    """
+    value = metrics.get(name)
+    return value if isinstance(value, dict) else {}
 
 
 def read_record(path: Path) -> Record:
-    """The record of a finished run.
+    """Read the record of a finished run.
 
     Raises:
-        InputError: no run there, or a record that cannot be read.
+        InputError: `path` is no run, or its record cannot be read.
     """
-    file = own(path, RECORD)
+    file = path_in_run(path, RECORD)
     if not file.is_file():
         raise InputError(f"no run at {path}: it has no {RECORD}")
     try:

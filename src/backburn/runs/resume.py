@@ -1,4 +1,4 @@
-"""What an unfinished run was begun with: it goes on with the same, and with nothing else."""
+"""The manifest of an unfinished run, and the checks before it is resumed."""
 
 import shlex
 from collections.abc import Iterator, Mapping
@@ -8,21 +8,25 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from .atomic import write_whole
+from .atomic import write_atomic
 from .json_text import from_json, to_json
-from .paths import BEGUN, LOCK, work_of
-from .records import versions
-from .safe_files import own
+from .paths import LOCK, MANIFEST, work_folder
+from .records import package_versions
+from .safe_files import path_in_run
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
-    """What a run was begun with.
+class RunManifest:
+    """What a run was started with; its JSON is `begun.json` in the work folder.
 
     Args:
-        line: the command line that goes on with it.
-        arguments: what it said, by name.
-        made_of: digests of what it read, by name; empty until it has.
+        command: name of the CLI command.
+        line: command line that resumes the run.
+        arguments: of the command line, by name, without unset ones.
+        made_of: digests of the inputs, by name; empty until these are read.
+        versions: of Python and the packages that results depend on.
+        threads: of torch.
+        created: ISO 8601 time in UTC.
     """
 
     command: str
@@ -33,70 +37,76 @@ class Begun:
     threads: int
     created: str
 
-    def shown(self) -> str:
-        """The command line, as a shell takes it; a stranger's could be any command."""
+    def shell_command(self) -> str:
+        """The command line quoted for a shell.
+
+        An untrusted manifest could name any program, so only `backburn` is shown.
+        """
         return shlex.join(self.line) if self.line[:1] == ("backburn",) else "no command of ours"
 
 
-def begin(command: str, line: tuple[str, ...], arguments: Mapping[str, Any]) -> Begun:
-    """A run that begins now, of the arguments that are said; plain values."""
-    import torch  # a list of runs is shown without it
+def new_manifest(command: str, line: tuple[str, ...], arguments: Mapping[str, Any]) -> RunManifest:
+    """The manifest of a run that starts now; unset arguments are left out."""
+    import torch  # heavy, and not needed to list runs
 
-    said = {name: value for name, value in arguments.items() if not _unsaid(value)}
-    plain = from_json(to_json(said), dict)
+    is_set = {name: value for name, value in arguments.items() if not _is_unset(value)}
+    plain = from_json(to_json(is_set), dict)  # comparable with what is read back
     now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    return Begun(command, line, plain, {}, versions(), torch.get_num_threads(), now)
+    return RunManifest(command, line, plain, {}, package_versions(), torch.get_num_threads(), now)
 
 
-def _unsaid(value: object) -> bool:
+def _is_unset(value: object) -> bool:
     return value is None or value is False or value in ((), [])
 
 
-def lock_of(path: Path) -> Path:
-    """The lock on a run that is not finished."""
-    return work_of(path) / LOCK
+def lock_path(path: Path) -> Path:
+    """The lock file of an unfinished run."""
+    return work_folder(path) / LOCK
 
 
-def read_begun(path: Path) -> Begun | None:
-    """What the run that will be at `path` was begun with; None where that is not known."""
+def read_manifest(path: Path) -> RunManifest | None:
+    """Read the manifest of the unfinished run `path`; None if there is none, or it is damaged."""
     try:
-        work = work_of(path)
-        return from_json(own(work.parent, f"{work.name}/{BEGUN}").read_bytes(), Begun)
-    except (OSError, ValueError):  # of which an InputError is one
+        work = work_folder(path)
+        return from_json(
+            path_in_run(work.parent, f"{work.name}/{MANIFEST}").read_bytes(), RunManifest
+        )
+    except (OSError, ValueError):  # InputError is a ValueError
         return None
 
 
-def write_begun(path: Path, begun: Begun) -> None:
-    """Put it into the run's work folder.
+def write_manifest(path: Path, manifest: RunManifest) -> None:
+    """Write a manifest into the work folder of the run `path`.
 
     Raises:
-        InputError: it cannot be written.
+        InputError: the file cannot be written.
     """
-    write_whole(work_of(path) / BEGUN, to_json(begun))
+    write_atomic(work_folder(path) / MANIFEST, to_json(manifest))
 
 
-def unfinished(folder: Path) -> Iterator[tuple[Path, Begun]]:
-    """The runs in a folder that keep their work still, oldest first."""
-    found = []
+def unfinished_runs(folder: Path) -> Iterator[tuple[Path, RunManifest]]:
+    """Unfinished runs in a folder with their manifests, oldest first."""
+    runs = []
     for work in folder.glob(".*-work"):
         path = work.with_name(work.name[1:].removesuffix("-work"))
-        begun = read_begun(path)
-        if begun is not None:
-            found.append((path, begun))
-    yield from sorted(found, key=lambda pair: pair[1].created)
+        manifest = read_manifest(path)
+        if manifest is not None:
+            runs.append((path, manifest))
+    yield from sorted(runs, key=lambda pair: pair[1].created)
 
 
-def goes_on(path: Path, before: Begun, now: Begun) -> tuple[str, ...]:
-    """What is to be said of a run that goes on with other versions than it was begun with.
+def check_resumable(path: Path, before: RunManifest, now: RunManifest) -> tuple[str, ...]:
+    """Refuse to resume a run with another command line; warnings about other versions.
 
     Raises:
-        InputError: it was begun with another command, or with other arguments.
+        InputError: the run was started with another command, or with other arguments.
     """
-    ours = {"command": now.command, **now.arguments}
-    theirs = {"command": before.command, **before.arguments}
-    for name in sorted({*ours, *theirs}):
-        if ours.get(name) != theirs.get(name):
-            was, wanted = (_said(each.get(name)) for each in (theirs, ours))
+    arguments_now = {"command": now.command, **now.arguments}
+    arguments_before = {"command": before.command, **before.arguments}
+    for name in sorted({*arguments_now, *arguments_before}):
+        if arguments_now.get(name) != arguments_before.get(name):
+            was = _quoted(arguments_before.get(name))
+            wanted = _quoted(arguments_now.get(name))
             raise InputError(
                 f"{path} was begun with {name} {was}, now {wanted}: {_begin_anew(path)}"
             )
@@ -110,11 +120,11 @@ def goes_on(path: Path, before: Begun, now: Begun) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def check_made_of(path: Path, before: Begun, made_of: Mapping[str, str]) -> None:
-    """See that what a run is made of is what it was.
+def check_digests(path: Path, before: RunManifest, made_of: Mapping[str, str]) -> None:
+    """Refuse to resume if the model, the images or the settings changed.
 
     Raises:
-        InputError: images, a model or settings that have changed since.
+        InputError: a digest differs from the manifest's.
     """
     if not before.made_of:
         return
@@ -126,8 +136,8 @@ def check_made_of(path: Path, before: Begun, made_of: Mapping[str, str]) -> None
 
 
 def _begin_anew(path: Path) -> str:
-    return f"give another --out, or delete {work_of(path)} to begin anew"
+    return f"give another --out, or delete {work_folder(path)} to begin anew"
 
 
-def _said(value: object) -> str:
+def _quoted(value: object) -> str:
     return "nothing" if value is None else repr(value)

@@ -1,4 +1,4 @@
-"""Files of a run that may be a stranger's: plain ones in its folder, and nothing elsewhere."""
+"""Safe paths in an untrusted run: no links, no pipes, nothing outside its folder."""
 
 import os
 import stat
@@ -7,11 +7,13 @@ from pathlib import Path, PurePath
 from ..errors import InputError
 
 
-def own(run: Path, name: str) -> Path:
-    """The path of a run's file or folder, which is to be read or written. The run may be a link.
+def path_in_run(run: Path, name: str) -> Path:
+    """Path of a file or folder of a run, checked for reading or writing.
+
+    The run itself may be a link.
 
     Raises:
-        InputError: a name or a link that leaves the run, or what is there is a pipe or a device.
+        InputError: the name leaves the run, or a part of it is a link, pipe or device.
     """
     path, parts = run, PurePath(name).parts
     if ".." in parts or PurePath(name).is_absolute():
@@ -27,7 +29,7 @@ def own(run: Path, name: str) -> Path:
 
 
 def is_plain(path: Path) -> bool:
-    """Whether a file or a folder is there, or nothing."""
+    """Whether `path` is a regular file, a folder, or missing; links are not followed."""
     try:
         mode = path.lstat().st_mode
     except OSError:
@@ -36,12 +38,12 @@ def is_plain(path: Path) -> bool:
 
 
 def check_plain(folder: Path) -> None:
-    """See that nothing in a folder is a link, or anything else than files and folders.
+    """Check that a folder holds only regular files and folders, at any depth.
 
     Raises:
-        InputError: something is.
+        InputError: it holds a link, pipe or device.
     """
-    own(folder.parent, folder.name)
-    for home, folders, files in os.walk(folder):
+    path_in_run(folder.parent, folder.name)
+    for parent, folders, files in os.walk(folder):
         for name in (*folders, *files):
-            own(Path(home), name)
+            path_in_run(Path(parent), name)

@@ -1,4 +1,4 @@
-"""Seconds a phase."""
+"""Wall-clock seconds per phase."""
 
 import time
 from collections.abc import Iterator
@@ -8,12 +8,20 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Stopwatch:
-    """Seconds a phase, in the order they were first timed."""
+    """Wall-clock seconds per phase, in the order of their first use.
+
+    >>> watch = Stopwatch()
+    >>> with watch("read"):
+    ...     pass
+    >>> list(watch.seconds)
+    ['read']
+    """
 
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def __call__(self, phase: str) -> Iterator[None]:
+        """Add the time spent in the block to `phase`."""
         start = time.perf_counter()
         try:
             yield

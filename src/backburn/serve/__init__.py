@@ -1,1 +1,1 @@
-"""The report of a run of any size, served to a browser on the same machine."""
+"""Local web server for reviewing the suspects of a run."""

@@ -1,4 +1,4 @@
-"""Which suspects are meant, and in what order: filter, sort and search over all of them."""
+"""Filters, sort orders and file-name search over the suspects of a gallery."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,14 +10,25 @@ from ..data.review import Decision
 from ..report.gallery import Gallery
 
 Sort: TypeAlias = Literal["rank", "confidence", "distance", "name", "restored"]
-OPEN = -1
-"""What is undecided, where decisions are numbers."""
-STATES = {"open": OPEN, **{each.name.lower(): int(each) for each in Decision}}
+UNDECIDED = -1
+"""Code of a suspect without a decision; the others are those of `Decision`."""
+DECISION_CODES = {
+    "open": UNDECIDED,
+    **{decision.name.lower(): int(decision) for decision in Decision},
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
-    """What is chosen on the page; None is all of them. `search` is a part of the file name."""
+class SuspectQuery:
+    """A selection made on the page; None doesn't filter.
+
+    Args:
+        given: class number of the given label.
+        restored: class number of the restored label.
+        decision: what was decided; `open` is undecided.
+        sort: key of the order.
+        search: part of the file name, in any case.
+    """
 
     given: int | None = None
     restored: int | None = None
@@ -26,55 +37,55 @@ class Query:
     search: str = ""
 
 
-class Finder:
-    """The suspects of a gallery as columns, and their orders, made once."""
+class SuspectFilter:
+    """Selects suspects of a gallery by query. The sort orders are computed once, in advance."""
 
     def __init__(self, gallery: Gallery):
         suspects = gallery.suspects
-        self._given, self._restored = (
-            np.array([getattr(each, name) for each in suspects], dtype=np.int32)
-            for name in ("given", "restored")
-        )
-        self._names = [each.image.lower() for each in suspects]
-        distance = [
-            each.distance if found else -1.0
-            for each, found in zip(suspects, gallery.found, strict=True)
+        self._given = np.array([suspect.given for suspect in suspects], dtype=np.int32)
+        self._restored = np.array([suspect.restored for suspect in suspects], dtype=np.int32)
+        self._names = [suspect.image.lower() for suspect in suspects]
+        distances = [
+            suspect.distance if has_boundary else -1.0
+            for suspect, has_boundary in zip(suspects, gallery.has_boundary, strict=True)
         ]
-        images = [each.image for each in suspects]
+        images = [suspect.image for suspect in suspects]
         keys = {
-            "confidence": np.array([each.confidence for each in suspects]),
-            "distance": -np.array(distance),
+            "confidence": np.array([suspect.confidence for suspect in suspects]),
+            "distance": -np.array(distances),
             "restored": self._restored,
         }
-        # ties stay in the order of ranks
+        # stable, so that ties stay in the order of their ranks
         self._orders: Mapping[str, np.ndarray] = {
             "rank": np.arange(len(suspects)),
             "name": np.array(sorted(range(len(images)), key=images.__getitem__), dtype=np.int64),
             **{name: values.argsort(kind="stable") for name, values in keys.items()},
         }
 
-    def find(self, query: Query, decided: Mapping[int, tuple[int, int]]) -> list[int]:
-        """Suspects by their place in the gallery, in the order that is asked for.
+    def find(self, query: SuspectQuery, decided: Mapping[int, tuple[int, int]]) -> list[int]:
+        """Return the indices of the matching suspects, in the order of the query.
 
         Args:
-            decided: a decision and a label, of the suspects that somebody has decided on.
+            query: the filters and the sort key.
+            decided: decision and label of each decided suspect, by index.
         """
-        chosen = np.ones(len(self._names), dtype=bool)
+        selected = np.ones(len(self._names), dtype=bool)
         if query.given is not None:
-            chosen &= self._given == query.given
+            selected &= self._given == query.given
         if query.restored is not None:
-            chosen &= self._restored == query.restored
+            selected &= self._restored == query.restored
         if query.decision is not None:
-            chosen &= self._states(decided) == STATES[query.decision]
+            selected &= self._decision_codes(decided) == DECISION_CODES[query.decision]
         if query.search:
-            typed = query.search.lower()
-            chosen &= np.fromiter((typed in name for name in self._names), bool, len(self._names))
+            text = query.search.lower()
+            matches = (text in name for name in self._names)
+            selected &= np.fromiter(matches, bool, len(self._names))
         order = self._orders[query.sort]
-        found: list[int] = order[chosen[order]].tolist()
-        return found
+        indices: list[int] = order[selected[order]].tolist()
+        return indices
 
-    def _states(self, decided: Mapping[int, tuple[int, int]]) -> np.ndarray:
-        states = np.full(len(self._names), OPEN)
+    def _decision_codes(self, decided: Mapping[int, tuple[int, int]]) -> np.ndarray:
+        codes = np.full(len(self._names), UNDECIDED)
         if decided:
-            states[list(decided)] = [decision for decision, _ in decided.values()]
-        return states
+            codes[list(decided)] = [decision for decision, _ in decided.values()]
+        return codes

@@ -1,75 +1,86 @@
-"""All that a served page asks for, without HTTP."""
+"""A review session: the page, the suspects and the decisions, without HTTP."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..data.review import Decision
-from ..report.finished_run import Finished
-from ..report.html_page import SERVED, policy_of, rendered
-from ..report.page_data import suspect_cells, told_always
-from ..report.thumbnails import COLUMNS
-from .decisions import Book, Decided
-from .filters import Finder, Query
-from .thumbnails import Easel
+from ..report.finished_run import FinishedRun
+from ..report.html_page import SERVED_SCRIPTS, content_security_policy, render_page
+from ..report.page_data import common_page_data, suspect_cells
+from ..report.thumbnails import SHEET_COLUMNS
+from .decisions import Decisions, LabelDecision
+from .filters import SuspectFilter, SuspectQuery
+from .thumbnails import ThumbnailSource
 
-POLICY = policy_of(SERVED, "'self' data:", "; connect-src 'self'")
-"""Of a served page; it asks its own server, and nobody else."""
+CONTENT_SECURITY_POLICY = content_security_policy(
+    SERVED_SCRIPTS, "'self' data:", "; connect-src 'self'"
+)
+"""Policy of a served page, which may send requests to its own server only."""
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """A finished run, looked at and decided on."""
+class ReviewSession:
+    """A finished run with the decisions about its suspects and their thumbnails."""
 
-    finished: Finished
-    book: Book
-    easel: Easel
-    _finder: Finder = field(init=False)
+    run: FinishedRun
+    decisions: Decisions
+    thumbnails: ThumbnailSource
+    _filter: SuspectFilter = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_finder", Finder(self.finished.gallery))
+        object.__setattr__(self, "_filter", SuspectFilter(self.run.gallery))
 
     def page(self) -> bytes:
-        """The page, in HTML."""
-        gallery = self.finished.gallery
+        """Render the page, as HTML in UTF-8."""
+        gallery = self.run.gallery
         height, width = gallery.image.shape[-2:]
-        sheets = {"width": width, "height": height, "columns": COLUMNS}
-        data = {**told_always(gallery, gallery.suspects), "sheets": sheets}
-        return rendered(self.finished, data, SERVED, POLICY, str(self.book.path))
+        sheets = {"width": width, "height": height, "columns": SHEET_COLUMNS}
+        data = {**common_page_data(gallery, gallery.suspects), "sheets": sheets}
+        return render_page(
+            self.run,
+            data,
+            SERVED_SCRIPTS,
+            CONTENT_SECURITY_POLICY,
+            decisions_path=str(self.decisions.path),
+        )
 
-    def find(self, query: Query) -> dict[str, list[int]]:
-        """The places of the suspects that are asked for, in their order."""
-        return {"view": self._finder.find(query, self.book.decided)}
+    def find(self, query: SuspectQuery) -> dict[str, list[int]]:
+        """Return the indices of the suspects that match a query, in its order."""
+        return {"view": self._filter.find(query, self.decisions.decided)}
 
-    def suspects(self, places: Sequence[int]) -> dict[str, Any]:
-        """Some suspects with what was decided on each, and how many are decided in all."""
-        gallery, decided = self.finished.gallery, self.book.decided
+    def suspects(self, indices: Sequence[int]) -> dict[str, Any]:
+        """Return these suspects with their decisions, and the counts of all decisions."""
+        gallery, decided = self.run.gallery, self.decisions.decided
         rows = []
-        for place, drawn in zip(places, self.easel.drawn(places), strict=True):
-            suspect, found = gallery.suspects[place], gallery.found[place]
-            if drawn is not None:
-                suspect, found = drawn.suspect, drawn.found
+        for index, pictured in zip(indices, self.thumbnails.get(indices), strict=True):
+            suspect, has_boundary = gallery.suspects[index], gallery.has_boundary[index]
+            if pictured is not None:
+                suspect, has_boundary = pictured.suspect, pictured.has_boundary
             rows.append(
                 {
-                    "index": place,
-                    "cells": suspect_cells(suspect, found),
-                    "pictured": drawn is not None,
-                    "decided": _told(decided.get(place)),
+                    "index": index,
+                    "cells": suspect_cells(suspect, has_boundary),
+                    "pictured": pictured is not None,
+                    "decided": _to_message(decided.get(index)),
                 }
             )
-        return {"suspects": rows, "counts": self.book.counts()}
+        return {"suspects": rows, "counts": self.decisions.counts()}
 
-    def decide(self, place: int, wanted: Decided | None, before: Decided | None) -> dict[str, int]:
-        """Write a decision down, and say how many there are now.
+    def decide(
+        self, index: int, decision: LabelDecision | None, before: LabelDecision | None
+    ) -> dict[str, int]:
+        """Record a decision, and return how many of each kind there are now.
 
         Raises:
-            InputError: see `Book.decide`.
+            InputError: see `Decisions.decide`.
         """
-        self.book.decide(place, wanted, before)
-        return self.book.counts()
+        self.decisions.decide(index, decision, before)
+        return self.decisions.counts()
 
 
-def _told(decided: Decided | None) -> dict[str, Any] | None:
+def _to_message(decided: LabelDecision | None) -> dict[str, Any] | None:
     if decided is None:
         return None
-    return {"decision": Decision(decided[0]).name.lower(), "label": decided[1]}
+    decision, label = decided
+    return {"decision": Decision(decision).name.lower(), "label": label}

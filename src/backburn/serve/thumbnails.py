@@ -1,4 +1,4 @@
-"""Pictures of any suspects: those that a run has, and others drawn when somebody looks at them."""
+"""Thumbnails of any suspect: stored with the run, or rendered on demand from the case."""
 
 import threading
 from collections import OrderedDict
@@ -10,104 +10,125 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..executor.interface import HERE
-from ..report.boundary_samples import look_at
+from ..executor.interface import LOCAL
+from ..report.boundary_samples import sample_boundary
 from ..report.gallery import Gallery, Suspect
-from ..report.thumbnails import montage_bytes
-from ..types import Case, silent
+from ..report.thumbnails import render_montage
+from ..types import Case, no_progress
 
-HELD = 2000
-"""Suspects whose pictures are held after they were drawn."""
+CACHE_SIZE = 2000
+"""Number of suspects whose rendered thumbnails are kept in memory."""
 
 
-class Drawn(NamedTuple):
-    """A suspect with its pictures; `found`: whether there is a boundary."""
+class SuspectThumbnails(NamedTuple):
+    """A suspect with its thumbnails `(c, h, w)`, and whether a boundary was found for it."""
 
     suspect: Suspect
-    found: bool
+    has_boundary: bool
     image: Tensor
     perturbed: Tensor
     perturbation: Tensor
 
 
 @dataclass(frozen=True, slots=True)
-class Pencil:
-    """Draws suspects of a case as a gallery does.
+class ThumbnailRenderer:
+    """Searches the boundary of suspects on demand, and renders thumbnails as a gallery does.
 
+    Args:
+        case: the audited model and images.
+        gallery: the gallery of the run.
+        budget: effort of the boundary search.
     Raises:
-        InputError: the case is not the one that the gallery is of.
+        InputError: the gallery belongs to another case.
     """
 
     case: Case
     gallery: Gallery
     budget: str
-    _held: OrderedDict[int, Drawn] = field(default_factory=OrderedDict)
+    _cache: OrderedDict[int, SuspectThumbnails] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         images, labels = self.case.images, self.case.images.labels.tolist()
-        for each in self.gallery.suspects:
-            if each.row >= len(images) or (images.name_of(each.row), labels[each.row]) != (
-                each.image, each.given,
+        for suspect in self.gallery.suspects:
+            row = suspect.row
+            if row >= len(images) or (images.name_of(row), labels[row]) != (
+                suspect.image, suspect.given,
             ):  # fmt: skip
                 raise InputError(
-                    f"the images are not those that the run looked at: {each.image[:80]!r} is not "
-                    "where it was, or has another label"
+                    f"the images are not those that the run looked at: {suspect.image[:80]!r} is "
+                    "not where it was, or has another label"
                 )
 
-    def draw(self, places: Sequence[int]) -> dict[int, Drawn]:
-        """The suspects at these places of the gallery."""
+    def render(self, indices: Sequence[int]) -> dict[int, SuspectThumbnails]:
+        """Return the thumbnails of these suspects of the gallery, by index."""
         with self._lock:
-            if missing := [place for place in places if place not in self._held]:
-                self._held.update(self._drawn(missing))
-            found = {place: self._held[place] for place in places}
-            while len(self._held) > HELD:
-                self._held.popitem(last=False)
-            return found
+            if missing := [index for index in indices if index not in self._cache]:
+                self._cache.update(self._search(missing))
+            thumbnails = {index: self._cache[index] for index in indices}
+            while len(self._cache) > CACHE_SIZE:
+                self._cache.popitem(last=False)
+            return thumbnails
 
-    def _drawn(self, places: Sequence[int]) -> dict[int, Drawn]:
-        suspects = [self.gallery.suspects[place] for place in places]
-        rows = torch.tensor([each.row for each in suspects])
-        look = look_at(self.case, rows, self.budget, silent, HERE)
-        way, out = look.way, {}
-        for k, (place, suspect) in enumerate(zip(places, suspects, strict=True)):
-            searched = suspect._replace(
-                distance=round(float(way.distance[k]), 5), crossed=int(way.crossed_label[k])
+    def _search(self, indices: Sequence[int]) -> dict[int, SuspectThumbnails]:
+        suspects = [self.gallery.suspects[index] for index in indices]
+        rows = torch.tensor([suspect.row for suspect in suspects])
+        sample = sample_boundary(self.case, rows, self.budget, no_progress, LOCAL)
+        boundary = sample.boundary
+        return {
+            index: SuspectThumbnails(
+                suspect._replace(
+                    distance=round(float(boundary.distance[k]), 5),
+                    crossed=int(boundary.crossed_label[k]),
+                ),
+                bool(boundary.found[k]),
+                sample.image[k],
+                sample.perturbed[k],
+                sample.perturbation[k],
             )
-            pictures = (look.image[k], look.perturbed[k], look.perturbation[k])
-            out[place] = Drawn(searched, bool(way.found[k]), *pictures)
-        return out
+            for k, (index, suspect) in enumerate(zip(indices, suspects, strict=True))
+        }
 
 
 @dataclass(frozen=True, slots=True)
-class Easel:
-    """What can be shown of the suspects of a gallery, with a pencil of all of them."""
+class ThumbnailSource:
+    """Thumbnails of the suspects of a gallery.
+
+    Args:
+        gallery: holds the thumbnails of its first suspects.
+        renderer: renders those of the others; without it they have none.
+    """
 
     gallery: Gallery
-    pencil: Pencil | None = None
+    renderer: ThumbnailRenderer | None = None
 
-    def drawn(self, places: Sequence[int]) -> list[Drawn | None]:
-        """The suspects at these places; None where there is no picture."""
-        pictured = len(self.gallery.image)
-        later = [place for place in places if place >= pictured]
-        found = self.pencil.draw(later) if self.pencil and later else {}
-        return [self._kept(k) if k < pictured else found.get(k) for k in places]
+    def get(self, indices: Sequence[int]) -> list[SuspectThumbnails | None]:
+        """Return the thumbnails of these suspects, None for each that has none."""
+        stored = len(self.gallery.image)
+        missing = [index for index in indices if index >= stored]
+        rendered = self.renderer.render(missing) if self.renderer and missing else {}
+        return [self._stored(index) if index < stored else rendered.get(index) for index in indices]
 
-    def montage(self, kind: str, places: Sequence[int]) -> bytes:
-        """One picture of each suspect side by side, as PNG; black where there is none.
+    def montage(self, kind: str, indices: Sequence[int]) -> bytes:
+        """Return one thumbnail of each suspect, side by side, as PNG; missing ones are black.
 
         Args:
             kind: `image`, `perturbed` or `perturbation`.
+            indices: the suspects.
         """
-        nothing = torch.zeros_like(self.gallery.image[0])
-        drawn = self.drawn(places)
-        return montage_bytes(
-            torch.stack([nothing if each is None else getattr(each, kind) for each in drawn])
-        )
+        black = torch.zeros_like(self.gallery.image[0])
+        pictures = [
+            black if thumbnails is None else getattr(thumbnails, kind)
+            for thumbnails in self.get(indices)
+        ]
+        return render_montage(torch.stack(pictures))
 
-    def _kept(self, place: int) -> Drawn:
+    def _stored(self, index: int) -> SuspectThumbnails:
         gallery = self.gallery
-        pictures = (gallery.image, gallery.perturbed, gallery.perturbation)
-        return Drawn(
-            gallery.suspects[place], gallery.found[place], *(each[place] for each in pictures)
+        return SuspectThumbnails(
+            gallery.suspects[index],
+            gallery.has_boundary[index],
+            gallery.image[index],
+            gallery.perturbed[index],
+            gallery.perturbation[index],
         )

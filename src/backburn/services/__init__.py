@@ -1,1 +1,1 @@
-"""What the command line and Python share: open a case, audit, repair, export, write a run."""
+"""What the command line and Python share: open a case, audit, repair, attack, export, save."""

@@ -1,4 +1,4 @@
-"""A person's review of a run's suspects: read, honoured, and answered row by row."""
+"""A person's review of a run's suspects: reading it, and reporting what each decision did."""
 
 import hashlib
 from collections import Counter
@@ -10,29 +10,37 @@ from ..data.csv_cells import csv_bytes, read_csv
 from ..data.review import Decision, Review
 from ..data.review_file import COLUMNS, read_review
 from ..errors import InputError
-from ..types import LabeledImages, Unlearned
-from .opened_case import Opened
+from ..results import Unlearned
+from ..types import LabeledImages
+from .opened_case import OpenedCase
 from .result_tables import class_name
 
-REVIEW = "review.csv"
+REVIEW_FILE = "review.csv"
 
 
 @dataclass(frozen=True, slots=True)
-class Reviewed:
-    """A `review.csv`: its decisions, its rows in the same order, where it is, and its SHA-256."""
+class ReviewFile:
+    """A `review.csv`.
+
+    Args:
+        review: its decisions.
+        rows: its cells by column, in the order of the decisions.
+        path: of the file; empty if the review came from memory.
+        sha256: of the file; empty if the review came from memory.
+    """
 
     review: Review
     rows: tuple[dict[str, str], ...]
     path: str
     sha256: str
 
-    def said(self) -> dict[str, str]:
-        """What a record says of it."""
+    def reference(self) -> dict[str, str]:
+        """Path and SHA-256, as the run's record holds them."""
         return {"path": self.path, "sha256": self.sha256}
 
 
-def open_review(path: str | None, images: LabeledImages) -> Reviewed | None:
-    """The review at `path`, if one is named.
+def open_review(path: str | None, images: LabeledImages) -> ReviewFile | None:
+    """Read the review at `path`; None if `path` is None.
 
     Raises:
         InputError: see `read_review`.
@@ -44,15 +52,15 @@ def open_review(path: str | None, images: LabeledImages) -> Reviewed | None:
         digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error}") from error
-    return Reviewed(review, tuple(rows), path, digest)
+    return ReviewFile(review, tuple(rows), path, digest)
 
 
-def reviewed_in_memory(review: Review | None, opened: Opened) -> Reviewed | None:
-    """Decisions that came as a `Review`, with the rows that a `review.csv` of them has."""
+def review_from_memory(review: Review | None, opened: OpenedCase) -> ReviewFile | None:
+    """A `Review` with the rows that its `review.csv` would have; None if there is none."""
     if review is None:
         return None
     images = opened.case.images
-    words = {int(each): each.name.lower() for each in Decision}
+    words = {int(decision): decision.name.lower() for decision in Decision}
     columns = (review.index.tolist(), review.decision.tolist(), review.label.tolist())
     rows = tuple(
         {
@@ -64,38 +72,42 @@ def reviewed_in_memory(review: Review | None, opened: Opened) -> Reviewed | None
         }
         for row, decision, label in zip(*columns, strict=True)
     )
-    return Reviewed(review, rows, "", "")
+    return ReviewFile(review, rows, "", "")
 
 
-def answers(review: Review, repaired: Unlearned, images: LabeledImages) -> list[str]:
-    """What was done with each image that was decided on, in words."""
+def decision_outcomes(review: Review, repaired: Unlearned, images: LabeledImages) -> list[str]:
+    """What the repair did with each reviewed image, in words."""
     flagged = repaired.evidence.flagged[review.index].tolist()
-    given = images.labels[review.index].tolist()
-    columns = (review.decision.tolist(), review.label.tolist(), given, flagged)
-    return [_answer(images, *row) for row in zip(*columns, strict=True)]
+    given_labels = images.labels[review.index].tolist()
+    columns = (review.decision.tolist(), review.label.tolist(), given_labels, flagged)
+    return [_outcome(images, *row) for row in zip(*columns, strict=True)]
 
 
-def _answer(images: LabeledImages, decision: int, label: int, given: int, flagged: bool) -> str:
+def _outcome(
+    images: LabeledImages, decision: int, label: int, given_label: int, flagged: bool
+) -> str:
     if decision == Decision.REJECT:
         return "kept clean"
     verb = "relabeled to" if decision == Decision.RELABEL else "unlearned as"
-    if label == given:  # clean-label poison: trained on, it would teach the backdoor again
+    if label == given_label:  # training on clean-label poison would restore the backdoor
         verb = "left out of training as"
     return f"{'' if flagged else 'was no suspect, '}{verb} {class_name(images, label)}"
 
 
-def review_csv(reviewed: Reviewed, repaired: Unlearned, images: LabeledImages) -> bytes:
-    """The review with a column `outcome`: see `answers`."""
-    outcomes = answers(reviewed.review, repaired, images)
-    rows = [{**row, "outcome": said} for row, said in zip(reviewed.rows, outcomes, strict=True)]
+def review_csv(review_file: ReviewFile, repaired: Unlearned, images: LabeledImages) -> bytes:
+    """The review as CSV with an additional column `outcome`, see `decision_outcomes`."""
+    outcomes = decision_outcomes(review_file.review, repaired, images)
+    rows = [
+        {**row, "outcome": outcome} for row, outcome in zip(review_file.rows, outcomes, strict=True)
+    ]
     return csv_bytes((*COLUMNS, "outcome"), rows)
 
 
-def counts_of(review: Review, repaired: Unlearned) -> dict[str, int]:
-    """How many were `rejected`, `accepted` and `relabeled`.
+def review_counts(review: Review, repaired: Unlearned) -> dict[str, int]:
+    """Counts of the decisions, by name.
 
-    And `unsuspected`: how many of the last two the detector did not flag; `undecided`: suspects
-    that are left to the method.
+    `rejected`, `accepted` and `relabeled` count decisions. `unsuspected` counts those of the last
+    two that the detector did not flag, and `undecided` the suspects without a decision.
     """
     tally = Counter(review.decision.tolist())
     undecided = ~review.decided(len(repaired.evidence.flagged))[repaired.suspects.index]
@@ -109,7 +121,7 @@ def counts_of(review: Review, repaired: Unlearned) -> dict[str, int]:
 
 
 def review_line(counts: dict[str, Any]) -> str:
-    """The same in words."""
+    """The counts of `review_counts` as a sentence."""
     return (
         f"review: {counts['rejected']} kept clean, {counts['accepted']} accepted, "
         f"{counts['relabeled']} relabeled ({counts['unsuspected']} of these were no suspects); "

@@ -1,77 +1,95 @@
-"""Making a victim, for `attack` and `demo`."""
+"""Making a victim: poison a data set, train a model on it, and evaluate it."""
 
 from dataclasses import dataclass
 
 import torch
 from sklearn.model_selection import train_test_split
 
-from ..attacks.base import Attack, Recipe, exam_of
+from ..attacks.base import Attack, Recipe, make_evaluation_set
 from ..attacks.surrogates import Surrogates
 from ..config import to_toml
 from ..data.digest import digest
 from ..data.load_images import has_split, load_images
 from ..errors import InputError
 from ..executor.digests import digest_of_images
-from ..executor.interface import HERE, Work
-from ..metrics import Scores, judge
+from ..executor.interface import LOCAL, Executor
+from ..metrics import Scores, evaluate_model
 from ..runs import Stopwatch
 from ..training import Training
-from ..types import Exam, LabeledImages, Progress, Victim
+from ..types import EvaluationSet, LabeledImages, Progress, Victim
 
-SMALL = 16
+SMALL_SIDE = 16
+"""Largest height and width in pixels for which `default_recipe` takes the small network."""
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What `attack` reads from a config file."""
+class AttackPlan:
+    """Hyperparameters of `backburn attack`, as its config file has them."""
 
     attack: Attack
     recipe: Recipe
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """A victim, the exam it is judged by, and how it did."""
+class AttackOutcome:
+    """A victim, the images that it is evaluated on, and its scores."""
 
     victim: Victim
-    exam: Exam
+    evaluation_set: EvaluationSet
     scores: Scores
 
 
-def digests(plan: Plan, images: LabeledImages, test: LabeledImages) -> dict[str, str]:
-    """What comes of it depends on these, and the command line does not say them."""
-    read = {"images": images, "test images": test}
+def attack_digests(plan: AttackPlan, images: LabeledImages, test: LabeledImages) -> dict[str, str]:
+    """Digests of all that the victim depends on beside the command line, by name."""
     return {
         "settings": digest(to_toml(plan)),
-        **{name: digest_of_images(each) for name, each in read.items()},
+        "images": digest_of_images(images),
+        "test images": digest_of_images(test),
     }
 
 
-def make(
-    plan: Plan,
+def make_victim(
+    plan: AttackPlan,
     images: LabeledImages,
     test: LabeledImages,
     device: torch.device,
     seed: int,
-    watch: Stopwatch,
+    stopwatch: Stopwatch,
     progress: Progress,
     surrogates: Surrogates | None = None,
-    work: Work = HERE,
-) -> Made:
-    """Poison, train and judge."""
+    executor: Executor = LOCAL,
+) -> AttackOutcome:
+    """Poison the images, train a victim on them and evaluate it.
+
+    Args:
+        images, test: clean training and test images.
+        device: to train on.
+        stopwatch: takes the seconds of the phases `victim` and `test`.
+        surrogates: auxiliary networks that some attacks train; made anew if None.
+    """
     generator = torch.Generator().manual_seed(seed)
-    with watch("victim"):
-        given = (images.on(device), plan.recipe, generator, progress, surrogates, work)
-        victim = plan.attack.mount(*given)
-    with watch("test"):
-        exam = exam_of(victim, test)
-        return Made(victim, exam, judge(victim.model, exam, progress))
+    with stopwatch("victim"):
+        victim = plan.attack.train_victim(
+            images.on(device), plan.recipe, generator, progress, surrogates, executor
+        )
+    with stopwatch("test"):
+        evaluation_set = make_evaluation_set(victim, test)
+        scores = evaluate_model(victim.model, evaluation_set, progress)
+        return AttackOutcome(victim, evaluation_set, scores)
 
 
-def read_both(
+def load_train_and_test(
     data: str, test: str | None, limit: int | None, seed: int, progress: Progress
 ) -> tuple[LabeledImages, LabeledImages]:
-    """Training and test images; a fifth is held out where there are no test images."""
+    """Load training and test images; without test images a fifth is held out, by class.
+
+    Args:
+        data: source of the training images.
+        test: source of the test images; None for the test split of `data`, if it has one.
+        limit: load only the first so many training images.
+    Raises:
+        InputError: no test images, and too few training images to hold some out.
+    """
     images = load_images(data, limit=limit, progress=progress)
     if test is not None or has_split(data, "test"):
         return images, load_images(test or data, split="test", progress=progress)
@@ -93,8 +111,8 @@ def read_both(
 
 
 def default_recipe(images: LabeledImages, architecture: str | None = None) -> Recipe:
-    """A small CNN for images up to 16 pixels; else a pre-activation ResNet-18 of width 16."""
-    if max(images.pixels.shape[-2:]) <= SMALL:
+    """A small CNN for images up to 16 pixels, else a pre-activation ResNet-18 of width 16."""
+    if max(images.pixels.shape[-2:]) <= SMALL_SIDE:
         training = Training(epochs=20, batch_size=64, learning_rate=0.05)
         return Recipe(architecture or "small_cnn", training)
     return Recipe(architecture or "preact_resnet18-w16", Training())

@@ -1,4 +1,4 @@
-"""Auditing and repairing an opened case, timed."""
+"""Auditing or repairing an opened case, with the seconds of each phase."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -8,75 +8,90 @@ import torch
 
 from ..burn.burn import BURN
 from ..burn.interface import Unlearning
-from ..executor.interface import HERE, Work
+from ..executor.interface import LOCAL, Executor
 from ..fit import FitCheck
+from ..results import Audit, Unlearned
 from ..runs import Stopwatch
-from ..types import Audit, Progress, Unlearned
-from .apply_review import Reviewed
-from .opened_case import Opened
-from .result_tables import judge_both, second_opinion_line
+from ..types import Progress
+from .apply_review import ReviewFile
+from .opened_case import OpenedCase
+from .result_tables import scores_before_after, second_opinion_line
 from .write_run import Outcome
 
 
 def fit_check_of(method: Unlearning) -> FitCheck:
-    """What a method asks of a model on its images; the method as published asks nothing itself."""
+    """The check of model and images that a method wants; BURN brings its own."""
     return method.fit if isinstance(method, BURN) else FitCheck()
 
 
 def audit_case(
-    opened: Opened,
+    opened: OpenedCase,
     arguments: Mapping[str, Any],
     method: BURN,
     seed: int,
-    watch: Stopwatch,
+    stopwatch: Stopwatch,
     progress: Progress,
-    work: Work = HERE,
+    executor: Executor = LOCAL,
     *,
     every_suspect: bool = True,
 ) -> Outcome:
     """Audit a case.
 
     Args:
-        arguments: what repeats it.
-        every_suspect: search the boundary of every suspect; drawing the pictures does so, too.
+        arguments: of the command that would repeat the audit, by name.
+        stopwatch: takes the seconds of the phase `detection`.
+        every_suspect: search the boundary of every suspect now; `add_pictures` does so, too.
     """
-    with watch("detection"):
+    with stopwatch("detection"):
         generator = torch.Generator().manual_seed(seed)
         result = method.audit(
-            opened.case, generator, progress, work, opened.fit, every_suspect=every_suspect
+            opened.case, generator, progress, executor, opened.fit, every_suspect=every_suspect
         )
-    outcome = Outcome("audit", opened, method, seed, arguments, result, dict(watch.seconds))
-    return replace(outcome, notes=_notes(opened, result, work)).ranked()
+    outcome = Outcome("audit", opened, method, seed, arguments, result, dict(stopwatch.seconds))
+    return replace(outcome, notes=_notes(opened, result, executor)).ranked()
 
 
 def repair_case(
     command: str,
-    opened: Opened,
+    opened: OpenedCase,
     arguments: Mapping[str, Any],
     method: Unlearning,
     seed: int,
-    watch: Stopwatch,
+    stopwatch: Stopwatch,
     progress: Progress,
-    work: Work = HERE,
-    reviewed: Reviewed | None = None,
+    executor: Executor = LOCAL,
+    review_file: ReviewFile | None = None,
 ) -> Outcome:
-    """Repair a case, and judge it where it can be judged."""
-    generator, review = torch.Generator().manual_seed(seed), reviewed.review if reviewed else None
-    with watch("repair"):
-        known = {"fit": opened.fit} if isinstance(method, BURN) else {}
-        repaired = method.repair(opened.case, generator, progress, work, review, **known)
-    spent = watch.seconds.pop("repair")
+    """Repair a case, and evaluate the model before and after if there are test images.
+
+    Args:
+        command: `repair` or `demo`.
+        arguments: of the command that would repeat the repair, by name.
+        stopwatch: takes the seconds of each phase.
+        review_file: a person's decisions about suspects.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    review = review_file.review if review_file else None
+    with stopwatch("repair"):
+        if isinstance(method, BURN):
+            repaired = method.repair(
+                opened.case, generator, progress, executor, review, fit=opened.fit
+            )
+        else:
+            repaired = method.repair(opened.case, generator, progress, executor, review)
+    total = stopwatch.seconds.pop("repair")
     for phase in repaired.history:
-        watch.seconds[phase.name] = watch.seconds.get(phase.name, 0.0) + phase.seconds
-    watch.seconds["repair"] = spent
-    with watch("test"):
-        scores = judge_both(opened, repaired, progress)
-    outcome = Outcome(command, opened, method, seed, arguments, repaired, dict(watch.seconds))
-    notes = _notes(opened, repaired, work)
-    return replace(outcome, scores=scores, reviewed=reviewed, notes=notes).ranked()
+        stopwatch.seconds[phase.name] = stopwatch.seconds.get(phase.name, 0.0) + phase.seconds
+    stopwatch.seconds["repair"] = total  # after its phases
+    with stopwatch("test"):
+        scores = scores_before_after(opened, repaired, progress)
+    outcome = Outcome(command, opened, method, seed, arguments, repaired, dict(stopwatch.seconds))
+    notes = _notes(opened, repaired, executor)
+    return replace(outcome, scores=scores, review_file=review_file, notes=notes).ranked()
 
 
-def _notes(opened: Opened, result: Audit | Unlearned, work: Work) -> tuple[str, ...]:
-    said = result.second_opinion
-    line = () if said is None else (second_opinion_line(opened.case.images, said),)
-    return (*opened.notes, *line, *work.notes)
+def _notes(opened: OpenedCase, result: Audit | Unlearned, executor: Executor) -> tuple[str, ...]:
+    """All lines that a person should read, of the case, the second opinion and the executor."""
+    labels = result.second_opinion
+    line = () if labels is None else (second_opinion_line(opened.case.images, labels),)
+    return (*opened.notes, *line, *executor.notes)

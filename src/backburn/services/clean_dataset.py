@@ -1,4 +1,4 @@
-"""The training data without their poison, as the kind of data that was given."""
+"""The training data without the poison, as the same kind of object that the user passed."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,47 +13,50 @@ from .dataset_items import CleanItems, label_column
 
 
 @dataclass(frozen=True, slots=True)
-class Cleansed:
-    """What stays of a data set.
+class CleanRows:
+    """The rows of a data set that stay, and their labels.
 
     Args:
-        images: as they were audited.
-        given: the data set that they are of.
-        rows: of `images`, in order.
+        images: all images, as they were audited.
+        source: the object that the user passed, which holds them.
+        rows: indices into `images` that stay, ascending.
         labels: of these rows.
     """
 
     images: LabeledImages
-    given: Any
+    source: Any
     rows: Tensor
     labels: Tensor
 
     @property
-    def places(self) -> list[int]:
-        """The same rows in the data set, which may hold items that are no images."""
+    def source_rows(self) -> list[int]:
+        """Indices of the rows in `source`, which may hold items that are no images."""
         names = self.images.names
         if not names or not all(name.startswith("row ") for name in names):
             return self.rows.tolist()
         return [int(names[row].removeprefix("row ")) for row in self.rows.tolist()]
 
 
-def cleansed_like(clean: Cleansed) -> Any:
-    """The data that stay: arrays, a data set, or `LabeledImages`."""
-    given = clean.given
-    if isinstance(given, (str, Path, LabeledImages)):
-        return clean.images.take(clean.rows).relabeled(
-            clean.images.take(clean.rows).pixels, clean.labels
-        )
-    if isinstance(given, tuple):
-        return _arrays(given, clean)
-    if hasattr(given, "column_names"):
-        return _hugging_face(given, clean)
-    return CleanItems(given, clean.places, clean.labels.tolist())
+def clean_dataset_like(clean: CleanRows) -> Any:
+    """The rows that stay, as the kind of object that `clean.source` is.
+
+    Arrays give a pair of arrays; a data set gives a data set; a path or `LabeledImages` gives
+    `LabeledImages`.
+    """
+    source = clean.source
+    if isinstance(source, (str, Path, LabeledImages)):
+        images = clean.images.take(clean.rows)
+        return images.relabeled(images.pixels, clean.labels)
+    if isinstance(source, tuple):
+        return _arrays(source, clean)
+    if hasattr(source, "column_names"):
+        return _hugging_face(source, clean)
+    return CleanItems(source, clean.source_rows, clean.labels.tolist())
 
 
-def _arrays(given: tuple[Any, Any], clean: Cleansed) -> tuple[Any, Any]:
-    """Images and labels, each of the kind that it was."""
-    images, labels = given
+def _arrays(source: tuple[Any, Any], clean: CleanRows) -> tuple[Any, Any]:
+    """Images and labels, each an array or a tensor as in `source`."""
+    images, labels = source
     if isinstance(images, Tensor):
         kept: Any = images[clean.rows.to(images.device)]
     else:
@@ -63,18 +66,18 @@ def _arrays(given: tuple[Any, Any], clean: Cleansed) -> tuple[Any, Any]:
     return kept, clean.labels.numpy().astype(np.asarray(labels).dtype)
 
 
-def _hugging_face(given: Any, clean: Cleansed) -> Any:
-    """The rows that stay; the column of labels is replaced where one has changed."""
-    name = label_column(given)
-    kept = given.select(clean.places)
-    before = [int(label) for label in kept.with_format(None)[name]]
-    if before == clean.labels.tolist():
+def _hugging_face(source: Any, clean: CleanRows) -> Any:
+    """The rows that stay; the label column is replaced if a label changed."""
+    name = label_column(source)
+    kept = source.select(clean.source_rows)
+    given_labels = [int(label) for label in kept.with_format(None)[name]]
+    if given_labels == clean.labels.tolist():
         return kept
-    kind, order = given.features[name], kept.column_names
-    changed = kept.remove_columns(name).add_column(name, clean.labels.tolist())
-    return changed.cast_column(name, kind).select_columns(order)
+    feature, columns = source.features[name], kept.column_names
+    relabeled = kept.remove_columns(name).add_column(name, clean.labels.tolist())
+    return relabeled.cast_column(name, feature).select_columns(columns)
 
 
-def rows_of(images: LabeledImages) -> tuple[str, ...]:
-    """Names by which images are found again when only some of them are looked at."""
+def row_names(images: LabeledImages) -> tuple[str, ...]:
+    """Names of the images, or their row numbers; they identify images in a subsample."""
     return images.names or tuple(str(row) for row in torch.arange(len(images)).tolist())

@@ -1,4 +1,4 @@
-"""Items of other people's data sets as pairs of image and label."""
+"""Items of PyTorch and Hugging Face data sets as pairs of image and label."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,82 +9,93 @@ from PIL import Image
 from torch import Tensor
 
 from ..errors import InputError
-from .normalized_datasets import Normalization, ask_for_normalization, is_normalized, undone
+from .normalization import (
+    Normalization,
+    is_normalized,
+    undo_normalization,
+    unknown_normalization,
+)
 
 IMAGES = ("image", "img", "pixel_values", "images", "x")
 LABELS = ("label", "labels", "fine_label", "target", "y")
-"""What columns are called, where several could be meant."""
-ASKED = 16
-"""Items that are looked at before all are."""
+"""Usual column names, most common first; they decide between several candidates."""
+SAMPLE_SIZE = 16
+"""Number of items that are checked before the whole data set is read."""
 
 
-class Items:
-    """A data set as pairs of an image in [0, 1] or uint8 and a label; nothing is copied.
+class LabeledItems:
+    """A view of a data set as pairs of an image, in [0, 1] or uint8, and a label.
 
     Args:
-        dataset: items are pairs, or mappings with one image and one label.
-        known: what its images are normalized with, if they are.
+        dataset: its items are pairs, or mappings with one image and one label.
+        normalization: of its images, if they are normalized.
     """
 
-    def __init__(self, dataset: Any, known: Normalization | None):
-        self._dataset, self._known = dataset, known
-        self._where = type(dataset).__name__
+    def __init__(self, dataset: Any, normalization: Normalization | None):
+        self._dataset, self._normalization = dataset, normalization
+        self._name = type(dataset).__name__
 
     def __len__(self) -> int:
         return len(self._dataset)
 
-    def __getitem__(self, place: int) -> tuple[Any, Any]:
-        image, label = self.pair_of(self._dataset[place], place, self._where)
-        if self._known is not None and isinstance(image, Tensor) and image.is_floating_point():
-            image = undone(image, self._known) if self.undoes else image
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        image, label = self.pair_of(self._dataset[index], index, self._name)
+        if (
+            self._normalization is not None
+            and isinstance(image, Tensor)
+            and image.is_floating_point()
+            and self.needs_undoing
+        ):
+            image = undo_normalization(image, self._normalization)
         return image, label
 
     @property
-    def undoes(self) -> bool:
-        """Whether its images are normalized, so that this has to be undone."""
-        return self._known is not None and any(map(is_normalized, self._some()))
+    def needs_undoing(self) -> bool:
+        """Whether the images are normalized in a known way, which has to be undone."""
+        return self._normalization is not None and any(map(is_normalized, self._sample()))
 
     def check(self) -> None:
-        """See that images are what they are the next time, and that their normalization is known.
+        """Check that items are the same at each access, and their normalization known.
 
         Raises:
             InputError: random transforms, or images normalized in an unknown way.
         """
-        first, again = self._some(), self._some()
-        if any(_differ(one, other) for one, other in zip(first, again, strict=True)):
+        first, second = self._sample(), self._sample()
+        if any(_differ(one, other) for one, other in zip(first, second, strict=True)):
             raise InputError(
-                f"{self._where} gives other images each time it is asked: give it without random "
+                f"{self._name} gives other images each time it is asked: give it without random "
                 "transforms (crops, flips, jitter)"
             )
-        if self._known is None and any(map(is_normalized, first)):
-            raise ask_for_normalization(self._where, np.stack([np.asarray(i) for i in first]))
+        if self._normalization is None and any(map(is_normalized, first)):
+            raise unknown_normalization(self._name, np.stack([np.asarray(i) for i in first]))
 
-    def _some(self) -> list[Any]:
-        count = min(ASKED, len(self))
-        places = sorted({round(k * (len(self) - 1) / max(1, count - 1)) for k in range(count)})
-        pairs = (self.pair_of(self._dataset[place], place, self._where) for place in places)
+    def _sample(self) -> list[Any]:
+        """Images of evenly spaced items."""
+        count = min(SAMPLE_SIZE, len(self))
+        indices = sorted({round(k * (len(self) - 1) / max(1, count - 1)) for k in range(count)})
+        pairs = (self.pair_of(self._dataset[index], index, self._name) for index in indices)
         return [image for image, _ in pairs if isinstance(image, (Tensor, np.ndarray))]
 
     @staticmethod
-    def pair_of(item: Any, place: int, where: str) -> tuple[Any, Any]:
-        """The image and the label of an item.
+    def pair_of(item: Any, index: int, name: str) -> tuple[Any, Any]:
+        """Image and label of an item; `index` and `name` are for messages.
 
         Raises:
-            InputError: an item without these.
+            InputError: the item has no image or no label.
         """
         if isinstance(item, Mapping):
-            image = next((item[name] for name in IMAGES if name in item), None)
-            label = next((item[name] for name in LABELS if name in item), None)
+            image = next((item[key] for key in IMAGES if key in item), None)
+            label = next((item[key] for key in LABELS if key in item), None)
             if image is not None and label is not None:
                 return image, label
             raise InputError(
-                f"item {place} of {where} has {', '.join(map(str, item))}: give items with image "
+                f"item {index} of {name} has {', '.join(map(str, item))}: give items with image "
                 "and label"
             )
         if isinstance(item, (tuple, list)) and len(item) >= 2:
             return item[0], item[1]
         raise InputError(
-            f"item {place} of {where} is a {type(item).__name__}: give pairs of image and label"
+            f"item {index} of {name} is a {type(item).__name__}: give pairs of image and label"
         )
 
 
@@ -93,7 +104,7 @@ def _differ(one: Any, other: Any) -> bool:
 
 
 class _Columns:
-    """Two columns of a Hugging Face data set, without any transform that is set on it."""
+    """Two columns of a Hugging Face data set as pairs, without the transform set on it."""
 
     def __init__(self, data: Any, image: str, label: str):
         self._data, self._image, self._label = data, image, label
@@ -101,8 +112,8 @@ class _Columns:
     def __len__(self) -> int:
         return len(self._data)
 
-    def __getitem__(self, place: int) -> tuple[Any, Any]:
-        row = self._data[place]
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        row = self._data[index]
         image, label = row[self._image], row[self._label]
         if isinstance(image, Image.Image) and image.mode not in ("L", "RGB"):
             image = image.convert("RGB")
@@ -110,17 +121,18 @@ class _Columns:
 
 
 def hugging_face_items(data: Any) -> tuple[Any, tuple[str, ...]]:
-    """A Hugging Face data set as pairs, with the names of its classes.
+    """A Hugging Face data set as pairs of image and label, and its class names.
 
-    Columns are found by type: the one of images, and the one of class labels or whole numbers.
+    Columns are recognized by type: images, and class labels or else integers. Of several columns
+    the one with a usual name is taken.
 
     Raises:
-        InputError: no such columns, or more than one, and none is called image or label.
+        InputError: no single column of images or labels.
     """
     features = data.features or {}
     kinds = {name: type(feature).__name__ for name, feature in features.items()}
-    image = _one(kinds, ("Image", "Array3D", "Array2D"), IMAGES, "images")
-    label = _one(kinds, ("ClassLabel",), LABELS, "labels", whole_numbers(features))
+    image = _single_column(kinds, ("Image", "Array3D", "Array2D"), IMAGES, "images")
+    label = _single_column(kinds, ("ClassLabel",), LABELS, "labels", integer_columns(features))
     names = tuple(getattr(features[label], "names", None) or ())
     return _Columns(data.with_format(None), image, label), names
 
@@ -128,34 +140,34 @@ def hugging_face_items(data: Any) -> tuple[Any, tuple[str, ...]]:
 def label_column(data: Any) -> str:
     """The column of a Hugging Face data set that holds the labels."""
     kinds = {name: type(feature).__name__ for name, feature in data.features.items()}
-    return _one(kinds, ("ClassLabel",), LABELS, "labels", whole_numbers(data.features))
+    return _single_column(kinds, ("ClassLabel",), LABELS, "labels", integer_columns(data.features))
 
 
-def whole_numbers(features: Mapping[str, Any]) -> list[str]:
-    """The columns of whole numbers."""
+def integer_columns(features: Mapping[str, Any]) -> list[str]:
+    """Names of the integer columns."""
     types = {name: str(getattr(feature, "dtype", "")) for name, feature in features.items()}
     return [name for name, kind in types.items() if kind.startswith(("int", "uint"))]
 
 
-def _one(
+def _single_column(
     kinds: Mapping[str, str],
     wanted: tuple[str, ...],
-    usual: tuple[str, ...],
+    usual_names: tuple[str, ...],
     what: str,
-    otherwise: list[str] | None = None,
+    fallback: list[str] | None = None,
 ) -> str:
-    """The column of a wanted type; of several, the one with a usual name."""
-    found = [name for name, kind in kinds.items() if kind in wanted] or (otherwise or [])
-    if len(found) > 1:
-        found = [name for name in usual if name in found][:1]
-    if not found:
+    """The column of a wanted type, or of the fallback; of several, one with a usual name."""
+    columns = [name for name, kind in kinds.items() if kind in wanted] or (fallback or [])
+    if len(columns) > 1:
+        columns = [name for name in usual_names if name in columns][:1]
+    if not columns:
         listed = ", ".join(f"{name} ({kind})" for name, kind in kinds.items()) or "nothing"
         raise InputError(f"the data set has no single column of {what}: it has {listed}")
-    return found[0]
+    return columns[0]
 
 
 class CleanItems(torch.utils.data.Dataset):  # type: ignore[type-arg]
-    """Items of another data set without the poison; labels may be restored ones."""
+    """A subset of another data set without the poison; its labels may be restored ones."""
 
     def __init__(self, dataset: Any, rows: list[int], labels: list[int]):
         self.dataset, self.rows, self.labels = dataset, rows, labels
@@ -163,8 +175,8 @@ class CleanItems(torch.utils.data.Dataset):  # type: ignore[type-arg]
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, place: int) -> Any:
-        item, label = self.dataset[self.rows[place]], self.labels[place]
+    def __getitem__(self, index: int) -> Any:
+        item, label = self.dataset[self.rows[index]], self.labels[index]
         if isinstance(item, Mapping):
             name = next(name for name in LABELS if name in item)
             return {**item, name: label}

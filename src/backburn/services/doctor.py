@@ -1,4 +1,4 @@
-"""What is installed, what is missing for which feature, and what is installed but broken."""
+"""`backburn doctor`: checks of the installation, feature by feature."""
 
 import os
 import platform
@@ -29,14 +29,21 @@ FEATURES: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("cleanlab's issues", ("cleanlab",), "cleanlab"),
     ("--ray", ("ray",), "ray"),
 )
-"""What can be done, the modules that it needs, and the extra that brings them."""
+"""Name of a feature, the modules that it needs, and the extra that installs them."""
 PACKAGES = {"sklearn": "scikit-learn", "PIL": "pillow", "skimage": "scikit-image"}
-"""What a module's package is called, where it is called otherwise."""
+"""Package name of each module that is named differently."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One line: what it is about, how it is, what was found, and what would mend it."""
+    """The result of one check.
+
+    Args:
+        name: of what is checked.
+        state: `ok`, `missing` or `broken`.
+        found: versions, or what is wrong.
+        remedy: command that would fix it, if any.
+    """
 
     name: str
     state: State
@@ -44,13 +51,13 @@ class Check:
     remedy: str = ""
 
 
-def examine() -> list[Check]:
-    """Everything that is looked at, in order; modules are imported to see whether they load."""
-    return [_python(), _torch(), _pair(), *(_feature(*each) for each in FEATURES)]
+def run_checks() -> list[Check]:
+    """Run all checks, in the order of their report; modules are imported to test them."""
+    return [_python(), _torch(), _torch_pair(), *(_feature(*feature) for feature in FEATURES)]
 
 
-def is_well(checks: Iterable[Check]) -> bool:
-    """Whether nothing that is installed is broken."""
+def is_healthy(checks: Iterable[Check]) -> bool:
+    """Whether nothing is broken; missing optional packages are fine."""
     return all(check.state != "broken" for check in checks)
 
 
@@ -61,7 +68,7 @@ def _python() -> Check:
 
 
 def _torch() -> Check:
-    error = _fault("torch")
+    error = _import_error("torch")
     if error is not None:
         return Check("PyTorch", "broken", error, "pip install --force-reinstall torch")
     import torch
@@ -71,46 +78,51 @@ def _torch() -> Check:
     return Check("PyTorch", "ok", f"{torch.__version__}, {device}, {threads}")
 
 
-def _pair() -> Check:
-    """torchvision's operators are built for one version and build of torch."""
-    own, other = _version("torch"), _version("torchvision")
+def _torch_pair() -> Check:
+    """Check that torchvision was built for the installed version and build of torch."""
+    torch, torchvision = _version("torch"), _version("torchvision")
     name = "torch with torchvision"
-    if own is None or other is None:
+    if torch is None or torchvision is None:
         return Check(name, "missing", "no torchvision; only its own networks need it")
-    wanted = torchvision_for(own)
-    build = f" --index-url {CPU_INDEX}" if "+cpu" in own else ""
+    wanted = matching_torchvision(torch)
+    build = f" --index-url {CPU_INDEX}" if "+cpu" in torch else ""
     remedy = f"pip install --force-reinstall --no-deps 'torchvision=={wanted}.*'{build}"
-    error = _fault("torchvision")
+    error = _import_error("torchvision")
     if error is not None:
-        why = f"torch {own} with torchvision {other}: {error}"
+        why = f"torch {torch} with torchvision {torchvision}: {error}"
         return Check(name, "broken", why, remedy)
-    if wanted and not other.startswith(f"{wanted}."):
-        why = f"torch {own} wants torchvision {wanted}, found {other}"
+    if wanted and not torchvision.startswith(f"{wanted}."):
+        why = f"torch {torch} wants torchvision {wanted}, found {torchvision}"
         return Check(name, "broken", why, remedy)
-    return Check(name, "ok", f"{own} with {other}")
+    return Check(name, "ok", f"{torch} with {torchvision}")
 
 
-def torchvision_for(torch: str) -> str:
-    """The version of torchvision that goes with one of torch: 2.6 with 0.21, and so on."""
-    found = re.match(r"2\.(\d+)", torch)
-    return f"0.{int(found[1]) + 15}" if found else ""
+def matching_torchvision(torch: str) -> str:
+    """The torchvision version that belongs to a torch version; empty if unknown.
+
+    >>> matching_torchvision("2.6.0+cpu")
+    '0.21'
+    """
+    minor = re.match(r"2\.(\d+)", torch)
+    return f"0.{int(minor[1]) + 15}" if minor else ""
 
 
 def _feature(name: str, modules: tuple[str, ...], extra: str) -> Check:
-    faults = {module: _fault(module) for module in modules}
-    lacking = [module for module in modules if _version(_package(module)) is None]
-    if lacking:
-        missing = ", ".join(map(_package, lacking))
+    errors = {module: _import_error(module) for module in modules}
+    not_installed = [module for module in modules if _version(_package(module)) is None]
+    if not_installed:
+        missing = ", ".join(map(_package, not_installed))
         remedy = f"pip install 'backburn[{extra}]'" if extra else f"pip install {missing}"
         return Check(name, "missing" if extra else "broken", f"no {missing}", remedy)
-    broken = [f"{_package(module)}: {error}" for module, error in faults.items() if error]
+    broken = [f"{_package(module)}: {error}" for module, error in errors.items() if error]
     if broken:
-        again = " ".join(_package(module) for module in modules if faults[module])
-        pair = any("torchvision" in error for error in broken)  # mended by the pair's line
-        remedy = "" if pair else f"pip install --force-reinstall {again}"
+        packages = " ".join(_package(module) for module in modules if errors[module])
+        # the check of the pair names the remedy
+        is_pair = any("torchvision" in error for error in broken)
+        remedy = "" if is_pair else f"pip install --force-reinstall {packages}"
         return Check(name, "broken", "; ".join(broken), remedy)
-    found = ", ".join(f"{_package(module)} {_version(_package(module))}" for module in modules)
-    return Check(name, "ok", found)
+    versions = ", ".join(f"{_package(module)} {_version(_package(module))}" for module in modules)
+    return Check(name, "ok", versions)
 
 
 def _package(module: str) -> str:
@@ -124,10 +136,10 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _fault(module: str) -> str | None:
-    """Why a module does not load; None where it does."""
+def _import_error(module: str) -> str | None:
+    """First line of the error that importing a module raises; None if it imports."""
     try:
         import_module(module)
-    except Exception as error:  # whatever a package of the wrong build raises
+    except Exception as error:  # a package of the wrong build may raise anything
         return first_line(error)
     return None

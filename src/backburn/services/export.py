@@ -1,10 +1,10 @@
-"""Writing what came of a run: images without poison, or the repaired model."""
+"""Exporting from a run: its images without the poison, or its repaired model."""
 
 from collections import Counter
 from pathlib import Path
 from typing import Any, cast
 
-from ..data.encoded import EncodedImages, encoded_images
+from ..data.encoded import EncodedImages, read_encoded_images
 from ..data.exporting import WRITERS
 from ..errors import InputError
 from ..models.open.open_model import open_model
@@ -12,73 +12,89 @@ from ..runs import (
     RECORD,
     Record,
     Stopwatch,
+    atomic_folder,
     new_record,
-    own,
+    path_in_run,
     to_json,
-    whole_folder,
+    write_atomic,
     write_run,
-    write_whole,
 )
 from ..toolkits.backdoorbench import RESULT, dump_defense_result
-from ..toolkits.run_suspects import Cure, cleansed, read_suspects
+from ..toolkits.run_suspects import SuspectAction, read_suspects, without_poison
 
 
 def export_images(
-    run: Path, record: Record, path: Path, data: str | None, layout: str, cure: str
+    run: Path, record: Record, path: Path, data: str | None, layout: str, action: str
 ) -> dict[str, Any]:
-    """Write the images of a run without its suspects, or with these relabeled.
+    """Write the images of a run with its suspects dropped or relabeled.
 
+    Args:
+        record: of the run.
+        path: new folder to write.
+        data: source of the images; None for the one in the record.
+        layout: a key of `data.exporting.WRITERS`.
+        action: what to do with suspects, `drop` or `relabel`.
     Returns:
-        How many rows are `kept`, `dropped` and `relabeled`, and how many had no image to write.
+        Counts of the rows that are `kept`, `dropped`, `relabeled` and `unreadable`.
     Raises:
-        InputError: no suspects in the run, images that are not the run's, or `path` within them.
+        InputError: the run has no suspects, the images are not the run's, or contain `path`.
     """
-    source, suspects, watch = data or data_of(record), read_suspects(run), Stopwatch()
+    source, suspects, stopwatch = data or data_source(record), read_suspects(run), Stopwatch()
     _check_apart(path, source)
     tally = Counter({"kept": 0, "dropped": 0, "relabeled": 0})
-    given = {"run": str(run), "data": source, "as": layout, "suspects": cure}
-    with whole_folder(path) as hidden:
-        with watch("write"):
-            images = encoded_images(source)
-            rows = cleansed(images.rows, suspects, images.class_names, cast(Cure, cure), tally)
+    arguments = {"run": str(run), "data": source, "as": layout, "suspects": action}
+    with atomic_folder(path) as hidden:
+        with stopwatch("write"):
+            images = read_encoded_images(source)
+            rows = without_poison(
+                images.rows, suspects, images.class_names, cast(SuspectAction, action), tally
+            )
             WRITERS[layout](EncodedImages(images.class_names, rows), hidden)
         tally["unreadable"] = len(images.unreadable)
-        made = new_record("export", given, record.seed, watch.seconds, dict(tally), "cpu")
-        write_whole(hidden / RECORD, to_json(made))
+        exported = new_record(
+            "export", arguments, record.seed, stopwatch.seconds, dict(tally), "cpu"
+        )
+        write_atomic(hidden / RECORD, to_json(exported))
     return dict(tally)
 
 
 def export_model(run: Path, record: Record, path: Path) -> dict[str, Any]:
     """Write the repaired model of a run as BackdoorBench's `defense_result.pt`.
 
+    Returns:
+        The name of its architecture, as `model`.
     Raises:
-        InputError: no model in the run, or a network that BackdoorBench does not have.
+        InputError: the run has no model, or BackdoorBench does not know its architecture.
     """
     name = record.arguments.get("arch")
-    opened = open_model(model_of(run), name)
+    opened = open_model(repaired_model_path(run), name)
     architecture = name or str(getattr(opened.network, "architecture", ""))
     content = dump_defense_result(opened.network.state_dict(), architecture, opened.classes)
-    made = new_record(
+    exported = new_record(
         "export", {"run": str(run), "as": "backdoorbench"}, record.seed, {}, {}, "cpu"
     )
-    write_run(path, made, {RESULT: content})
+    write_run(path, exported, {RESULT: content})
     return {"model": architecture}
 
 
-def model_of(run: Path) -> Path:
-    """The repaired model of a run: a file, or a folder.
+def repaired_model_path(run: Path) -> Path:
+    """Path of a run's repaired model, which is a file or a folder.
 
     Raises:
-        InputError: there is none.
+        InputError: the run has no model.
     """
-    found = sorted(run.glob("model.*")) + sorted(run.glob("model"))
-    if not found:
+    paths = sorted(run.glob("model.*")) + sorted(run.glob("model"))
+    if not paths:
         raise InputError(f"{run} holds no repaired model: give the folder of a repair")
-    return own(run, found[0].name)
+    return path_in_run(run, paths[0].name)
 
 
-def data_of(record: Record) -> str:
-    """The images that a run looked at: its `DATA`, or the folder that `attack` wrote."""
+def data_source(record: Record) -> str:
+    """Source of a run's images: its DATA, or the folder that `attack` wrote.
+
+    Raises:
+        InputError: the record names none.
+    """
     source = record.arguments.get("data") or record.arguments.get("model")
     if not isinstance(source, str):
         raise InputError("the run does not say what images it looked at: name them with --data")
@@ -86,6 +102,6 @@ def data_of(record: Record) -> str:
 
 
 def _check_apart(path: Path, source: str) -> None:
-    """A folder within the images' own could be read as one of their classes."""
+    """Refuse a folder within the images' own: it could later be read as a class."""
     if path.resolve().is_relative_to(Path(source).resolve()):
         raise InputError(f"{path} lies within {source}, which is left as it is: give another DEST")

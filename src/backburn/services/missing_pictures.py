@@ -1,56 +1,68 @@
-"""Drawing what a report shows of a run that was stopped before its pictures were drawn."""
+"""Drawing the pictures of a run that was stopped before they were drawn."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from ..config import configure
 from ..errors import InputError
-from ..fit.find_reading import as_read
+from ..fit.find_reading import wrap_for_reading
 from ..models.inference import best_device
 from ..models.open.open_model import open_model
-from ..runs import Record, own, read_record
-from ..types import Unlearned
-from .case_options import Given
-from .export import model_of
+from ..results import Unlearned
+from ..runs import Record, path_in_run, read_record
+from .case_options import CaseOptions
+from .export import repaired_model_path
 from .open_case import open_case
-from .progress import ShowProgress
-from .read_run import verdict_of
-from .repair_run import Asked, again, method_of
+from .progress import ProgressDisplay
+from .read_run import verdict_from_record
+from .repair_options import RepairOptions, recorded_method, resolve_options
 from .result_file import RESULT, read_result
 from .write_run import Outcome, add_pictures, has_pictures
 
-DRAWN = ("audit", "repair")
-"""Commands whose runs have pictures that can be drawn later."""
+COMMANDS_WITH_PICTURES = ("audit", "repair")
+"""Commands whose pictures can be drawn after the run."""
 
 
-def complete(
-    run: Path, progress: ShowProgress, arch: str | None = None, trust: bool = False
+def draw_missing_pictures(
+    run: Path, progress: ProgressDisplay, arch: str | None = None, trust: bool = False
 ) -> Record:
-    """Open what a run looked at, and draw what its report shows; the run's new record.
+    """Open the case of a run again, draw the pictures of its report, and return its new record.
 
-    A run that has its pictures, or of which nothing can be drawn, is left as it is.
+    A run that has its pictures, or can't have any, is left as it is.
 
     Args:
-        arch: the network, where it is code of the user's own.
-        trust: open a model that runs code, too.
+        arch: architecture of the model, if it is the user's own code.
+        trust: open models that run code, too.
     Raises:
-        InputError: what it looked at cannot be opened, or is not what it was.
+        InputError: the case cannot be opened, or has changed.
     """
     record = read_record(run)
-    if record.command not in DRAWN or has_pictures(record) or not own(run, RESULT).is_file():
+    if (
+        record.command not in COMMANDS_WITH_PICTURES
+        or has_pictures(record)
+        or not path_in_run(run, RESULT).is_file()
+    ):
         return record
-    found = read_result(run, verdict_of(record, run))
-    asked = again(Asked(Given(str(run), arch=arch, trust=trust)))
-    opened = open_case(asked.given, None, asked.seed or 0, best_device("auto"), progress)
-    if len(opened.case.images) != len(found.evidence.score):
+    audit = read_result(run, verdict_from_record(record, run))
+    options = resolve_options(RepairOptions(CaseOptions(str(run), arch=arch, trust=trust)))
+    opened = open_case(options.case, None, options.seed or 0, best_device("auto"), progress)
+    if len(opened.case.images) != len(audit.evidence.score):
         raise InputError(
-            f"{run} looked at {len(found.evidence.score)} images, now there are "
+            f"{run} looked at {len(audit.evidence.score)} images, now there are "
             f"{len(opened.case.images)}: make the run again"
         )
-    method = configure(method_of(asked), asked.config, ())
-    outcome = Outcome(record.command, opened, method, record.seed, {}, found, record.seconds)
-    if record.command == "repair" and len(found.suspects):
-        model = as_read(open_model(model_of(run), opened.arch, trust=trust), opened.reading)
-        parts = {name: getattr(found, name) for name in ("suspects", "evidence", "verdict")}
-        result = Unlearned(model=model, boundary=found.boundary, **parts)
-        outcome = Outcome(record.command, opened, method, record.seed, {}, result, record.seconds)
+    method = configure(recorded_method(options), options.config, ())
+    outcome = Outcome(record.command, opened, method, record.seed, {}, audit, record.seconds)
+    if record.command == "repair" and len(audit.suspects):
+        model = wrap_for_reading(
+            open_model(repaired_model_path(run), opened.arch, trust=trust), opened.reading
+        )
+        repaired = Unlearned(
+            model=model,
+            suspects=audit.suspects,
+            evidence=audit.evidence,
+            verdict=audit.verdict,
+            boundary=audit.boundary,
+        )
+        outcome = replace(outcome, result=repaired)
     return add_pictures(run, record, outcome, progress)

@@ -1,4 +1,4 @@
-"""A case as the user gave it."""
+"""An opened case: model and images as the user gave them, and all that is known about them."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -6,98 +6,115 @@ from typing import Any
 import torch
 
 from ..data.load_images import load_images
-from ..data.sampling import stratified
-from ..fit import Fit
-from ..fit.channels import in_channels, made_gray
-from ..fit.class_matching import like
+from ..data.sampling import stratified_sample
+from ..fit import FitResult
+from ..fit.channels import match_channels, to_gray_images
+from ..fit.class_matching import match_training_classes
 from ..fit.readings import Reading
 from ..models.open.opened_model import Origin
-from ..types import Case, Exam, LabeledImages, Progress, Truth
-from .case_options import Given
+from ..types import Case, EvaluationSet, LabeledImages, Progress, Truth
+from .case_options import CaseOptions
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """A case as the user gave it, and what the referee knows, if there is one.
+class OpenedCase:
+    """A case and what is known about it.
 
-    `in_all` is how many images there were before a subsample was drawn; `origin` how the model was
-    stored, where others are to be stored alike; `arch` the network's name, where it was given or
-    found out; `notes` what a person should know of it; `fit` how well the model knows the images,
-    and `reading` how these were read.
+    Args:
+        case: model and images.
+        total_images: number of images before a subsample was drawn.
+        truth: which images are poisoned, if the case was made by an attack.
+        evaluation_set: images that the model is evaluated on, if there are any.
+        origin: format that the model was stored in; a repaired one is stored alike.
+        arch: name of the architecture, if it was given or recognized.
+        notes: lines that a person should read.
+        fit: how well the model predicts the labels of its images.
+        reading: how the images were decoded and normalized.
     """
 
     case: Case
-    in_all: int
+    total_images: int
     truth: Truth | None = None
-    exam: Exam | None = None
+    evaluation_set: EvaluationSet | None = None
     origin: Origin | None = None
     arch: str | None = None
     notes: tuple[str, ...] = ()
-    fit: Fit | None = None
+    fit: FitResult | None = None
     reading: Reading = field(default_factory=Reading)
 
-    def said(self, given: Given) -> dict[str, Any]:
-        """What was given, with the network's name."""
-        return {**given.said(), **({"arch": self.arch} if self.arch else {})}
+    def record_arguments(self, options: CaseOptions) -> dict[str, Any]:
+        """The options that are set, and the architecture's name, for a record."""
+        return {**options.set_options(), **({"arch": self.arch} if self.arch else {})}
 
-    def noting(self, lines: tuple[str, ...]) -> "Opened":
-        """The case with more that a person should know."""
-        return replace(self, notes=(*self.notes, *lines))
+    def with_notes(self, notes: tuple[str, ...]) -> "OpenedCase":
+        """The case with further notes."""
+        return replace(self, notes=(*self.notes, *notes))
 
-    def sampled(self, count: int | None, seed: int) -> "Opened":
-        """The case with about `count` of its images, stratified by class; all where None."""
+    def subsampled(self, count: int | None, seed: int) -> "OpenedCase":
+        """The case with about `count` images, stratified by class; with all of them if None."""
         if count is None:
             return self
         images = self.case.images
-        rows = stratified(images.labels, count, torch.Generator().manual_seed(seed))
+        rows = stratified_sample(images.labels, count, torch.Generator().manual_seed(seed))
         case = replace(self.case, images=images.take(rows))
         return replace(self, case=case, truth=self.truth and self.truth.take(rows))
 
-    def trusting(self, holdout: str | None, progress: Progress) -> "Opened":
-        """The case with a holdout of clean images, where one is named."""
-        if holdout is None:
-            return self
-        images, lines = self._like_case(holdout, "train", progress)
-        return self._with_clean(images).noting(lines)
-
-    def with_holdout(self, images: LabeledImages, holdout: str) -> "Opened":
-        """The case with these clean images; `holdout` is what messages call them.
+    def load_holdout(self, source: str | None, progress: Progress) -> "OpenedCase":
+        """The case with a holdout of clean images; without one if `source` is None.
 
         Raises:
-            InputError: other classes than the training images have.
+            InputError: images that cannot be read, or of other classes.
         """
-        other, lines = self._made_like(images, holdout)
-        return self._with_clean(other).noting(lines)
+        if source is None:
+            return self
+        images, notes = self._load_matching(source, "train", progress)
+        return self._add_holdout(images).with_notes(notes)
 
-    def _with_clean(self, images: LabeledImages) -> "Opened":
+    def with_holdout(self, images: LabeledImages, name: str) -> "OpenedCase":
+        """The case with a holdout of clean images; `name` is used in messages.
+
+        Raises:
+            InputError: the images have classes that the training images lack.
+        """
+        matching, notes = self._match(images, name)
+        return self._add_holdout(matching).with_notes(notes)
+
+    def _add_holdout(self, images: LabeledImages) -> "OpenedCase":
         device = self.case.images.pixels.device
         return replace(self, case=replace(self.case, holdout=images.on(device)))
 
-    def tested(self, test: str | None, progress: Progress) -> "Opened":
-        """The case with clean test images to judge it by, where these are named."""
-        if test is None:
-            return self
-        clean, lines = self._like_case(test, "test", progress)
-        nothing = clean.take(torch.arange(0))
-        return replace(self, exam=Exam(clean, nothing, nothing.labels)).noting(lines)
-
-    def _like_case(
-        self, source: str, split: str, progress: Progress
-    ) -> tuple[LabeledImages, tuple[str, ...]]:
-        """Other images of the shape and the classes that the case's have, read as those were.
+    def load_test_images(self, source: str | None, progress: Progress) -> "OpenedCase":
+        """The case with clean test images to evaluate it on; without them if `source` is None.
 
         Raises:
-            InputError: classes that the case does not have.
+            InputError: images that cannot be read, or of other classes.
         """
-        height, width = self.case.images.pixels.shape[2:]
-        other = load_images(
-            source, split=split, size=(height, width), progress=progress, way=self.reading.way
+        if source is None:
+            return self
+        clean, notes = self._load_matching(source, "test", progress)
+        empty = clean.take(torch.arange(0))
+        return replace(self, evaluation_set=EvaluationSet(clean, empty, empty.labels)).with_notes(
+            notes
         )
-        return self._made_like(other, source)
 
-    def _made_like(self, other: LabeledImages, where: str) -> tuple[LabeledImages, tuple[str, ...]]:
-        """Images in the channels and with the class numbers of the case's."""
-        images = self.case.images
-        other, _ = in_channels(other, images.pixels.shape[1])
-        other, line = like(made_gray(other) if self.reading.gray else other, images, where)
-        return other, (line,) if line else ()
+    def _load_matching(
+        self, source: str, split: str, progress: Progress
+    ) -> tuple[LabeledImages, tuple[str, ...]]:
+        """Load images with the shape and classes of the training images, and notes about them."""
+        height, width = self.case.images.pixels.shape[2:]
+        images = load_images(
+            source,
+            split=split,
+            size=(height, width),
+            progress=progress,
+            options=self.reading.decoding,
+        )
+        return self._match(images, source)
+
+    def _match(self, images: LabeledImages, name: str) -> tuple[LabeledImages, tuple[str, ...]]:
+        """Convert images to the channels and class numbers of the training images."""
+        images, _ = match_channels(images, self.case.images.pixels.shape[1])
+        if self.reading.gray:
+            images = to_gray_images(images)
+        images, note = match_training_classes(images, self.case.images, name)
+        return images, (note,) if note else ()

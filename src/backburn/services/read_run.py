@@ -1,4 +1,4 @@
-"""A run that was written, read back."""
+"""Reading a written run back into Python."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,28 +9,28 @@ from torch import nn
 
 from ..data.csv_cells import read_csv
 from ..errors import InputError
-from ..html_tables import Facts, Shown
-from ..models.open.load_model import load_model
-from ..report.phrases import p_words
-from ..runs import Record, own, read_record
+from ..html_tables import Facts, HtmlRecord
+from ..models.open.open_model import load_model
+from ..report.phrases import format_p_value
+from ..results import Audit, Evidence, Suspects, Verdict
+from ..runs import Record, path_in_run, read_record
 from ..toolkits.run_suspects import COLUMNS, SUSPECTS
-from ..types import Audit, Evidence, Suspects, Verdict
-from .export import model_of
+from .export import repaired_model_path
 from .result_file import RESULT, read_result
 
 COMMANDS = ("audit", "repair", "demo")
 
 
 @dataclass(frozen=True)
-class SavedRun(Shown):
+class SavedRun(HtmlRecord):
     """A run of an audit, a repair or the demo.
 
     Args:
-        path: its folder.
-        record: what made it, and its figures.
-        found: verdict (what single classes showed is in `record.metrics["verdict"]`), suspects by
-            score, evidence and boundary.
-        names: the file or row of each suspect.
+        path: of the run directory.
+        record: what made the run, and its metrics.
+        found: verdict, suspects by score, evidence and boundary. The evidence of single classes
+            is in `record.metrics["verdict"]`.
+        names: file name or row number of each suspect.
     """
 
     path: Path
@@ -45,12 +45,12 @@ class SavedRun(Shown):
 
     @property
     def suspects(self) -> Suspects:
-        """By score, highest first."""
+        """The suspects, highest score first."""
         return self.found.suspects
 
     @property
     def evidence(self) -> Evidence:
-        """A score for every image."""
+        """A score in [0, 1] for every image."""
         return self.found.evidence
 
     @cached_property
@@ -58,12 +58,12 @@ class SavedRun(Shown):
         """The repaired model, on pixels in [0, 1].
 
         Raises:
-            InputError: a run without one, or a network that its file does not name.
+            InputError: the run has no model, or its architecture is unknown.
         """
-        return load_model(model_of(self.path), self.record.arguments.get("arch"))
+        return load_model(repaired_model_path(self.path), self.record.arguments.get("arch"))
 
     def facts(self) -> Facts:
-        """The verdict's, and the record's."""
+        """Rows of the run's table: verdict, suspects, and record."""
         yield "run", str(self.path)
         yield from self.verdict.facts()
         yield "suspects", len(self.suspects)
@@ -71,12 +71,12 @@ class SavedRun(Shown):
 
     def __str__(self) -> str:
         verdict = self.verdict
-        told = self.record.metrics["verdict"].get("target_names") or verdict.target_labels
-        targets = ", ".join(map(str, told))
-        chance = p_words(verdict.p_value)
+        names = self.record.metrics["verdict"].get("target_names") or verdict.target_labels
+        targets = ", ".join(map(str, names))
+        p_value = format_p_value(verdict.p_value)
         return "\n".join(
             (
-                f"{verdict.state.upper()}{f', target {targets}' * bool(targets)}{chance}",
+                f"{verdict.state.upper()}{f', target {targets}' * bool(targets)}{p_value}",
                 f"run:      {self.path} ({self.record.command}, {self.record.created})",
                 f"suspects: {len(self.suspects)}",
                 f"model:    {self.record.arguments.get('model', 'unknown')}",
@@ -86,36 +86,36 @@ class SavedRun(Shown):
 
 
 def load_run(folder: str | Path) -> SavedRun:
-    """Read what `backburn audit`, `repair` or `demo` wrote, or `result.save`.
+    """Read a run that `backburn audit`, `repair`, `demo` or `result.save` wrote.
 
     Raises:
-        InputError: no such run there, or a damaged one.
+        InputError: the folder is no such run, or is damaged.
     """
     path = Path(folder)
     record = read_record(path)
     if record.command not in COMMANDS:
         raise InputError(f"{path} is a run of {record.command}: give one of audit, repair or demo")
-    found = read_result(path, verdict_of(record, path))
-    names = tuple(row["image"] for row in read_csv(own(path, SUSPECTS), COLUMNS))
-    if len(names) != len(found.suspects):
+    audit = read_result(path, verdict_from_record(record, path))
+    names = tuple(row["image"] for row in read_csv(path_in_run(path, SUSPECTS), COLUMNS))
+    if len(names) != len(audit.suspects):
         raise InputError(f"{path / SUSPECTS} and {RESULT} do not go together: make the run again")
-    return SavedRun(path, record, found, names)
+    return SavedRun(path, record, audit, names)
 
 
-def verdict_of(record: Record, path: Path) -> Verdict:
-    """The verdict in a record, without what single classes showed.
+def verdict_from_record(record: Record, path: Path) -> Verdict:
+    """The verdict in a record, without the evidence of single classes.
 
     Raises:
-        InputError: there is none.
+        InputError: the record has no valid verdict.
     """
-    told: Any = record.metrics.get("verdict")
+    summary: Any = record.metrics.get("verdict")
     try:
-        chance = told["p_value"]
+        p_value = summary["p_value"]
         return Verdict(
-            told["state"],
-            tuple(map(int, told["target_labels"])),
-            float("nan") if chance is None else float(chance),
-            reason=str(told["reason"]),
+            summary["state"],
+            tuple(map(int, summary["target_labels"])),
+            float("nan") if p_value is None else float(p_value),
+            reason=str(summary["reason"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"the record of {path} has no verdict: make the run again") from error

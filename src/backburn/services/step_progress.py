@@ -1,13 +1,13 @@
-"""How far a command has come: which of its steps, and what share of the whole."""
+"""Progress of a command over its planned steps."""
 
 import time
 from dataclasses import dataclass, field
 
-from .time_estimate import Step, brief
+from .time_estimate import Step, format_duration_short
 
-KNOWN = 0.1
-"""Share of the whole after which its own pace says how long the rest takes."""
-WORDS = {
+OWN_PACE_AFTER = 0.1
+"""Finished share from which the time left is extrapolated from the time spent."""
+PHASE_WORDS = {
     "activations": "asking the model",
     "witness": "asking the witness",
     "predict": "asking the model",
@@ -21,54 +21,68 @@ WORDS = {
     "checks": "checking the repair",
     "test": "measuring",
 }
-"""What goes on in a phase, where its name does not say so to everybody."""
+"""What happens in a phase, where its name does not say so."""
 
 
-def words_of(phase: str) -> str:
-    """A phase in plain words."""
-    return WORDS.get(phase, phase)
+def phase_words(phase: str) -> str:
+    """A phase in plain words.
+
+    >>> phase_words("gallery"), phase_words("read")
+    ('drawing suspects', 'read')
+    """
+    return PHASE_WORDS.get(phase, phase)
 
 
 @dataclass(slots=True)
-class Track:
-    """Where a command is among its steps. A phase that comes again does not lead back."""
+class StepProgress:
+    """How far a command has come; a phase that occurs again never leads back.
+
+    Args:
+        steps: all that are planned, in order.
+        position: index of the present step.
+        share: finished share of the whole, in [0, 1].
+        phase: the present phase.
+        done: finished items of the present phase.
+        phase_start: time at which the present phase started, in monotonic seconds.
+        start: time at which the steps were planned, in monotonic seconds.
+    """
 
     steps: tuple[Step, ...] = ()
-    place: int = 0
+    position: int = 0
     share: float = 0.0
     phase: str = ""
     done: int = 0
-    phase_began: float = 0.0
-    planned: float = field(default_factory=time.monotonic)
+    phase_start: float = 0.0
+    start: float = field(default_factory=time.monotonic)
 
-    def note(self, phase: str, done: int, total: int) -> bool:
-        """Take in what is told; whether another phase has begun."""
-        begins = phase != self.phase or done < self.done
-        if begins:
-            self.phase, self.phase_began = phase, time.monotonic()
+    def update(self, phase: str, done: int, total: int) -> bool:
+        """Take in the progress of a phase, and return whether the phase is a new one."""
+        is_new = phase != self.phase or done < self.done
+        if is_new:
+            self.phase, self.phase_start = phase, time.monotonic()
         self.done = done
         self._advance(phase, done / total if total else 0.0)
-        return begins
+        return is_new
 
-    def _advance(self, phase: str, within: float) -> None:
-        owners = (n for n, step in enumerate(self.steps) if phase in step.phases)
-        place = next((n for n in owners if n >= self.place), None)
-        if place is None:
+    def _advance(self, phase: str, phase_share: float) -> None:
+        matching = (index for index, step in enumerate(self.steps) if phase in step.phases)
+        position = next((index for index in matching if index >= self.position), None)
+        if position is None:
             return
-        self.place, seconds = place, [step.seconds for step in self.steps]
-        share = (sum(seconds[:place]) + within * seconds[place]) / max(sum(seconds), 1e-9)
-        self.share = max(self.share, min(1.0, share))
+        self.position, seconds = position, [step.seconds for step in self.steps]
+        done = sum(seconds[:position]) + phase_share * seconds[position]
+        self.share = max(self.share, min(1.0, done / max(sum(seconds), 1e-9)))
 
     def headline(self) -> str:
-        """The step in words, or what goes on where there are no steps."""
+        """The present step in words, or the present phase if no steps are planned."""
         if not self.steps:
-            return words_of(self.phase)
-        step = self.steps[self.place]
-        return f"step {self.place + 1} of {len(self.steps)}: {step.words}"
+            return phase_words(self.phase)
+        step = self.steps[self.position]
+        return f"step {self.position + 1} of {len(self.steps)}: {step.words}"
 
-    def left(self) -> str:
-        """The time that is left: as estimated at first, then as the work has gone so far."""
-        spent = time.monotonic() - self.planned
+    def time_left(self) -> str:
+        """The time left in words: as estimated at first, later as extrapolated."""
+        spent = time.monotonic() - self.start
         planned = sum(step.seconds for step in self.steps)
-        whole = spent / self.share if self.share > KNOWN else planned
-        return f"{brief(whole * (1 - self.share))} left"
+        total = spent / self.share if self.share > OWN_PACE_AFTER else planned
+        return f"{format_duration_short(total * (1 - self.share))} left"

@@ -1,4 +1,4 @@
-"""The one way to a screen: what a stranger's file says is shown there, and obeyed by nothing."""
+"""Safe output to a terminal: control characters of untrusted files are escaped."""
 
 import sys
 from typing import Any
@@ -11,31 +11,35 @@ from ..errors import printable
 from ..runs import to_json
 
 
-def visible(text: str) -> str:
-    """Lines in which what cannot be printed is escaped."""
+def escape_unprintable(text: str) -> str:
+    r"""The text with every unprintable character escaped, except line breaks.
+
+    >>> print(escape_unprintable("a\x1b[31mb"))
+    a\x1b[31mb
+    """
     return "\n".join(map(printable, text.split("\n")))
 
 
-class Screen(Console):
-    """A console that shows every text, and whatever tables are made of, as `visible`."""
+class SafeConsole(Console):
+    """A rich console that escapes unprintable characters in texts and tables."""
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Where all that is printed passes."""
-        return super().render_str(visible(text), **options)
+        """Escape a text before it is rendered; all output passes here."""
+        return super().render_str(escape_unprintable(text), **options)
 
 
-def screen(error: bool = False) -> Screen:
-    """Standard output, or with `error` the other one."""
-    return Screen(stderr=error, highlight=False)
+def safe_console(error: bool = False) -> SafeConsole:
+    """A console on stdout, or on stderr if `error`."""
+    return SafeConsole(stderr=error, highlight=False)
 
 
-def say(text: str, error: bool = False) -> None:
-    """Lines, and no markup in them."""
-    click.echo(visible(text), err=error)
+def echo(text: str, error: bool = False) -> None:
+    """Print lines as they are, without markup."""
+    click.echo(escape_unprintable(text), err=error)
 
 
 def print_json(value: Any) -> None:
-    """One JSON object on stdout; to some terminals a few letters beyond ASCII are orders, too."""
+    """Print a value as JSON on stdout, without the control characters beyond ASCII."""
     text = to_json(value).decode()
-    orders = {code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), 0x2028, 0x2029)}
-    sys.stdout.write(text.translate(orders))
+    escapes = {code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), 0x2028, 0x2029)}
+    sys.stdout.write(text.translate(escapes))

@@ -1,6 +1,6 @@
-"""Writing a run: the one way in which an audit or a repair is put down, by command or in Python.
+"""Writing the run directory of an audit or a repair, for the commands and for Python.
 
-A run is whole, and its verdict can be told, before the pictures for its report are drawn.
+The run is complete, with its verdict, before the pictures of its report are drawn.
 """
 
 from collections.abc import Mapping
@@ -10,24 +10,24 @@ from typing import Any
 
 from ..burn.interface import Unlearning
 from ..config import to_toml
-from ..executor.interface import HERE, Work
-from ..metrics import Found, Scores
+from ..executor.interface import LOCAL, Executor
+from ..metrics import DetectionScores, Scores
 from ..models.classifier import Classifier
 from ..models.inference import device_of
-from ..models.open.load_model import dump_model
-from ..models.save_model import dump_like, dump_weights
-from ..models.wrapping import Wrapped
-from ..report.gallery import gather, ranked
+from ..models.save_model import dump_like, dump_model, dump_weights
+from ..models.wrapping import WrappedModel
+from ..report.gallery import build_gallery, rank_suspects
 from ..report.gallery_files import gallery_files
 from ..report.repair_checks import measure_checks
-from ..runs import RECORD, Record, Stopwatch, new_record, to_json, write_own, write_run
-from ..types import Audit, Progress, Unlearned
-from .apply_review import REVIEW, Reviewed, counts_of, review_csv
-from .opened_case import Opened
+from ..results import Audit, Unlearned
+from ..runs import RECORD, Record, Stopwatch, new_record, to_json, write_in_run, write_run
+from ..types import Progress
+from .apply_review import REVIEW_FILE, ReviewFile, review_counts, review_csv
+from .opened_case import OpenedCase
 from .result_file import RESULT, dump_result
 from .result_tables import (
+    compare_with_truth,
     evidence_parquet,
-    match_truth,
     second_opinion_csv,
     suspects_csv,
     verdict_summary,
@@ -36,55 +36,56 @@ from .result_tables import (
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of an audit or a repair, and what it was made from.
+    """The result of an audit or a repair, and what it was made from.
 
     Args:
         command: `audit`, `repair` or `demo`.
-        arguments: what repeats it, by name.
-        result: with its suspects by rank.
+        opened: the case.
+        arguments: of the command that would repeat it, by name.
+        result: with its suspects in order of their scores.
         seconds: of each phase so far.
-        scores: of the model before and after, where there were test images.
-        reviewed: a person's decisions, where there are any.
-        notes: lines that a person should know of.
+        scores: of the model before and after, if there are test images.
+        review_file: a person's decisions, if there are any.
+        notes: lines that a person should read.
     """
 
     command: str
-    opened: Opened
+    opened: OpenedCase
     method: Unlearning
     seed: int
     arguments: Mapping[str, Any]
     result: Audit | Unlearned
     seconds: Mapping[str, float]
     scores: tuple[Scores | None, Scores | None] = (None, None)
-    reviewed: Reviewed | None = None
+    review_file: ReviewFile | None = None
     notes: tuple[str, ...] = ()
 
     @property
-    def found(self) -> Found | None:
-        """The suspects against the truth, where it is known."""
-        return match_truth(self.opened, self.result)
+    def detection(self) -> DetectionScores | None:
+        """Rates of the detection against the truth, if it is known."""
+        return compare_with_truth(self.opened, self.result)
 
     def ranked(self) -> "Outcome":
-        """The same with the suspects of highest score first."""
-        return replace(self, result=ranked(self.result))
+        """The outcome with its suspects sorted, highest score first."""
+        return replace(self, result=rank_suspects(self.result))
 
     def metrics(self) -> dict[str, Any]:
-        """What the record says of it."""
+        """The metrics of the record, by name."""
         result = self.result
-        told: dict[str, Any] = {"fit": self.opened.fit}
-        told["verdict"] = verdict_summary(self.opened, result)
-        told["suspects"] = self.found
+        metrics: dict[str, Any] = {"fit": self.opened.fit}
+        metrics["verdict"] = verdict_summary(self.opened, result)
+        metrics["suspects"] = self.detection
         if isinstance(result, Unlearned):
-            told["before"], told["after"] = self.scores
-            told["suspects"] = self.found or {"count": len(result.suspects)}
-            told["checks"] = None
-            told["history"] = result.history
-            if self.reviewed is not None:
-                told["review"] = counts_of(self.reviewed.review, result)
-        return {**told, "notes": self.notes}
+            metrics["before"], metrics["after"] = self.scores
+            metrics["suspects"] = self.detection or {"count": len(result.suspects)}
+            metrics["checks"] = None  # measured with the pictures
+            metrics["history"] = result.history
+            if self.review_file is not None:
+                metrics["review"] = review_counts(self.review_file.review, result)
+        return {**metrics, "notes": self.notes}
 
     def files(self) -> dict[str, bytes]:
-        """The files of its run beside the record and the pictures."""
+        """The files of the run, by name, without the record and the pictures."""
         images, result = self.opened.case.images, self.result
         files = {
             "config.toml": to_toml(self.method),
@@ -98,31 +99,31 @@ class Outcome:
             files["second_opinion.csv"] = second_opinion_csv(images, result.second_opinion)
         if not isinstance(result, Unlearned):
             return files
-        if self.reviewed is not None:
-            files[REVIEW] = review_csv(self.reviewed, result, images)
+        if self.review_file is not None:
+            files[REVIEW_FILE] = review_csv(self.review_file, result, images)
         return {**files, **_model_files(self.opened, result)}
 
 
-def _model_files(opened: Opened, result: Unlearned) -> dict[str, bytes]:
-    """The repaired model, in the format that it came in."""
+def _model_files(opened: OpenedCase, result: Unlearned) -> dict[str, bytes]:
+    """The repaired model as files, in the format of the original."""
     if opened.origin is not None:
         return dump_like(opened.origin, result.model)
     if isinstance(result.model, Classifier):
         return {"model.safetensors": dump_model(result.model)}
-    own = result.model.net if isinstance(result.model, Wrapped) else result.model
-    return {"model.safetensors": dump_weights(own)}
+    network = result.model.net if isinstance(result.model, WrappedModel) else result.model
+    return {"model.safetensors": dump_weights(network)}
 
 
 def has_pictures(record: Record) -> bool:
-    """Whether the pictures of a run have been drawn; `add_pictures` writes the record last."""
-    return "gallery" in record.seconds
+    """Whether the pictures of a run have been drawn."""
+    return "gallery" in record.seconds  # `add_pictures` writes the record last
 
 
 def write_outcome(path: Path, outcome: Outcome) -> Record:
-    """Write a run, whole or not at all, without the pictures; its record.
+    """Write a run atomically, without the pictures, and return its record.
 
     Raises:
-        InputError: it cannot be written.
+        InputError: the run cannot be written.
     """
     record = _record(outcome)
     write_run(path, record, outcome.files())
@@ -130,26 +131,26 @@ def write_outcome(path: Path, outcome: Outcome) -> Record:
 
 
 def add_pictures(
-    path: Path, record: Record, outcome: Outcome, progress: Progress, work: Work = HERE
+    path: Path, record: Record, outcome: Outcome, progress: Progress, executor: Executor = LOCAL
 ) -> Record:
-    """Draw what the report of a written run shows, and measure what it checks; its new record.
+    """Add the pictures and checks of the report to a written run, and return its new record.
 
-    Each file is replaced as a whole, the record last.
+    Each file is replaced atomically, the record last.
 
     Raises:
         InputError: a file cannot be written.
     """
-    record, files = _pictured(record, outcome, progress, work)
+    record, files = _with_pictures(record, outcome, progress, executor)
     for name, content in {**files, RECORD: to_json(record)}.items():
-        write_own(path, name, content)
+        write_in_run(path, name, content)
     return record
 
 
 def write_with_pictures(
-    path: Path, outcome: Outcome, progress: Progress, work: Work = HERE
+    path: Path, outcome: Outcome, progress: Progress, executor: Executor = LOCAL
 ) -> Record:
-    """Both at once, for a run whose pictures cannot be drawn later; its record."""
-    record, files = _pictured(_record(outcome), outcome, progress, work)
+    """Write a run and its pictures at once, if they cannot be drawn later; its record."""
+    record, files = _with_pictures(_record(outcome), outcome, progress, executor)
     write_run(path, record, {**outcome.files(), **files})
     return record
 
@@ -161,20 +162,23 @@ def _record(outcome: Outcome) -> Record:
     return new_record(outcome.command, arguments, outcome.seed, seconds, metrics, device)
 
 
-def _pictured(
-    record: Record, outcome: Outcome, progress: Progress, work: Work
+def _with_pictures(
+    record: Record, outcome: Outcome, progress: Progress, executor: Executor
 ) -> tuple[Record, dict[str, bytes]]:
-    """The record with what the pictures add to it, and their files."""
-    watch, opened, result = Stopwatch(), outcome.opened, outcome.result
+    """The record with the seconds and checks of the pictures, and the pictures' files."""
+    stopwatch, opened, result = Stopwatch(), outcome.opened, outcome.result
     budget = outcome.method.search_budget
-    with watch("gallery"):
-        gallery, boundary = gather(opened.case, result, budget, progress, work)
+    with stopwatch("gallery"):
+        gallery, boundary = build_gallery(opened.case, result, budget, progress, executor)
         result = replace(result, boundary=boundary)
     metrics = dict(record.metrics)
     if isinstance(result, Unlearned):
-        with watch("checks"):
+        with stopwatch("checks"):
             metrics["checks"] = measure_checks(opened.case, result, budget, progress)
-    spent = {phase: round(seconds, 3) for phase, seconds in watch.seconds.items()}
-    listed = {"suspects.csv": suspects_csv(opened.case.images, result), RESULT: dump_result(result)}
-    record = replace(record, metrics=metrics, seconds={**record.seconds, **spent})
-    return record, {**listed, **gallery_files(gallery)}
+    phases = {phase: round(seconds, 3) for phase, seconds in stopwatch.seconds.items()}
+    updated = {
+        "suspects.csv": suspects_csv(opened.case.images, result),
+        RESULT: dump_result(result),
+    }
+    record = replace(record, metrics=metrics, seconds={**record.seconds, **phases})
+    return record, {**updated, **gallery_files(gallery)}

@@ -1,1 +1,1 @@
-"""Contract suites that any method must pass, ours and a third party's."""
+"""Test suites for attacks, defenses and detectors, ours and your own."""

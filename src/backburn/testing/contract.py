@@ -1,11 +1,11 @@
-"""How a broken contract is said."""
+"""The error of a broken contract."""
 
 
 class ContractError(AssertionError):
     """A method breaks a rule of its contract; the message says which."""
 
 
-def hold(kept: bool, broken: str) -> None:
-    """Raise where a rule is not kept."""
-    if not kept:
-        raise ContractError(broken)
+def require(condition: bool, message: str) -> None:
+    """Raise a `ContractError` with this message if the condition is false."""
+    if not condition:
+        raise ContractError(message)

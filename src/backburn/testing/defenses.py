@@ -1,4 +1,4 @@
-"""What every defence must keep to.
+"""Checks that every defense must pass.
 
 In a test module of your own:
 
@@ -9,97 +9,100 @@ In a test module of your own:
     def test_my_defense(check):
         check(MyDefense(epochs=1))
 
-A defence that trains for long is best given little to do here.
+Give a defense that trains for long few epochs here.
 """
 
 from collections.abc import Callable
 
 import torch
 
-from ..interfaces import Defense, Given
+from ..interfaces import Defense, Inputs
 from ..models.inference import predict
-from ..types import Case, Repaired
-from .cases import CLASSES, contract_case, hold_left_alone, hold_said
-from .contract import hold
+from ..results import Repaired
+from ..types import Case
+from .cases import CLASSES, contract_case, require_refusal, run_unchanged
+from .contract import require
 
 
-def repaired(defense: Defense, case: Case, seed: int = 0) -> Repaired:
-    """What the defence makes of a case."""
+def repair(defense: Defense, case: Case, seed: int = 0) -> Repaired:
+    """Repair a case with a fixed seed."""
     return defense.repair(case, torch.Generator().manual_seed(seed))
 
 
 def check_the_case_is_left_alone(defense: Defense) -> None:
-    """Model, images and the global generator are as they were."""
-    hold_left_alone(contract_case(defense.given), lambda case: repaired(defense, case))
+    """The model, the images and the global generator are not changed."""
+    run_unchanged(contract_case(defense.inputs), lambda case: repair(defense, case))
 
 
 def check_the_model_can_be_used(defense: Defense) -> None:
-    """A copy in evaluation mode, of the same outputs, finite; also at 28 pixels of one channel."""
+    """The model is in evaluation mode and has finite logits, also for 28 pixels and one channel."""
     for channels, side in ((3, 32), (1, 28)):
-        case = contract_case(defense.given, channels, side)
-        model = repaired(defense, case).model
-        hold(not any(part.training for part in model.modules()), "the model is in training mode")
-        pixels = contract_case(Given(), channels, side).images.pixels
+        case = contract_case(defense.inputs, channels, side)
+        model = repair(defense, case).model
+        require(
+            not any(module.training for module in model.modules()), "the model is in training mode"
+        )
+        pixels = contract_case(Inputs(), channels, side).images.pixels
         logits = predict(model, pixels)
-        hold(logits.shape == (len(pixels), CLASSES), f"logits of shape {tuple(logits.shape)}")
-        hold(bool(logits.isfinite().all()), "logits that are not finite")
+        require(logits.shape == (len(pixels), CLASSES), f"logits of shape {tuple(logits.shape)}")
+        require(bool(logits.isfinite().all()), "logits that are not finite")
 
 
 def check_one_seed_gives_the_same_model(defense: Defense) -> None:
-    """The same weights, and the same suspects, from run to run."""
-    case = contract_case(defense.given)
-    first, second = (repaired(defense, case, seed=1) for _ in range(2))
-    theirs = second.model.state_dict()
+    """Two runs with one seed give the same weights and scores."""
+    case = contract_case(defense.inputs)
+    first, second = (repair(defense, case, seed=1) for _ in range(2))
+    weights = second.model.state_dict()
     for name, value in first.model.state_dict().items():
-        hold(torch.equal(value, theirs[name]), f"{name} differs between two runs with one seed")
+        require(torch.equal(value, weights[name]), f"{name} differs between two runs with one seed")
     if first.evidence is not None and second.evidence is not None:
         same = torch.equal(first.evidence.score, second.evidence.score)
-        hold(same, "the scores differ between two runs with one seed")
+        require(same, "the scores differ between two runs with one seed")
 
 
-def check_what_is_missing_is_said(defense: Defense) -> None:
-    """An `InputError` where the holdout or the training set is not there."""
-    given, case = defense.given, contract_case(defense.given)
-    if given.holdout:
-        hold_said(
-            Case(case.model, case.images), lambda lacking: repaired(defense, lacking), "a holdout"
+def check_missing_inputs_are_refused(defense: Defense) -> None:
+    """A case without a required holdout or training set raises `InputError`."""
+    inputs, case = defense.inputs, contract_case(defense.inputs)
+    if inputs.holdout:
+        require_refusal(
+            Case(case.model, case.images), lambda lacking: repair(defense, lacking), "a holdout"
         )
-    if given.training != "none":
+    if inputs.training != "none":
         empty = case.images.take(torch.arange(0))
-        hold_said(
+        require_refusal(
             Case(case.model, empty, case.holdout),
-            lambda lacking: repaired(defense, lacking),
+            lambda lacking: repair(defense, lacking),
             "training images",
         )
 
 
 def check_suspects_are_rows(defense: Defense) -> None:
-    """Suspects and evidence, where there are any, are of the training set."""
-    case = contract_case(defense.given)
-    result = repaired(defense, case)
+    """Suspects and evidence, if there are any, are of the training set."""
+    case = contract_case(defense.inputs)
+    result = repair(defense, case)
     if result.suspects is not None and len(result.suspects):
         rows = result.suspects.index
-        hold(int(rows.min()) >= 0 and int(rows.max()) < len(case.images), "suspects of no image")
+        require(int(rows.min()) >= 0 and int(rows.max()) < len(case.images), "suspects of no image")
         same = torch.equal(result.suspects.given_label, case.images.labels[rows])
-        hold(same, "given labels that the training set does not have")
+        require(same, "given labels that the training set does not have")
     if result.evidence is not None:
-        hold(len(result.evidence.score) == len(case.images), "not one score an image")
+        require(len(result.evidence.score) == len(case.images), "not one score an image")
 
 
 CHECKS: tuple[Callable[[Defense], None], ...] = (
     check_the_case_is_left_alone,
     check_the_model_can_be_used,
     check_one_seed_gives_the_same_model,
-    check_what_is_missing_is_said,
+    check_missing_inputs_are_refused,
     check_suspects_are_rows,
 )
 
 
 def check_defense(defense: Defense) -> None:
-    """Every check in turn.
+    """Run every check.
 
     Raises:
-        ContractError: a rule that the defence breaks, in words.
+        ContractError: the defense fails a check; the message says why.
     """
     for check in CHECKS:
         check(defense)

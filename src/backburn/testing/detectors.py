@@ -1,4 +1,4 @@
-"""What every detector must keep to.
+"""Checks that every detector must pass.
 
 In a test module of your own:
 
@@ -15,66 +15,69 @@ from collections.abc import Callable
 import torch
 
 from ..interfaces import Detector
-from ..types import Case, Evidence
-from .cases import contract_case, hold_left_alone, hold_said
-from .contract import hold
+from ..results import Evidence
+from ..types import Case
+from .cases import contract_case, require_refusal, run_unchanged
+from .contract import require
 
 
-def examined(detector: Detector, case: Case, seed: int = 0) -> Evidence:
-    """What the detector says of a case."""
+def examine(detector: Detector, case: Case, seed: int = 0) -> Evidence:
+    """Examine a case with a fixed seed."""
     return detector.examine(case, torch.Generator().manual_seed(seed))
 
 
 def check_the_case_is_left_alone(detector: Detector) -> None:
-    """Model, images and the global generator are as they were."""
-    hold_left_alone(contract_case(detector.given), lambda case: examined(detector, case))
+    """The model, the images and the global generator are not changed."""
+    run_unchanged(contract_case(detector.inputs), lambda case: examine(detector, case))
 
 
 def check_every_image_has_a_score(detector: Detector) -> None:
-    """One score in [0, 1] and one flag an image; also for one channel at 28 pixels."""
+    """Every image has a score in [0, 1] and a flag, also for 28 pixels and one channel."""
     for channels, side in ((3, 32), (1, 28)):
-        case = contract_case(detector.given, channels, side)
-        found = examined(detector, case)
+        case = contract_case(detector.inputs, channels, side)
+        evidence = examine(detector, case)
         count = (len(case.images),)
-        hold(found.score.shape == count, f"scores of shape {tuple(found.score.shape)}")
-        hold(found.flagged.shape == count, f"flags of shape {tuple(found.flagged.shape)}")
-        hold(found.flagged.dtype == torch.bool, f"flags are {found.flagged.dtype}")
-        held = bool(((found.score >= 0) & (found.score <= 1)).all())
-        hold(held, "scores outside of [0, 1], or NaN")
+        require(evidence.score.shape == count, f"scores of shape {tuple(evidence.score.shape)}")
+        require(evidence.flagged.shape == count, f"flags of shape {tuple(evidence.flagged.shape)}")
+        require(evidence.flagged.dtype == torch.bool, f"flags are {evidence.flagged.dtype}")
+        in_range = bool(((evidence.score >= 0) & (evidence.score <= 1)).all())
+        require(in_range, "scores outside of [0, 1], or NaN")
 
 
 def check_one_seed_gives_the_same_scores(detector: Detector) -> None:
-    """The same scores and flags from run to run."""
-    case = contract_case(detector.given)
-    first, second = (examined(detector, case, seed=1) for _ in range(2))
-    hold(torch.equal(first.score, second.score), "the scores differ between two runs with one seed")
+    """Two runs with one seed give the same scores and flags."""
+    case = contract_case(detector.inputs)
+    first, second = (examine(detector, case, seed=1) for _ in range(2))
+    require(
+        torch.equal(first.score, second.score), "the scores differ between two runs with one seed"
+    )
     same = torch.equal(first.flagged, second.flagged)
-    hold(same, "the flags differ between two runs with one seed")
+    require(same, "the flags differ between two runs with one seed")
 
 
-def check_what_is_missing_is_said(detector: Detector) -> None:
-    """An `InputError` where the holdout or the training set is not there."""
-    case = contract_case(detector.given)
+def check_missing_inputs_are_refused(detector: Detector) -> None:
+    """A case without a required holdout or training set raises `InputError`."""
+    case = contract_case(detector.inputs)
     empty = Case(case.model, case.images.take(torch.arange(0)), case.holdout)
-    hold_said(empty, lambda lacking: examined(detector, lacking), "training images")
-    if detector.given.holdout:
-        alone = Case(case.model, case.images)
-        hold_said(alone, lambda lacking: examined(detector, lacking), "a holdout")
+    require_refusal(empty, lambda lacking: examine(detector, lacking), "training images")
+    if detector.inputs.holdout:
+        without_holdout = Case(case.model, case.images)
+        require_refusal(without_holdout, lambda lacking: examine(detector, lacking), "a holdout")
 
 
 CHECKS: tuple[Callable[[Detector], None], ...] = (
     check_the_case_is_left_alone,
     check_every_image_has_a_score,
     check_one_seed_gives_the_same_scores,
-    check_what_is_missing_is_said,
+    check_missing_inputs_are_refused,
 )
 
 
 def check_detector(detector: Detector) -> None:
-    """Every check in turn.
+    """Run every check.
 
     Raises:
-        ContractError: a rule that the detector breaks, in words.
+        ContractError: the detector fails a check; the message says why.
     """
     for check in CHECKS:
         check(detector)

@@ -1,9 +1,9 @@
-"""Suspects for cleanlab's Datalab: a table of scores, and an issue manager that takes it.
+"""Suspects as an issue of cleanlab's Datalab: a table of scores, and an issue manager.
 
 >>> lab = Datalab(data, label_name="label")                    # doctest: +SKIP
 >>> register_backdoor_issue()                                  # doctest: +SKIP
->>> found = backburn.audit(model, images, labels)              # doctest: +SKIP
->>> lab.find_issues(issue_types={"backdoor": backdoor_issue(found)})    # doctest: +SKIP
+>>> result = backburn.audit(model, images, labels)             # doctest: +SKIP
+>>> lab.find_issues(issue_types={"backdoor": backdoor_issue(result)})   # doctest: +SKIP
 >>> lab.get_issues("backdoor")                                 # doctest: +SKIP
 """
 
@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..errors import InputError
-from ..types import Audit, Unlearned
+from ..results import Audit, Unlearned
 
 try:
     import pandas as pd
@@ -24,29 +24,36 @@ except ImportError as missing:
 ISSUE = "backdoor"
 
 
-def backdoor_issue(found: Audit | Unlearned) -> dict[str, Any]:
-    """What `Datalab.find_issues(issue_types={"backdoor": ...})` takes, from an audit or a repair.
+def backdoor_issue(result: Audit | Unlearned) -> dict[str, Any]:
+    """The arguments of `Datalab.find_issues(issue_types={"backdoor": ...})`.
 
-    `poison`: in [0, 1] for each image, 1 = certainly poison; `flagged`: which are suspects;
-    `restored`: their restored labels, -1 for all other images.
+    Args:
+        result: of an audit or a repair.
+    Returns:
+        `poison`: the score of each image in [0, 1], 1 for certain poison. `flagged`: which images
+        are suspects. `restored`: their restored labels, -1 for all other images.
     """
-    restored = np.full(len(found.evidence.score), -1)
-    restored[found.suspects.index.numpy()] = found.suspects.restored_label.numpy()
+    restored = np.full(len(result.evidence.score), -1)
+    restored[result.suspects.index.numpy()] = result.suspects.restored_label.numpy()
     return {
-        "poison": found.evidence.score.numpy(),
-        "flagged": found.evidence.flagged.numpy(),
+        "poison": result.evidence.score.numpy(),
+        "flagged": result.evidence.flagged.numpy(),
         "restored": restored,
     }
 
 
-def suspects_to_cleanlab(found: Audit | Unlearned) -> pd.DataFrame:
-    """cleanlab's columns, a row an image: `is_backdoor_issue`, `backdoor_score` (cleanlab's way:
-    1 is fine, 0 certainly poison) and `restored_label` (-1 for what is no suspect)."""
-    return _table(**backdoor_issue(found))
+def suspects_to_cleanlab(result: Audit | Unlearned) -> pd.DataFrame:
+    """A table in cleanlab's columns, one row for each image.
+
+    The columns are `is_backdoor_issue`, `backdoor_score` and `restored_label`. As in cleanlab, a
+    score of 1 is clean and 0 certain poison. The restored label is -1 for images that are not
+    suspects.
+    """
+    return _table(**backdoor_issue(result))
 
 
 class BackdoorIssueManager(IssueManager):  # type: ignore[misc]  # cleanlab has no types
-    """Images that are held to be poison, as an issue of a Datalab."""
+    """The suspects as an issue of a Datalab."""
 
     description: ClassVar[str] = """Images that look as if they had been planted to give the model
     a backdoor: they carry a trigger, and mostly a label that is not theirs."""
@@ -54,10 +61,10 @@ class BackdoorIssueManager(IssueManager):  # type: ignore[misc]  # cleanlab has 
     verbosity_levels: ClassVar[dict[int, list[str]]] = {0: [], 1: ["suspects"], 2: []}
 
     def find_issues(self, poison: Any, flagged: Any, restored: Any) -> None:
-        """Take over what backburn found; the arguments are those of `backdoor_issue`.
+        """Store the issues in the Datalab; `backdoor_issue` makes the arguments.
 
         Raises:
-            InputError: scores for another number of images than the Datalab has.
+            InputError: the Datalab has another number of images.
         """
         count = len(self.datalab.data)
         if not len(poison) == len(flagged) == len(restored) == count:
@@ -68,7 +75,7 @@ class BackdoorIssueManager(IssueManager):  # type: ignore[misc]  # cleanlab has 
         self.info = self.collect_info(table)
 
     def collect_info(self, table: pd.DataFrame) -> dict[str, Any]:
-        """How many suspects there are, and the restored labels of all images."""
+        """The number of suspects, and the restored labels of all images."""
         return {
             "suspects": int(table[f"is_{ISSUE}_issue"].sum()),
             "restored_label": table["restored_label"].to_numpy(),
@@ -76,7 +83,7 @@ class BackdoorIssueManager(IssueManager):  # type: ignore[misc]  # cleanlab has 
 
 
 def register_backdoor_issue() -> None:
-    """Make `backdoor` known to Datalab as an issue of classification."""
+    """Register `backdoor` with Datalab as an issue of classification."""
     from cleanlab.datalab.internal.issue_manager_factory import list_possible_issue_types
     from cleanlab.datalab.internal.task import Task
 

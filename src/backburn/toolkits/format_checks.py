@@ -1,4 +1,4 @@
-"""Is this what the format says it is? Of values that `load_inert` has opened."""
+"""Type checks of values read by `safe_load`."""
 
 from typing import Any
 
@@ -11,13 +11,19 @@ from ..types import Labels
 from .safe_torch_load import InertArray
 
 
-def numbers_of(held: Any, what: str) -> np.ndarray:
-    """A list, a tensor or an array of numbers, in one dimension.
+def as_numbers(value: Any, what: str) -> np.ndarray:
+    """Numbers in one dimension, from a list, a tensor or an array.
 
+    Args:
+        value: what was read.
+        what: name of the value, for messages.
     Raises:
-        InputError: anything else.
+        InputError: the value is anything else.
+
+    >>> as_numbers([1, 2], "labels")
+    array([1, 2])
     """
-    values = held.values if isinstance(held, InertArray) else held
+    values = value.values if isinstance(value, InertArray) else value
     if isinstance(values, Tensor):
         check_storage(values, what)
         values = values.detach().double().numpy() if values.is_floating_point() else values.numpy()
@@ -28,13 +34,16 @@ def numbers_of(held: Any, what: str) -> np.ndarray:
     return values
 
 
-def whole_numbers(held: Any, what: str, below: int) -> Labels:
-    """Whole numbers from 0 to below a bound, as int64 `(n,)`.
+def as_integers(value: Any, what: str, below: int) -> Labels:
+    """Integers in [0, below), as int64 `(n,)`.
 
     Raises:
-        InputError: fractions, floats of any kind, or numbers out of range.
+        InputError: the values are floats or out of range.
+
+    >>> as_integers([1, 2], "labels", below=10)
+    tensor([1, 2])
     """
-    values = numbers_of(held, what)
+    values = as_numbers(value, what)
     if values.dtype.kind not in "iu" and values.size:
         raise InputError(f"{what} holds {values.dtype}: give whole numbers")
     if values.size and not (int(values.min()) >= 0 and int(values.max()) < below):
@@ -42,31 +51,31 @@ def whole_numbers(held: Any, what: str, below: int) -> Labels:
     return torch.from_numpy(values.astype(np.int64))
 
 
-def plain_weights(held: Any, what: str) -> dict[str, Tensor]:
-    """A state_dict without the prefix of `DataParallel`.
+def as_state_dict(value: Any, what: str) -> dict[str, Tensor]:
+    """A state_dict, without the prefix of `DataParallel`.
 
     Raises:
-        InputError: no tensors by name, or tensors larger than what the file holds of them.
+        InputError: the value is no dict of tensors, or a tensor is larger than its storage.
     """
-    named = isinstance(held, dict) and all(
-        isinstance(key, str) and isinstance(value, Tensor) for key, value in held.items()
+    named = isinstance(value, dict) and all(
+        isinstance(key, str) and isinstance(weight, Tensor) for key, weight in value.items()
     )
-    if not named or not held:
+    if not named or not value:
         raise InputError(f"{what} is no state_dict: it needs tensors by name")
-    for name, tensor in held.items():
+    for name, tensor in value.items():
         check_storage(tensor, f"{name!r} of {what}")
-    wrapped = all(key.startswith("module.") for key in held)
+    wrapped = all(key.startswith("module.") for key in value)
     return {
         key.removeprefix("module.") if wrapped else key: weight.detach()
-        for key, weight in held.items()
+        for key, weight in value.items()
     }
 
 
 def check_storage(tensor: Tensor, what: str) -> None:
-    """A few bytes can pose as a tensor of any size, by strides of 0.
+    """Refuse a tensor that is larger than its storage: with strides of 0 a few bytes suffice.
 
     Raises:
-        InputError: a tensor larger than its bytes, or without any.
+        InputError: the tensor has more elements than its storage, or no storage.
     """
     strided = tensor.layout == torch.strided and not tensor.is_meta
     if not strided or tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():

@@ -1,4 +1,4 @@
-"""What another toolkit's folder holds, in our records."""
+"""A victim that was read from the files of another toolkit."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,17 @@ from ..types import Flags, LabeledImages, Labels, State, Truth
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
+class ImportedCase:
     """A poisoned training set and the model that was trained on it.
 
-    `truth.labels` is -1 where the toolkit does not save what an image was. `triggered` holds
-    triggered test images with their true labels and `wanted` what the attacker wants said of them;
-    both are None where there are none. `weights` is the plain state_dict of the network that
-    `architecture` names (as `--arch` does), empty where no model was found. `notes` says in plain
-    sentences what was left out or taken for granted.
+    Attributes:
+        images: the training set.
+        truth: states and true labels; -1 where the toolkit does not save the true label.
+        triggered: triggered test images with their true labels; None if there are none.
+        wanted: the labels that the attacker wants for them.
+        weights: state_dict of the model; empty if there is no model.
+        architecture: name of the network, as for `--arch`.
+        notes: sentences about what is missing or was assumed.
     """
 
     images: LabeledImages
@@ -28,15 +31,19 @@ class Imported:
     notes: tuple[str, ...] = ()
 
 
-def states_of(planted: Flags, given: Labels, true: Labels) -> Tensor:
-    """`State` of each image, int8 `(n,)`, of those that carry the trigger (`planted`).
+def infer_states(triggered: Flags, labels: Labels, true: Labels) -> Tensor:
+    """Infer the `State` of each image, int8 `(n,)`, from which images have the trigger.
 
-    Where some of them are mislabeled, those that keep their label are cover samples. Where none
-    is, the attack is a clean-label one, and all of them are poison.
+    If some triggered images are mislabeled, those with their true label are cover samples.
+    Otherwise the attack is a clean-label one, and all triggered images are poison.
+
+    >>> labels, true = torch.tensor([7, 7, 2]), torch.tensor([1, 7, 2])
+    >>> infer_states(torch.tensor([True, True, False]), labels, true).tolist()
+    [2, 1, 0]
     """
-    mislabeled = planted & (given != true)
-    poison = mislabeled if bool(mislabeled.any()) else planted
-    state = torch.full(given.shape, int(State.CLEAN), dtype=torch.int8)
-    state[planted] = int(State.COVER)
+    mislabeled = triggered & (labels != true)
+    poison = mislabeled if bool(mislabeled.any()) else triggered
+    state = torch.full(labels.shape, int(State.CLEAN), dtype=torch.int8)
+    state[triggered] = int(State.COVER)
     state[poison] = int(State.POISON)
     return state

@@ -1,8 +1,8 @@
-"""Opening a stranger's torch file that holds numpy arrays, without numpy having any say in it.
+"""Reading an untrusted torch file that contains numpy arrays, without calling numpy's unpicklers.
 
-`torch.load(weights_only=True)` calls only what is on its list. Of numpy's own functions, arrays and
-dtypes take state that can make them read memory that is not theirs; so the names by which a file
-asks for them lead to the stand-ins below, which make plain numbers of plain bytes or refuse.
+`torch.load(weights_only=True)` calls only functions on its list. Numpy's own unpickling functions
+are not safe: the state in a file can make arrays and dtypes read foreign memory. So their names
+lead to the stand-ins below, which turn plain bytes into plain numbers, or refuse.
 """
 
 import math
@@ -17,14 +17,14 @@ import torch
 from ..errors import InputError, first_line
 from ..models.open.pickle_check import check_pickles
 
-NUMBERS = frozenset({"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"})
+NUMBER_TYPES = frozenset({"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"})
 
 
 class InertDtype:
     """Stands in for `numpy.dtype`: a number's kind, size and byte order."""
 
-    def __init__(self, name: Any, *flags: Any):  # noqa: ARG002  how numpy would copy it
-        if name not in NUMBERS:
+    def __init__(self, name: Any, *flags: Any):  # noqa: ARG002  flags of copying
+        if name not in NUMBER_TYPES:
             raise UnpicklingError(f"arrays of {name!r} are not numbers")
         self.name: str = name
         self.order = "<"
@@ -36,7 +36,7 @@ class InertDtype:
         self.order = "<" if order in ("|", "=") else order
 
     def read(self, content: Any, shape: tuple[int, ...]) -> np.ndarray:
-        """Numbers of exactly so many bytes."""
+        """Numbers of this type from bytes, which must be exactly enough for the shape."""
         dtype = np.dtype(self.order + self.name)
         if not isinstance(content, bytes) or len(content) != math.prod(shape) * dtype.itemsize:
             raise UnpicklingError(f"an array of shape {shape} without the bytes for it")
@@ -44,7 +44,7 @@ class InertDtype:
 
 
 class InertArray:
-    """Stands in for `numpy.ndarray`: `values` are there once its state is."""
+    """Stands in for `numpy.ndarray`; `values` is None until the state is set."""
 
     values: np.ndarray | None = None
 
@@ -58,25 +58,25 @@ class InertArray:
 
 
 def inert_reconstruct(*arguments: Any) -> InertArray:  # noqa: ARG001
-    """Stands in for numpy's `_reconstruct`: an array that is still empty."""
+    """Stands in for numpy's `_reconstruct`: returns an array without values."""
     return InertArray()
 
 
 def inert_scalar(dtype: Any, content: Any) -> Any:
-    """Stands in for numpy's `scalar`: a Python number."""
+    """Stands in for numpy's `scalar`: returns a Python number."""
     if not isinstance(dtype, InertDtype):
         raise UnpicklingError(f"a number of type {dtype!r}")
     return dtype.read(content, ()).item()
 
 
 def inert_bytes(*arguments: Any) -> bytes:
-    """Stands in for `bytes`, by which an empty array's content is written."""
+    """Stands in for `bytes()`, which is the content of an empty array."""
     if arguments:
         raise UnpicklingError("bytes that are made by a call")
     return b""
 
 
-STAND_INS: list[Any] = [
+SAFE_GLOBALS: list[Any] = [
     (inert_bytes, "builtins.bytes"),
     (InertArray, "numpy.ndarray"),
     (InertDtype, "numpy.dtype"),
@@ -88,22 +88,23 @@ STAND_INS: list[Any] = [
 ]
 
 
-def load_inert(path: Path) -> Any:
-    """What a torch file holds: containers, text, numbers, tensors (mapped, where the file allows
-    it) and `InertArray`s.
+def safe_load(path: Path) -> Any:
+    """Read an untrusted torch file; no code in it is ever run.
 
+    Returns:
+        Containers, text, numbers, tensors and `InertArray`s. Tensors are memory-mapped if the file
+        allows it.
     Raises:
-        InputError: no such file, one that is damaged or unpacks to more than it is, or one that
-            asks for anything else: nothing in it is ever run.
+        InputError: the file is missing, damaged or compressed, or contains anything else.
     """
     if not path.is_file():
         raise InputError(f"no file at {path}: is the folder whole?")
     try:
         zipped = zipfile.is_zipfile(path)
         if zipped:
-            _refuse_bomb(path)
-        check_pickles(path, zipped, [name for _, name in STAND_INS])
-        with torch.serialization.safe_globals(STAND_INS):
+            _refuse_compressed(path)
+        check_pickles(path, zipped, [name for _, name in SAFE_GLOBALS])
+        with torch.serialization.safe_globals(SAFE_GLOBALS):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     except InputError:
         raise
@@ -119,19 +120,19 @@ def load_inert(path: Path) -> Any:
         ) from None
 
 
-def _refuse_bomb(path: Path) -> None:
-    """torch stores its records uncompressed, so that a whole file has at least their size."""
+def _refuse_compressed(path: Path) -> None:
+    """Refuse a compressed file: torch stores its records uncompressed."""
     with zipfile.ZipFile(path) as file:
-        unpacked = sum(member.file_size for member in file.infolist())
-    if unpacked > path.stat().st_size:
+        unpacked_size = sum(member.file_size for member in file.infolist())
+    if unpacked_size > path.stat().st_size:
         raise InputError(
-            f"{path} would unpack to {unpacked} bytes, more than it has: torch.save makes no such "
-            "file, so it is not opened"
+            f"{path} would unpack to {unpacked_size} bytes, more than it has: torch.save makes "
+            "no such file, so it is not opened"
         )
 
 
 def _reason(error: BaseException) -> str:
-    """Why, without torch's advice to trust the file, which it wraps around the error proper."""
+    """The reason of an error, without torch's advice to trust the file."""
     if isinstance(error, UnpicklingError) and error.__context__ is not None:
         error = error.__context__
     return first_line(error).partition(" Please use ")[0]

@@ -1,7 +1,7 @@
-"""The one fit loop."""
+"""Training of models: settings, tasks and the fit loop."""
 
 from .loop import fit
-from .settings import BatchTransform, Objective, Remembering, Training
+from .settings import BatchTransform, Objective, StatefulTransform, Training
 from .task import TrainingTask
 
-__all__ = ["BatchTransform", "Objective", "Remembering", "Training", "TrainingTask", "fit"]
+__all__ = ["BatchTransform", "Objective", "StatefulTransform", "Training", "TrainingTask", "fit"]

@@ -1,4 +1,4 @@
-"""Adapting a training to a model and a set of images that nobody described."""
+"""Adapting training settings to a model and a data set about which nothing is documented."""
 
 import math
 from dataclasses import replace
@@ -6,53 +6,60 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from ..memory_mapped import evenly
+from ..memory_mapped import evenly_spaced
 from ..models.inference import accuracy
 from ..types import Case, Labels
 from .settings import Training
 
-SAMPLE = 1000
-TOLERATED = 0.02
-"""Accuracy that may be lost on mirrored images, if images are to be mirrored in training."""
-BATCHES, FEWEST = 20, 16
-"""Of an epoch, and images in each, at the least: of few images, batches are smaller."""
+SAMPLE_SIZE = 1000
+"""Images, at most, on which the effect of mirroring is measured."""
+MAX_ACCURACY_DROP = 0.02
+"""Accuracy that mirroring may cost for mirrored images to be used in training."""
+BATCHES_PER_EPOCH, MIN_BATCH_SIZE = 20, 16
+"""Batches are made smaller until an epoch has so many, but not smaller than the minimum."""
 
 
-def forgettable(model: nn.Module) -> bool:
-    """Whether any layer can be drawn anew: compiled programs, for one, have none that can."""
+def has_resettable_layers(model: nn.Module) -> bool:
+    """Whether any layer can be initialized again; those of compiled programs can't."""
     return any(callable(getattr(layer, "reset_parameters", 0)) for layer in model.modules())
 
 
-def forget(model: nn.Module, share: float, generator: torch.Generator) -> tuple[str, ...]:
-    """Draw the last layers anew, until they hold this share of the weights.
+def reset_last_layers(
+    model: nn.Module, share: float, generator: torch.Generator
+) -> tuple[str, ...]:
+    """Initialize the last layers again, until they hold `share` of the weights.
 
-    Layers are taken in the order in which the model names them; those that cannot reset
-    themselves stay as they are.
+    Layers are taken in the order in which the model registers them. Layers without
+    `reset_parameters` are skipped.
 
     Returns:
-        The names of the layers that were reset.
+        Names of the layers that were reset, last layer first.
+
+    >>> model = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 2))
+    >>> reset_last_layers(model, share=0.1, generator=torch.Generator())
+    ('2',)
     """
     layers = {
         name: layer
         for name, layer in model.named_modules()
         if callable(getattr(layer, "reset_parameters", 0))
     }
-    total, done, names = sum(map(_weights, layers.values())), 0, list[str]()
+    total, count, names = sum(map(_weight_count, layers.values())), 0, list[str]()
     seed = int(torch.randint(2**31, (), generator=generator))
-    with torch.random.fork_rng(devices=[]):  # layers draw from the global generator
+    with torch.random.fork_rng(devices=[]):  # reset_parameters draws from the global generator
         torch.manual_seed(seed)
-        while layers and done < share * total:
+        while layers and count < share * total:
             name, layer = layers.popitem()
             layer.reset_parameters()
-            done += _weights(layer)
+            count += _weight_count(layer)
             names.append(name)
     return tuple(names)
 
 
 def freeze_before(model: nn.Module, layers: tuple[str, ...]) -> None:
-    """Train these layers and all that come after the first of them; freeze what comes before.
+    """Freeze every parameter before the first of these layers, and train the rest.
 
-    Of a model of which no layer can be drawn anew, everything is trained.
+    Without layers, everything is trained.
     """
     reached = not layers
     for name, parameter in model.named_parameters():
@@ -60,36 +67,43 @@ def freeze_before(model: nn.Module, layers: tuple[str, ...]) -> None:
         parameter.requires_grad_(reached)
 
 
-def suited(training: Training, case: Case, predictions: Labels | None = None) -> Training:
-    """The training with mirror images too, where the model takes them for the same.
+def adapt_augmentation(
+    training: Training, case: Case, predictions: Labels | None = None
+) -> Training:
+    """Turn on horizontal flips if the model is as accurate on mirrored images.
 
-    Nobody tells a defender how the model was trained; digits and signs must not be mirrored.
+    A defender isn't told how the model was trained, and digits and signs must not be mirrored.
 
     Args:
-        predictions: what the model calls each image of the case, where that is known.
+        predictions: the model's class for each image of the case, if known.
     """
-    images = case.images.sample(SAMPLE)
+    images = case.images.sample(SAMPLE_SIZE)
     mirrored = images.relabeled(images.pixels.flip(-1), images.labels)
     if predictions is None:
-        known = accuracy(case.model, images)
+        baseline = accuracy(case.model, images)
     else:
-        rows = evenly(torch.arange(len(case.images)), SAMPLE)
-        known = float((predictions[rows] == images.labels.cpu()).double().mean())
-    if accuracy(case.model, mirrored) < known - TOLERATED:
+        rows = evenly_spaced(torch.arange(len(case.images)), SAMPLE_SIZE)
+        baseline = float((predictions[rows] == images.labels.cpu()).double().mean())
+    if accuracy(case.model, mirrored) < baseline - MAX_ACCURACY_DROP:
         return training
     return replace(training, augmentation=replace(training.augmentation, flip=True))
 
 
-def lasting(training: Training, count: int, steps: int) -> Training:
-    """The training with as many epochs as `count` images need for so many steps.
+def extend_to_steps(training: Training, count: int, steps: int) -> Training:
+    """The settings with enough epochs over `count` images for at least `steps` steps.
 
-    Batches are a twentieth of the images at the most (of 16 images at the least), so that small
-    sets are not gone through dozens of times.
+    A batch is at most a twentieth of the images, but not less than 16. Otherwise small data sets
+    would be repeated dozens of times.
+
+    >>> extended = extend_to_steps(Training(epochs=1), count=1000, steps=300)
+    >>> extended.batch_size, extended.epochs
+    (50, 15)
     """
-    batch = min(training.batch_size, max(FEWEST, count // BATCHES))
-    epochs = max(training.epochs, math.ceil(steps / max(1, math.ceil(count / batch))))
-    return replace(training, batch_size=batch, epochs=epochs)
+    batch_size = min(training.batch_size, max(MIN_BATCH_SIZE, count // BATCHES_PER_EPOCH))
+    steps_per_epoch = max(1, math.ceil(count / batch_size))
+    epochs = max(training.epochs, math.ceil(steps / steps_per_epoch))
+    return replace(training, batch_size=batch_size, epochs=epochs)
 
 
-def _weights(layer: nn.Module) -> int:
+def _weight_count(layer: nn.Module) -> int:
     return sum(parameter.numel() for parameter in layer.parameters(recurse=False))

@@ -1,4 +1,4 @@
-"""Tensors of several things in one mapping, and those of an optimizer as a plain one."""
+"""Nested state as one flat mapping of tensors, for safetensors files."""
 
 from collections.abc import Mapping
 
@@ -6,31 +6,39 @@ import torch
 from torch import Tensor
 
 
-def under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors, their names behind a prefix."""
+def add_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors with `prefix` before each name.
+
+    >>> list(add_prefix("model.", {"bias": torch.zeros(1)}))
+    ['model.bias']
+    """
     return {prefix + name: tensor for name, tensor in tensors.items()}
 
 
-def below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Those whose names begin with the prefix, without it."""
+def strip_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names start with `prefix`, without it.
+
+    >>> list(strip_prefix("model.", {"model.bias": torch.zeros(1), "step": torch.zeros(1)}))
+    ['bias']
+    """
     size = len(prefix)
     return {name[size:]: value for name, value in tensors.items() if name.startswith(prefix)}
 
 
-def flattened(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """What an optimizer remembers of each parameter, as `INDEX.NAME`."""
+def flatten_optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """State tensors of each parameter of an optimizer, named `INDEX.NAME`."""
     flat: dict[str, Tensor] = {}
     for index, entry in optimizer.state_dict()["state"].items():
-        some = {name: value for name, value in entry.items() if isinstance(value, Tensor)}
-        flat |= under(f"{index}.", some)
+        tensors = {name: value for name, value in entry.items() if isinstance(value, Tensor)}
+        flat |= add_prefix(f"{index}.", tensors)
     return flat
 
 
-def unflatten(optimizer: torch.optim.Optimizer, flat: Mapping[str, Tensor]) -> None:
-    """Make an optimizer remember that; its settings stay as they are."""
+def restore_optimizer_state(optimizer: torch.optim.Optimizer, flat: Mapping[str, Tensor]) -> None:
+    """Load what `flatten_optimizer_state` returned; the optimizer's settings are kept."""
     entries: dict[int, dict[str, Tensor]] = {}
-    for name, value in flat.items():
-        index, _, own = name.partition(".")
-        entries.setdefault(int(index), {})[own] = value.clone()
+    for key, value in flat.items():
+        index, _, name = key.partition(".")
+        entries.setdefault(int(index), {})[name] = value.clone()
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": entries, "param_groups": groups})

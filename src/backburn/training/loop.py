@@ -1,4 +1,4 @@
-"""The one fit loop."""
+"""The fit loop, which every training in this package goes through."""
 
 import math
 import warnings
@@ -10,168 +10,179 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import BackburnError
-from ..memory_mapped import rows_of
+from ..memory_mapped import copy_rows
 from ..models.inference import as_images, device_of
-from ..models.precision import quicker_layers
-from ..types import Index, Progress, silent
-from .optimizer_step import Stepper, cross_entropy, optimizer_of
-from .state import Course, layers_drawing
+from ..models.precision import avoid_slow_bf16
+from ..types import Index, Progress, no_progress
+from .optimizer_step import OptimizerStep, cross_entropy, make_optimizer
+from .state import TrainingState, is_result, seeded_layer_randomness
 from .task import TrainingTask
 
-SLOWER = 0.1
-"""Of the learning rate, once a training has diverged."""
+RATE_AFTER_DIVERGENCE = 0.1
+"""Factor of the learning rate after a training has diverged."""
 
 
 @runtime_checkable
-class Keeper(Protocol):
-    """Keeps where a training stands, so that it can go on."""
+class Checkpointer(Protocol):
+    """Saves the state of a training, so that it can be resumed."""
 
     def load(self) -> Mapping[str, Tensor] | None:
-        """What was kept of the same training; None where it begins."""
+        """The saved state or result of the same training; None if there is none."""
         ...
 
-    def offer(self, state: Callable[[], Mapping[str, Tensor]]) -> None:
-        """After every step; what `state` gives may be kept, or not."""
+    def offer(self, snapshot: Callable[[], Mapping[str, Tensor]]) -> None:
+        """Called after every step; may save what `snapshot` returns."""
         ...
 
     def finish(self, result: Callable[[], Mapping[str, Tensor]]) -> None:
-        """When it is over."""
+        """Called at the end of the training; may save what `result` returns."""
         ...
 
 
 class _DivergedError(Exception):
-    """The loss, or a weight, is no number; its text says which."""
+    """The loss or a weight is NaN or infinite; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Teaching:
-    """A lesson with all that every epoch needs and leaves as it was."""
+class _Loop:
+    """A task with everything that stays the same in all epochs."""
 
-    lesson: TrainingTask
+    task: TrainingTask
     rows: Index
-    step: Stepper
+    step: OptimizerStep
     progress: Progress
-    keeper: Keeper | None
+    checkpointer: Checkpointer | None
 
     @property
-    def per_epoch(self) -> int:
-        return math.ceil(len(self.rows) / self.lesson.training.batch_size)
+    def steps_per_epoch(self) -> int:
+        return math.ceil(len(self.rows) / self.task.training.batch_size)
 
 
 def fit(
     model: nn.Module,
-    lesson: TrainingTask,
+    task: TrainingTask,
     generator: torch.Generator,
     *,
-    progress: Progress = silent,
-    keeper: Keeper | None = None,
+    progress: Progress = no_progress,
+    checkpointer: Checkpointer | None = None,
 ) -> list[float]:
     """Train `model` in place and leave it in evaluation mode.
 
-    A training that diverges goes back once to the epoch that it did so in, with a tenth of the
-    learning rate, and warns of it. Where memory is short, batches are taken in parts, with a
-    warning.
+    A training that diverges is resumed once, with a warning, at the last good epoch with a tenth of
+    the learning rate. If memory is short, batches are split into parts, also with a warning.
 
     Args:
-        generator: draws the order of the images and the augmentation; what layers draw (dropout)
-            follows from its state.
-        keeper: is told where the training stands, and where it is to go on from.
+        generator: draws the order and the augmentation of the images, and seeds random layers such
+            as dropout.
+        checkpointer: saves the state of the training and resumes it.
     Returns:
         The mean loss of each epoch.
     Raises:
-        BackburnError: the loss or a weight became NaN or infinite a second time.
+        BackburnError: the loss or a weight became NaN or infinite a second time, or not even two
+            images fit into memory.
+
+    >>> from backburn.training import Training
+    >>> pixels, labels = torch.zeros(4, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 1, 0, 1])
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
+    >>> len(fit(model, TrainingTask(pixels, labels, Training(epochs=2)), torch.Generator()))
+    2
     """
-    training, optimizer = lesson.training, optimizer_of(model, lesson.training)
-    objective = lesson.objective or cross_entropy(training.label_smoothing)
-    rows = torch.arange(lesson.count) if lesson.rows is None else lesson.rows
-    step = Stepper(model, optimizer, objective)
-    course = Course(model, optimizer, generator, lesson.batch_transform)
-    few = as_images(lesson.pixels[:1], device_of(model))
-    with layers_drawing(device_of(model), generator), quicker_layers(model, few):
-        _train(course, _Teaching(lesson, rows, step, progress, keeper))
+    training, optimizer = task.training, make_optimizer(model, task.training)
+    objective = task.objective or cross_entropy(training.label_smoothing)
+    rows = torch.arange(task.count) if task.rows is None else task.rows
+    step = OptimizerStep(model, optimizer, objective)
+    state = TrainingState(model, optimizer, generator, task.batch_transform)
+    example = as_images(task.pixels[:1], device_of(model))
+    with seeded_layer_randomness(device_of(model), generator), avoid_slow_bf16(model, example):
+        _train(state, _Loop(task, rows, step, progress, checkpointer))
     model.eval()
-    return course.losses
+    return state.losses
 
 
-def _train(course: Course, teaching: _Teaching) -> None:
-    """Every epoch that is left."""
-    keeper, good, within = teaching.keeper, course.state(), False
-    if keeper is not None and (kept := keeper.load()) is not None:
-        course.load(kept)
-        if course.over(kept):
+def _train(state: TrainingState, loop: _Loop) -> None:
+    """Run all epochs that are left."""
+    checkpointer, last_good, mid_epoch = loop.checkpointer, state.snapshot(), False
+    if checkpointer is not None and (saved := checkpointer.load()) is not None:
+        state.restore(saved)
+        if is_result(saved):
             return
-        within = course.step % teaching.per_epoch > 0
-        good = good if within else course.state()
-    _train_mode(course.model)
-    while len(course.losses) < teaching.lesson.training.epochs:
+        mid_epoch = state.step % loop.steps_per_epoch > 0
+        last_good = last_good if mid_epoch else state.snapshot()
+    _set_train_mode(state.model)
+    while len(state.losses) < loop.task.training.epochs:
         try:
-            _epoch(course, teaching, within)
-        except _DivergedError as diverged:
-            _go_back(course, teaching.lesson, good, within, str(diverged))
+            _run_epoch(state, loop, mid_epoch)
+        except _DivergedError as error:
+            _recover(state, loop.task, last_good, mid_epoch, str(error))
         else:
-            good = course.state()
-        within = False
-    if keeper is not None:
-        keeper.finish(course.result)
+            last_good = state.snapshot()
+        mid_epoch = False
+    if checkpointer is not None:
+        checkpointer.finish(state.result)
 
 
-def _train_mode(model: nn.Module) -> None:
-    """Training mode, but that frozen batch norms keep their statistics: they are not trained."""
+def _set_train_mode(model: nn.Module) -> None:
+    """Training mode, except that frozen batch norms keep their running statistics."""
     model.train()
     for layer in model.modules():
-        own = list(layer.parameters(recurse=False))
-        if own and getattr(layer, "running_mean", None) is not None:
-            layer.train(any(parameter.requires_grad for parameter in own))
+        parameters = list(layer.parameters(recurse=False))
+        if parameters and getattr(layer, "running_mean", None) is not None:
+            layer.train(any(parameter.requires_grad for parameter in parameters))
 
 
-def _go_back(
-    course: Course, lesson: TrainingTask, good: Mapping[str, Tensor], within: bool, what: str
+def _recover(
+    state: TrainingState,
+    task: TrainingTask,
+    last_good: Mapping[str, Tensor],
+    mid_epoch: bool,
+    reason: str,
 ) -> None:
-    """To the last good epoch with a smaller rate; a second time is the end."""
-    if within:  # that epoch's beginning was not kept: what happened is found out again
-        course.load(good)
+    """Go back to the last good epoch with a smaller learning rate; raise the second time."""
+    if mid_epoch:
+        # the start of this epoch was not saved: train again from the beginning and diverge again
+        state.restore(last_good)
         return
-    if course.slower < 1:
+    if state.rate_factor < 1:
         raise BackburnError(
-            f"{what} in {lesson.phase}, also with {SLOWER} of the learning rate: lower "
-            f"learning_rate (now {lesson.training.learning_rate})"
+            f"{reason} in {task.phase}, also with {RATE_AFTER_DIVERGENCE} of the learning rate: "
+            f"lower learning_rate (now {task.training.learning_rate})"
         )
-    course.load(good)
-    course.slower = SLOWER
+    state.restore(last_good)
+    state.rate_factor = RATE_AFTER_DIVERGENCE
     warnings.warn(
-        f"{what} in {lesson.phase}: epoch {len(course.losses) + 1} begins again with {SLOWER} of "
-        "the learning rate",
+        f"{reason} in {task.phase}: epoch {len(state.losses) + 1} begins again with "
+        f"{RATE_AFTER_DIVERGENCE} of the learning rate",
         stacklevel=4,
     )
 
 
-def _epoch(course: Course, teaching: _Teaching, within: bool) -> None:
-    """The rest of an epoch."""
-    lesson, count, per_epoch = teaching.lesson, len(teaching.rows), teaching.per_epoch
-    training, weights = lesson.training, lesson.weights
-    order = course.order(teaching.rows, within)
-    for chosen in order.tensor_split(per_epoch)[course.step % per_epoch :]:
-        batch = (
-            training.augmentation(rows_of(lesson.pixels, chosen), course.generator),
-            lesson.labels[chosen],
-        )
-        batch = course.transform(*batch, chosen) if course.transform else batch
-        rate = course.slower * training.rate_at(course.step, training.epochs * per_epoch)
-        loss = teaching.step(*batch, None if weights is None else weights[chosen], rate)
+def _run_epoch(state: TrainingState, loop: _Loop, mid_epoch: bool) -> None:
+    """Train one epoch, or what is left of it if `mid_epoch`."""
+    task, count, steps_per_epoch = loop.task, len(loop.rows), loop.steps_per_epoch
+    training = task.training
+    order = state.shuffle(loop.rows, mid_epoch)
+    for rows in order.tensor_split(steps_per_epoch)[state.step % steps_per_epoch :]:
+        pixels = training.augmentation(copy_rows(task.pixels, rows), state.generator)
+        labels = task.labels[rows]
+        if state.transform is not None:
+            pixels, labels = state.transform(pixels, labels, rows)
+        weights = None if task.weights is None else task.weights[rows]
+        rate = training.learning_rate_at(state.step, training.epochs * steps_per_epoch)
+        loss = loop.step(pixels, labels, weights, state.rate_factor * rate)
         if not math.isfinite(loss):
             raise _DivergedError(f"the loss became {loss}")
-        course.total += loss * len(chosen)
-        course.step += 1
-        if course.step % per_epoch == 0:
-            _close(course, count)
-        teaching.progress(lesson.phase, course.step * count // per_epoch, training.epochs * count)
-        if teaching.keeper is not None:
-            teaching.keeper.offer(course.state)
+        state.loss_sum += loss * len(rows)
+        state.step += 1
+        if state.step % steps_per_epoch == 0:
+            _finish_epoch(state, count)
+        loop.progress(task.phase, state.step * count // steps_per_epoch, training.epochs * count)
+        if loop.checkpointer is not None:
+            loop.checkpointer.offer(state.snapshot)
 
 
-def _close(course: Course, count: int) -> None:
-    """The end of an epoch."""
-    if not all(bool(value.isfinite().all()) for value in course.model.parameters()):
+def _finish_epoch(state: TrainingState, count: int) -> None:
+    """Check the weights and append the mean loss of the epoch's `count` images."""
+    if not all(bool(value.isfinite().all()) for value in state.model.parameters()):
         raise _DivergedError("a weight became infinite or no number")
-    course.losses.append(course.total / count)
-    course.total = 0.0
+    state.losses.append(state.loss_sum / count)
+    state.loss_sum = 0.0

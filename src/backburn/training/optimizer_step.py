@@ -1,4 +1,4 @@
-"""One step of a training, in as many parts as memory asks for."""
+"""One optimizer step, with the batch split into parts if memory is short."""
 
 import math
 from dataclasses import dataclass, field
@@ -8,30 +8,34 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..models.inference import as_images, device_of, gains_from_bf16
-from ..models.out_of_memory import Halving
+from ..models.inference import as_images, device_of, has_native_bf16
+from ..models.out_of_memory import AdaptiveBatchSize
 from ..types import Images, Labels, PerImage, Pixels
 from .settings import Objective, Training
 
-FEWEST = 2
-"""Images of a part: batch norm compares two."""
+MIN_PART_SIZE = 2
+"""Images per part, at least: batch norm can't normalize a single image."""
 
 
 def cross_entropy(smoothing: float) -> Objective:
-    """The objective where none is given."""
+    """The default objective, with label smoothing in [0, 1)."""
 
-    def loss(model: nn.Module, images: Images, labels: Labels) -> Tensor:
+    def objective(model: nn.Module, images: Images, labels: Labels) -> Tensor:
         logits = model(images).float()
         return F.cross_entropy(logits, labels, reduction="none", label_smoothing=smoothing)
 
-    return loss
+    return objective
 
 
-def optimizer_of(model: nn.Module, training: Training) -> torch.optim.Optimizer:
-    """SGD or AdamW on what is to be trained; biases and batch norm do not decay."""
-    decayed = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
-    plain = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
-    groups: list[dict[str, Any]] = [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
+def make_optimizer(model: nn.Module, training: Training) -> torch.optim.Optimizer:
+    """SGD or AdamW on the parameters that require a gradient.
+
+    Biases and batch-norm parameters get no weight decay.
+    """
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    matrices = [p for p in parameters if p.ndim > 1]
+    vectors = [p for p in parameters if p.ndim <= 1]
+    groups: list[dict[str, Any]] = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
     groups = [group for group in groups if group["params"]]
     rate, decay = training.learning_rate, training.weight_decay
     if training.optimizer == "adam":
@@ -46,51 +50,53 @@ def optimizer_of(model: nn.Module, training: Training) -> torch.optim.Optimizer:
 
 
 @dataclass(slots=True)
-class Stepper:
-    """Steps down the mean loss of a batch.
+class OptimizerStep:
+    """Takes gradient steps on the mean loss of a batch.
 
-    Where memory is short, gradients of its parts add up to those of the whole; only batch norm,
-    which then looks at the parts, tells the difference.
+    If memory is short, the batch is split and the gradients of its parts are summed. The sum equals
+    the gradient of the whole batch, except that batch norm sees the parts.
     """
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
     objective: Objective
-    memory: Halving = field(default_factory=lambda: Halving("training on", FEWEST))
+    memory: AdaptiveBatchSize = field(
+        default_factory=lambda: AdaptiveBatchSize("training on", MIN_PART_SIZE)
+    )
 
     def __call__(
-        self, pixels: Pixels, labels: Labels, weight: PerImage | None, rate: float
+        self, pixels: Pixels, labels: Labels, weights: PerImage | None, learning_rate: float
     ) -> float:
-        """The mean loss before the step, whose size is `rate`."""
+        """Take one step and return the mean loss before it."""
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = learning_rate
         while True:
-            parts = self._parts(len(pixels))
+            parts = self._part_count(len(pixels))
             try:
-                loss = self._gradients(pixels, labels, weight, parts)
+                loss = self._backward(pixels, labels, weights, parts)
                 break
             except (RuntimeError, MemoryError) as error:
-                self.memory.halve(math.ceil(len(pixels) / parts), error)
+                self.memory.reduce(math.ceil(len(pixels) / parts), error)
         self.optimizer.step()
         return loss
 
-    def _parts(self, count: int) -> int:
-        wanted = math.ceil(count / (self.memory.at_once or count))
-        return min(wanted, max(1, count // FEWEST))
+    def _part_count(self, count: int) -> int:
+        wanted = math.ceil(count / (self.memory.limit or count))
+        return min(wanted, max(1, count // MIN_PART_SIZE))
 
-    def _gradients(
-        self, pixels: Pixels, labels: Labels, weight: PerImage | None, parts: int
+    def _backward(
+        self, pixels: Pixels, labels: Labels, weights: PerImage | None, parts: int
     ) -> float:
-        """The mean loss, and its gradients where the optimizer looks for them."""
+        """Accumulate the gradients of all parts and return the mean loss of the batch."""
         self.optimizer.zero_grad(set_to_none=True)
         device, total = device_of(self.model), 0.0
         for rows in torch.arange(len(pixels)).tensor_split(parts):
-            here = slice(int(rows[0]), int(rows[-1]) + 1)
-            images, known = as_images(pixels[here], device), labels[here].to(device)
-            with torch.autocast(device.type, torch.bfloat16, enabled=gains_from_bf16(device)):
-                loss = self.objective(self.model, images, known)
-            if weight is not None:
-                mean = (loss * weight[here].to(device)).sum() / weight.sum().clamp_min(1e-12)
+            part = slice(int(rows[0]), int(rows[-1]) + 1)
+            images, targets = as_images(pixels[part], device), labels[part].to(device)
+            with torch.autocast(device.type, torch.bfloat16, enabled=has_native_bf16(device)):
+                loss = self.objective(self.model, images, targets)
+            if weights is not None:
+                mean = (loss * weights[part].to(device)).sum() / weights.sum().clamp_min(1e-12)
             elif parts == 1:
                 mean = loss.mean()
             else:

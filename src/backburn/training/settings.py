@@ -1,4 +1,4 @@
-"""How a model is fitted, and what others may do to batches and to the loss."""
+"""Training settings, and the interfaces of batch transforms and objectives."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -12,37 +12,53 @@ from ..errors import InputError
 from ..types import Images, Labels
 
 BatchTransform: TypeAlias = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
-"""Changes an augmented uint8 batch and its labels; the third argument says which rows they are."""
+"""Maps an augmented uint8 batch, its labels and its row numbers to new pixels and labels."""
 
 
 @runtime_checkable
-class Remembering(Protocol):
-    """A batch transform of which a checkpoint can hold all that its next batch depends on."""
+class StatefulTransform(Protocol):
+    """A batch transform whose state can be saved in a checkpoint and restored from it."""
 
     def __call__(self, pixels: Tensor, labels: Tensor, index: Tensor, /) -> tuple[Tensor, Tensor]:
         """See `BatchTransform`."""
         ...
 
-    def remember(self) -> dict[str, Tensor]:
-        """Everything that is drawn, learnt or set, by name."""
+    def get_state(self) -> dict[str, Tensor]:
+        """Everything that the next batch depends on, by name."""
         ...
 
-    def recall(self, kept: Mapping[str, Tensor]) -> None:
-        """Become as it was when it remembered that."""
+    def set_state(self, state: Mapping[str, Tensor]) -> None:
+        """Restore the state that `get_state` returned."""
         ...
 
 
 Objective: TypeAlias = Callable[[nn.Module, Images, Labels], Tensor]
-"""The loss `(n,)` of each image, in [0, 1] and on the model's device; it remembers nothing."""
+"""Maps a model, its images in [0, 1] and their labels to the loss `(n,)` of each image.
+
+Images and labels are on the model's device. An objective must not keep state between calls.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """How to fit: SGD with Nesterov momentum, a linear warm-up and a cosine down to zero.
+    """Optimizer settings: SGD with Nesterov momentum, linear warm-up and cosine decay to zero.
 
-    `learning_rate` is the peak; `warmup` the fraction of all steps spent rising to it.
-    Weight decay leaves out biases and batch-norm parameters. `optimizer` may be `adam` (AdamW,
-    which takes no notice of `momentum`).
+    Args:
+        epochs: passes over the images.
+        batch_size: images per batch.
+        learning_rate: peak of the schedule.
+        momentum: Nesterov momentum of SGD. AdamW ignores it.
+        weight_decay: not applied to biases and batch-norm parameters.
+        warmup: fraction of all steps in which the learning rate rises.
+        label_smoothing: in [0, 1), of the default objective.
+        optimizer: `sgd`, or `adam` for AdamW.
+        augmentation: applied to each batch.
+
+    Raises:
+        InputError: a value is out of range.
+
+    >>> Training(epochs=2, learning_rate=0.1).learning_rate_at(0, steps=100)
+    0.00625
     """
 
     epochs: int = 20
@@ -71,9 +87,10 @@ class Training:
                 f"warmup={self.warmup}, label_smoothing={self.label_smoothing}: give [0, 1)"
             )
 
-    def rate_at(self, step: int, steps: int) -> float:
-        """The learning rate of a step, counted from 0."""
-        rise = max(1, round(self.warmup * steps))
-        if step < rise:
-            return self.learning_rate * (step + 1) / (rise + 1)
-        return self.learning_rate * (1 + math.cos(math.pi * (step - rise) / (steps - rise))) / 2
+    def learning_rate_at(self, step: int, steps: int) -> float:
+        """Learning rate of step number `step`, counted from 0, of `steps` in all."""
+        warmup_steps = max(1, round(self.warmup * steps))
+        if step < warmup_steps:
+            return self.learning_rate * (step + 1) / (warmup_steps + 1)
+        angle = math.pi * (step - warmup_steps) / (steps - warmup_steps)
+        return self.learning_rate * (1 + math.cos(angle)) / 2

@@ -1,4 +1,4 @@
-"""Where a training stands: all that its next step depends on, to be kept and to go on from."""
+"""The state of an unfinished training: everything that its next step depends on."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -9,20 +9,23 @@ import torch
 from torch import Tensor, nn
 
 from ..models.inference import device_of
-from .flat_state import below, flattened, under, unflatten
-from .settings import BatchTransform, Remembering
+from .flat_state import add_prefix, flatten_optimizer_state, restore_optimizer_state, strip_prefix
+from .settings import BatchTransform, StatefulTransform
 
-MODEL, OPTIMIZER, TRANSFORM = "model.", "optimizer.", "transform."
+MODEL, OPTIMIZER, TRANSFORM, RANDOM = "model.", "optimizer.", "transform.", "random."
 
 
 @dataclass(slots=True)
-class Course:
-    """A training under way.
+class TrainingState:
+    """A training in progress, which can be saved and restored as a mapping of tensors.
 
     Args:
-        step: steps done; `losses`: of the finished epochs; `total`: summed up in this one.
-        slower: what the learning rate is multiplied by.
-        begun: the generator's state when this epoch began; its order is drawn from it.
+        step: steps done.
+        losses: mean loss of each finished epoch.
+        loss_sum: sum of the losses of the images seen in the current epoch.
+        rate_factor: the learning rate is multiplied by it.
+        epoch_start: state of the generator at the start of the epoch. The order of the images is
+            drawn from it.
     """
 
     model: nn.Module
@@ -31,68 +34,78 @@ class Course:
     transform: BatchTransform | None
     step: int = 0
     losses: list[float] = field(default_factory=list)
-    total: float = 0.0
-    slower: float = 1.0
-    begun: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.uint8))
+    loss_sum: float = 0.0
+    rate_factor: float = 1.0
+    epoch_start: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.uint8))
 
-    def order(self, rows: Tensor, within: bool) -> Tensor:
-        """The rows in the order of this epoch, `within` which the training is, or which begins."""
-        if not within:
-            self.begun = self.generator.get_state()
+    def shuffle(self, rows: Tensor, mid_epoch: bool) -> Tensor:
+        """The rows in the order of this epoch.
+
+        Args:
+            mid_epoch: the training was restored in the middle of the epoch. The order is then drawn
+                again, and the generator is left as it was.
+        """
+        if not mid_epoch:
+            self.epoch_start = self.generator.get_state()
             return rows[torch.randperm(len(rows), generator=self.generator)]
-        now = self.generator.get_state()
-        self.generator.set_state(self.begun)
+        current = self.generator.get_state()
+        self.generator.set_state(self.epoch_start)
         order = rows[torch.randperm(len(rows), generator=self.generator)]
-        self.generator.set_state(now)
+        self.generator.set_state(current)
         return order
 
     def result(self) -> dict[str, Tensor]:
-        """What is left of it when it is over, as copies on the CPU."""
-        kept = {
+        """What a finished training leaves behind, as copies on the CPU."""
+        tensors = {
             "generator": self.generator.get_state(),
             "losses": torch.tensor(self.losses, dtype=torch.float64),
-            **under(MODEL, self.model.state_dict()),
+            **add_prefix(MODEL, self.model.state_dict()),
         }
-        if isinstance(self.transform, Remembering):
-            kept |= under(TRANSFORM, self.transform.remember())
-        return {name: tensor.detach().to("cpu", copy=True) for name, tensor in kept.items()}
+        if isinstance(self.transform, StatefulTransform):
+            tensors |= add_prefix(TRANSFORM, self.transform.get_state())
+        return _copy_to_cpu(tensors)
 
-    def state(self) -> dict[str, Tensor]:
-        """All of it, as copies on the CPU."""
-        kept = {
+    def snapshot(self) -> dict[str, Tensor]:
+        """The whole state, as copies on the CPU."""
+        tensors = {
             "step": torch.tensor(self.step),
-            "total": torch.tensor([self.total, self.slower], dtype=torch.float64),
-            "begun": self.begun,
-            **under("random.", _drawn(device_of(self.model))),
+            "total": torch.tensor([self.loss_sum, self.rate_factor], dtype=torch.float64),
+            "begun": self.epoch_start,
+            **add_prefix(RANDOM, _get_random_states(device_of(self.model))),
         }
-        kept |= under(OPTIMIZER, flattened(self.optimizer))
-        copies = {name: tensor.detach().to("cpu", copy=True) for name, tensor in kept.items()}
-        return {**copies, **self.result()}
+        tensors |= add_prefix(OPTIMIZER, flatten_optimizer_state(self.optimizer))
+        return {**_copy_to_cpu(tensors), **self.result()}
 
-    def over(self, kept: Mapping[str, Tensor]) -> bool:
-        """Whether that is a `result`."""
-        return "step" not in kept
-
-    def load(self, kept: Mapping[str, Tensor]) -> None:
-        """Become what `state` or `result` told of."""
-        self.model.load_state_dict(below(MODEL, kept))
-        self.losses = kept["losses"].tolist()
-        if isinstance(self.transform, Remembering):
-            self.transform.recall(below(TRANSFORM, kept))
-        self.generator.set_state(kept["generator"])
-        if self.over(kept):
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Load what `snapshot` or `result` returned."""
+        self.model.load_state_dict(strip_prefix(MODEL, tensors))
+        self.losses = tensors["losses"].tolist()
+        if isinstance(self.transform, StatefulTransform):
+            self.transform.set_state(strip_prefix(TRANSFORM, tensors))
+        self.generator.set_state(tensors["generator"])
+        if is_result(tensors):
             return
-        self.step, self.begun = int(kept["step"]), kept["begun"]
-        self.total, self.slower = kept["total"].tolist()
-        _draw_on(below("random.", kept))
-        unflatten(self.optimizer, below(OPTIMIZER, kept))
+        self.step, self.epoch_start = int(tensors["step"]), tensors["begun"]
+        self.loss_sum, self.rate_factor = tensors["total"].tolist()
+        _set_random_states(strip_prefix(RANDOM, tensors))
+        restore_optimizer_state(self.optimizer, strip_prefix(OPTIMIZER, tensors))
+
+
+def is_result(tensors: Mapping[str, Tensor]) -> bool:
+    """Whether these tensors are of a finished training."""
+    return "step" not in tensors
+
+
+def _copy_to_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}
 
 
 @contextmanager
-def layers_drawing(device: torch.device, generator: torch.Generator) -> Iterator[None]:
-    """Layers that draw (dropout) do so from torch's own generators: here by our seed.
+def seeded_layer_randomness(device: torch.device, generator: torch.Generator) -> Iterator[None]:
+    """Seed torch's global generators, which random layers such as dropout draw from.
 
-    The generator is not drawn from, and torch's are left as they were.
+    The seed follows from the state of `generator`, which is not advanced. The global generators are
+    restored afterwards.
     """
     seed = int(hashlib.sha256(generator.get_state().numpy().tobytes()).hexdigest()[:15], 16)
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
@@ -103,15 +116,15 @@ def layers_drawing(device: torch.device, generator: torch.Generator) -> Iterator
         yield
 
 
-def _drawn(device: torch.device) -> dict[str, Tensor]:
-    """The states of the generators that layers on this device draw from."""
+def _get_random_states(device: torch.device) -> dict[str, Tensor]:
+    """States of the global generators that layers on this device draw from."""
     states = {"cpu": torch.get_rng_state()}
     if device.type == "cuda":
         states[str(device)] = torch.cuda.get_rng_state(device)
     return states
 
 
-def _draw_on(states: Mapping[str, Tensor]) -> None:
+def _set_random_states(states: Mapping[str, Tensor]) -> None:
     for name, state in states.items():
         if name == "cpu":
             torch.set_rng_state(state)

@@ -1,24 +1,24 @@
-"""What a model is to learn, in one record that whoever trains it is handed."""
+"""The description of one training run, which any executor can carry out."""
 
 from dataclasses import dataclass
 
 from ..types import Index, Labels, PerImage, Pixels
-from .settings import BatchTransform, Objective, Remembering, Training
+from .settings import BatchTransform, Objective, StatefulTransform, Training
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingTask:
-    """What a model is to learn, and how.
+    """What a model learns from, and how.
 
     Args:
-        pixels: uint8 images `(n, c, h, w)`, on any device; kept where they are, as are
-        labels: their class numbers `(n,)`.
-        training: the settings of the fit.
-        rows: `(m,)`, the images that are trained on; all where None. They are not copied.
-        weights: `(n,)`, how much each image counts in the loss; 1 for all where None.
+        pixels: uint8 images `(n, c, h, w)`, on any device. They are not copied.
+        labels: class numbers `(n,)`.
+        training: optimizer settings.
+        rows: `(m,)`, the images to train on; all images if None.
+        weights: `(n,)`, weight of each image in the loss; 1 for all if None.
         batch_transform: applied to each batch after augmentation (triggers, mixtures).
-        objective: what is minimised; the cross entropy of the labels where None.
-        phase: what it is called, in progress, warnings and errors.
+        objective: the loss to minimize; the cross-entropy with the labels if None.
+        phase: name of the training in progress, warnings and errors.
     """
 
     pixels: Pixels
@@ -32,10 +32,10 @@ class TrainingTask:
 
     @property
     def count(self) -> int:
-        """Images of an epoch."""
+        """Number of images in an epoch."""
         return len(self.pixels) if self.rows is None else len(self.rows)
 
     @property
-    def can_be_kept(self) -> bool:
-        """Whether a checkpoint can hold all that its next batch depends on."""
-        return self.batch_transform is None or isinstance(self.batch_transform, Remembering)
+    def is_resumable(self) -> bool:
+        """Whether a checkpoint can hold everything that the next batch depends on."""
+        return self.batch_transform is None or isinstance(self.batch_transform, StatefulTransform)

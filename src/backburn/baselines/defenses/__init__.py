@@ -1,1 +1,1 @@
-"""Defences of the literature, one a file."""
+"""Defenses of the literature, one in each file."""

@@ -1,4 +1,4 @@
-"""Anti-Backdoor Learning: what is learned too quickly is isolated, and unlearned."""
+"""ABL: images that are learned too quickly are isolated and unlearned."""
 
 import math
 from dataclasses import dataclass, field
@@ -11,17 +11,18 @@ from torch import Tensor, nn
 from ...errors import InputError
 from ...interfaces import Defense
 from ...models.inference import predict
+from ...results import Repaired
 from ...training import Objective, Training, TrainingTask, fit
-from ...training.adaptation import suited
-from ...types import Case, Images, Labels, Progress, Repaired, silent
-from ..inputs import training_set_of, untrained_copy
-from ..outliers import highest
+from ...training.adaptation import adapt_augmentation
+from ...types import Case, Images, Labels, Progress, no_progress
+from ..inputs import require_training_set, untrained_copy
+from ..outliers import flag_highest
 from ..scores import evidence_by_rank
-from .unlearning import PLAIN, ascent, cross_entropy, suspected
+from .unlearning import FLIP_ONLY, cross_entropy, gradient_ascent, suspects_of
 
 
 def _isolation() -> Training:
-    return Training(20, 64, weight_decay=1e-4, warmup=0, augmentation=PLAIN)
+    return Training(20, 64, weight_decay=1e-4, warmup=0, augmentation=FLIP_ONLY)
 
 
 def _recovery() -> Training:
@@ -29,28 +30,29 @@ def _recovery() -> Training:
 
 
 def _unlearning() -> Training:
-    return Training(20, 64, 5e-4, weight_decay=1e-4, warmup=0, augmentation=PLAIN)
+    return Training(20, 64, 5e-4, weight_decay=1e-4, warmup=0, augmentation=FLIP_ONLY)
 
 
 @dataclass(frozen=True)
 class ABL(Defense):
-    """A model trained from scratch, whose most quickly learned images are unlearned.
+    """Anti-Backdoor Learning: train from scratch, and unlearn the images learned most quickly.
 
-    A loss that is not let fall below `gamma` keeps poison, which is learned faster, apart from
-    clean images. Those of lowest loss are isolated, the others trained on, and the isolated ones
-    unlearned by gradient ascent.
+    Poison is learned faster than clean images. Training holds the loss above `gamma`, which keeps
+    the two apart. The images with the lowest loss are isolated. The model is then trained on the
+    other images, and unlearns the isolated ones by gradient ascent.
 
     Args:
-        gamma: a batch whose mean loss is below it is ascended.
+        gamma: the gradient is ascended for batches with a mean loss below it.
         isolation_rate: share of the training set that is isolated.
         isolation: the training from scratch, before images are isolated.
         recovery: the training on the images that were not isolated.
-        unlearning: the gradient ascent on those that were.
-    Source: Li et al., Anti-backdoor learning, NeurIPS 2021, arXiv 2110.11571; the sign of a
-    batch's mean loss, the epochs of recovery and the rate of unlearning as in the authors' code
-    and BackdoorBench. Departures: each phase's learning rate falls along a cosine, not at set
-    epochs; weight decay leaves out biases and batch norm; mirror images only where the case's
-    model takes them for the same; no Cutout. Of the case's model only the architecture is used.
+        unlearning: the gradient ascent on the isolated images.
+    Source: Li et al., Anti-backdoor learning, NeurIPS 2021, arXiv 2110.11571. The sign by a
+    batch's mean loss, the epochs of recovery and the rate of unlearning are those of the authors'
+    code and BackdoorBench. Departures: the learning rate of each phase follows a cosine, not
+    steps. Weight decay leaves out biases and batch norm. Images are mirrored only if the case's
+    model is invariant to it. There is no Cutout. Only the architecture of the case's model is
+    used.
     """
 
     gamma: float = 0.5
@@ -66,35 +68,43 @@ class ABL(Defense):
             )
 
     def repair(
-        self, case: Case, generator: torch.Generator, progress: Progress = silent
+        self, case: Case, generator: torch.Generator, progress: Progress = no_progress
     ) -> Repaired:
-        """Isolate, recover, unlearn; what was isolated are the suspects.
+        """Isolate, recover and unlearn. The isolated images are the suspects.
 
         Raises:
-            InputError: no training set, or fewer than two images.
+            InputError: there is no training set, or it has fewer than two images.
         """
-        images = training_set_of(case, "ABL")
+        images = require_training_set(case, "ABL")
         if len(images) < 2:
             raise InputError("ABL isolates images from others: give two or more")
         model = untrained_copy(case.model, generator)
         train = partial(fit, model, generator=generator, progress=progress)
-        lesson = partial(TrainingTask, images.pixels, images.labels)
-        train(lesson(self.isolation, objective=held_at(self.gamma), phase="isolation"))
-        said = predict(model, images.pixels, phase="isolation", progress=progress)
-        loss = F.cross_entropy(said, images.labels, reduction="none")
-        isolated = highest(-loss, self.isolation_rate, least=1)
-        others, suspects = (flags.nonzero().flatten() for flags in (~isolated, isolated))
-        train(lesson(suited(self.recovery, case), rows=others, phase="recovery"))
-        train(lesson(self.unlearning, rows=suspects, objective=ascent, phase="unlearning"))
+        make_task = partial(TrainingTask, images.pixels, images.labels)
+        train(
+            make_task(
+                self.isolation, objective=local_gradient_ascent(self.gamma), phase="isolation"
+            )
+        )
+        logits = predict(model, images.pixels, phase="isolation", progress=progress)
+        loss = F.cross_entropy(logits, images.labels, reduction="none")
+        isolated = flag_highest(-loss, self.isolation_rate, least=1)
+        others, isolated_rows = (flags.nonzero().flatten() for flags in (~isolated, isolated))
+        train(make_task(adapt_augmentation(self.recovery, case), rows=others, phase="recovery"))
+        train(
+            make_task(
+                self.unlearning, rows=isolated_rows, objective=gradient_ascent, phase="unlearning"
+            )
+        )
         return Repaired(
             model=model,
-            suspects=suspected(model, images, isolated),
+            suspects=suspects_of(model, images, isolated),
             evidence=evidence_by_rank(-loss, isolated),
         )
 
 
-def held_at(gamma: float) -> Objective:
-    """Local gradient ascent: the loss, turned around while its mean is below `gamma`."""
+def local_gradient_ascent(gamma: float) -> Objective:
+    """The objective of local gradient ascent: the loss, negated while its mean is below `gamma`."""
 
     def objective(model: nn.Module, images: Images, labels: Labels) -> Tensor:
         loss = cross_entropy(model, images, labels)

@@ -1,4 +1,4 @@
-"""ANP: neurons that a slight change of weights makes dangerous are pruned."""
+"""ANP: neurons that are sensitive to small changes of their weights are pruned."""
 
 import copy
 from collections.abc import Callable
@@ -12,42 +12,46 @@ from torch.func import functional_call
 
 from ...data.augmentation import Augmentation
 from ...errors import InputError
-from ...interfaces import Defense, Given
-from ...models.inference import as_images, device_of, gains_from_bf16
+from ...interfaces import Defense, Inputs
+from ...models.inference import as_images, device_of, has_native_bf16
+from ...results import Repaired
 from ...training import Training
-from ...training.adaptation import suited
-from ...types import Case, LabeledImages, PerImage, Progress, Repaired, silent
-from ..inputs import holdout_of, trainable_copy
-from .neurons import Norm, batch_norms, cut
-from .tuning import FEW_CLEAN
+from ...training.adaptation import adapt_augmentation
+from ...types import Case, LabeledImages, PerImage, Progress, no_progress
+from ..inputs import require_holdout, trainable_copy
+from .batch_norm_pruning import Norm, batch_norms, prune
+from .clean_fine_tuning import FIVE_PERCENT_CLEAN
 
-Loss: TypeAlias = Callable[[Tensor, Tensor], Tensor]
-"""The mean loss of a batch, given what the neurons' scales and shifts are multiplied by."""
+MaskedLoss: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+"""The mean loss of a batch as a function of factors of the neurons' scales and shifts."""
 
 
 @dataclass(frozen=True)
 class ANP(Defense):
-    """A mask of the neurons is learnt under the worst perturbation of them; the small are cut.
+    """Adversarial Neuron Pruning: learn a mask of neurons under their worst perturbation.
+
+    Neurons with a small mask are pruned. The mask solves
 
         min over m in [0, 1]  alpha L(m w, b) + (1 - alpha) max over |d|, |x| <= epsilon of
                               L((m + d) w, (1 + x) b)
 
-    with `w` and `b` the scales and shifts of all batch norms, one of each a neuron.
+    with `w` and `b` the scales and shifts of all batch norms; each neuron has one of both.
 
     Args:
         epsilon: bound of the perturbations, relative to the weights.
-        alpha: how much the loss without perturbation counts.
-        iterations: batches that the mask is learnt from.
-        learning_rate, momentum: of the mask.
-        batch_size: images drawn for each iteration, with replacement.
+        alpha: weight of the loss without perturbation.
+        iterations: number of batches that the mask is learned from.
+        learning_rate: learning rate of the mask.
+        momentum: momentum of the mask.
+        batch_size: number of images drawn for each iteration, with replacement.
         threshold: neurons with a smaller mask are pruned: their scale becomes 0.
-        augmentation: of the holdout's images.
-    Source: Wu and Wang, Adversarial Neuron Pruning, NeurIPS 2021, arXiv 2110.14430; one step of
-    the perturbation, from a random start. Departures: it is clipped to its bound after that step;
-    mirror images as for `ft`.
+        augmentation: augmentation of the holdout's images.
+    Source: Wu and Wang, Adversarial Neuron Pruning, NeurIPS 2021, arXiv 2110.14430. The
+    perturbation takes one step from a random start. Departures: it is clipped to its bound after
+    that step. Images are mirrored as for `ft`.
     """
 
-    given: ClassVar[Given] = FEW_CLEAN
+    inputs: ClassVar[Inputs] = FIVE_PERCENT_CLEAN
 
     epsilon: float = 0.4
     alpha: float = 0.2
@@ -73,21 +77,21 @@ class ANP(Defense):
             raise InputError(f"threshold is {self.threshold}: give a mask's value in [0, 1]")
 
     def repair(
-        self, case: Case, generator: torch.Generator, progress: Progress = silent
+        self, case: Case, generator: torch.Generator, progress: Progress = no_progress
     ) -> Repaired:
-        holdout = holdout_of(case, "ANP")
+        holdout = require_holdout(case, "ANP")
         model = trainable_copy(case.model)
         norms = batch_norms(model, "ANP")
-        augmentation = suited(
+        augmentation = adapt_augmentation(
             Training(augmentation=self.augmentation), Case(case.model, holdout)
         ).augmentation
-        mask = self._mask(case.model, holdout, augmentation, generator, progress)
+        mask = self._learn_mask(case.model, holdout, augmentation, generator, progress)
         sizes = [norm.num_features for norm in norms.values()]
         for norm, part in zip(norms.values(), torch.split(mask, sizes), strict=True):
-            cut(norm, part < self.threshold, shift=False)
+            prune(norm, part < self.threshold, shift=False)
         return Repaired(model=model)
 
-    def _mask(
+    def _learn_mask(
         self,
         model: nn.Module,
         holdout: LabeledImages,
@@ -95,7 +99,7 @@ class ANP(Defense):
         generator: torch.Generator,
         progress: Progress,
     ) -> PerImage:
-        """What is left of each neuron, in [0, 1], over all batch norms in order."""
+        """The mask of each neuron, in [0, 1], over all batch norms in order."""
         network = copy.deepcopy(model).eval().requires_grad_(False)
         norms = batch_norms(network, "ANP")
         for norm in norms.values():
@@ -106,28 +110,32 @@ class ANP(Defense):
         for done in range(self.iterations):
             rows = torch.randint(len(holdout), (self.batch_size,), generator=generator)
             pixels = augmentation(holdout.pixels[rows.to(holdout.pixels.device)], generator)
-            loss_at = _loss(network, norms, pixels, holdout.labels[rows])
-            noise = self._worst(loss_at, mask.detach(), generator)
-            kept = loss_at(mask, torch.ones_like(mask))
+            loss_at = _masked_loss(network, norms, pixels, holdout.labels[rows])
+            noise = self._worst_perturbation(loss_at, mask.detach(), generator)
+            plain = loss_at(mask, torch.ones_like(mask))
             robust = loss_at(mask + noise[0], 1 + noise[1])
-            loss = self.alpha * kept + (1 - self.alpha) * robust
+            loss = self.alpha * plain + (1 - self.alpha) * robust
             (mask.grad,) = torch.autograd.grad(loss, mask)
             optimizer.step()
             mask.data.clamp_(0, 1)
             progress("mask", done + 1, self.iterations)
         return mask.detach().cpu()
 
-    def _worst(self, loss_at: Loss, mask: Tensor, generator: torch.Generator) -> Tensor:
-        """Perturbations of scales and of shifts that raise the loss: one step of signs, clipped."""
+    def _worst_perturbation(
+        self, loss_at: MaskedLoss, mask: Tensor, generator: torch.Generator
+    ) -> Tensor:
+        """Perturbations `(2, neurons)` of scales and shifts that raise the loss: one sign step."""
         start = (torch.rand((2, len(mask)), generator=generator) * 2 - 1) * self.epsilon
         noise = start.to(mask.device).requires_grad_(True)
-        (slope,) = torch.autograd.grad(loss_at(mask + noise[0], 1 + noise[1]), noise)
-        moved = noise.detach() + self.epsilon * slope.sign()
+        (gradient,) = torch.autograd.grad(loss_at(mask + noise[0], 1 + noise[1]), noise)
+        moved = noise.detach() + self.epsilon * gradient.sign()
         return moved.clamp(-self.epsilon, self.epsilon)
 
 
-def _loss(network: nn.Module, norms: dict[str, Norm], pixels: Tensor, labels: Tensor) -> Loss:
-    """The loss of a batch as a function of factors `(neurons,)` of scales and of shifts."""
+def _masked_loss(
+    network: nn.Module, norms: dict[str, Norm], pixels: Tensor, labels: Tensor
+) -> MaskedLoss:
+    """The loss of a batch as a function of factors `(neurons,)` of scales and shifts."""
     device, sizes = device_of(network), [norm.num_features for norm in norms.values()]
     images, labels = as_images(pixels, device), labels.to(device)
 
@@ -136,9 +144,9 @@ def _loss(network: nn.Module, norms: dict[str, Norm], pixels: Tensor, labels: Te
             norms.items(), torch.split(scale, sizes), torch.split(shift, sizes), strict=True
         )
         changed: dict[str, Tensor] = {}
-        for (name, norm), by, along in parts:
-            changed |= {f"{name}.weight": norm.weight * by, f"{name}.bias": norm.bias * along}
-        with torch.autocast(device.type, torch.bfloat16, enabled=gains_from_bf16(device)):
+        for (name, norm), scales, shifts in parts:
+            changed |= {f"{name}.weight": norm.weight * scales, f"{name}.bias": norm.bias * shifts}
+        with torch.autocast(device.type, torch.bfloat16, enabled=has_native_bf16(device)):
             logits = functional_call(network, changed, (images,))
         return F.cross_entropy(logits.float(), labels)
 

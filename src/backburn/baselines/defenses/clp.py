@@ -1,4 +1,4 @@
-"""CLP: channels that could answer to a small change by a large one are pruned, without any data."""
+"""CLP: channels with a large Lipschitz constant are pruned, without any data."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -7,29 +7,30 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import InputError
-from ...interfaces import Defense, Given
+from ...interfaces import Defense, Inputs
 from ...models.inference import device_of, frozen
-from ...types import Case, Flags, PerImage, Progress, Repaired, silent
+from ...results import Repaired
+from ...types import Case, Flags, PerImage, Progress, no_progress
 from ..inputs import trainable_copy
-from .neurons import Norm, batch_norms, cut
+from .batch_norm_pruning import Norm, batch_norms, prune
 
 
 @dataclass(frozen=True)
 class CLP(Defense):
-    """Channels whose Lipschitz bound lies far above that of their layer's others are cut.
+    """Channel Lipschitz pruning: prune channels whose Lipschitz bound stands out in their layer.
 
         sigma_k = |largest singular value of gamma_k / sqrt(var_k + eps) W_k|,  W_k as (in, h w)
-        cut k where sigma_k > mean + u std over the layer
+        prune k where sigma_k > mean + u std over the layer
 
     Args:
-        u: standard deviations above the mean from which a channel is cut.
+        u: channels more than this number of standard deviations above the mean are pruned.
     Source: Zheng et al., Data-free backdoor removal based on channel Lipschitzness, ECCV 2022,
-    arXiv 2208.03111. Departure: a batch norm is taken together with the last convolution of as
-    many channels that ran before it, where the authors' code goes by the order of definition; a
-    sum with a shortcut may lie between them.
+    arXiv 2208.03111. Departure: a batch norm is paired with the last convolution that ran before
+    it, if they have the same number of channels. A sum with a shortcut may lie between them. The
+    authors' code pairs them by the order of definition.
     """
 
-    given: ClassVar[Given] = Given("none")
+    inputs: ClassVar[Inputs] = Inputs("none")
 
     u: float = 3.0
 
@@ -41,35 +42,35 @@ class CLP(Defense):
         self,
         case: Case,
         generator: torch.Generator,
-        progress: Progress = silent,
+        progress: Progress = no_progress,
     ) -> Repaired:
         model = trainable_copy(case.model)
         batch_norms(model, "CLP")
-        pairs = normalized(model, tuple(case.images.pixels.shape[1:]))
+        pairs = convolutions_before_norms(model, tuple(case.images.pixels.shape[1:]))
         if not pairs:
             raise InputError("CLP needs convolutions that a batch norm follows: the model has none")
         for done, (norm, conv) in enumerate(pairs.items(), 1):
-            cut(norm, outlying(lipschitz(conv, norm), self.u), shift=True)
+            prune(norm, above_mean(lipschitz_bounds(conv, norm), self.u), shift=True)
             progress("channels", done, len(pairs))
         return Repaired(model=model)
 
 
-def normalized(model: nn.Module, shape: tuple[int, ...]) -> dict[Norm, nn.Conv2d]:
-    """Batch norms with statistics, and the convolution before each, in the order they run in.
+def convolutions_before_norms(model: nn.Module, shape: tuple[int, ...]) -> dict[Norm, nn.Conv2d]:
+    """Map batch norms with statistics to the convolution before each, in the order they run.
 
     Args:
-        shape: of an image `(c, h, w)`; the model is asked about a black one.
+        shape: shape `(c, h, w)` of an image; the model is run on a black one.
     """
     ran: list[nn.Conv2d] = []
     pairs: dict[Norm, nn.Conv2d] = {}
 
-    def note(layer: nn.Module, _given: object, _out: object) -> None:
+    def note(layer: nn.Module, _inputs: object, _output: object) -> None:
         if isinstance(layer, nn.Conv2d):
             ran.append(layer)
         elif isinstance(layer, Norm) and layer.affine and layer.running_var is not None:
-            before = [conv for conv in ran if conv.out_channels == layer.num_features]
-            if before and ran[-1] is before[-1]:
-                pairs.setdefault(layer, before[-1])
+            fitting = [conv for conv in ran if conv.out_channels == layer.num_features]
+            if fitting and ran[-1] is fitting[-1]:
+                pairs.setdefault(layer, fitting[-1])
 
     handles = [
         layer.register_forward_hook(note)
@@ -86,8 +87,8 @@ def normalized(model: nn.Module, shape: tuple[int, ...]) -> dict[Norm, nn.Conv2d
 
 
 @torch.no_grad()
-def lipschitz(conv: nn.Conv2d, norm: Norm) -> PerImage:
-    """An upper bound of each channel's Lipschitz constant, batch norm included."""
+def lipschitz_bounds(conv: nn.Conv2d, norm: Norm) -> PerImage:
+    """Upper bounds `(channels,)` of the channels' Lipschitz constants, batch norm included."""
     variance = norm.running_var
     if not isinstance(variance, Tensor):
         raise InputError("CLP needs batch norms with running statistics")
@@ -97,6 +98,6 @@ def lipschitz(conv: nn.Conv2d, norm: Norm) -> PerImage:
     return bounds.float().cpu()
 
 
-def outlying(values: PerImage, u: float) -> Flags:
-    """Those more than `u` standard deviations above the mean."""
+def above_mean(values: PerImage, u: float) -> Flags:
+    """Flag values more than `u` standard deviations above their mean."""
     return values > values.mean() + u * values.std()

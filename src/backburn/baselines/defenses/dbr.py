@@ -1,4 +1,4 @@
-"""D-BR: what moves in feature space when it is turned is unlearned, what stays is relearned."""
+"""D-BR: images sensitive to transformations are unlearned, insensitive ones relearned."""
 
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -7,22 +7,23 @@ import torch
 
 from ...errors import InputError
 from ...interfaces import Defense
+from ...results import Repaired
 from ...training import Training, TrainingTask, fit
-from ...training.adaptation import suited
-from ...types import Case, LabeledImages, PerImage, Progress, Repaired, silent
-from ..inputs import trainable_copy, training_set_of, untrained_copy
-from ..outliers import highest
+from ...training.adaptation import adapt_augmentation
+from ...types import Case, LabeledImages, PerImage, Progress, no_progress
+from ..inputs import require_training_set, trainable_copy, untrained_copy
+from ..outliers import flag_highest
 from ..scores import evidence_by_rank
-from .consistency import check_features, class_closeness, feature_movement
-from .unlearning import PLAIN, ascent, suspected
+from .feature_consistency import class_similarity, fct, require_features
+from .unlearning import FLIP_ONLY, gradient_ascent, suspects_of
 
 
 def _learning() -> Training:
-    return Training(2, 128, 0.01, warmup=0, augmentation=PLAIN)
+    return Training(2, 128, 0.01, warmup=0, augmentation=FLIP_ONLY)
 
 
 def _separation() -> Training:
-    return Training(10, 128, 0.01, warmup=0, augmentation=PLAIN)
+    return Training(10, 128, 0.01, warmup=0, augmentation=FLIP_ONLY)
 
 
 def _removal() -> Training:
@@ -31,25 +32,27 @@ def _removal() -> Training:
 
 @dataclass(frozen=True)
 class DBR(Defense):
-    """The images most sensitive to transformations are unlearned, the least relearned, in turns.
+    """Unlearn the images most sensitive to transformations, and relearn the least, in turns.
 
-    A network that has hardly learned more than the trigger changes its features of poison more
-    than those of clean images when these are turned and shifted.
+    A network that has learned little more than the trigger is most sensitive on poison: rotations
+    and shifts change its features of poison more than those of clean images.
 
     Args:
         clean_rate: share of the training set, least sensitive, that is relearned.
-        poison_rate: share of the training set, most sensitive, that is unlearned; the suspects.
-        degrees, shift: the farthest that images are turned and, in fractions of a side, shifted.
-        learning: the training from scratch of the network whose features are looked at.
-        separation: its training apart, so that the classes' mean features differ.
-        removal: of the case's model; in each epoch poison is unlearned, then clean images
-            relearned.
+        poison_rate: share of the training set, most sensitive, that is unlearned. These images
+            are the suspects.
+        degrees: largest rotation.
+        shift: largest shift, as a fraction of a side.
+        learning: the training from scratch of the network that measures sensitivity.
+        separation: its further training, which separates the mean features of the classes.
+        removal: the training of the case's model. Each epoch unlearns poison, then relearns
+            clean images.
     Source: Chen et al., Effective backdoor defense by exploiting sensitivity of poisoned samples,
-    NeurIPS 2022, the D-BR path; transformations and rates as in the authors' code. Departures:
-    removal starts from the case's model, where the authors train one of the same set first; it
-    returns the model of the last epoch, where their code keeps that of the best ACC minus ASR on
-    test images, which no defender has; learning rates fall along a cosine, in removal within each
-    epoch; mirror images only where the case's model takes them for the same.
+    NeurIPS 2022, the D-BR path. Transformations and rates are those of the authors' code.
+    Departures: removal starts from the case's model; the authors first train one on the same set.
+    The result is the model of the last epoch. Their code keeps the one with the best ACC minus ASR
+    on test images, which no defender has. Learning rates follow a cosine, in removal within each
+    epoch. Images are mirrored only if the case's model is invariant to it.
     """
 
     clean_rate: float = 0.2
@@ -71,44 +74,45 @@ class DBR(Defense):
             raise InputError(f"degrees={self.degrees}, shift={self.shift}: give [0, 180], [0, 1)")
 
     def repair(
-        self, case: Case, generator: torch.Generator, progress: Progress = silent
+        self, case: Case, generator: torch.Generator, progress: Progress = no_progress
     ) -> Repaired:
-        """Tell poison from clean images, then unlearn and relearn in turns.
+        """Separate poison from clean images, then unlearn and relearn in turns.
 
         Raises:
-            InputError: no training set, fewer than two images, or a model that has no features.
+            InputError: there is no training set, it has fewer than two images, or the model has no
+                features.
         """
-        images = training_set_of(case, "D-BR")
-        check_features(case.model, "D-BR")
+        images = require_training_set(case, "D-BR")
+        require_features(case.model, "D-BR")
         if len(images) < 2:
             raise InputError("D-BR tells images from others: give two or more")
-        moved = self._movement(case, images, generator, progress)
-        poison = highest(moved, self.poison_rate, least=1)
-        clean = highest(-moved, self.clean_rate, least=1) & ~poison
+        sensitivity = self._sensitivity(case, images, generator, progress)
+        poison = flag_highest(sensitivity, self.poison_rate, least=1)
+        clean = flag_highest(-sensitivity, self.clean_rate, least=1) & ~poison
         model = trainable_copy(case.model)
-        training = replace(suited(self.removal, case), epochs=1)
-        lesson = partial(TrainingTask, images.pixels, images.labels, training)
-        unlearned, relearned = (flags.nonzero().flatten() for flags in (poison, clean))
-        unlearning = lesson(rows=unlearned, objective=ascent, phase="unlearning")
-        relearning = lesson(rows=relearned, phase="relearning")
+        training = replace(adapt_augmentation(self.removal, case), epochs=1)
+        make_task = partial(TrainingTask, images.pixels, images.labels, training)
+        poison_rows, clean_rows = (flags.nonzero().flatten() for flags in (poison, clean))
+        unlearning = make_task(rows=poison_rows, objective=gradient_ascent, phase="unlearning")
+        relearning = make_task(rows=clean_rows, phase="relearning")
         for _ in range(self.removal.epochs):
             fit(model, unlearning, generator, progress=progress)
             fit(model, relearning, generator, progress=progress)
         return Repaired(
             model=model,
-            suspects=suspected(model, images, poison),
-            evidence=evidence_by_rank(moved, poison),
+            suspects=suspects_of(model, images, poison),
+            evidence=evidence_by_rank(sensitivity, poison),
         )
 
-    def _movement(
+    def _sensitivity(
         self, case: Case, images: LabeledImages, generator: torch.Generator, progress: Progress
     ) -> PerImage:
-        """FCT of every image, by a network of our own that has learned little."""
+        """FCT of every image, measured with a network that has learned little."""
         model = untrained_copy(case.model, generator)
-        learned = TrainingTask(images.pixels, images.labels, self.learning, phase="learning")
-        fit(model, learned, generator, progress=progress)
-        apart = replace(
-            learned, training=self.separation, objective=class_closeness, phase="separation"
+        learning = TrainingTask(images.pixels, images.labels, self.learning, phase="learning")
+        fit(model, learning, generator, progress=progress)
+        separation = replace(
+            learning, training=self.separation, objective=class_similarity, phase="separation"
         )
-        fit(model, apart, generator, progress=progress)
-        return feature_movement(model, images.pixels, self.degrees, self.shift, generator, progress)
+        fit(model, separation, generator, progress=progress)
+        return fct(model, images.pixels, self.degrees, self.shift, generator, progress)

@@ -1,4 +1,4 @@
-"""FT-SAM: fine-tuning that looks for flat minima, so that neurons of the backdoor shrink."""
+"""FT-SAM: fine-tuning with sharpness-aware minimization, which shrinks backdoor neurons."""
 
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
@@ -9,79 +9,80 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from ...errors import InputError
-from ...interfaces import Defense, Given
+from ...interfaces import Defense, Inputs
+from ...results import Repaired
 from ...training import Objective, Training
-from ...types import Case, Images, Labels, Progress, Repaired, silent
-from ..inputs import holdout_of, trainable_copy
-from .tuning import FEW_CLEAN, fine_tune, fine_tuning
+from ...types import Case, Images, Labels, Progress, no_progress
+from ..inputs import require_holdout, trainable_copy
+from .clean_fine_tuning import FIVE_PERCENT_CLEAN, fine_tune, fine_tuning_settings
 
 
-def _smoothed() -> Training:
-    return replace(fine_tuning(), label_smoothing=0.1)
+def _training() -> Training:
+    return replace(fine_tuning_settings(), label_smoothing=0.1)
 
 
 @dataclass(frozen=True)
 class FTSAM(Defense):
-    """Fine-tuning by the gradient at the worst of all weights around the present ones.
+    """Fine-tune with the gradient at the worst weights near the current ones.
 
         w <- w - rate grad L(w + e),  e = rho T^2 g / |T g|,  T = |w|,  g = grad L(w)
 
-    Large weights may move farther, so the large weights of a backdoor's neurons are moved most.
+    The perturbation is proportional to the weights, so large weights of backdoor neurons move most.
 
     Args:
         rho: size of the perturbation, relative to the weights.
-        training: on the holdout.
+        training: the training on the holdout.
     Source: Zhu et al., Enhancing fine-tuning based backdoor defense with sharpness-aware
-    minimization, ICCV 2023, arXiv 2304.11823; rho and training as in BackdoorBench, by the same
-    authors. Departure: mirror images as for `ft`.
+    minimization, ICCV 2023, arXiv 2304.11823. Rho and training are those of BackdoorBench, by
+    the same authors. Departure: images are mirrored as for `ft`.
     """
 
-    given: ClassVar[Given] = FEW_CLEAN
+    inputs: ClassVar[Inputs] = FIVE_PERCENT_CLEAN
 
     rho: float = 2.0
-    training: Training = field(default_factory=_smoothed)
+    training: Training = field(default_factory=_training)
 
     def __post_init__(self) -> None:
         if not 0 <= self.rho < torch.inf:
             raise InputError(f"rho is {self.rho}: give 0 or more")
 
     def repair(
-        self, case: Case, generator: torch.Generator, progress: Progress = silent
+        self, case: Case, generator: torch.Generator, progress: Progress = no_progress
     ) -> Repaired:
-        holdout = holdout_of(case, "FT-SAM")
+        holdout = require_holdout(case, "FT-SAM")
         model = trainable_copy(case.model)
-        sharpest = sharpness_aware(self.rho, self.training.label_smoothing)
+        objective = sharpness_aware_loss(self.rho, self.training.label_smoothing)
         fine_tune(
-            model, case, holdout, self.training, generator, objective=sharpest, progress=progress
+            model, case, holdout, self.training, generator, objective=objective, progress=progress
         )
         return Repaired(model=model)
 
 
-def sharpness_aware(rho: float, smoothing: float = 0.0) -> Objective:
-    """The cross entropy at the worst weights, whose gradient is that of the weights themselves."""
+def sharpness_aware_loss(rho: float, smoothing: float = 0.0) -> Objective:
+    """Cross entropy at the worst weights. Its gradient is applied to the current weights."""
 
     def entropy(logits: Tensor, labels: Labels) -> Tensor:
         return F.cross_entropy(logits.float(), labels, reduction="none", label_smoothing=smoothing)
 
     def loss(model: nn.Module, images: Images, labels: Labels) -> Tensor:
         weights = {name: p for name, p in model.named_parameters() if p.requires_grad}
-        here = entropy(model(images), labels).mean()
-        slopes = torch.autograd.grad(here, list(weights.values()), materialize_grads=True)
-        moves = perturbation(list(weights.values()), list(slopes), rho)
+        current = entropy(model(images), labels).mean()
+        gradients = torch.autograd.grad(current, list(weights.values()), materialize_grads=True)
+        moves = perturbation(list(weights.values()), list(gradients), rho)
         worst = {
             name: weight + move for (name, weight), move in zip(weights.items(), moves, strict=True)
         }
-        # running statistics are those of the present weights: the perturbed pass updates copies
-        spare = {name: buffer.clone() for name, buffer in model.named_buffers()}
-        return entropy(functional_call(model, {**worst, **spare}, (images,)), labels)
+        # the perturbed pass updates copies: running statistics stay those of the current weights
+        buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
+        return entropy(functional_call(model, {**worst, **buffers}, (images,)), labels)
 
     return loss
 
 
 @torch.no_grad()
-def perturbation(weights: list[Tensor], slopes: list[Tensor], rho: float) -> list[Tensor]:
-    """Where the loss rises most, within `rho` of the weights, each in units of its own size."""
-    scaled = [weight.abs() * slope for weight, slope in zip(weights, slopes, strict=True)]
+def perturbation(weights: list[Tensor], gradients: list[Tensor], rho: float) -> list[Tensor]:
+    """The change of the weights that raises the loss most, of size `rho` relative to them."""
+    scaled = [weight.abs() * gradient for weight, gradient in zip(weights, gradients, strict=True)]
     length = torch.stack([part.square().sum() for part in scaled]).sum().sqrt().clamp_min(1e-12)
     return [
         rho * weight.abs() * part / length for weight, part in zip(weights, scaled, strict=True)

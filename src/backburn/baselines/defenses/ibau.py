@@ -1,4 +1,4 @@
-"""I-BAU: one perturbation of all images is unlearned, by implicit hypergradients."""
+"""I-BAU: a universal perturbation is unlearned with implicit hypergradients."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -10,40 +10,42 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...errors import InputError
-from ...interfaces import Defense, Given
+from ...interfaces import Defense, Inputs
 from ...models.inference import as_images, device_of
-from ...types import Case, LabeledImages, Progress, Repaired, silent
-from ..inputs import holdout_of, trainable_copy
+from ...results import Repaired
+from ...types import Case, LabeledImages, Progress, no_progress
+from ..inputs import require_holdout, trainable_copy
 
 Batch: TypeAlias = tuple[Tensor, Tensor]
 """Images in [0, 1] and labels, on the model's device."""
 STEP = 0.1
-"""Of the gradient descent whose fixed point the perturbation is held to be."""
+"""Step size of the gradient descent whose fixed point is the perturbation."""
 
 
 @dataclass(frozen=True)
 class IBAU(Defense):
-    """Minimax: one perturbation of all images raises the loss, the weights bring it down.
+    """Minimax: a universal perturbation raises the loss, and the weights lower it.
 
-    The weights' gradient takes into account that another perturbation would be found for other
-    weights, by the implicit function theorem.
+    The perturbation depends on the weights. Their gradient takes that into account, by the
+    implicit function theorem.
 
     Args:
-        rounds: of finding a perturbation and unlearning it.
+        rounds: how often a perturbation is found and unlearned.
         bound: largest L2 norm of the perturbation.
-        ascent_rate: of the gradient ascent on the perturbation, one step a batch.
+        ascent_rate: step size of the gradient ascent on the perturbation, one step for each batch.
         shrinkage: weight of the perturbation's squared norm.
-        portion: share of a batch that carries the perturbation while it is unlearned.
-        iterations: of the fixed point that solves for the implicit gradient.
-        learning_rate: of Adam on the weights.
-        batch_size: of both.
+        portion: share of a batch that is perturbed while the perturbation is unlearned.
+        iterations: fixed-point iterations that solve for the implicit gradient.
+        learning_rate: learning rate of Adam on the weights.
+        batch_size: batch size of both steps.
     Source: Zeng et al., Adversarial unlearning of backdoors via implicit hypergradient, ICLR 2022,
-    arXiv 2110.03735; constants as in the authors' code, in which 1 % of a batch is perturbed (the
-    paper's objective: all) and nothing is bounded (in the paper it is). Departures: batches are
-    shuffled in each round; true labels in the ascent, too, where the code has the model's.
+    arXiv 2110.03735. Constants are those of the authors' code, which perturbs 1 % of a batch. (The
+    paper's objective perturbs all of it.) The perturbation is bounded as in the paper; the code
+    does not bound it. Departures: batches are shuffled in each round. The ascent uses true labels,
+    where the code uses the model's predictions.
     """
 
-    given = Given(training="none", holdout=0.05)
+    inputs = Inputs(training="none", holdout=0.05)
 
     rounds: int = 5
     bound: float = 10.0
@@ -70,23 +72,23 @@ class IBAU(Defense):
             raise InputError(f"portion is {self.portion}: give a share in (0, 1]")
 
     def repair(
-        self, case: Case, generator: torch.Generator, progress: Progress = silent
+        self, case: Case, generator: torch.Generator, progress: Progress = no_progress
     ) -> Repaired:
-        """Unlearn one perturbation a round.
+        """Find and unlearn one perturbation in each round.
 
         Raises:
-            InputError: no holdout.
+            InputError: there is no holdout.
         """
-        holdout = holdout_of(case, "I-BAU")
+        holdout = require_holdout(case, "I-BAU")
         model = trainable_copy(case.model)
         optimizer = torch.optim.Adam(model.parameters(), self.learning_rate)
         for done in range(self.rounds):
             batches = self._batches(holdout, device_of(model), generator)
-            found = self._ascended(model, batches)
+            perturbation = self._find_perturbation(model, batches)
             for batch in batches:
-                slopes = self._slopes(model, found, batch, batches[0], generator)
-                for weight, slope in zip(model.parameters(), slopes, strict=True):
-                    weight.grad = slope
+                gradients = self._hypergradient(model, perturbation, batch, batches[0], generator)
+                for weight, gradient in zip(model.parameters(), gradients, strict=True):
+                    weight.grad = gradient
                 optimizer.step()
             progress("unlearning", done + 1, self.rounds)
         model.zero_grad(set_to_none=True)
@@ -101,41 +103,43 @@ class IBAU(Defense):
             for rows in torch.split(order, self.batch_size)
         ]
 
-    def _ascended(self, model: nn.Module, batches: Sequence[Batch]) -> Tensor:
+    def _find_perturbation(self, model: nn.Module, batches: Sequence[Batch]) -> Tensor:
         """The perturbation `(1, c, h, w)` that raises the loss of all images."""
         shift = torch.zeros_like(batches[0][0][:1], requires_grad=True)
         for batch in batches:
-            (slope,) = torch.autograd.grad(self._inner(model, batch, shift), shift)
-            shift = (shift - self.ascent_rate * slope).detach().requires_grad_()
-        shrunk: Tensor = shift * (self.bound / shift.square().sum().sqrt()).clamp(max=1)
-        return shrunk.detach()
+            (gradient,) = torch.autograd.grad(self._inner(model, batch, shift), shift)
+            shift = (shift - self.ascent_rate * gradient).detach().requires_grad_()
+        bounded: Tensor = shift * (self.bound / shift.square().sum().sqrt()).clamp(max=1)
+        return bounded.detach()
 
     def _inner(self, model: nn.Module, batch: Batch, shift: Tensor) -> Tensor:
         images, labels = batch
         loss = F.cross_entropy(model(images + shift), labels)
         return self.shrinkage * shift.square().sum() - loss
 
-    def _slopes(
+    def _hypergradient(
         self,
         model: nn.Module,
-        found: Tensor,
+        perturbation: Tensor,
         batch: Batch,
         first: Batch,
         generator: torch.Generator,
     ) -> list[Tensor]:
-        """The hypergradient of the weights, on a batch part of which carries the perturbation."""
+        """The hypergradient of the weights, on a batch part of which is perturbed."""
         images, labels = batch
         order = torch.randperm(len(images), generator=generator)
-        carrier = (order < max(1, round(self.portion * len(images)))).to(images)
+        perturbed = (order < max(1, round(self.portion * len(images)))).to(images)
 
         def outer(shift: Tensor) -> Tensor:
-            return F.cross_entropy(model(images + carrier.view(-1, 1, 1, 1) * shift), labels)
+            return F.cross_entropy(model(images + perturbed.view(-1, 1, 1, 1) * shift), labels)
 
         def descent(shift: Tensor) -> Tensor:
             inner = self._inner(model, first, shift)
             return shift - STEP * torch.autograd.grad(inner, shift, create_graph=True)[0]
 
-        return hypergradient(outer, descent, found, list(model.parameters()), self.iterations)
+        return hypergradient(
+            outer, descent, perturbation, list(model.parameters()), self.iterations
+        )
 
 
 def hypergradient(
@@ -145,10 +149,17 @@ def hypergradient(
     weights: list[Tensor],
     iterations: int,
 ) -> list[Tensor]:
-    """The gradient by `weights` of `outer` at the fixed point of `descent`, which they move.
+    """The gradient of `outer` with respect to the weights, at the fixed point of `descent`.
 
-    With J the Jacobian of `descent` by the point, (I - J)^-1 is taken for the first terms of its
-    series, as many as there are iterations.
+    The fixed point depends on the weights. With J the Jacobian of `descent` with respect to the
+    point, (I - J)^-1 is approximated by the first `iterations` terms of its Neumann series.
+
+    Args:
+        outer: the outer loss as a function of the point.
+        descent: one step of the inner gradient descent.
+        point: the fixed point.
+        weights: the parameters that both functions depend on.
+        iterations: number of terms.
     """
     point = point.detach().requires_grad_()
     by_point, *direct = torch.autograd.grad(outer(point), [point, *weights], materialize_grads=True)
@@ -157,4 +168,4 @@ def hypergradient(
         (pulled,) = torch.autograd.grad(mapped, point, vector, retain_graph=True)
         vector = pulled + by_point
     moved = torch.autograd.grad(mapped, weights, vector, materialize_grads=True)
-    return [straight + around for straight, around in zip(direct, moved, strict=True)]
+    return [explicit + implicit for explicit, implicit in zip(direct, moved, strict=True)]

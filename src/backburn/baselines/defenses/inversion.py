@@ -1,4 +1,4 @@
-"""Trigger inversion: the smallest patch that sends every image to a class, for all classes."""
+"""Trigger inversion: for each class, the smallest patch that sends all images to it."""
 
 import math
 from collections.abc import Callable
@@ -9,31 +9,33 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...errors import InputError
-from ...models.inference import as_images, device_of, frozen, gains_from_bf16
-from ...types import Images, Pixels, Progress, silent
-from .patches import Costs, Patches
+from ...models.inference import as_images, device_of, frozen, has_native_bf16
+from ...types import Images, Pixels, Progress, no_progress
+from .inverted_triggers import CostSchedule, InvertedTriggers
 
-AT_ONCE = 1024
-"""Stamped images in a batch over all its classes, about."""
+MAX_BATCH = 1024
+"""Approximate number of triggered images in a batch, over all of its classes."""
 
 
 @dataclass(frozen=True)
-class Inversion:
-    """Adam on mask and pattern: cross entropy to the class plus `cost` times the mask's L1 norm.
+class TriggerInversion:
+    """Optimize a mask and a pattern for each class with Adam.
 
-    The cost of a class rises while its patch works and falls while it does not.
+    The loss is the cross entropy to the class plus `cost` times the L1 norm of the mask. The cost
+    of a class rises while its trigger works and falls while it does not.
 
     Args:
-        epochs: passes over the images, at the most.
-        batch_size: images that each class's patch is put on at once.
-        learning_rate: of Adam, with betas 0.5 and 0.9.
-        cost: the first weight of the norm.
-        success: share of images that a patch must send to its class.
-        multiplier: a cost rises by it, and falls by it to the power of 1.5.
-        patience: epochs in a row after which a cost is changed.
-        stop_after: epochs without a norm smaller by 1 % after which a class, whose cost has both
-            risen and fallen, is done.
-    Source: Wang et al., Neural Cleanse, S&P 2019; epochs, batch size, cost as in BackdoorBench.
+        epochs: largest number of passes over the images.
+        batch_size: number of images that a class's trigger is put on at once.
+        learning_rate: learning rate of Adam, with betas 0.5 and 0.9.
+        cost: initial weight of the norm.
+        success: share of images that a trigger must send to its class.
+        multiplier: a cost rises by this factor, and falls by it to the power of 1.5.
+        patience: consecutive epochs after which a cost is changed.
+        stop_after: epochs without a norm smaller by 1 % after which a class is done, if its cost
+            has both risen and fallen.
+    Source: Wang et al., Neural Cleanse, S&P 2019. Epochs, batch size and cost are those of
+    BackdoorBench.
     """
 
     epochs: int = 10
@@ -62,99 +64,106 @@ class Inversion:
                 "give (0, 1], and above 1"
             )
 
-    def patches(
+    def invert(
         self,
         model: nn.Module,
         pixels: Pixels,
         classes: int,
         generator: torch.Generator,
-        progress: Progress = silent,
-    ) -> Patches:
-        """The patch of every class, on the CPU; as many classes at once as fit into a batch."""
-        groups = torch.split(torch.arange(classes), max(1, AT_ONCE // self.batch_size))
-        found: list[Patches] = []
+        progress: Progress = no_progress,
+    ) -> InvertedTriggers:
+        """Invert the trigger of every class, as many classes at once as fit into a batch.
 
-        def tell(epoch: int) -> None:
-            progress("inversion", len(found) * self.epochs + epoch, len(groups) * self.epochs)
+        The result is on the CPU.
+        """
+        groups = torch.split(torch.arange(classes), max(1, MAX_BATCH // self.batch_size))
+        triggers: list[InvertedTriggers] = []
+
+        def on_epoch(epoch: int) -> None:
+            progress("inversion", len(triggers) * self.epochs + epoch, len(groups) * self.epochs)
 
         with frozen(model):
             for labels in groups:
-                found.append(self._of(model, pixels, labels, generator, tell))
-        return Patches(
-            torch.cat([one.mask for one in found]),
-            torch.cat([one.pattern for one in found]),
-            torch.cat([one.norm for one in found]),
-            torch.cat([one.found for one in found]),
+                triggers.append(self._invert_group(model, pixels, labels, generator, on_epoch))
+        return InvertedTriggers(
+            torch.cat([group.mask for group in triggers]),
+            torch.cat([group.pattern for group in triggers]),
+            torch.cat([group.norm for group in triggers]),
+            torch.cat([group.works for group in triggers]),
         )
 
-    def _of(
+    def _invert_group(
         self,
         model: nn.Module,
         pixels: Pixels,
         labels: Tensor,
         generator: torch.Generator,
-        tell: Callable[[int], None],
-    ) -> Patches:
-        free = _drawn(len(labels), pixels, generator, device_of(model))
-        optimizer = torch.optim.Adam(free, self.learning_rate, betas=(0.5, 0.9))
-        nothing = torch.zeros(len(labels), dtype=torch.bool)
-        best = Patches(*_kept(free), torch.full((len(labels),), torch.inf), nothing)
-        costs = Costs(len(labels), self.cost, self.multiplier, self.patience, self.stop_after)
+        on_epoch: Callable[[int], None],
+    ) -> InvertedTriggers:
+        parameters = _draw_parameters(len(labels), pixels, generator, device_of(model))
+        optimizer = torch.optim.Adam(parameters, self.learning_rate, betas=(0.5, 0.9))
+        none_works = torch.zeros(len(labels), dtype=torch.bool)
+        best = InvertedTriggers(
+            *_to_cpu(parameters), torch.full((len(labels),), torch.inf), none_works
+        )
+        costs = CostSchedule(
+            len(labels), self.cost, self.multiplier, self.patience, self.stop_after
+        )
         for epoch in range(self.epochs):
-            left, hits = (~costs.done).nonzero().flatten(), torch.zeros(len(labels))
+            active, hits = (~costs.done).nonzero().flatten(), torch.zeros(len(labels))
             order = torch.randperm(len(pixels), generator=generator)
             for rows in torch.split(order, self.batch_size):
-                patch = [part[left.to(part.device)] for part in _bounded(free)]
+                mask, pattern = (part[active.to(part.device)] for part in _bounded(parameters))
                 images = as_images(pixels[rows], device_of(model))
-                loss, sent = _sent(model, images, patch, labels[left])
-                loss = loss + costs.value.to(loss)[left] * patch[0].flatten(1).sum(1)
+                loss, new_hits = _trigger_loss(model, images, mask, pattern, labels[active])
+                loss = loss + costs.value.to(loss)[active] * mask.flatten(1).sum(1)
                 optimizer.zero_grad(set_to_none=True)
                 torch.autograd.backward(loss.sum())
                 optimizer.step()
-                hits[left] += sent
+                hits[active] += new_hits
             works = (hits >= self.success * len(pixels)) & ~costs.done
-            best = best.improved(*_kept(free), works)
-            costs.look(works, best)
-            tell(epoch + 1)
+            best = best.update(*_to_cpu(parameters), works)
+            costs.update(works, best)
+            on_epoch(epoch + 1)
             if bool(costs.done.all()):
                 break
         return best
 
 
-def _drawn(
+def _draw_parameters(
     count: int, pixels: Pixels, generator: torch.Generator, device: torch.device
 ) -> list[Tensor]:
-    """A mask and a pattern for each class, as numbers without bounds."""
+    """Draw a mask and a pattern for each class, as unbounded parameters."""
     _, channels, height, width = pixels.shape
-    drawn = (
+    values = (
         torch.rand(count, depth, height, width, generator=generator) for depth in (1, channels)
     )
-    # arctanh has no value at -1
-    bare = (torch.atanh((2 * part - 1).clamp(-1 + 1e-6, 1 - 1e-6)) for part in drawn)
-    return [part.to(device).requires_grad_() for part in bare]
+    # arctanh is infinite at -1 and 1
+    unbounded = (torch.atanh((2 * part - 1).clamp(-1 + 1e-6, 1 - 1e-6)) for part in values)
+    return [part.to(device).requires_grad_() for part in unbounded]
 
 
-def _bounded(free: list[Tensor]) -> list[Tensor]:
-    """Mask and pattern in [0, 1]."""
-    return [(part.tanh() + 1) / 2 for part in free]
+def _bounded(parameters: list[Tensor]) -> list[Tensor]:
+    """Mask and pattern, in [0, 1]."""
+    return [(part.tanh() + 1) / 2 for part in parameters]
 
 
-def _kept(free: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """Mask and pattern as they are now, on the CPU."""
-    mask, pattern = (part.detach().cpu() for part in _bounded(free))
+def _to_cpu(parameters: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """The current mask and pattern, on the CPU."""
+    mask, pattern = (part.detach().cpu() for part in _bounded(parameters))
     return mask, pattern
 
 
-def _sent(
-    model: nn.Module, images: Images, patch: list[Tensor], labels: Tensor
+def _trigger_loss(
+    model: nn.Module, images: Images, mask: Tensor, pattern: Tensor, labels: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """The loss `(k,)` of each class's patch, and on the CPU how many images it sends there."""
-    mask, pattern = (part[:, None] for part in patch)
-    stamped = ((1 - mask) * images + mask * pattern).flatten(0, 1)
-    stamped = stamped.contiguous(memory_format=torch.channels_last)
+    """The loss `(k,)` of each class's trigger, and how many images it sends there (on the CPU)."""
+    mask, pattern = mask[:, None], pattern[:, None]
+    triggered = ((1 - mask) * images + mask * pattern).flatten(0, 1)
+    triggered = triggered.contiguous(memory_format=torch.channels_last)
     device, shape = images.device, (len(labels), len(images))
-    with torch.autocast(device.type, torch.bfloat16, enabled=gains_from_bf16(device)):
-        logits = model(stamped).float()
+    with torch.autocast(device.type, torch.bfloat16, enabled=has_native_bf16(device)):
+        logits = model(triggered).float()
     wanted = labels.to(device).repeat_interleave(len(images))
     loss = F.cross_entropy(logits, wanted, reduction="none").view(shape).mean(1)
     return loss, (logits.argmax(1) == wanted).view(shape).sum(1).cpu()

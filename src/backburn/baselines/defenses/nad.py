@@ -1,4 +1,4 @@
-"""NAD: the backdoored model learns to look where a fine-tuned copy of it looks."""
+"""NAD: the attention of the backdoored model is drawn to that of a fine-tuned copy."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,39 +12,42 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ...errors import InputError
-from ...interfaces import Defense, Given
-from ...models.inference import hooked, predict
+from ...interfaces import Defense, Inputs
+from ...models.inference import forward_hooks, predict
+from ...results import Repaired
 from ...training import Objective, Training
-from ...types import Case, Images, LabeledImages, Labels, Progress, Repaired, silent
-from ..inputs import holdout_of, trainable_copy
-from .tuning import FEW_CLEAN, fine_tune, fine_tuning
+from ...types import Case, Images, LabeledImages, Labels, Progress, no_progress
+from ..inputs import require_holdout, trainable_copy
+from .clean_fine_tuning import FIVE_PERCENT_CLEAN, fine_tune, fine_tuning_settings
 
 SPATIAL = (nn.modules.conv._ConvNd, nn.modules.batchnorm._BatchNorm)
 
 
 @dataclass(frozen=True)
 class NAD(Defense):
-    """A teacher is fine-tuned; the student's attention maps are drawn to the teacher's.
+    """Neural Attention Distillation: fine-tune a teacher, then match its attention maps.
+
+    The student is the backdoored model. Its loss is
 
         cross entropy + sum over stages of beta |A(student) - A(teacher)|^2 / (h w)
 
     Args:
-        betas: how much the attention of each of the last stages counts, lowest stage first.
-        power: `p` of the attention `sum over channels of |F|^p`, scaled to length 1.
-        teacher_epochs: of the teacher's fine-tuning.
-        training: of both; the epochs are the student's.
+        betas: weights of the attention of the last stages, lowest stage first.
+        power: `p` of the attention map `sum over channels of |F|^p`, scaled to length 1.
+        teacher_epochs: epochs of the teacher's fine-tuning.
+        training: the training of both; the epochs are the student's.
     Source: Li et al., Neural Attention Distillation, ICLR 2021, arXiv 2101.05930, for betas and
-    teacher; rate and epochs as in BackdoorBench. Departures: a stage's map is the last one of its
-    resolution that a convolution, a batch norm or a block with one returns, so that any network
-    will do; no Cutout; mirror images as for `ft`.
+    teacher. Learning rate and epochs are those of BackdoorBench. Departures: the map of a stage is
+    the last one of its resolution that a convolution, a batch norm or a block with one returns.
+    So any network will do. There is no Cutout. Images are mirrored as for `ft`.
     """
 
-    given: ClassVar[Given] = FEW_CLEAN
+    inputs: ClassVar[Inputs] = FIVE_PERCENT_CLEAN
 
     betas: tuple[float, ...] = (500.0, 1000.0, 1000.0)
     power: float = 2.0
     teacher_epochs: int = 10
-    training: Training = field(default_factory=partial(fine_tuning, 1e-4))
+    training: Training = field(default_factory=partial(fine_tuning_settings, 1e-4))
 
     def __post_init__(self) -> None:
         if not self.betas or not all(0 <= beta < torch.inf for beta in self.betas):
@@ -55,9 +58,9 @@ class NAD(Defense):
             )
 
     def repair(
-        self, case: Case, generator: torch.Generator, progress: Progress = silent
+        self, case: Case, generator: torch.Generator, progress: Progress = no_progress
     ) -> Repaired:
-        holdout = holdout_of(case, "NAD")
+        holdout = require_holdout(case, "NAD")
         student, teacher = trainable_copy(case.model), trainable_copy(case.model)
         _check_stages(student, holdout)
         short = replace(self.training, epochs=self.teacher_epochs)
@@ -68,50 +71,57 @@ class NAD(Defense):
             holdout,
             self.training,
             generator,
-            objective=distillation(teacher, self.betas, self.power),
+            objective=distillation_loss(teacher, self.betas, self.power),
             phase="distillation",
             progress=progress,
         )
         return Repaired(model=student)
 
 
-def distillation(teacher: nn.Module, betas: tuple[float, ...], power: float) -> Objective:
-    """Cross entropy and, for each of the last stages, the distance to the teacher's attention."""
+def distillation_loss(teacher: nn.Module, betas: tuple[float, ...], power: float) -> Objective:
+    """The loss: cross entropy plus the distances of attention maps to the teacher's."""
 
     def loss(student: nn.Module, images: Images, labels: Labels) -> Tensor:
-        with torch.no_grad(), stages(teacher) as wanted:
+        with torch.no_grad(), record_stages(teacher) as teacher_maps:
             teacher(images)
-        with stages(student) as maps:
+        with record_stages(student) as student_maps:
             total = F.cross_entropy(student(images).float(), labels, reduction="none")
-        pairs = zip(_coarsest_first(maps), _coarsest_first(wanted), strict=True)
-        for beta, (mine, theirs) in zip(reversed(betas), pairs, strict=False):
-            gap = attention(mine, power) - attention(theirs, power)
-            total = total + beta * gap.square().mean(1)
+        pairs = zip(_coarsest_first(student_maps), _coarsest_first(teacher_maps), strict=True)
+        for beta, (student_map, teacher_map) in zip(reversed(betas), pairs, strict=False):
+            difference = attention_map(student_map, power) - attention_map(teacher_map, power)
+            total = total + beta * difference.square().mean(1)
         return total
 
     return loss
 
 
-def attention(maps: Float[Tensor, "n c h w"], power: float) -> Float[Tensor, "n p"]:
-    """Where the channels of a feature map are strong, all together; of length 1."""
+def attention_map(maps: Float[Tensor, "n c h w"], power: float) -> Float[Tensor, "n p"]:
+    """The attention map over positions, all channels together, scaled to length 1."""
     return F.normalize(maps.float().abs().pow(power).sum(1).flatten(1))
 
 
 @contextmanager
-def stages(model: nn.Module) -> Iterator[dict[tuple[int, int], Tensor]]:
-    """The last feature map `(n, c, h, w)` of every resolution above 1x1, once the model is asked.
+def record_stages(model: nn.Module) -> Iterator[dict[tuple[int, int], Tensor]]:
+    """Record the last feature map `(n, c, h, w)` of every resolution while the model runs.
 
-    Transformers' tokens, and layers that have channels last, are no feature maps.
+    Maps of 1x1 do not count, nor do tokens of transformers and layers with channels last.
+
+    Yields:
+        The maps by resolution `(h, w)`, filled by each forward pass.
     """
-    seen: dict[tuple[int, int], Tensor] = {}
+    maps: dict[tuple[int, int], Tensor] = {}
 
-    def note(_layer: nn.Module, _given: object, out: object) -> None:
-        if isinstance(out, Tensor) and out.dim() == 4 and out.shape[-2] * out.shape[-1] > 1:
-            seen[(out.shape[-2], out.shape[-1])] = out
+    def note(_layer: nn.Module, _inputs: object, output: object) -> None:
+        if (
+            isinstance(output, Tensor)
+            and output.dim() == 4
+            and output.shape[-2] * output.shape[-1] > 1
+        ):
+            maps[(output.shape[-2], output.shape[-1])] = output
 
-    parts = [part for part in model.modules() if any(map(_is_spatial, part.modules()))]
-    with hooked(parts, note):
-        yield seen
+    blocks = [block for block in model.modules() if any(map(_is_spatial, block.modules()))]
+    with forward_hooks(blocks, note):
+        yield maps
 
 
 def _is_spatial(layer: nn.Module) -> bool:
@@ -123,9 +133,10 @@ def _coarsest_first(maps: dict[tuple[int, int], Tensor]) -> list[Tensor]:
 
 
 def _check_stages(model: nn.Module, holdout: LabeledImages) -> None:
-    with stages(model) as seen:
+    """Raise if the model has no feature maps."""
+    with record_stages(model) as maps:
         predict(model, holdout.pixels[:2])
-    if not seen:
+    if not maps:
         raise InputError(
             f"NAD needs feature maps of convolutions, and {type(model).__name__} shows none: give "
             "a convolutional model"

@@ -1,4 +1,4 @@
-"""Neural Cleanse: a class that a small patch leads to is backdoored; the patch is unlearned."""
+"""Neural Cleanse: an abnormally small inverted trigger is a backdoor, and is unlearned."""
 
 from dataclasses import dataclass, field
 
@@ -8,13 +8,14 @@ from scipy.stats import median_abs_deviation
 from torch import Tensor
 
 from ...errors import InputError
-from ...interfaces import Defense, Given
+from ...interfaces import Defense, Inputs
 from ...models.inference import predict
+from ...results import Repaired
 from ...training import BatchTransform, Training, TrainingTask, fit
-from ...types import Case, PerImage, Progress, Repaired, silent
-from ..inputs import holdout_of, trainable_copy
-from .inversion import Inversion
-from .patches import Patches
+from ...types import Case, PerImage, Progress, no_progress
+from ..inputs import require_holdout, trainable_copy
+from .inversion import TriggerInversion
+from .inverted_triggers import InvertedTriggers
 
 
 def _unlearning() -> Training:
@@ -23,26 +24,26 @@ def _unlearning() -> Training:
 
 @dataclass(frozen=True)
 class NeuralCleanse(Defense):
-    """Trigger inversion for every class; what is abnormally small is a trigger, and unlearned.
+    """Invert a trigger for every class, and unlearn the abnormally small ones.
 
-    Where no class is abnormal, the model is returned as it was.
+    If no class is abnormal, the model is returned unchanged.
 
     Args:
-        abnormal: the anomaly index from which on a class is taken to be backdoored.
-        stamped: share of each batch that carries the inverted trigger, with its true label.
-        inversion: of the triggers.
-        training: the fine-tuning on the holdout that unlearns them.
-    Source: Wang et al., Neural Cleanse, S&P 2019, with unlearning; the fine-tuning as in
-    BackdoorBench, longer on half as many images than the paper's one epoch on 10 % of the training
-    set. Departures: where several classes are abnormal, each stamped image gets the trigger of one
-    of them; a class whose trigger never reaches the success wanted is not abnormal.
+        abnormal: a class with an anomaly index above it is taken to be backdoored.
+        stamped: share of each batch that gets an inverted trigger and keeps its true label.
+        inversion: the trigger inversion.
+        training: the fine-tuning on the holdout that unlearns the triggers.
+    Source: Wang et al., Neural Cleanse, S&P 2019, with unlearning. The fine-tuning is that of
+    BackdoorBench. It is longer, on half as many images, than the paper's one epoch on 10 % of the
+    training set. Departures: if several classes are abnormal, each image gets the trigger of one
+    of them. A class whose trigger never reaches the required success is not abnormal.
     """
 
-    given = Given(training="none", holdout=0.05)
+    inputs = Inputs(training="none", holdout=0.05)
 
     abnormal: float = 2.0
     stamped: float = 0.2
-    inversion: Inversion = field(default_factory=Inversion)
+    inversion: TriggerInversion = field(default_factory=TriggerInversion)
     training: Training = field(default_factory=_unlearning)
 
     def __post_init__(self) -> None:
@@ -52,48 +53,48 @@ class NeuralCleanse(Defense):
             )
 
     def repair(
-        self, case: Case, generator: torch.Generator, progress: Progress = silent
+        self, case: Case, generator: torch.Generator, progress: Progress = no_progress
     ) -> Repaired:
         """Invert a trigger for each class, and unlearn those that are abnormal.
 
         Raises:
-            InputError: no holdout.
+            InputError: there is no holdout.
         """
-        holdout = holdout_of(case, "Neural Cleanse")
+        holdout = require_holdout(case, "Neural Cleanse")
         model = trainable_copy(case.model)
         classes = predict(model, holdout.pixels[:1]).shape[1]
-        patches = self.inversion.patches(model, holdout.pixels, classes, generator, progress)
-        abnormal = patches.found & (anomaly_index(patches.norm) > self.abnormal)
+        triggers = self.inversion.invert(model, holdout.pixels, classes, generator, progress)
+        abnormal = triggers.works & (anomaly_index(triggers.norm) > self.abnormal)
         targets = abnormal.nonzero().flatten()
         if len(targets):
-            lesson = TrainingTask(
+            task = TrainingTask(
                 holdout.pixels,
                 holdout.labels,
                 self.training,
-                batch_transform=stamping(patches, targets, self.stamped, generator),
+                batch_transform=trigger_transform(triggers, targets, self.stamped, generator),
                 phase="unlearning",
             )
-            fit(model, lesson, generator, progress=progress)
+            fit(model, task, generator, progress=progress)
         return Repaired(model=model)
 
 
 def anomaly_index(norm: PerImage) -> PerImage:
-    """How many robust standard deviations each norm lies below the median of them all."""
+    """Number of robust standard deviations that each norm lies below their median."""
     values = norm.double().numpy()
     scale = max(float(median_abs_deviation(values, scale="normal")), 1e-12)
     return torch.from_numpy((np.median(values) - values) / scale)
 
 
-def stamping(
-    patches: Patches, targets: Tensor, share: float, generator: torch.Generator
+def trigger_transform(
+    triggers: InvertedTriggers, targets: Tensor, share: float, generator: torch.Generator
 ) -> BatchTransform:
-    """Puts an inverted trigger on a share of each batch, and leaves the labels as they are."""
+    """A transform that puts a random target's trigger on a share of each batch; labels stay."""
 
-    def stamp(pixels: Tensor, labels: Tensor, _rows: Tensor) -> tuple[Tensor, Tensor]:
+    def transform(pixels: Tensor, labels: Tensor, _rows: Tensor) -> tuple[Tensor, Tensor]:
         chosen = torch.randperm(len(pixels), generator=generator)[: round(share * len(pixels))]
         drawn = torch.randint(len(targets), (len(chosen),), generator=generator)
         chosen = chosen.to(pixels.device)
-        pixels[chosen] = patches.stamped(pixels[chosen], targets[drawn].to(pixels.device))
+        pixels[chosen] = triggers.apply(pixels[chosen], targets[drawn].to(pixels.device))
         return pixels, labels
 
-    return stamp
+    return transform

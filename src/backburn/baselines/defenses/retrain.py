@@ -1,36 +1,38 @@
-"""Retraining on what is truly clean: the ceiling, which nobody can reach in practice."""
+"""Retraining on the truly clean images: an upper bound, which no defender can reach."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 import torch
 
-from ...interfaces import Defense, Given
+from ...interfaces import Defense, Inputs
+from ...results import Repaired
 from ...training import Training, TrainingTask, fit
-from ...training.adaptation import suited
-from ...types import Case, Progress, Repaired, silent
-from ..inputs import training_set_of, untrained_copy
+from ...training.adaptation import adapt_augmentation
+from ...types import Case, Progress, no_progress
+from ..inputs import require_training_set, untrained_copy
 
 
 @dataclass(frozen=True)
 class Retraining(Defense):
-    """The same network, drawn anew and trained on the clean part of the training set only.
+    """Train a reinitialized network on the clean part of the training set only.
 
     Args:
-        training: as the victim's; mirror images where the victim takes them for the same.
-    Source: the usual upper bound of any defence that removes poison. Departures: none.
+        training: the training, like the victim's. Images are mirrored if the victim is invariant
+            to it.
+    Source: the usual upper bound of any defense that removes poison. Departures: none.
     """
 
-    given: ClassVar[Given] = Given("clean")
+    inputs: ClassVar[Inputs] = Inputs("clean")
 
     training: Training = field(default_factory=Training)
 
     def repair(
-        self, case: Case, generator: torch.Generator, progress: Progress = silent
+        self, case: Case, generator: torch.Generator, progress: Progress = no_progress
     ) -> Repaired:
-        images = training_set_of(case, "retraining")
+        images = require_training_set(case, "retraining")
         model = untrained_copy(case.model, generator)
-        training = suited(self.training, case)
-        lesson = TrainingTask(images.pixels, images.labels, training, phase="retraining")
-        fit(model, lesson, generator, progress=progress)
+        training = adapt_augmentation(self.training, case)
+        task = TrainingTask(images.pixels, images.labels, training, phase="retraining")
+        fit(model, task, generator, progress=progress)
         return Repaired(model=model)

@@ -1,1 +1,1 @@
-"""Detectors of poisoned samples of the literature, one a file."""
+"""Detectors of poisoned images of the literature, one in each file."""

@@ -1,4 +1,4 @@
-"""Activation Clustering: a class that falls into two clusters, one of them small."""
+"""Activation Clustering: poison is the smaller of two clusters of a class."""
 
 from dataclasses import dataclass
 
@@ -9,28 +9,31 @@ from sklearn.metrics import silhouette_score
 
 from ...errors import InputError
 from ...interfaces import Detector
-from ...types import Case, Evidence, Features, PerImage, Progress, silent
-from ..inputs import training_set_of
-from ..outliers import flagged_first
+from ...results import Evidence
+from ...types import Case, Features, PerImage, Progress, no_progress
+from ..inputs import require_training_set
+from ..outliers import rank_flagged_first
 from ..scores import evidence_by_rank
-from .features import features_of, principal, rows_by_label, seed_of
+from .features import draw_seed, extract_features, principal_components, rows_by_label
 
-FEWEST = 3
+MIN_IMAGES = 3
+"""Classes with fewer images are not clustered."""
 
 
 @dataclass(frozen=True)
 class ActivationClustering(Detector):
-    """Two clusters in ten dimensions of each class; a small one, well apart, is poison.
+    """Cluster each class into two; a small cluster far from the other is poison.
 
     Args:
-        components: dimensions of a class that are clustered.
-        silhouette: a class is suspect from this silhouette score of its clusters on.
-        smaller: its smaller cluster is poison if it holds no more than this share of the class.
+        components: number of dimensions in which a class is clustered.
+        silhouette: a class is suspect if its clusters have at least this silhouette score.
+        smaller: the smaller cluster is poison if it has at most this share of the class.
     Source: Chen et al., Detecting backdoor attacks on deep neural networks by activation
-    clustering, arXiv 1811.03728; ten components and silhouettes of 0.10 to 0.15 are the paper's,
-    that both rules must hold and 0.35 are the authors' in the Adversarial Robustness Toolbox.
-    Departures: principal components of equal variance, which independent ones are a rotation of:
-    k-means does not see it. The paper has no score of an image; see `two_clusters`.
+    clustering, arXiv 1811.03728. Ten components and silhouettes of 0.10 to 0.15 are the paper's.
+    That both rules must hold, and 0.35, are from the authors' Adversarial Robustness Toolbox.
+    Departures: principal components, scaled to the same variance, replace independent components.
+    These differ by a rotation only, to which k-means is invariant. The paper has no score of an
+    image; see `two_clusters`.
     """
 
     components: int = 10
@@ -46,41 +49,42 @@ class ActivationClustering(Detector):
             )
 
     def examine(
-        self, case: Case, generator: torch.Generator, progress: Progress = silent
+        self, case: Case, generator: torch.Generator, progress: Progress = no_progress
     ) -> Evidence:
-        images = training_set_of(case, "Activation Clustering")
-        features = features_of(case.model, images.pixels, "Activation Clustering")
-        seed = seed_of(generator)
+        images = require_training_set(case, "Activation Clustering")
+        features = extract_features(case.model, images.pixels, "Activation Clustering")
+        seed = draw_seed(generator)
         statistic = torch.zeros(len(images))
         flagged = torch.zeros(len(images), dtype=torch.bool)
         for label, rows in rows_by_label(images.labels):
-            nearer, silhouette = two_clusters(features[rows], self.components, seed)
-            small = nearer > 0
-            statistic[rows] = nearer * silhouette
+            nearness, silhouette = two_clusters(features[rows], self.components, seed)
+            small = nearness > 0
+            statistic[rows] = nearness * silhouette
             if silhouette >= self.silhouette and small.double().mean() <= self.smaller:
                 flagged[rows] = small
             progress("clustering", label + 1, images.class_count)
-        return evidence_by_rank(flagged_first(statistic, flagged), flagged)
+        return evidence_by_rank(rank_flagged_first(statistic, flagged), flagged)
 
 
 def two_clusters(features: Features, components: int, seed: int) -> tuple[PerImage, float]:
-    """How much nearer each image of a class is to the smaller cluster, and the silhouette score.
+    """Cluster the images of a class into two.
 
     Returns:
-        The difference of the distances to both centers over their sum, in [-1, 1] and above 0 in
-        the smaller cluster. All 0 for a class that cannot be divided.
+        The nearness `(n,)` to the smaller cluster, and the silhouette score. Nearness is the
+        difference of the distances to both centers over their sum. It is in [-1, 1], and above 0
+        in the smaller cluster. All are 0 if the class cannot be clustered.
     """
-    points = whitened(features.double().numpy(), components)
-    if len(points) < FEWEST or not points.shape[1]:
+    points = whitened_components(features.double().numpy(), components)
+    if len(points) < MIN_IMAGES or not points.shape[1]:
         return torch.zeros(len(points)), 0.0
     clusters = KMeans(2, n_init=10, random_state=seed).fit(points)
     small = int(np.bincount(clusters.labels_, minlength=2).argmin())
-    away = clusters.transform(points)
-    nearer = (away[:, 1 - small] - away[:, small]) / away.sum(1).clip(1e-12)
-    return torch.from_numpy(nearer).float(), float(silhouette_score(points, clusters.labels_))
+    distances = clusters.transform(points)
+    nearness = (distances[:, 1 - small] - distances[:, small]) / distances.sum(1).clip(1e-12)
+    return torch.from_numpy(nearness).float(), float(silhouette_score(points, clusters.labels_))
 
 
-def whitened(values: np.ndarray, components: int) -> np.ndarray:
-    """Principal components of variance 1; fewer where the values span less."""
-    points = principal(values, components)
+def whitened_components(values: np.ndarray, components: int) -> np.ndarray:
+    """Principal components scaled to variance 1; fewer if the values span fewer dimensions."""
+    points = principal_components(values, components)
     return np.asarray(points / points.std(0, ddof=1)) if points.shape[1] else points

@@ -1,4 +1,4 @@
-"""The penultimate layer as detectors read it, class by class."""
+"""Features of the penultimate layer, and linear algebra on those of a class."""
 
 from collections.abc import Iterator
 
@@ -8,22 +8,24 @@ from sklearn.decomposition import PCA
 from torch import nn
 
 from ...errors import InputError
-from ...models.inference import penultimate
+from ...models.inference import penultimate_features
 from ...types import Features, Index, Labels, Pixels
 
-SMALLEST = 1e-6
-"""Eigenvalues below this share of the largest are held to be noise of the arithmetic."""
+EIGENVALUE_TOLERANCE = 1e-6
+"""Eigenvalues below this share of the largest are taken for rounding errors."""
 
 
-def features_of(model: nn.Module, pixels: Pixels, method: str) -> Features:
-    """Penultimate features of every image, on the CPU.
+def extract_features(model: nn.Module, pixels: Pixels, method: str) -> Features:
+    """Penultimate features `(n, d)` of every image, on the CPU.
 
+    Args:
+        method: name of the method, for the message.
     Raises:
-        InputError: a model that does not name them.
+        InputError: the model has no method `features`, or its shape is wrong.
     """
     if not callable(getattr(model, "features", None)):
         raise InputError(f"{method} needs features(images): {type(model).__name__} has none")
-    features = penultimate(model, pixels)
+    features = penultimate_features(model, pixels)
     if features.ndim != 2:
         raise InputError(
             f"features(images) of {type(model).__name__} has shape {tuple(features.shape)}: "
@@ -33,29 +35,40 @@ def features_of(model: nn.Module, pixels: Pixels, method: str) -> Features:
 
 
 def rows_by_label(labels: Labels) -> Iterator[tuple[int, Index]]:
-    """Every label that is there, and its rows in order."""
+    """Yield every label that occurs, and its rows in order.
+
+    >>> [(label, rows.tolist()) for label, rows in rows_by_label(torch.tensor([2, 0, 2]))]
+    [(0, [1]), (2, [0, 2])]
+    """
     for label in sorted(set(labels.tolist())):
         yield label, (labels == label).nonzero().flatten()
 
 
-def seed_of(generator: torch.Generator) -> int:
-    """A seed for scikit-learn."""
+def draw_seed(generator: torch.Generator) -> int:
+    """Draw a seed for scikit-learn."""
     return int(torch.randint(2**31 - 1, (), generator=generator))
 
 
-def inverse_root(covariance: np.ndarray) -> np.ndarray:
-    """The symmetric matrix that whitens what has this covariance; 0 along what has no spread."""
+def inverse_square_root(covariance: np.ndarray) -> np.ndarray:
+    """The symmetric inverse square root of a covariance; 0 along directions without variance."""
     values, axes = np.linalg.eigh(np.atleast_2d(covariance))
-    kept = values > SMALLEST * values[-1]
+    kept = values > EIGENVALUE_TOLERANCE * values[-1]
     return np.asarray((axes[:, kept] / np.sqrt(values[kept])) @ axes[:, kept].T)
 
 
-def principal(values: np.ndarray, most: int) -> np.ndarray:
-    """The first principal components, no more than the values span; none of equal rows."""
+def principal_components(values: np.ndarray, count: int) -> np.ndarray:
+    """The first principal components of rows of values.
+
+    Returns:
+        At most `count` columns; fewer if the values span fewer dimensions, none if all rows are
+        equal.
+    """
     center = values.mean(0)
-    most = min(most, *values.shape)
-    if most < 1 or not np.abs(values - center).max() > SMALLEST * max(1.0, np.abs(center).max()):
+    count = min(count, *values.shape)
+    if count < 1 or not np.abs(values - center).max() > EIGENVALUE_TOLERANCE * max(
+        1.0, np.abs(center).max()
+    ):
         return values[:, :0]
-    pca = PCA(most, svd_solver="full").fit(values)
+    pca = PCA(count, svd_solver="full").fit(values)
     variances = pca.explained_variance_
-    return np.asarray(pca.transform(values)[:, variances > SMALLEST * variances[0]])
+    return np.asarray(pca.transform(values)[:, variances > EIGENVALUE_TOLERANCE * variances[0]])

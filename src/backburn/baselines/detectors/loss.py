@@ -1,4 +1,4 @@
-"""Loss: what is learnt best, as ABL isolates it."""
+"""Loss: images with the lowest loss, as ABL isolates them."""
 
 from dataclasses import dataclass
 
@@ -7,22 +7,23 @@ import torch
 from ...errors import InputError
 from ...interfaces import Detector
 from ...models.inference import predict
-from ...types import Case, Evidence, Progress, silent
-from ..inputs import training_set_of
-from ..outliers import highest
+from ...results import Evidence
+from ...types import Case, Progress, no_progress
+from ..inputs import require_training_set
+from ..outliers import flag_highest
 from ..scores import evidence_by_rank
-from .logits import rivals
+from .logits import logit_gaps
 
 
 @dataclass(frozen=True)
 class Loss(Detector):
-    """The cross entropy of the given label; a low loss is suspect.
+    """Flag the images with the lowest cross entropy of their label.
 
     Args:
-        isolated: the share of images that is flagged, those with the lowest loss.
+        isolated: share of images that is flagged.
     Source: the isolation of ABL (Li et al., Anti-backdoor learning, NeurIPS 2021, arXiv
-    2110.11571), which flags 1 %. Departure: the loss is that of the model as it was found; ABL's
-    is that of a model of its own, after 20 epochs in which losses are held up at 0.5.
+    2110.11571), which flags 1 %. Departure: the loss is that of the case's model. ABL trains a
+    model of its own, for 20 epochs in which losses are held at 0.5.
     """
 
     isolated: float = 0.01
@@ -32,10 +33,10 @@ class Loss(Detector):
             raise InputError(f"isolated is {self.isolated}: give a share in (0, 1)")
 
     def examine(
-        self, case: Case, generator: torch.Generator, progress: Progress = silent
+        self, case: Case, generator: torch.Generator, progress: Progress = no_progress
     ) -> Evidence:
-        images = training_set_of(case, "loss")
+        images = require_training_set(case, "loss")
         logits = predict(case.model, images.pixels, phase="loss", progress=progress)
-        # cross entropy is softplus of this, and rounds to 0 where this does not
-        ease = -rivals(logits, images.labels).logsumexp(1)
-        return evidence_by_rank(ease, highest(ease, self.isolated))
+        # the cross entropy is softplus of this, which rounds to 0 sooner
+        easiness = -logit_gaps(logits, images.labels).logsumexp(1)
+        return evidence_by_rank(easiness, flag_highest(easiness, self.isolated))

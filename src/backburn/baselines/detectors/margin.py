@@ -1,4 +1,4 @@
-"""Margin: what is named with the greatest confidence."""
+"""Margin: images with the largest margin of their label."""
 
 import math
 from dataclasses import dataclass
@@ -9,22 +9,24 @@ from ...detection.activation_statistics import anomaly_index
 from ...errors import InputError
 from ...interfaces import Detector
 from ...models.inference import predict
-from ...types import Case, Evidence, Progress, silent
-from ..inputs import training_set_of
+from ...results import Evidence
+from ...types import Case, Progress, no_progress
+from ..inputs import require_training_set
 from ..scores import evidence_by_rank
-from .logits import rivals
+from .logits import logit_gaps
 
 
 @dataclass(frozen=True)
 class Margin(Detector):
-    """The logit of the given label less the highest other one; a large margin is suspect.
+    """Flag images whose label's logit is far above the highest other logit.
 
-    A trigger is easier to learn than any class, so networks tend to be surer of it.
+    A trigger is easier to learn than any class, so networks tend to be more confident of it.
 
     Args:
-        abnormal: flagged from so many robust standard deviations (1.4826 MAD) above the median of
-            all images on.
-    Source: none; what any method should beat. `abnormal` is the usual three standard deviations.
+        abnormal: images more than this number of robust standard deviations (1.4826 MAD) above
+            the median are flagged.
+    Source: none. It is a baseline that any method should beat. `abnormal` is the usual three
+    standard deviations.
     """
 
     abnormal: float = 3.0
@@ -34,9 +36,9 @@ class Margin(Detector):
             raise InputError(f"abnormal is {self.abnormal}: give a number above 0")
 
     def examine(
-        self, case: Case, generator: torch.Generator, progress: Progress = silent
+        self, case: Case, generator: torch.Generator, progress: Progress = no_progress
     ) -> Evidence:
-        images = training_set_of(case, "margin")
+        images = require_training_set(case, "margin")
         logits = predict(case.model, images.pixels, phase="margin", progress=progress)
-        margin = -rivals(logits, images.labels).amax(1)
+        margin = -logit_gaps(logits, images.labels).amax(1)
         return evidence_by_rank(margin, anomaly_index(margin) > self.abnormal)

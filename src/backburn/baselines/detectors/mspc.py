@@ -1,4 +1,4 @@
-"""MSPC: scaled prediction consistency behind a mask that is learnt."""
+"""MSPC: scaled prediction consistency behind a learned mask."""
 
 import math
 from dataclasses import dataclass
@@ -9,34 +9,40 @@ from torch import Tensor, nn
 
 from ...errors import InputError
 from ...interfaces import Detector
-from ...models.inference import as_images, device_of, frozen, gains_from_bf16, predict
-from ...types import Case, Evidence, Images, Logits, PerImage, Pixels, Progress, silent
-from ..inputs import training_set_of
+from ...models.inference import as_images, device_of, frozen, has_native_bf16, predict
+from ...results import Evidence
+from ...types import Case, Images, Logits, PerImage, Pixels, Progress, no_progress
+from ..inputs import require_training_set
 from ..scores import evidence_by_rank
-from .asking import agreement, measured
+from .altered_images import agreement, measure_images
 
-PIECE = 128
-"""Suspects passed at a time; gradients add up to those of the batch."""
+CHUNK = 128
+"""Number of suspects in a forward pass; gradients add up to those of the batch."""
 
 
 @dataclass(frozen=True)
 class MSPC(Detector):
     """Mask-aware scaled prediction consistency, without clean images.
 
-    The lower level learns one mask over the positions of all images, in which suspects say the same
-    at every scale; the upper level takes as suspects those whose consistency behind the mask,
-    from -1 to 1, is above 0. The first suspects are those of no mask.
+    The lower level learns one mask over positions, behind which suspects have the same prediction
+    at every scale. The upper level selects the suspects: images whose consistency behind the mask,
+    in [-1, 1], is above 0. The first suspects are selected without a mask.
 
     Args:
         scales: factors of the masked pixels, which are clipped to [0, 1].
-        shift: `tau`, taken off the pixels first, so that clean images do not last as white.
-        rounds: of the upper level; `epochs`: passes over the images of the lower one in each.
-        batch_size, learning_rate, momentum, weight_decay: of the mask's SGD.
-        sparsity: `lambda`, of the mask's L1 norm.
+        shift: `tau`, subtracted from the pixels first, so that clean images do not saturate to
+            white.
+        rounds: rounds of the upper level.
+        epochs: passes over the images of the lower level in each round.
+        batch_size: batch size of the mask's SGD.
+        learning_rate: learning rate of the mask's SGD.
+        momentum: momentum of the mask's SGD.
+        weight_decay: weight decay of the mask's SGD.
+        sparsity: `lambda`, weight of the mask's L1 norm.
     Source: Pal et al., Backdoor secrets unveiled, ICLR 2024, arXiv 2403.10717; scales 2 to 12,
-    flagged above 0. The rest from the authors' code, for CIFAR-10.
-    Departures: images are shuffled, for they may be sorted by class; a case without suspects ends
-    the search. Only suspects, which alone have weight, are passed through the network.
+    flagged above 0. The rest is from the authors' code for CIFAR-10.
+    Departures: images are shuffled, since they may be sorted by class. The search ends if there
+    are no suspects. Only suspects are passed through the network, since others have no weight.
     """
 
     scales: tuple[float, ...] = tuple(float(scale) for scale in range(2, 13))
@@ -69,10 +75,10 @@ class MSPC(Detector):
             raise InputError(f"momentum is {self.momentum}: give a number in [0, 1)")
 
     def examine(
-        self, case: Case, generator: torch.Generator, progress: Progress = silent
+        self, case: Case, generator: torch.Generator, progress: Progress = no_progress
     ) -> Evidence:
-        model, pixels = case.model, training_set_of(case, "MSPC").pixels
-        plain = predict(model, pixels, progress=progress)
+        model, pixels = case.model, require_training_set(case, "MSPC").pixels
+        logits = predict(model, pixels, progress=progress)
         mask = torch.ones(pixels.shape[-2:], device=device_of(model), requires_grad=True)
         optimizer = torch.optim.SGD(
             [mask],
@@ -80,60 +86,60 @@ class MSPC(Detector):
             momentum=self.momentum,
             weight_decay=self.weight_decay,
         )
-        found = self._consistency(model, pixels, mask, progress)
+        consistency = self._consistency(model, pixels, mask, progress)
         for number in range(self.rounds):
-            if not bool((found > 0).any()):
+            if not bool((consistency > 0).any()):
                 break
-            self._learn(model, pixels, plain, found > 0, mask, optimizer, generator)
-            found = self._consistency(model, pixels, mask, progress)
+            self._learn_mask(model, pixels, logits, consistency > 0, mask, optimizer, generator)
+            consistency = self._consistency(model, pixels, mask, progress)
             progress("mask", number + 1, self.rounds)
-        return evidence_by_rank(found, found > 0)
+        return evidence_by_rank(consistency, consistency > 0)
 
     def _consistency(
         self, model: nn.Module, pixels: Pixels, mask: Tensor, progress: Progress
     ) -> PerImage:
-        """From -1, where no scale keeps what is said of an image, to 1, where all do."""
+        """Consistency of each image: 1 if every scale keeps its prediction, -1 if none does."""
         fixed = mask.detach()
 
         def measure(images: Images) -> Tensor:
-            said, shown = model(images).argmax(1), (images - self.shift) * fixed
-            return 2 * agreement(model, shown, said, self.scales) - 1
+            predictions, masked = model(images).argmax(1), (images - self.shift) * fixed
+            return 2 * agreement(model, masked, predictions, self.scales) - 1
 
-        return measured(model, pixels, measure, "consistency", progress)
+        return measure_images(model, pixels, measure, "consistency", progress)
 
-    def _learn(
+    def _learn_mask(
         self,
         model: nn.Module,
         pixels: Pixels,
-        plain: Logits,
-        suspected: Tensor,
+        logits: Logits,
+        suspects: Tensor,
         mask: Tensor,
         optimizer: torch.optim.Optimizer,
         generator: torch.Generator,
     ) -> None:
-        """The lower level: the divergence of the suspects, and a sparse mask."""
+        """Train the mask: minimize the divergence of suspects and the mask's L1 norm."""
         with frozen(model):
             for _ in range(self.epochs):
                 order = torch.randperm(len(pixels), generator=generator)
                 for rows in torch.split(order, self.batch_size):
                     optimizer.zero_grad()
                     torch.autograd.backward(self.sparsity * mask.abs().sum())
-                    for chosen in torch.split(rows[suspected[rows]], PIECE):
-                        images = as_images(pixels[chosen.to(pixels.device)], mask.device)
-                        wanted = plain[chosen].to(mask.device).log_softmax(1)
-                        self._diverge(model, images, wanted, mask, len(rows))
+                    for chunk in torch.split(rows[suspects[rows]], CHUNK):
+                        images = as_images(pixels[chunk.to(pixels.device)], mask.device)
+                        target = logits[chunk].to(mask.device).log_softmax(1)
+                        self._backward(model, images, target, mask, len(rows))
                     optimizer.step()
                     with torch.no_grad():
                         mask.clamp_(0, 1)
 
-    def _diverge(
-        self, model: nn.Module, images: Images, wanted: Tensor, mask: Tensor, count: int
+    def _backward(
+        self, model: nn.Module, images: Images, target: Tensor, mask: Tensor, count: int
     ) -> None:
-        """Add to the mask's gradient that of the mean divergence over scales and `count` images."""
+        """Add the gradient of the mean divergence over scales and `count` images."""
         device = mask.device
         for scale in self.scales:
-            shown = (scale * (images - self.shift) * mask).clamp(0, 1)
-            with torch.autocast(device.type, torch.bfloat16, gains_from_bf16(device)):
-                said = model(shown).float().log_softmax(1)
-            loss = F.kl_div(said, wanted, reduction="sum", log_target=True)
+            masked = (scale * (images - self.shift) * mask).clamp(0, 1)
+            with torch.autocast(device.type, torch.bfloat16, has_native_bf16(device)):
+                output = model(masked).float().log_softmax(1)
+            loss = F.kl_div(output, target, reduction="sum", log_target=True)
             torch.autograd.backward(loss / (count * len(self.scales)))

@@ -1,4 +1,4 @@
-"""SCALE-UP: whether a prediction outlives a brighter image."""
+"""SCALE-UP: poison keeps its prediction when pixels are amplified."""
 
 import math
 from dataclasses import dataclass
@@ -8,32 +8,33 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import InputError
-from ...interfaces import Detector, Given
-from ...types import Case, Evidence, Images, LabeledImages, PerImage, Pixels, Progress, silent
-from ..inputs import holdout_of, training_set_of
+from ...interfaces import Detector, Inputs
+from ...results import Evidence
+from ...types import Case, Images, LabeledImages, PerImage, Pixels, Progress, no_progress
+from ..inputs import require_holdout, require_training_set
 from ..scores import evidence_by_rank
-from .asking import agreement, measured
+from .altered_images import agreement, measure_images
 
 
 @dataclass(frozen=True)
 class ScaleUp(Detector):
-    """Scaled prediction consistency: how often an image is called the same when it is amplified.
+    """Scaled prediction consistency: share of scales at which an image keeps its prediction.
 
     Args:
         scales: factors of the pixels, which are clipped at white.
-        threshold: images of a consistency above it are flagged.
-        data_limited: take off the mean of the clean images of the predicted class and divide by
-            their standard deviation; without it the holdout is not looked at ("data-free").
+        threshold: images with a higher consistency are flagged.
+        data_limited: standardize the consistency by mean and standard deviation of the clean
+            images of the predicted class. Otherwise ("data-free") the holdout is not used.
     Source: Guo et al., SCALE-UP, ICLR 2023, arXiv 2302.03251; factors 3, 5, 7, 9, 11, threshold
     0.5 in both settings.
-    Departures: a standard deviation counts as half a step of the consistency at the least, for it
-    may be 0 among few clean images; a class with fewer than two has the statistics of all.
+    Departures: a standard deviation is at least half a step of the consistency, since it may be 0
+    among few clean images. A class with fewer than two clean images has the statistics of all.
     """
 
     scales: tuple[float, ...] = (3.0, 5.0, 7.0, 9.0, 11.0)
     threshold: float = 0.5
     data_limited: bool = True
-    given: ClassVar[Given] = Given(holdout=0.05)
+    inputs: ClassVar[Inputs] = Inputs(holdout=0.05)
 
     def __post_init__(self) -> None:
         if not self.scales or not all(0 < scale < math.inf for scale in self.scales):
@@ -42,43 +43,47 @@ class ScaleUp(Detector):
             raise InputError(f"threshold is {self.threshold}: give a number")
 
     def examine(
-        self, case: Case, generator: torch.Generator, progress: Progress = silent
+        self, case: Case, generator: torch.Generator, progress: Progress = no_progress
     ) -> Evidence:
-        images = training_set_of(case, "SCALE-UP")
-        found, said = self._consistency(case.model, images.pixels, progress)
+        images = require_training_set(case, "SCALE-UP")
+        consistency, predictions = self._consistency(case.model, images.pixels, progress)
         if self.data_limited:
-            clean = holdout_of(case, "SCALE-UP")
-            found = self._normalized(case.model, clean, found, said, progress)
-        return evidence_by_rank(found, found > self.threshold)
+            clean = require_holdout(case, "SCALE-UP")
+            consistency = self._standardize(case.model, clean, consistency, predictions, progress)
+        return evidence_by_rank(consistency, consistency > self.threshold)
 
     def _consistency(
         self, model: nn.Module, pixels: Pixels, progress: Progress
     ) -> tuple[PerImage, Tensor]:
-        """The consistency of each image, and the class that it is called."""
+        """The consistency of each image, and its predicted class."""
 
         def measure(images: Images) -> Tensor:
-            said = model(images).argmax(1)
-            return torch.stack([agreement(model, images, said, self.scales), said.float()], 1)
+            predictions = model(images).argmax(1)
+            consistency = agreement(model, images, predictions, self.scales)
+            return torch.stack([consistency, predictions.float()], 1)
 
-        kept, said = measured(model, pixels, measure, "amplification", progress).unbind(1)
-        return kept, said.long()
+        consistency, predictions = measure_images(
+            model, pixels, measure, "amplification", progress
+        ).unbind(1)
+        return consistency, predictions.long()
 
-    def _normalized(
+    def _standardize(
         self,
         model: nn.Module,
         clean: LabeledImages,
-        found: PerImage,
-        said: Tensor,
+        consistency: PerImage,
+        predictions: Tensor,
         progress: Progress,
     ) -> PerImage:
-        usual, _ = self._consistency(model, clean.pixels, progress)
-        classes = max(int(said.max()) + 1, clean.class_count)
-        center, spread = class_statistics(usual, clean.labels, classes)
-        return (found - center[said]) / spread.clamp_min(0.5 / len(self.scales))[said]
+        clean_consistency, _ = self._consistency(model, clean.pixels, progress)
+        classes = max(int(predictions.max()) + 1, clean.class_count)
+        center, spread = class_statistics(clean_consistency, clean.labels, classes)
+        spread = spread.clamp_min(0.5 / len(self.scales))
+        return (consistency - center[predictions]) / spread[predictions]
 
 
 def class_statistics(values: PerImage, labels: Tensor, classes: int) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of each class; those of all for a class of fewer than two."""
+    """Mean and standard deviation of each class; those of all values for fewer than two."""
     groups = [values[labels == label] for label in range(classes)]
     groups = [group if len(group) > 1 else values for group in groups]
     center = torch.stack([group.mean() for group in groups])

@@ -1,1 +1,1 @@
-"""Methods beside each other: over the same victims, with intervals, ranks and what they cost."""
+"""Methods compared on the same victims: means with intervals, ranks and cost."""

@@ -1,11 +1,22 @@
-"""What a table shows of a method, and how it is printed."""
+"""The columns of the tables, and how their numbers are formatted."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A figure of a table; it is shown times `scale`, to so many `places`."""
+    """A column of a table.
+
+    Args:
+        title: the header.
+        name: the key of the number in a row.
+        lower: whether lower is better.
+        scale: factor from the stored number to the shown one; 100 gives per cent.
+        places: decimals shown.
+
+    >>> Column("ACC", "acc").format(0.9432)
+    '94.3'
+    """
 
     title: str
     name: str
@@ -13,8 +24,8 @@ class Column:
     scale: float = 100
     places: int = 1
 
-    def shown(self, value: float) -> str:
-        """The figure as it is printed, never a negative zero."""
+    def format(self, value: float) -> str:
+        """The number as text, never a negative zero."""
         return f"{round(self.scale * value, self.places) + 0.0:.{self.places}f}"
 
 
@@ -25,4 +36,4 @@ TPR, FPR = Column("TPR", "tpr"), Column("FPR", "fpr", lower=True)
 RANK = Column("mean rank", "rank", lower=True, scale=1, places=2)
 COST = Column("cost", "cost", lower=True, scale=1, places=2)
 DROP = Column("ACC drop", "drop", lower=True)
-DEFENSE, DETECTOR = (ACC, ASR, RA, DER, RANK, COST), (AUROC, TPR, FPR, COST)
+DEFENSE_TABLE, DETECTOR_TABLE = (ACC, ASR, RA, DER, RANK, COST), (AUROC, TPR, FPR, COST)

@@ -1,4 +1,4 @@
-"""Where other methods do better than ours: a sentence an attack."""
+"""Where another method does better than ours: one sentence for each attack."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,9 +9,10 @@ from .victims import (
     CEILINGS,
     OURS,
     Row,
+    Setting,
     Victim,
-    known,
-    methods_of,
+    figure_of,
+    method_names,
     setting_name,
     setting_of,
     victim_of,
@@ -20,58 +21,59 @@ from .victims import (
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """A method that is first, what it has, and what ours has on the same victims."""
+    """A method that is ahead of ours: its mean and ours on the same victims."""
 
     method: str
-    theirs: float
+    value: float
     ours: float
 
 
 def lead_sentences(rows: Sequence[Row]) -> list[str]:
-    """One for each attack and rate on which another method than ours is first in DER or RA.
+    """One sentence for each attack and rate on which another method leads in DER or RA.
 
-    A method is compared over the seeds that both have, to the places that are shown; ceilings are
-    no rivals. Where no attack is such, one sentence says so; without rows of ours there is none.
+    Methods are compared over the seeds that both have, to the decimals shown; ceilings are left
+    out. If no method leads anywhere, one sentence says so. Without rows of ours the list is empty.
     """
-    if OURS not in methods_of(rows):
+    if OURS not in method_names(rows):
         return []
     settings = sorted({setting_of(row) for row in rows})
-    said = [
-        _sentence(setting, [r for r in rows if setting_of(r) == setting]) for setting in settings
+    sentences = [
+        _sentence(setting, [row for row in rows if setting_of(row) == setting])
+        for setting in settings
     ]
-    none = f"On no attack does another method than {OURS} have the higher DER or RA."
-    return [sentence for sentence in said if sentence] or [none]
+    no_lead = f"On no attack does another method than {OURS} have the higher DER or RA."
+    return [sentence for sentence in sentences if sentence] or [no_lead]
 
 
-def _sentence(setting: tuple[str, float], rows: Sequence[Row]) -> str:
-    """What is ahead on one attack and rate; nothing where ours is first."""
-    parts, before = [], ""
+def _sentence(setting: Setting, rows: Sequence[Row]) -> str:
+    """What is ahead on one attack and rate; empty where ours is."""
+    parts, previous = [], ""
     for column in (DER, RA):
-        found = first(rows, column)
-        if found is not None:
-            who = f"{found.method} has " if found.method != before else ""
-            theirs, ours = column.shown(found.theirs), column.shown(found.ours)
-            parts.append(f"{who}the higher {column.title}: {theirs} against {ours}")
-            before = found.method
+        lead = best_rival(rows, column)
+        if lead is not None:
+            subject = f"{lead.method} has " if lead.method != previous else ""
+            value, ours = column.format(lead.value), column.format(lead.ours)
+            parts.append(f"{subject}the higher {column.title}: {value} against {ours}")
+            previous = lead.method
     return f"On {setting_name(setting)} {', and '.join(parts)}." if parts else ""
 
 
-def first(rows: Sequence[Row], column: Column) -> Lead | None:
-    """The best of the methods that have more than ours on these rows; None where none has."""
-    had: dict[str, dict[Victim, float]] = {}
+def best_rival(rows: Sequence[Row], column: Column) -> Lead | None:
+    """The best of the methods that are ahead of ours on these rows; None where none is."""
+    values: dict[str, dict[Victim, float]] = {}
     for row in rows:
-        value = known(row, column.name)
+        value = figure_of(row, column.name)
         if value is not None:
-            had.setdefault(row["method"], {})[victim_of(row)] = value
-    ours = had.pop(OURS, {})
+            values.setdefault(row["method"], {})[victim_of(row)] = value
+    ours = values.pop(OURS, {})
     leads = []
-    for method, theirs in had.items():
-        both = [victim for victim in theirs if victim in ours]
-        if both and method not in CEILINGS:
-            lead = Lead(method, fmean(theirs[v] for v in both), fmean(ours[v] for v in both))
-            leads += [lead] if _is_more(lead, column) else []
-    return max(leads, key=lambda lead: lead.theirs, default=None)
+    for method, rival in values.items():
+        shared = [victim for victim in rival if victim in ours]
+        if shared and method not in CEILINGS:
+            lead = Lead(method, fmean(rival[v] for v in shared), fmean(ours[v] for v in shared))
+            leads += [lead] if _is_ahead(lead, column) else []
+    return max(leads, key=lambda lead: lead.value, default=None)
 
 
-def _is_more(lead: Lead, column: Column) -> bool:
-    return float(column.shown(lead.theirs)) > float(column.shown(lead.ours))
+def _is_ahead(lead: Lead, column: Column) -> bool:
+    return float(column.format(lead.value)) > float(column.format(lead.ours))

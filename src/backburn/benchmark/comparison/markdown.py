@@ -1,9 +1,10 @@
-"""The comparison for people, in Markdown; per cent, means and their intervals."""
+"""The tables of a comparison in Markdown: per cent, means and their intervals."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from .by_attack import Grid, grid_of
-from .columns import ASR, DEFENSE, DER, DETECTOR, DROP, FPR, RA, TPR, Column
+from .columns import ASR, DEFENSE_TABLE, DER, DETECTOR_TABLE, DROP, FPR, RA, TPR, Column
+from .intervals import Mean, mean_of_known
 from .leads import lead_sentences
 from .notes import defense_notes, detector_notes
 from .standings import (
@@ -14,92 +15,151 @@ from .standings import (
     detector_standings,
     leaders,
 )
-from .victims import Row, counted, setting_name
+from .victims import (
+    CEILINGS,
+    Row,
+    Setting,
+    figure_of,
+    rows_of_victims,
+    setting_name,
+    setting_of,
+    victim_of,
+)
 
 
 def comparison_markdown(rows: Sequence[Row]) -> str:
-    """Defences: means over the victims, DER, RA and ASR by attack, the price of a clean model,
-    and where other methods do better than ours.
+    """The tables of defenses.
+
+    They show means over the victims; DER, RA and ASR by attack; the accuracy lost on clean
+    models; and where other methods do better than ours.
     """
     standings = defense_standings(rows)
-    order = [each.method for each in standings]
-    held = counted(rows)
+    order = [standing.method for standing in standings]
+    counted = rows_of_victims(rows)
     return _document(
         [
-            ("Defenses, over all victims", _main(standings, DEFENSE)),
+            ("Defenses, over all victims", _main_table(standings, DEFENSE_TABLE)),
             ("", defense_notes(rows)),
             *(
-                (f"{each.title} by attack", _by_attack(held, order, each))
-                for each in (DER, RA, ASR)
+                (f"{column.title} by attack", _table_by_attack(counted, order, column))
+                for column in (DER, RA, ASR)
             ),
             (
                 "ACC lost on clean models (intervals over their seeds)",
-                _on_clean(accuracy_drops(rows), order, DROP),
+                _clean_model_table(accuracy_drops(rows), order, DROP),
             ),
-            ("Where another method is ahead", [f"- {said}" for said in lead_sentences(held)]),
+            (
+                "Where another method is ahead",
+                [f"- {sentence}" for sentence in lead_sentences(counted)],
+            ),
         ]
     )
 
 
 def detectors_markdown(rows: Sequence[Row]) -> str:
-    """Detectors: means over the victims, TPR and FPR by attack, false alarms on clean models."""
+    """The tables of detectors: means, TPR and FPR by attack, false alarms on clean models."""
     standings = detector_standings(rows)
-    order = [each.method for each in standings]
+    order = [standing.method for standing in standings]
+    by_attack = _table_by_attack(rows_of_victims(rows), order, TPR, FPR)
     return _document(
         [
-            ("Detectors, over all victims", _main(standings, DETECTOR)),
+            ("Detectors, over all victims", _main_table(standings, DETECTOR_TABLE)),
             ("", detector_notes(rows)),
-            ("TPR / FPR by attack", _by_attack(counted(rows), order, TPR, FPR)),
-            ("FPR on clean models (intervals over their seeds)", _on_clean(rows, order, FPR)),
+            ("TPR / FPR by attack", by_attack),
+            (
+                "FPR on clean models (intervals over their seeds)",
+                _clean_model_table(rows, order, FPR),
+            ),
         ]
     )
 
 
 def standings_markdown(defenses: Sequence[Row], detectors: Sequence[Row]) -> str:
-    """The table over all victims by itself: of defences, of detectors where there are none."""
-    standings = (
-        _main(defense_standings(defenses), DEFENSE)
+    """The main table alone: of the defenses, or of the detectors if there are no defenses."""
+    table = (
+        _main_table(defense_standings(defenses), DEFENSE_TABLE)
         if defenses
-        else _main(detector_standings(detectors), DETECTOR)
+        else _main_table(detector_standings(detectors), DETECTOR_TABLE)
     )
-    return _document([("", standings)])
+    return _document([("", table)])
 
 
-def _document(parts: Iterable[tuple[str, list[str]]]) -> str:
-    """Parts with their titles; those without lines are left out."""
+@dataclass(frozen=True, slots=True)
+class _MeansByAttack:
+    """Means of one column by method and setting; `seeds` counts the victims of each setting."""
+
+    column: Column
+    seeds: Mapping[Setting, int]
+    means: Mapping[tuple[str, Setting], Mean]
+
+    def text(self, method: str, setting: Setting) -> str:
+        """The mean as text, in bold if it is the best; says if seeds are missing."""
+        mean, seeds = self.means.get((method, setting)), self.seeds[setting]
+        if mean is None:
+            return "-"
+        count = "" if mean.count == seeds else f" ({mean.count} of {seeds})"
+        text = self.column.format(mean.value) + count
+        return f"**{text}**" if self._is_best(method, setting) else text
+
+    def _is_best(self, method: str, setting: Setting) -> bool:
+        """Whether a method is best on a setting, to the decimals shown; ceilings never are."""
+        values = {
+            name: self.column.format(mean.value)
+            for (name, where), mean in self.means.items()
+            if where == setting and name not in CEILINGS
+        }
+        best = min if self.column.lower else max
+        return method in values and values[method] == best(values.values(), key=float)
+
+
+def _means_by_attack(rows: Sequence[Row], column: Column) -> _MeansByAttack:
+    """The means of these rows, settings in the order of their names and rates."""
+    settings = sorted({setting_of(row) for row in rows})
+    groups: dict[tuple[str, Setting], list[float | None]] = {}
+    for row in rows:
+        groups.setdefault((row["method"], setting_of(row)), []).append(figure_of(row, column.name))
+    means = {key: mean_of_known(values) for key, values in groups.items()}
+    return _MeansByAttack(
+        column,
+        {s: len({victim_of(row) for row in rows if setting_of(row) == s}) for s in settings},
+        {key: mean for key, mean in means.items() if mean is not None},
+    )
+
+
+def _document(sections: Iterable[tuple[str, list[str]]]) -> str:
+    """Sections with their titles; those without lines are left out."""
     texts = [
-        (f"### {title}\n\n" if title else "") + "\n".join(lines) for title, lines in parts if lines
+        (f"### {title}\n\n" if title else "") + "\n".join(lines)
+        for title, lines in sections
+        if lines
     ]
     return "\n\n".join(texts) + "\n"
 
 
-def _line(parts: Iterable[str]) -> str:
-    return f"| {' | '.join(parts)} |"
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _head(*titles: str) -> list[str]:
     return [_line(titles), _line("---" for _ in titles)]
 
 
-def _main(standings: Sequence[Standing], columns: Sequence[Column]) -> list[str]:
+def _main_table(standings: Sequence[Standing], columns: Sequence[Column]) -> list[str]:
     best = {column: leaders(standings, column) for column in columns}
     lines = _head("method", "given", "victims", *(column.title for column in columns))
-    parted = False
-    for each in standings:
-        if each.is_ceiling and not parted:
-            # an empty row sets apart what is no rival
+    separated = False
+    for standing in standings:
+        if standing.is_ceiling and not separated:
+            # an empty row before the ceilings
             lines.append(_line([""] * (3 + len(columns))))
-            parted = True
-        figures = (_figure(each, column, each.method in best[column]) for column in columns)
-        lines.append(_line([*_named(each), f"{each.count} of {each.of}", *figures]))
+            separated = True
+        names = _escape(standing.method), _escape(standing.inputs)
+        figures = (_figure(standing, column, standing.method in best[column]) for column in columns)
+        lines.append(_line([*names, f"{standing.count} of {standing.total}", *figures]))
     return lines
 
 
-def _named(standing: Standing) -> tuple[str, str]:
-    return _cell(standing.method), _cell(standing.given)
-
-
-def _cell(text: str) -> str:
+def _escape(text: str) -> str:
     """A name that cannot end its cell."""
     return " ".join(text.replace("|", "\\|").split())
 
@@ -108,45 +168,34 @@ def _figure(standing: Standing, column: Column, best: bool) -> str:
     mean = standing.figures.get(column.name)
     if mean is None:
         return "-"
-    value = column.shown(mean.value)
+    value = column.format(mean.value)
     bounds = (
         ""
         if mean.low is None or mean.high is None
-        else f" [{column.shown(mean.low)}, {column.shown(mean.high)}]"
+        else f" [{column.format(mean.low)}, {column.format(mean.high)}]"
     )
     return (f"**{value}**" if best else value) + bounds
 
 
-def _by_attack(rows: Sequence[Row], order: Sequence[str], *columns: Column) -> list[str]:
-    """A row a method and a column an attack and rate; several figures share their cell."""
-    grids = [grid_of(rows, column) for column in columns]
-    settings = list(grids[0].seeds)
+def _table_by_attack(rows: Sequence[Row], order: Sequence[str], *columns: Column) -> list[str]:
+    """A row for each method and a column for each setting; several figures share a cell."""
+    means = [_means_by_attack(rows, column) for column in columns]
+    settings = list(means[0].seeds)
     if not settings:
         return []
     return _head("method", *map(setting_name, settings)) + [
-        _line([_cell(method), *(" / ".join(_bold(g, method, s) for g in grids) for s in settings)])
+        _line([_escape(method), *(" / ".join(m.text(method, s) for m in means) for s in settings)])
         for method in order
     ]
 
 
-def _bold(grid: Grid, method: str, setting: tuple[str, float]) -> str:
-    shown = grid.shown(method, setting)
-    return f"**{shown}**" if grid.leads(method, setting) else shown
-
-
-def _on_clean(rows: Sequence[Row], order: Sequence[str], column: Column) -> list[str]:
+def _clean_model_table(rows: Sequence[Row], order: Sequence[str], column: Column) -> list[str]:
     """A figure of each method on clean models."""
-    standings = sorted(clean_standings(rows, column), key=lambda each: order.index(each.method))
+    standings = sorted(clean_standings(rows, column), key=lambda row: order.index(row.method))
     best = leaders(standings, column)
     lines = _head("method", "clean models", column.title)
-    lines += [
-        _line(
-            [
-                _named(each)[0],
-                f"{each.count} of {each.of}",
-                _figure(each, column, each.method in best),
-            ]
-        )
-        for each in standings
-    ]
+    for standing in standings:
+        count = f"{standing.count} of {standing.total}"
+        figure = _figure(standing, column, standing.method in best)
+        lines.append(_line([_escape(standing.method), count, figure]))
     return lines if standings else []

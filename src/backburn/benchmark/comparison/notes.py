@@ -1,18 +1,19 @@
-"""What has to be known to read the main tables."""
+"""The notes below the main tables: how to read them, and what is missing."""
 
 from collections.abc import Collection, Sequence
 from statistics import fmean
 
 from .columns import ACC, ASR, RA, Column
-from .ranks import Ranks, mean_ranks
+from .ranks import MeanRanks, mean_ranks
 from .victims import (
     CEILINGS,
     Row,
+    Setting,
     Victim,
-    counted,
-    failed_of,
-    known,
-    methods_of,
+    failed_victims,
+    figure_of,
+    method_names,
+    rows_of_victims,
     setting_name,
     victim_of,
 )
@@ -24,85 +25,86 @@ INTERVALS = (
 
 
 def defense_notes(rows: Sequence[Row]) -> list[str]:
-    """How the means, the ranks and the cost are to be read, and what is missing."""
-    held = counted(rows)
-    said = INTERVALS + "Cost: seconds of the repair for each second of the victim's training."
-    missing = _of_missing(methods_of(rows), held)
+    """How to read the means, ranks and cost of defenses, and what is missing."""
+    counted = rows_of_victims(rows)
     lines = [
-        said,
-        _before(held),
-        _of_ranks(mean_ranks(held)),
-        *missing,
-        *_of_failed(failed_of(rows)),
+        INTERVALS + "Cost: seconds of the repair for each second of the victim's training.",
+        _scores_before(counted),
+        _rank_note(mean_ranks(counted)),
+        *_missing_notes(method_names(rows), counted),
+        *_failed_note(failed_victims(rows)),
     ]
-    ceilings = [name for name in methods_of(rows) if name in CEILINGS]
+    ceilings = [name for name in method_names(rows) if name in CEILINGS]
     lines += [f"{name}: a ceiling, not ranked: it is given what nobody has." for name in ceilings]
-    return _listed(lines)
+    return _bullets(lines)
 
 
 def detector_notes(rows: Sequence[Row]) -> list[str]:
-    """The same for detectors."""
+    """How to read the means and cost of detectors, and what is missing."""
     lines = [INTERVALS + "Cost: seconds of the examination for each second of training."]
-    lines += _of_missing(methods_of(rows), counted(rows))
-    return _listed([*lines, *_of_failed(failed_of(rows))])
+    lines += _missing_notes(method_names(rows), rows_of_victims(rows))
+    return _bullets([*lines, *_failed_note(failed_victims(rows))])
 
 
-def _listed(lines: Sequence[str]) -> list[str]:
+def _bullets(lines: Sequence[str]) -> list[str]:
     return [f"- {line}" for line in lines if line]
 
 
-def _before(held: Sequence[Row]) -> str:
-    """The victims as they are."""
-    victims = {victim_of(row): row for row in held}
+def _scores_before(counted: Sequence[Row]) -> str:
+    """The mean scores of the victims before any repair."""
+    victims = {victim_of(row): row for row in counted}
 
     def mean(column: Column) -> str:
-        found = [known(row, f"{column.name}_before") for row in victims.values()]
-        values = [value for value in found if value is not None]
-        return f"{column.title} {column.shown(fmean(values)) if values else '-'}"
+        figures = [figure_of(row, f"{column.name}_before") for row in victims.values()]
+        values = [value for value in figures if value is not None]
+        return f"{column.title} {column.format(fmean(values)) if values else '-'}"
 
-    shown = ", ".join(map(mean, (ACC, ASR, RA)))
-    return f"The {len(victims)} victims before any repair: {shown}." if victims else ""
+    means = ", ".join(map(mean, (ACC, ASR, RA)))
+    return f"The {len(victims)} victims before any repair: {means}." if victims else ""
 
 
-def _of_ranks(ranks: Ranks | None) -> str:
+def _rank_note(ranks: MeanRanks | None) -> str:
     if ranks is None:
         return "No ranks: there is no victim that two methods or more all have."
-    said = (
-        f"Mean rank: by DER, over the {ranks.victims} of {ranks.of} victims that all "
+    note = (
+        f"Mean rank: by DER, over the {ranks.victims} of {ranks.total} victims that all "
         f"{len(ranks.mean)} ranked methods have, of {ranks.attacks} "
         f"attack{'s' if ranks.attacks > 1 else ''}."
     )
     if ranks.p_value is not None:
-        said += f" Friedman's test over the attacks: p = {ranks.p_value:.2g}."
+        note += f" Friedman's test over the attacks: p = {ranks.p_value:.2g}."
     if ranks.critical_difference is not None:
-        said += f" Nemenyi's critical difference at .05: {ranks.critical_difference:.2f} ranks."
-    return said
+        note += f" Nemenyi's critical difference at .05: {ranks.critical_difference:.2f} ranks."
+    return note
 
 
-def _of_missing(methods: Sequence[str], held: Sequence[Row]) -> list[str]:
-    """The victims that each method has no finished cell of."""
-    every = {victim_of(row) for row in held}
-    had = {m: {victim_of(row) for row in held if row["method"] == m} for m in methods}
+def _missing_notes(methods: Sequence[str], counted: Sequence[Row]) -> list[str]:
+    """The victims on which a method has no finished cell, for each such method."""
+    all_victims = {victim_of(row) for row in counted}
+    finished = {
+        method: {victim_of(row) for row in counted if row["method"] == method} for method in methods
+    }
     return [
-        f"Missing: {method} on {len(every - victims)} of {len(every)} victims "
-        f"({_named(sorted(every - victims))})."
-        for method, victims in had.items()
-        if every - victims
+        f"Missing: {method} on {len(all_victims - victims)} of {len(all_victims)} victims "
+        f"({_victim_names(sorted(all_victims - victims))})."
+        for method, victims in finished.items()
+        if all_victims - victims
     ]
 
 
-def _of_failed(failed: Collection[Victim]) -> list[str]:
+def _failed_note(failed: Collection[Victim]) -> list[str]:
     if not failed:
         return []
-    return [f"Not counted, since the attack failed (ASR below 50 %): {_named(sorted(failed))}."]
+    names = _victim_names(sorted(failed))
+    return [f"Not counted, since the attack failed (ASR below 50 %): {names}."]
 
 
-def _named(victims: Sequence[Victim]) -> str:
+def _victim_names(victims: Sequence[Victim]) -> str:
     """Attacks and rates with their seeds."""
-    seeds: dict[tuple[str, float], list[int]] = {}
+    seeds_by_setting: dict[Setting, list[int]] = {}
     for _, attack, rate, seed in victims:
-        seeds.setdefault((attack, rate), []).append(seed)
+        seeds_by_setting.setdefault((attack, rate), []).append(seed)
     return ", ".join(
-        f"{setting_name(setting)} seed{'s' if len(each) > 1 else ''} {' '.join(map(str, each))}"
-        for setting, each in seeds.items()
+        f"{setting_name(setting)} seed{'s' if len(seeds) > 1 else ''} {' '.join(map(str, seeds))}"
+        for setting, seeds in seeds_by_setting.items()
     )

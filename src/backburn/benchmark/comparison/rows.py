@@ -1,12 +1,15 @@
-"""A row a cell, of defences and of detectors; fractions, empty where a figure does not apply."""
+"""The rows of the tables: one for each cell of a defense or a detector.
+
+Rates are fractions. A figure that does not apply is the empty string.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from ...data.csv_cells import csv_text
-from ...interfaces import Given
+from ...interfaces import Inputs
 from ...runs import Record
-from ..summary import SCORES, digits
+from ..summary import SCORES, rounded
 from .victims import Row
 
 DEFENSE_COLUMNS = (
@@ -21,16 +24,16 @@ DETECTOR_COLUMNS = (
 
 
 @runtime_checkable
-class Plan(Protocol):
-    """What a row says of a study."""
+class StudyLike(Protocol):
+    """What a row needs of a study."""
 
     @property
     def dataset(self) -> str: ...
 
 
 @runtime_checkable
-class Compared(Protocol):
-    """What a row says of a cell; `kind` is `defense` or `detector`."""
+class CellLike(Protocol):
+    """What a row needs of a cell; `kind` is `defense` or `detector`."""
 
     @property
     def attack(self) -> str: ...
@@ -43,61 +46,65 @@ class Compared(Protocol):
     @property
     def kind(self) -> str: ...
     @property
-    def given(self) -> Given: ...
+    def inputs(self) -> Inputs: ...
     @property
-    def study(self) -> Plan: ...
+    def study(self) -> StudyLike: ...
 
 
-Cells = Sequence[tuple[Compared, Record]]
+Cells = Sequence[tuple[CellLike, Record]]
 
 
 def defense_rows(cells: Cells) -> list[Row]:
-    """A row for each cell of a defence, in their order."""
-    return [_defended(cell, record) for cell, record in cells if cell.kind == "defense"]
+    """A row for each cell of a defense, in their order."""
+    return [_defense_row(cell, record) for cell, record in cells if cell.kind == "defense"]
 
 
 def detector_rows(cells: Cells) -> list[Row]:
     """A row for each cell of a detector, in their order."""
-    return [_examined(cell, record) for cell, record in cells if cell.kind == "detector"]
+    return [_detector_row(cell, record) for cell, record in cells if cell.kind == "detector"]
 
 
 def defenses_csv(rows: Iterable[Row]) -> str:
-    """Every defended victim; what a clean model scores beside it, where the study has one."""
+    """Rows of defenses as CSV; columns `*_clean` are scores of the clean model, if there is one."""
     return csv_text(DEFENSE_COLUMNS, rows)
 
 
 def detectors_csv(rows: Iterable[Row]) -> str:
-    """Every examined victim."""
+    """Rows of detectors as CSV."""
     return csv_text(DETECTOR_COLUMNS, rows)
 
 
-def _defended(cell: Compared, record: Record) -> Row:
+def _defense_row(cell: CellLike, record: Record) -> Row:
     outcome = record.metrics["outcome"]
-    scored: dict[str, Mapping[str, Any]] = {
+    scores_by_suffix: dict[str, Mapping[str, Any]] = {
         "": outcome["after"],
         "_before": outcome["before"],
         "_clean": outcome.get("clean") or {},
     }
     return {
-        **_cell(cell, record, "repair"),
-        **{f"{s}{when}": digits(had.get(s)) for when, had in scored.items() for s in SCORES},
-        "der": digits(outcome.get("der") if cell.rate else None),
+        **_cell_columns(cell, record, "repair"),
+        **{
+            f"{name}{suffix}": rounded(scores.get(name))
+            for suffix, scores in scores_by_suffix.items()
+            for name in SCORES
+        },
+        "der": rounded(outcome.get("der") if cell.rate else None),
     }
 
 
-def _examined(cell: Compared, record: Record) -> Row:
+def _detector_row(cell: CellLike, record: Record) -> Row:
     detected = record.metrics["detected"]
     return {
-        **_cell(cell, record, "examine"),
-        **{name: digits(detected.get(name)) for name in ("tpr", "fpr", "auroc")},
-        "asr_before": digits(record.metrics["before"]["asr"]),
+        **_cell_columns(cell, record, "examine"),
+        **{name: rounded(detected.get(name)) for name in ("tpr", "fpr", "auroc")},
+        "asr_before": rounded(record.metrics["before"]["asr"]),
     }
 
 
-def _cell(cell: Compared, record: Record, phase: str) -> Row:
+def _cell_columns(cell: CellLike, record: Record, phase: str) -> Row:
     return {
         "method": cell.method,
-        "given": str(cell.given),
+        "given": str(cell.inputs),
         "attack": cell.attack,
         "dataset": cell.study.dataset,
         "rate": cell.rate,

@@ -1,22 +1,33 @@
-"""The main tables as values: a standing a method, best first."""
+"""The main tables as values: one standing for each method, best first."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from .columns import ACC, ASR, AUROC, COST, DER, FPR, RA, RANK, TPR, Column
-from .intervals import Mean, mean_interval, plain_mean
-from .ranks import Ranks, mean_ranks
-from .victims import CEILINGS, Row, clean, counted, known, methods_of, victim_of
+from .intervals import Mean, bootstrap_mean, mean_of_known
+from .ranks import MeanRanks, mean_ranks
+from .victims import (
+    CEILINGS,
+    Row,
+    figure_of,
+    method_names,
+    rows_of_clean_models,
+    rows_of_victims,
+    victim_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a method has on `count` of `of` victims: its figures by the name of their column."""
+    """The means of a method, over `count` of `total` victims, by the name of their column.
+
+    `inputs` says what the method was given, as text.
+    """
 
     method: str
-    given: str
+    inputs: str
     count: int
-    of: int
+    total: int
     figures: Mapping[str, Mean] = field(default_factory=dict)
 
     @property
@@ -25,14 +36,14 @@ class Standing:
 
     def value(self, column: Column) -> float | None:
         """The mean in a column; None where there is none."""
-        found = self.figures.get(column.name)
-        return None if found is None else found.value
+        mean = self.figures.get(column.name)
+        return None if mean is None else mean.value
 
 
 def defense_standings(rows: Sequence[Row]) -> list[Standing]:
-    """The defences by mean DER over the victims that each has; ceilings last."""
-    ranks = mean_ranks(counted(rows))
-    standings = [_ranked(each, ranks) for each in _standings(rows, (ACC, ASR, RA, DER))]
+    """The defenses by mean DER over the victims that each has; ceilings last."""
+    ranks = mean_ranks(rows_of_victims(rows))
+    standings = [_with_rank(standing, ranks) for standing in _standings(rows, (ACC, ASR, RA, DER))]
     return _sorted(standings, DER)
 
 
@@ -42,20 +53,22 @@ def detector_standings(rows: Sequence[Row]) -> list[Standing]:
 
 
 def clean_standings(rows: Sequence[Row], column: Column) -> list[Standing]:
-    """A figure of each method on clean models, whose seeds are drawn where victims' attacks are."""
-    held = clean(rows)
-    if not held:
+    """A figure of each method on clean models. The interval resamples seeds, not attacks."""
+    counted = rows_of_clean_models(rows)
+    if not counted:
         return []
-    total = max(sum(row["method"] == method for row in held) for method in methods_of(held))
-    return [_standing(name, rows, held, total, (column,), "seed") for name in methods_of(rows)]
+    total = max(sum(row["method"] == method for row in counted) for method in method_names(counted))
+    return [
+        _standing(method, rows, counted, total, (column,), "seed") for method in method_names(rows)
+    ]
 
 
 def leaders(standings: Sequence[Standing], column: Column) -> frozenset[str]:
-    """The methods that are best in a column, to the places that are shown; ceilings are not."""
+    """The methods that are best in a column, to the decimals shown; ceilings are left out."""
     values = {
-        each.method: column.shown(value)
-        for each in standings
-        if not each.is_ceiling and (value := each.value(column)) is not None
+        standing.method: column.format(value)
+        for standing in standings
+        if not standing.is_ceiling and (value := standing.value(column)) is not None
     }
     if not values:
         return frozenset()
@@ -64,8 +77,8 @@ def leaders(standings: Sequence[Standing], column: Column) -> frozenset[str]:
 
 
 def accuracy_drops(rows: Sequence[Row]) -> list[Row]:
-    """The rows with `drop`: the accuracy that the repair has cost."""
-    pairs = [(known(row, "acc_before"), known(row, "acc")) for row in rows]
+    """The rows with the column `drop`: the accuracy before the repair minus that after it."""
+    pairs = [(figure_of(row, "acc_before"), figure_of(row, "acc")) for row in rows]
     return [
         {**row, "drop": "" if before is None or after is None else before - after}
         for row, (before, after) in zip(rows, pairs, strict=True)
@@ -73,38 +86,40 @@ def accuracy_drops(rows: Sequence[Row]) -> list[Row]:
 
 
 def _standings(rows: Sequence[Row], columns: Sequence[Column]) -> list[Standing]:
-    held = counted(rows)
-    total = len({victim_of(row) for row in held})
-    return [_standing(method, rows, held, total, columns, "attack") for method in methods_of(rows)]
+    counted = rows_of_victims(rows)
+    total = len({victim_of(row) for row in counted})
+    return [
+        _standing(method, rows, counted, total, columns, "attack") for method in method_names(rows)
+    ]
 
 
 def _standing(
     method: str,
     rows: Sequence[Row],
-    held: Sequence[Row],
+    counted: Sequence[Row],
     total: int,
     columns: Sequence[Column],
-    drawn: str,
+    group: str,
 ) -> Standing:
-    """What a method has in the rows that are held; `drawn` names what the interval is drawn by."""
-    given = next(row["given"] for row in rows if row["method"] == method)
-    own = [row for row in held if row["method"] == method]
+    """The standing of a method over the counted rows; intervals resample the column `group`."""
+    inputs = next(row["given"] for row in rows if row["method"] == method)
+    own = [row for row in counted if row["method"] == method]
 
-    def of(column: Column) -> list[tuple[Hashable, float | None]]:
-        return [(row[drawn], known(row, column.name)) for row in own]
+    def values_of(column: Column) -> list[tuple[Hashable, float | None]]:
+        return [(row[group], figure_of(row, column.name)) for row in own]
 
-    means = {column.name: mean_interval(of(column)) for column in columns}
-    means[COST.name] = plain_mean(_cost(row) for row in own)
+    means = {column.name: bootstrap_mean(values_of(column)) for column in columns}
+    means[COST.name] = mean_of_known(_cost(row) for row in own)
     figures = {name: mean for name, mean in means.items() if mean is not None}
-    return Standing(method, given, len(own), total, figures)
+    return Standing(method, inputs, len(own), total, figures)
 
 
 def _cost(row: Row) -> float | None:
-    """Seconds of the method for each second that the victim was trained."""
+    """Seconds of the method for each second of the victim's training."""
     return row["seconds"] / row["seconds_victim"] if row["seconds_victim"] > 0 else None
 
 
-def _ranked(standing: Standing, ranks: Ranks | None) -> Standing:
+def _with_rank(standing: Standing, ranks: MeanRanks | None) -> Standing:
     if ranks is None or standing.method not in ranks.mean:
         return standing
     rank = Mean(ranks.mean[standing.method], ranks.victims)
@@ -112,7 +127,7 @@ def _ranked(standing: Standing, ranks: Ranks | None) -> Standing:
 
 
 def _sorted(standings: Sequence[Standing], column: Column) -> list[Standing]:
-    """Best first, then those without the figure, and ceilings behind."""
+    """Best first, then those without the figure, then ceilings."""
 
     def key(standing: Standing) -> tuple[bool, bool, float]:
         value = standing.value(column)

@@ -1,17 +1,19 @@
-"""Which rows count: those of victims, on which there is a backdoor to be found."""
+"""The victim that a row is about, and which rows count."""
 
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ..averages import WORKS
+from ..averages import MIN_ASR
 
 Row = dict[str, Any]
 Victim = tuple[str, str, float, int]
 """Data set, attack, rate, seed."""
+Setting = tuple[str, float]
+"""Attack and rate, which victims of several seeds share."""
 OURS = "default"
 CEILINGS = ("retrain",)
-"""Methods that are given what nobody has: they are no rivals, and stand apart."""
+"""Methods that use what no defender has. They are shown apart and not ranked."""
 
 
 def victim_of(row: Row) -> Victim:
@@ -19,40 +21,50 @@ def victim_of(row: Row) -> Victim:
     return row["dataset"], row["attack"], row["rate"], row["seed"]
 
 
-def setting_of(row: Row) -> tuple[str, float]:
-    """Attack and rate, which the seeds share."""
+def setting_of(row: Row) -> Setting:
+    """The attack and rate of a row."""
     return row["attack"], row["rate"]
 
 
-def setting_name(setting: tuple[str, float]) -> str:
-    """The same for people."""
+def setting_name(setting: Setting) -> str:
+    """An attack and rate as text.
+
+    >>> setting_name(("badnets", 0.05))
+    'badnets 5 %'
+    """
     return f"{setting[0]} {100 * setting[1]:.3g} %"
 
 
-def failed_of(rows: Iterable[Row]) -> frozenset[Victim]:
-    """Victims whose trigger works less than half of the time: the attack failed."""
+def failed_victims(rows: Iterable[Row]) -> frozenset[Victim]:
+    """Victims on which the attack failed: its ASR is below `MIN_ASR`."""
     return frozenset(
-        victim_of(row) for row in rows if row["rate"] and (known(row, "asr_before") or 0.0) < WORKS
+        victim_of(row)
+        for row in rows
+        if row["rate"] and (figure_of(row, "asr_before") or 0.0) < MIN_ASR
     )
 
 
-def counted(rows: Sequence[Row]) -> list[Row]:
-    """The rows of victims: neither of clean models, nor of attacks that failed."""
-    failed = failed_of(rows)
+def rows_of_victims(rows: Sequence[Row]) -> list[Row]:
+    """The rows that count: without clean models and without failed attacks."""
+    failed = failed_victims(rows)
     return [row for row in rows if row["rate"] and victim_of(row) not in failed]
 
 
-def clean(rows: Iterable[Row]) -> list[Row]:
+def rows_of_clean_models(rows: Iterable[Row]) -> list[Row]:
     """The rows of clean models."""
     return [row for row in rows if not row["rate"]]
 
 
-def methods_of(rows: Iterable[Row]) -> list[str]:
-    """The methods in the order they appear."""
+def method_names(rows: Iterable[Row]) -> list[str]:
+    """The methods, in the order of their first rows."""
     return list(dict.fromkeys(row["method"] for row in rows))
 
 
-def known(row: Row, column: str) -> float | None:
-    """A figure of a row; None where it does not apply."""
+def figure_of(row: Row, column: str) -> float | None:
+    """The number in a column; None where there is none.
+
+    >>> figure_of({"acc": 0.9, "asr": ""}, "asr") is None
+    True
+    """
     value = row[column]
     return float(value) if isinstance(value, int | float) and not math.isnan(value) else None

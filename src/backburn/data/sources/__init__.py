@@ -1,1 +1,1 @@
-"""Readers of labeled images, one kind of source a file: folders, tables, archives, arrays, hubs."""
+"""Readers of labeled images, one module per kind of source."""

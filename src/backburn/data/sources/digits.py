@@ -12,10 +12,15 @@ from ..rows import Row, Rows
 
 
 def digits(split: str) -> LabeledImages:
-    """1,437 `train` or 360 `test` images of 8x8 pixels, one channel, ten classes.
+    """Return 1,437 `train` or 360 `test` images of 8x8 pixels, one channel and ten classes.
 
-    Source: Alpaydin and Kaynak, Optical recognition of handwritten digits, UCI, as shipped with
-    scikit-learn; its 17 grey levels are stretched to 0..255, its rows split once and for all.
+    The 17 gray levels are scaled to 0..255. The split is stratified and fixed.
+
+    Source: Alpaydin and Kaynak, Optical recognition of handwritten digits, UCI, as included in
+    scikit-learn.
+
+    >>> digits("test").pixels.shape
+    torch.Size([360, 1, 8, 8])
     """
     if split not in ("train", "test"):
         raise InputError(f"digits has no split {split!r}: give train or test")
@@ -33,8 +38,8 @@ def digits(split: str) -> LabeledImages:
     )
 
 
-def digit_rows(split: str) -> Rows:
-    """The same as rows."""
+def open_digits(split: str) -> Rows:
+    """Return the rows of `digits`."""
     images = digits(split)
 
     def read() -> Iterator[Row]:

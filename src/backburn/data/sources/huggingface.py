@@ -1,4 +1,4 @@
-"""Data sets of the Hugging Face Hub, and those that `datasets` saved to disk."""
+"""Readers for data sets of the Hugging Face Hub and for those that `datasets` saved to disk."""
 
 import json
 import os
@@ -11,22 +11,25 @@ import pyarrow as pa
 
 from ...errors import InputError, first_line, missing_extra
 from ..rows import Rows
-from .parquet import arrow_rows, unreadable
+from .parquet import rows_from_arrow, unreadable_error
 
 PREFIX = "hf:"
-STATE, SPLITS = "state.json", "dataset_dict.json"
+STATE_FILE, SPLITS_FILE = "state.json", "dataset_dict.json"
 
 
-def hub(source: str, split: str) -> Rows:
-    """Rows of `hf:owner/name` or `hf:owner/name@revision`, downloaded once by `datasets`.
+def open_hub(source: str, split: str) -> Rows:
+    """Return the rows of a data set on the Hub; `datasets` downloads it once.
 
+    Args:
+        source: `hf:owner/name` or `hf:owner/name@revision`.
     Raises:
-        InputError: no such data set, split or revision, no network, other columns.
+        InputError: the data set, split or revision does not exist, there is no network, or a
+            column is missing.
     """
-    datasets = _library()
-    name, revision = _parsed(source)
+    datasets = _import_datasets()
+    name, revision = _parse_source(source)
     try:
-        with _no_bars():
+        with _no_progress_bars():
             data = datasets.load_dataset(name, split=split, revision=revision)
     except Exception as error:  # the Hub's errors, network errors, the library's own
         raise InputError(
@@ -36,9 +39,9 @@ def hub(source: str, split: str) -> Rows:
 
 
 def hub_has_split(source: str, split: str) -> bool:
-    """Whether a data set of the Hub has such a split."""
-    datasets = _library()
-    name, revision = _parsed(source)
+    """Whether a data set on the Hub has this split."""
+    datasets = _import_datasets()
+    name, revision = _parse_source(source)
     try:
         return split in datasets.get_dataset_split_names(name, revision=revision)
     except Exception as error:  # the Hub's errors, network errors, the library's own
@@ -47,42 +50,42 @@ def hub_has_split(source: str, split: str) -> bool:
 
 def is_saved(path: Path) -> bool:
     """Whether `Dataset.save_to_disk` or `DatasetDict.save_to_disk` wrote the folder."""
-    return (path / STATE).is_file() or (path / SPLITS).is_file()
+    return (path / STATE_FILE).is_file() or (path / SPLITS_FILE).is_file()
 
 
-def saved_folder(path: Path, split: str) -> Path:
-    """The folder of a split: of several its own, else the one there is.
+def split_folder(path: Path, split: str) -> Path:
+    """Return the folder of a split; a saved data set without splits has only one folder.
 
     Raises:
-        InputError: several, but not this one.
+        InputError: there are splits, but not this one.
     """
-    if not (path / SPLITS).is_file():
+    if not (path / SPLITS_FILE).is_file():
         return path
-    if not (path / split / STATE).is_file():
+    if not (path / split / STATE_FILE).is_file():
         raise InputError(f"{path} has no split {split!r}: give the folder of another one")
     return path / split
 
 
-def saved(path: Path) -> Rows:
-    """Rows of one split that `datasets` saved.
+def open_saved(path: Path) -> Rows:
+    """Return the rows of one split that `datasets` saved.
 
     Raises:
-        InputError: damaged files, files outside of the folder, other columns.
+        InputError: a file is damaged or outside the folder, or a column is missing.
     """
-    datasets = _library()
+    datasets = _import_datasets()
     try:
-        _refuse_files_elsewhere(path)
+        _refuse_outside_files(path)
         data = datasets.Dataset.load_from_disk(str(path))
         data.data.validate()
     except InputError:
         raise
     except Exception as error:  # the library raises its own, pyarrow's and OS errors
-        raise unreadable(str(path), error) from None
+        raise unreadable_error(str(path), error) from None
     return _rows(data, str(path), None)
 
 
-def _library() -> Any:
-    """The library `datasets`, which nothing else needs."""
+def _import_datasets() -> Any:
+    """Import the optional library `datasets`."""
     try:
         import datasets
     except ImportError as error:
@@ -90,24 +93,29 @@ def _library() -> Any:
     return datasets
 
 
-def _rows(data: Any, where: str, root: Path | None) -> Rows:
+def _rows(data: Any, source: str, root: Path | None) -> Rows:
     def batches(columns: list[str]) -> Iterator[pa.Table]:
         yield from data.select_columns(columns).with_format("arrow").iter(100)
 
-    return arrow_rows(data.features.arrow_schema, batches, where, root)
+    return rows_from_arrow(data.features.arrow_schema, batches, source, root)
 
 
-def _refuse_files_elsewhere(path: Path) -> None:
-    state = json.loads((path / STATE).read_text(encoding="utf-8"))
+def _refuse_outside_files(path: Path) -> None:
+    """Raise if the saved state names a data file outside the folder."""
+    state = json.loads((path / STATE_FILE).read_text(encoding="utf-8"))
     for entry in state["_data_files"]:
         name = entry["filename"]
         if Path(name).name != name or (path / name).is_symlink():
             raise InputError(
-                f"{path}: its {STATE} names files outside of the folder: save it again"
+                f"{path}: its {STATE_FILE} names files outside of the folder: save it again"
             )
 
 
-def _parsed(source: str) -> tuple[str, str | None]:
+def _parse_source(source: str) -> tuple[str, str | None]:
+    """Split `hf:owner/name@revision` into name and revision.
+
+    `datasets` would read a local folder of that name instead, so this is refused.
+    """
     name, _, revision = source.removeprefix(PREFIX).partition("@")
     if not name or os.path.exists(name):
         raise InputError(
@@ -118,12 +126,12 @@ def _parsed(source: str) -> tuple[str, str | None]:
 
 
 @contextmanager
-def _no_bars() -> Iterator[None]:
-    datasets = _library()
-    shown = datasets.is_progress_bar_enabled()
+def _no_progress_bars() -> Iterator[None]:
+    datasets = _import_datasets()
+    enabled = datasets.is_progress_bar_enabled()
     datasets.disable_progress_bars()
     try:
         yield
     finally:
-        if shown:
+        if enabled:
             datasets.enable_progress_bars()

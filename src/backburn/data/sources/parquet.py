@@ -1,4 +1,4 @@
-"""Rows of parquet files, and of data sets of the Hugging Face `datasets` library."""
+"""Reader for parquet files and for Arrow tables of the Hugging Face `datasets` library."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -9,130 +9,146 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...errors import InputError, first_line
-from ..class_names import LABELS, class_names
-from ..labels import from_values
-from ..rows import Picture, Row, Rows
-from .folder import inside
+from ..class_names import LABEL_COLUMNS, read_class_names
+from ..labels import labels_from_values
+from ..rows import RawImage, Row, Rows
+from .folder import is_inside
 
-IMAGES = ("image", "img", "picture", "image_bytes")
-VIEWS = (pa.binary_view(),)
-CHUNK = 100
-"""Rows that are held undecoded at a time."""
-BUFFER = 2**20
-FEW, LEAST = 10_000, 10
-"""Rows that any file may have, and how many bytes make one more: no image has fewer."""
-UNPACKED, TIMES = 2**26, 20
-"""Bytes that any file may unpack to, and how many for each of its own."""
+IMAGE_COLUMNS = ("image", "img", "picture", "image_bytes")
+BINARY_VIEWS = (pa.binary_view(),)
+BATCH_ROWS = 100
+"""Rows that are in memory, undecoded, at a time."""
+BUFFER_SIZE = 2**20
+FREE_ROWS, MIN_ROW_SIZE = 10_000, 10
+"""A file may have `FREE_ROWS` rows, plus one per `MIN_ROW_SIZE` bytes: no image is smaller."""
+FREE_SIZE, MAX_RATIO = 2**26, 20
+"""A file may unpack to `FREE_SIZE` bytes, plus `MAX_RATIO` times its own size."""
 
 Batches = Callable[[list[str]], Iterator[pa.RecordBatch | pa.Table]]
+"""Starts an iteration over the given columns of a table."""
 
 
-def parquet(files: Sequence[Path], where: str) -> Rows:
-    """Rows of parquet files that belong together, in the order of their names.
+def open_parquet(files: Sequence[Path], source: str) -> Rows:
+    """Return the rows of one or more parquet files that form a data set.
 
+    Args:
+        files: in order.
+        source: name of the data set in messages.
     Raises:
-        InputError: no parquet, other columns, shards that name classes in different order.
+        InputError: a file is not parquet, a column is missing, or the files name their classes
+            differently.
     """
-    schemas = [_reading(partial(_schema, file), str(file)) for file in files]
-    names = {class_names(schema, where) for schema in schemas}
-    if len(names) > 1:
-        raise InputError(f"{where}: its files name their classes differently: give them one by one")
+    schemas = [_convert_errors(partial(_read_schema, file), str(file)) for file in files]
+    class_names = {read_class_names(schema, source) for schema in schemas}
+    if len(class_names) > 1:
+        raise InputError(
+            f"{source}: its files name their classes differently: give them one by one"
+        )
 
     def batches(columns: list[str]) -> Iterator[pa.RecordBatch]:
         for file in files:
-            # else the file is held as it is read: all of it, or columns of whole row groups
-            with pq.ParquetFile(file, pre_buffer=False, buffer_size=BUFFER) as table:
-                yield from table.iter_batches(CHUNK, columns=columns)
+            # by default pyarrow would keep all that it reads, or columns of whole row groups
+            with pq.ParquetFile(file, pre_buffer=False, buffer_size=BUFFER_SIZE) as table:
+                yield from table.iter_batches(BATCH_ROWS, columns=columns)
 
-    return arrow_rows(schemas[0], batches, where)
+    return rows_from_arrow(schemas[0], batches, source)
 
 
-def _schema(file: Path) -> pa.Schema:
-    """Of a file that says that it unpacks to what a person would have packed."""
+def _read_schema(file: Path) -> pa.Schema:
+    """Read the schema of a file after checking that its row count and sizes are plausible."""
     with pq.ParquetFile(file) as table:
-        about, size = table.metadata, file.stat().st_size
-        if about.num_rows > FEW + size // LEAST:
-            raise ValueError(f"it says that it has {about.num_rows} rows, in {size} bytes")
-        unpacked = sum(about.row_group(k).total_byte_size for k in range(about.num_row_groups))
-        if unpacked > UNPACKED + TIMES * size:
+        metadata, size = table.metadata, file.stat().st_size
+        if metadata.num_rows > FREE_ROWS + size // MIN_ROW_SIZE:
+            raise ValueError(f"it says that it has {metadata.num_rows} rows, in {size} bytes")
+        unpacked = sum(
+            metadata.row_group(k).total_byte_size for k in range(metadata.num_row_groups)
+        )
+        if unpacked > FREE_SIZE + MAX_RATIO * size:
             raise ValueError(f"it unpacks to {unpacked} bytes from {size}: images hardly shrink")
         return table.schema_arrow
 
 
-def arrow_rows(schema: pa.Schema, batches: Batches, where: str, root: Path | None = None) -> Rows:
-    """Rows of arrow tables with an image and a label column, each called by one of their names.
+def rows_from_arrow(
+    schema: pa.Schema, batches: Batches, source: str, root: Path | None = None
+) -> Rows:
+    """Return the rows of Arrow tables with an image and a label column.
 
-    Images are bytes, or structs with `bytes`; of one with a `path` alone the file is read only
-    if it lies in `root`.
+    Images are bytes, or structs with `bytes`. A struct with only a `path` is read if the file is
+    in `root`.
+
     Raises:
-        InputError: other columns, or labels that are text and numbers at once.
+        InputError: a column is missing, or labels mix text and numbers.
     """
-    image, label = _column(schema, IMAGES, where), _column(schema, LABELS, where)
-    _refuse_non_images(schema.field(image).type, image, where)
-    names, numbers = class_names(schema, where), None
-    if not names and not pa.types.is_integer(schema.field(label).type):
-        values = [value for (value,) in _columns(batches, [label], where)]
-        numbers, names = from_values(values, where)
+    image_column = _find_column(schema, IMAGE_COLUMNS, source)
+    label_column = _find_column(schema, LABEL_COLUMNS, source)
+    _refuse_non_images(schema.field(image_column).type, image_column, source)
+    class_names, numbers = read_class_names(schema, source), None
+    if not class_names and not pa.types.is_integer(schema.field(label_column).type):
+        values = [value for (value,) in _read_columns(batches, [label_column], source)]
+        numbers, class_names = labels_from_values(values, source)
 
     def read() -> Iterator[Row]:
-        rows = _columns(batches, [image, label], where)
-        for number, (picture, given) in enumerate(rows):
-            said = given if numbers is None else numbers[number]
-            yield Row(f"row {number}", _picture(picture, root), said)
+        rows = _read_columns(batches, [image_column, label_column], source)
+        for number, (image, value) in enumerate(rows):
+            label = value if numbers is None else numbers[number]
+            yield Row(f"row {number}", _raw_image(image, root), label)
 
-    return Rows(where, read, names)
+    return Rows(source, read, class_names)
 
 
-def _reading(ask: Callable[[], Any], where: str) -> Any:
+def _convert_errors(function: Callable[[], Any], source: str) -> Any:
+    """Call a function and raise InputError for whatever it raises."""
     try:
-        return ask()
+        return function()
     except InputError:
         raise
     except Exception as error:  # the libraries raise their own, pyarrow's and OS errors
-        raise unreadable(where, error) from None
+        raise unreadable_error(source, error) from None
 
 
-def unreadable(where: str, error: Exception) -> InputError:
-    """The error for a source that some library could not read."""
-    return InputError(f"{where} cannot be read as labeled images: {first_line(error)}")
+def unreadable_error(source: str, error: Exception) -> InputError:
+    """Return the error for a source that a library could not read."""
+    return InputError(f"{source} cannot be read as labeled images: {first_line(error)}")
 
 
-def _columns(batches: Batches, columns: list[str], where: str) -> Iterator[tuple[Any, ...]]:
+def _read_columns(batches: Batches, columns: list[str], source: str) -> Iterator[tuple[Any, ...]]:
     stream = iter(batches(columns))
 
-    def chunk() -> list[list[Any]] | None:
+    def next_batch() -> list[list[Any]] | None:
         batch = next(stream, None)
         return None if batch is None else [batch.column(name).to_pylist() for name in columns]
 
-    # damage that shows only now is the source's; what a consumer raises is not
-    while (values := _reading(chunk, where)) is not None:
+    # only errors of reading become InputErrors; those of the consumer of this generator do not
+    while (values := _convert_errors(next_batch, source)) is not None:
         yield from zip(*values, strict=True)
 
 
-def _column(schema: pa.Schema, known: tuple[str, ...], where: str) -> str:
-    for name in known:
+def _find_column(schema: pa.Schema, names: tuple[str, ...], source: str) -> str:
+    """Return the first of these names that the schema has."""
+    for name in names:
         if name in schema.names:
             return name
-    found = ", ".join(schema.names) or "nothing of the kind"
-    raise InputError(f"{where} needs columns image and label; found: {found}")
+    columns = ", ".join(schema.names) or "nothing of the kind"
+    raise InputError(f"{source} needs columns image and label; found: {columns}")
 
 
-def _refuse_non_images(kind: pa.DataType, name: str, where: str) -> None:
-    held = kind
-    if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
-        held = kind.field("bytes").type
-    if not (pa.types.is_binary(held) or pa.types.is_large_binary(held) or held in VIEWS):
+def _refuse_non_images(column_type: pa.DataType, name: str, source: str) -> None:
+    value_type = column_type
+    if pa.types.is_struct(column_type) and column_type.get_field_index("bytes") >= 0:
+        value_type = column_type.field("bytes").type
+    is_binary = pa.types.is_binary(value_type) or pa.types.is_large_binary(value_type)
+    if not (is_binary or value_type in BINARY_VIEWS):
         raise InputError(
-            f"{where}: column {name} holds {kind}: give encoded images (PNG, JPEG ...)"
+            f"{source}: column {name} holds {column_type}: give encoded images (PNG, JPEG ...)"
         )
 
 
-def _picture(value: bytes | dict[str, Any] | None, root: Path | None) -> Picture | str:
+def _raw_image(value: bytes | dict[str, Any] | None, root: Path | None) -> RawImage | str:
     if isinstance(value, bytes):
         return value or "no image bytes"
     if value and value["bytes"]:
         return bytes(value["bytes"])
     path = value and value.get("path")
-    if path and root and inside(Path(path), root):
+    if path and root and is_inside(Path(path), root):
         return Path(path)
     return "no image bytes, but a path to elsewhere" if path else "no image bytes"

@@ -1,1 +1,1 @@
-"""Interventions: kinds of change that a trigger could be, each with one interface."""
+"""Interventions: kinds of image change that a trigger could be, behind one interface."""

@@ -8,11 +8,11 @@ from torch import Tensor
 
 from ...data.pixels import to_pixels
 from ...types import Pixels
-from ..moments import left_of, moments, standard_error
-from .base import Estimate
+from ..moments import moments, remaining_spread, standard_error
+from .base import EstimationData
 
-SPREAD = 512
-"""Numbers in an image from which on its contrast is changed, too: in smaller images natural kinds
+MIN_CONTRAST_VALUES = 512
+"""Fewest numbers in an image whose contrast is changed, too. In smaller images natural groups
 differ in contrast everywhere."""
 
 
@@ -20,8 +20,9 @@ differ in contrast everywhere."""
 class AffineChange:
     """`mean + scale * (x - mean) + shift` at every pixel, in 0..255 units.
 
-    What a trigger leaves of an image varies less: a pasted patch leaves nothing, a blended pattern
-    a part. `mean` is that of the images it is applied to, so that they keep it.
+    `scale` is the part of an image's variation that a trigger leaves: none under a pasted patch,
+    some under a blended pattern. `mean` is that of the images it is applied to, so that they keep
+    it.
     """
 
     scale: Float[Tensor, "c h w"]
@@ -38,26 +39,29 @@ class AffineChange:
 
 @dataclass(frozen=True)
 class Affine:
-    """The difference of the group's mean image from the rest's, without natural variation.
+    """The difference between the mean images of group and rest, without natural variation.
 
     Args:
-        errors: a pixel is changed where the difference is more than so many standard errors. What
-            a few images differ by in the mean is these images themselves.
+        standard_errors: a pixel is changed only if its difference exceeds this many. The means of a
+            few images differ by what these happen to show.
         resolution: see `Intervention`.
     """
 
-    errors: float = 2.0
+    standard_errors: float
     resolution: float = 0.0
 
-    def fit(self, estimate: Estimate) -> AffineChange:
+    def fit(self, estimate: EstimationData) -> AffineChange:
         group = moments(estimate.pixels, estimate.group)
         rest = moments(estimate.pixels, estimate.rest)
-        line = (group.mean - rest.mean).flatten()
-        foreign = line - estimate.natural @ (estimate.natural.T @ line)
-        shift = foreign.reshape(group.mean.shape)
-        shift = torch.where(shift.abs() > self.errors * standard_error(group, rest), shift, 0)
-        if shift.numel() < SPREAD:
+        difference = (group.mean - rest.mean).flatten()
+        unnatural = difference - estimate.natural @ (estimate.natural.T @ difference)
+        shift = unnatural.reshape(group.mean.shape)
+        shift = torch.where(
+            shift.abs() > self.standard_errors * standard_error(group, rest), shift, 0
+        )
+        if shift.numel() < MIN_CONTRAST_VALUES:
             return AffineChange(torch.ones_like(shift), shift)
-        left = left_of(group.spread, rest.spread)
-        # a kind that is plainer everywhere, such as frames of one film, would leave nothing
-        return AffineChange((left / left.median().clamp_min(1e-6)).clamp(max=1), shift)
+        scale = remaining_spread(group.spread, rest.spread)
+        # relative to the median, or a group that varies less everywhere, such as frames of one
+        # film, would leave nothing of an image
+        return AffineChange((scale / scale.median().clamp_min(1e-6)).clamp(max=1), shift)

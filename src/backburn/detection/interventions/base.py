@@ -1,4 +1,4 @@
-"""The interface of an intervention, and the registry of those that the detector tries."""
+"""The interface of an intervention, and the interventions that the detector applies."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,21 +8,21 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from ...memory_mapped import rows_of
+from ...memory_mapped import copy_rows
 from ...types import Index, Pixels
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
-    """What a change is estimated from.
+class EstimationData:
+    """The data that a change is estimated from.
 
     Args:
         pixels: all images of the case.
         group: rows of the candidate group that the estimate may use.
         rest: rows of the class outside of the group that it may use.
-        natural: orthonormal directions `(c * h * w, q)` in which the images of *other* classes vary
-            within their class. A trigger is not among them, brightness and pose are.
-        seed: of whatever is drawn.
+        natural: orthonormal directions `(c * h * w, q)` of natural variation: those in which images
+            vary within their class. Brightness and pose are among them, a trigger is not.
+        seed: for all random draws.
     """
 
     pixels: Pixels
@@ -34,23 +34,23 @@ class Estimate:
 
 @runtime_checkable
 class Change(Protocol):
-    """What an intervention does to images."""
+    """A change of images that an intervention has estimated."""
 
     def apply(self, pixels: Pixels) -> Pixels:
-        """The images with what sets the group apart, as uint8."""
+        """Add what sets the group apart to these images; uint8."""
         ...
 
     def invert(self, pixels: Pixels) -> Pixels | None:
-        """Images of the group without it; None where it can't be inverted."""
+        """Remove it from images of the group; None if the change can't be inverted."""
         ...
 
 
 @runtime_checkable
 class Intervention(Protocol):
-    """A kind of change. A new trigger family is a new entry here, not a new rule.
+    """A kind of change. A new trigger family is a new intervention, not a new rule.
 
-    `resolution` is the finest scale, as a share of images, that its null distribution's tail may
-    have: what it does by nature in clean models.
+    `resolution` is the finest scale of the tail of its null distribution, as a share of images. It
+    is what the intervention transfers naturally in clean models.
     """
 
     @property
@@ -58,22 +58,29 @@ class Intervention(Protocol):
         """See above."""
         ...
 
-    def fit(self, estimate: Estimate) -> Change:
-        """The change that sets a group apart from the rest of its class."""
+    def fit(self, estimate: EstimationData) -> Change:
+        """Estimate the change that sets a group apart from the rest of its class."""
         ...
 
 
-def interventions() -> Mapping[str, Intervention]:
-    """The registry, by name."""
+def all_interventions(
+    standard_errors: float, resolution_transplant: float
+) -> Mapping[str, Intervention]:
+    """The interventions that the detector applies, by name.
+
+    Args:
+        standard_errors: see `affine.Affine`.
+        resolution_transplant: the `resolution` of mixtures and crops.
+    """
     from .affine import Affine
     from .quantization import Quantization
     from .transplant import Crop, Mixture
 
     return {
-        "affine": Affine(),
+        "affine": Affine(standard_errors),
         "quantization": Quantization(),
-        "mixture": Mixture(),
-        "crop": Crop(),
+        "mixture": Mixture(resolution_transplant),
+        "crop": Crop(resolution_transplant),
     }
 
 
@@ -83,16 +90,16 @@ def natural_directions(
     """The directions in which images vary most around the mean of their kind.
 
     Args:
-        rows: of the images that are looked at.
-        kinds: `(m,)`, the kind of each: its class and its side of the class's first split, so that
-            a trigger that several classes share is not taken for natural variation.
-        count: directions at the most.
+        rows: the images to use.
+        kinds: `(m,)` the kind of each. It is the class together with the group of the class's first
+            split, so that a trigger shared by several classes is not taken for natural variation.
+        count: most directions to return.
     """
-    flat = rows_of(pixels, rows).float().flatten(1)
+    flat = copy_rows(pixels, rows).float().flatten(1)
     for kind in set(kinds.tolist()):
         flat[kinds == kind] -= flat[kinds == kind].mean(0)
     scale, axes = torch.linalg.eigh(flat @ flat.T)
     count = min(count, int((scale > scale[-1:].clamp_min(1e-12) * 1e-6).sum()))
-    axes = (axes[:, len(axes) - count :].T @ flat).T  # the last are the largest
+    axes = (axes[:, len(axes) - count :].T @ flat).T  # eigenvalues are in ascending order
     unit: Tensor = axes / axes.norm(dim=0).clamp_min(1e-12)
     return unit

@@ -1,4 +1,4 @@
-"""Quantization: a trigger that leaves images only some of the 256 values."""
+"""Quantization: a trigger that leaves images only some of the 256 pixel values."""
 
 from dataclasses import dataclass
 
@@ -7,24 +7,23 @@ from jaxtyping import UInt8
 from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
-from ...memory_mapped import evenly, rows_of
+from ...memory_mapped import copy_rows, evenly_spaced
 from ...types import Pixels
-from .base import Estimate
+from .base import EstimationData
 
-VALUES = 256
-SMOOTH = 12.0
-"""Standard deviation, in values, of what the histogram of images is smoothed by: without a
-quantization it hardly changes."""
-SAMPLE = 300
-"""Images that the values are taken from, at the most."""
+PIXEL_VALUES = 256
+SMOOTHING = 12.0
+"""Standard deviation, in pixel values, of the filter that smooths the histogram. It hardly changes
+the histogram of images that are not quantized."""
+MAX_IMAGES = 300
+"""Most images that the histogram is taken from."""
 
 
 @dataclass(frozen=True, slots=True)
 class QuantizationChange:
-    """What becomes of each value of each channel.
+    """A new value for each value of each channel.
 
-    Source: ours; it is what BPP (Wang et al., arXiv 2205.13383) puts on images, of four levels or
-    more.
+    Source: ours; BPP (Wang et al., arXiv 2205.13383) with four levels or more is such a change.
     """
 
     table: UInt8[Tensor, "c 256"]
@@ -35,32 +34,36 @@ class QuantizationChange:
         return torch.stack(changed, 1)
 
     def invert(self, pixels: Pixels) -> None:  # noqa: ARG002
-        return None  # what was rounded off is gone
+        return None  # the rounding error is lost
 
-    def parts(self) -> dict[str, Tensor]:
-        """All that it is made of, by name."""
+    def tensors(self) -> dict[str, Tensor]:
+        """All tensors of the change, by name."""
         return {"table": self.table}
 
 
 @dataclass(frozen=True)
 class Quantization:
-    """The map from the values of ordinary images to those that the group holds.
+    """Match the pixel values of ordinary images to those of the group.
 
-    Each value goes to the one that as large a share of the group's values lies below as of its
-    smoothed histogram. Images of a smooth histogram are left nearly as they are by their own.
+    The table matches the cumulative distribution of the group's smoothed histogram to that of its
+    own histogram. A group with a smooth histogram therefore hardly changes images.
     """
 
     resolution: float = 0.0
 
-    def fit(self, estimate: Estimate) -> QuantizationChange:
-        rows = evenly(estimate.group, SAMPLE)
-        channels = rows_of(estimate.pixels, rows).transpose(0, 1).flatten(1)
-        counts = torch.stack([torch.bincount(values, minlength=VALUES) for values in channels])
+    def fit(self, estimate: EstimationData) -> QuantizationChange:
+        rows = evenly_spaced(estimate.group, MAX_IMAGES)
+        channels = copy_rows(estimate.pixels, rows).transpose(0, 1).flatten(1)
+        counts = torch.stack(
+            [torch.bincount(values, minlength=PIXEL_VALUES) for values in channels]
+        )
         counts = counts.double().cpu()
-        smooth = torch.from_numpy(gaussian_filter1d(counts.numpy(), SMOOTH, axis=1, mode="reflect"))
+        smooth = torch.from_numpy(
+            gaussian_filter1d(counts.numpy(), SMOOTHING, axis=1, mode="reflect")
+        )
         total = counts.sum(1, keepdim=True)
         middle = (smooth.cumsum(1) - smooth / 2) * total / smooth.sum(1, keepdim=True)
-        held = counts.cumsum(1)
-        # what lies outside of all values that are held goes to the outermost
-        table = torch.searchsorted(held, middle.clamp(min=0.5)).clamp(max=VALUES - 1).byte()
-        return QuantizationChange(table)
+        cumulative = counts.cumsum(1)
+        # a value outside the group's range goes to the nearest end of it
+        table = torch.searchsorted(cumulative, middle.clamp(min=0.5)).clamp(max=PIXEL_VALUES - 1)
+        return QuantizationChange(table.byte())

@@ -1,7 +1,7 @@
-"""Transplants: a part of images of the group put on other images. They estimate no trigger.
+"""Transplants: parts of the group's images are put on other images; no trigger is estimated.
 
-They see triggers that sit anywhere, or differ from image to image. Natural content moves as well,
-so a transplant from the group is compared with the same from the rest of the class.
+They reveal triggers at any place, and triggers that differ from image to image. Natural content is
+transplanted as well, so the effect is compared with that of transplants from the rest of the class.
 """
 
 from collections.abc import Callable
@@ -12,26 +12,23 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from ...data.pixels import to_pixels
-from ...memory_mapped import rows_of
+from ...memory_mapped import copy_rows
 from ...types import Pixels
-from ..sampling import some
-from .base import Estimate
+from ..sampling import sample_rows
+from .base import EstimationData
 
-CONTENT = 0.06
-"""What moves with natural content: groups of clean models had up to .3 more of it than their
-siblings."""
-DONORS = 64
-"""Images of either side that parts are taken from, at the most."""
+MAX_DONORS = 64
+"""Most images of either group that parts are taken from."""
 
 
 @dataclass(frozen=True, slots=True)
 class TransplantChange:
-    """Parts of the group's images, or for comparison of the rest's, put on other images.
+    """Puts parts of the group's images on other images, or parts of the rest's for comparison.
 
     Args:
-        group, rest: donors as uint8 images.
-        put: puts donors on images.
-        seed: which donor goes on which image, and where.
+        group, rest: the images that parts are taken from, uint8.
+        put: puts parts of donor images on other images.
+        seed: for the choice and the place of the part for each image.
     """
 
     group: Pixels
@@ -57,43 +54,43 @@ class TransplantChange:
 
 @dataclass(frozen=True)
 class Mixture:
-    """The mean of both images.
+    """The mean of the image and an image of the group.
 
     Source: superposition as in STRIP (Gao et al., ACSAC 2019), read as a test of a group.
     """
 
-    resolution: float = CONTENT
+    resolution: float
 
-    def fit(self, estimate: Estimate) -> TransplantChange:
-        return _transplant(estimate, _mixed)
+    def fit(self, estimate: EstimationData) -> TransplantChange:
+        return _draw_donors(estimate, _mix)
 
 
 @dataclass(frozen=True)
 class Crop:
-    """A window of half the image's sides, at the same place."""
+    """A window of half the image's sides from an image of the group, at the same place."""
 
-    resolution: float = CONTENT
+    resolution: float
 
-    def fit(self, estimate: Estimate) -> TransplantChange:
-        return _transplant(estimate, _cropped)
+    def fit(self, estimate: EstimationData) -> TransplantChange:
+        return _draw_donors(estimate, _paste_window)
 
 
-def _transplant(
-    estimate: Estimate, put: Callable[[Pixels, Pixels, torch.Generator], Pixels]
+def _draw_donors(
+    estimate: EstimationData, put: Callable[[Pixels, Pixels, torch.Generator], Pixels]
 ) -> TransplantChange:
     generator = torch.Generator().manual_seed(estimate.seed)
     group, rest = (
-        rows_of(estimate.pixels, some(rows, DONORS, generator))
+        copy_rows(estimate.pixels, sample_rows(rows, MAX_DONORS, generator))
         for rows in (estimate.group, estimate.rest)
     )
     return TransplantChange(group, rest, put, estimate.seed)
 
 
-def _mixed(pixels: Pixels, donors: Pixels, generator: torch.Generator) -> Pixels:  # noqa: ARG001
+def _mix(pixels: Pixels, donors: Pixels, generator: torch.Generator) -> Pixels:  # noqa: ARG001
     return to_pixels((pixels.float() + donors.float()) / 2)
 
 
-def _cropped(pixels: Pixels, donors: Pixels, generator: torch.Generator) -> Pixels:
+def _paste_window(pixels: Pixels, donors: Pixels, generator: torch.Generator) -> Pixels:
     height, width = pixels.shape[-2:]
     tall, wide = max(1, height // 2), max(1, width // 2)
     top = torch.randint(height - tall + 1, (len(pixels), 1, 1), generator=generator)

@@ -1,1 +1,1 @@
-"""The built-in networks, one architecture a file."""
+"""The built-in networks, one file per architecture."""

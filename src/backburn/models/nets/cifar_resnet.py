@@ -1,4 +1,4 @@
-"""ResNet-18 for small images under the module names that public checkpoints have."""
+"""ResNet-18 for small images, with the module names of public checkpoints."""
 
 from typing import TypeAlias
 
@@ -12,7 +12,7 @@ STAGES = ((1, 1), (2, 2), (4, 2), (8, 2))
 
 
 class PostActBlock(nn.Module):
-    """Two 3x3 convolutions with batch norm; a 1x1 shortcut where shapes change."""
+    """Two 3x3 convolutions with batch norm, and a 1x1 shortcut if shapes change."""
 
     def __init__(self, inputs: int, outputs: int, stride: int):
         super().__init__()
@@ -31,7 +31,7 @@ class PostActBlock(nn.Module):
 
 
 class NamedPreActBlock(PreActBlock):
-    """A pre-activation block whose shortcut's weights are called as in public checkpoints."""
+    """A pre-activation block with the shortcut's weights named as in public checkpoints."""
 
     def __init__(self, inputs: int, outputs: int, stride: int):
         super().__init__(inputs, outputs, stride)
@@ -49,8 +49,9 @@ class CifarResNet18(nn.Module):
         classes: number of logits.
         channels: of the images.
         width: channels of the first stage.
-        block: `PostActBlock` (He et al., arXiv 1512.03385), with batch norm after the stem, or
-            `NamedPreActBlock` (arXiv 1603.05027), in the widespread variant without a last norm.
+        block: `PostActBlock` (He et al., arXiv 1512.03385) has batch norm after the stem.
+            `NamedPreActBlock` (He et al., arXiv 1603.05027) gives the widespread variant without a
+            last norm.
     """
 
     def __init__(
@@ -62,21 +63,21 @@ class CifarResNet18(nn.Module):
     ):
         super().__init__()
         self.conv1 = nn.Conv2d(channels, width, 3, 1, 1, bias=False)
-        self.norms = block is PostActBlock
-        if self.norms:
+        self.has_stem_norm = block is PostActBlock
+        if self.has_stem_norm:
             self.bn1 = nn.BatchNorm2d(width)
         inputs = width
-        for number, (times, stride) in enumerate(STAGES, 1):
-            outputs = times * width
+        for stage, (multiple, stride) in enumerate(STAGES, 1):
+            outputs = multiple * width
             blocks = block(inputs, outputs, stride), block(outputs, outputs, 1)
-            self.add_module(f"layer{number}", nn.Sequential(*blocks))
+            self.add_module(f"layer{stage}", nn.Sequential(*blocks))
             inputs = outputs
         self.linear = nn.Linear(inputs, classes)
 
     def forward(self, normalized: Tensor) -> Tensor:
         maps = self.conv1(normalized)
-        maps = F.relu(self.bn1(maps)) if self.norms else maps
-        for number in range(1, len(STAGES) + 1):
-            maps = getattr(self, f"layer{number}")(maps)
+        maps = F.relu(self.bn1(maps)) if self.has_stem_norm else maps
+        for stage in range(1, len(STAGES) + 1):
+            maps = getattr(self, f"layer{stage}")(maps)
         logits: Tensor = self.linear(maps.mean((2, 3)))
         return logits

@@ -1,4 +1,4 @@
-"""MobileNetV2 in the CIFAR variant: the first halvings are left out."""
+"""MobileNetV2 in the CIFAR variant, with fewer strides."""
 
 import torch
 import torch.nn.functional as F
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from ..classifier import Classifier
 
-PLAN = (
+STAGES = (
     (1, 16, 1, 1),
     (6, 24, 2, 1),
     (6, 32, 3, 2),
@@ -16,18 +16,21 @@ PLAN = (
     (6, 320, 1, 1),
 )
 """Expansion, channels at width 32, blocks and first stride of each stage (the paper's table 2)."""
-LAST = 1280
+LAST_CHANNELS = 1280
+"""Channels of the last convolution at width 32."""
 
 
 class MobileNetV2(Classifier):
-    """MobileNetV2 for images of 32x32 and more.
+    """MobileNetV2 for images of 32x32 and larger.
 
     Args:
         classes: number of logits.
         channels: 1 or 3.
-        width: channels of the first convolution; 32 as in the literature, others in proportion.
+        width: channels of the first convolution; 32 as in the paper. All other channels scale with
+            it.
+
     Source: Sandler et al., arXiv 1801.04381, table 2. Departures: as usual for CIFAR, the first
-    convolution and the second stage do not halve the maps; ReLU6 is ReLU; no dropout.
+    convolution and the second stage have stride 1; ReLU instead of ReLU6; no dropout.
     """
 
     def __init__(
@@ -41,15 +44,16 @@ class MobileNetV2(Classifier):
         super().__init__(channels, mean, std)
         self.conv1 = nn.Conv2d(channels, width, 3, 1, 1, bias=False)
         self.norm1 = nn.BatchNorm2d(width)
-        blocks, before = [], width
-        for expansion, wanted, count, stride in PLAN:
-            after = max(1, wanted * width // 32)
+        blocks, inputs = [], width
+        for expansion, base_channels, count, first_stride in STAGES:
+            outputs = max(1, base_channels * width // 32)
             for number in range(count):
-                blocks.append(Inverted(before, after, expansion, stride if number == 0 else 1))
-                before = after
+                stride = first_stride if number == 0 else 1
+                blocks.append(InvertedResidual(inputs, outputs, expansion, stride))
+                inputs = outputs
         self.blocks = nn.Sequential(*blocks)
-        last = max(1, LAST * width // 32)
-        self.conv2 = nn.Conv2d(before, last, 1, bias=False)
+        last = max(1, LAST_CHANNELS * width // 32)
+        self.conv2 = nn.Conv2d(inputs, last, 1, bias=False)
         self.norm2 = nn.BatchNorm2d(last)
         self.head = nn.Linear(last, classes)
 
@@ -59,18 +63,21 @@ class MobileNetV2(Classifier):
         return pooled
 
 
-class Inverted(nn.Module):
-    """An inverted residual: widen, filter each channel, narrow; add the input where it fits."""
+class InvertedResidual(nn.Module):
+    """An inverted residual block: expand, filter each channel, project.
 
-    def __init__(self, before: int, after: int, expansion: int, stride: int):
+    The input is added if stride and channels allow it.
+    """
+
+    def __init__(self, inputs: int, outputs: int, expansion: int, stride: int):
         super().__init__()
-        wide = before * expansion
-        self.residual = stride == 1 and before == after
-        self.widen = nn.Conv2d(before, wide, 1, bias=False)
-        kind = nn.Conv2d if stride == 1 else Strided
-        self.filter = kind(wide, wide, 3, stride, 1, groups=wide, bias=False)
-        self.narrow = nn.Conv2d(wide, after, 1, bias=False)
-        self.norms = nn.ModuleList(nn.BatchNorm2d(size) for size in (wide, wide, after))
+        wide = inputs * expansion
+        self.residual = stride == 1 and inputs == outputs
+        self.widen = nn.Conv2d(inputs, wide, 1, bias=False)
+        conv = nn.Conv2d if stride == 1 else StridedDepthwiseConv
+        self.filter = conv(wide, wide, 3, stride, 1, groups=wide, bias=False)
+        self.narrow = nn.Conv2d(wide, outputs, 1, bias=False)
+        self.norms = nn.ModuleList(nn.BatchNorm2d(size) for size in (wide, wide, outputs))
 
     def forward(self, maps: Tensor) -> Tensor:
         wide = F.relu(self.norms[0](self.widen(maps)))
@@ -79,8 +86,8 @@ class Inverted(nn.Module):
         return maps + out if self.residual else out
 
 
-class Strided(nn.Conv2d):
-    """A depthwise convolution with a stride, in single precision whatever is asked for.
+class StridedDepthwiseConv(nn.Conv2d):
+    """A depthwise convolution with a stride, always in single precision.
 
     In bf16 a CPU takes 20 to 100 times as long for the gradient of its input.
     """

@@ -7,7 +7,7 @@ from ..classifier import Classifier
 
 
 class PreActBlock(nn.Module):
-    """Two 3x3 convolutions, each after batch norm and ReLU; a 1x1 shortcut where shapes change."""
+    """Two 3x3 convolutions after batch norm and ReLU, and a 1x1 shortcut if shapes change."""
 
     shortcut: nn.Module | None
 
@@ -17,8 +17,10 @@ class PreActBlock(nn.Module):
         self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(outputs)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
-        changes = stride != 1 or inputs != outputs
-        self.shortcut = nn.Conv2d(inputs, outputs, 1, stride, bias=False) if changes else None
+        needs_shortcut = stride != 1 or inputs != outputs
+        self.shortcut = (
+            nn.Conv2d(inputs, outputs, 1, stride, bias=False) if needs_shortcut else None
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         out = F.relu(self.bn1(x))
@@ -35,9 +37,10 @@ class PreActResNet18(Classifier):
     Args:
         classes: number of logits.
         channels: 1 or 3.
-        width: channels of the first stage; 64 as in the literature, 16 for two cores.
-    Source: He et al., Identity mappings in deep residual networks, arXiv 1603.05027; the stem
-    and strides of the widespread CIFAR variant. Departure: batch norm and ReLU before the pool.
+        width: channels of the first stage; 64 as in the paper, 16 for a small CPU.
+
+    Source: He et al., Identity mappings in deep residual networks, arXiv 1603.05027, with stem and
+    strides of the widespread CIFAR variant. Departure: batch norm and ReLU before the pool.
     """
 
     def __init__(
@@ -50,10 +53,10 @@ class PreActResNet18(Classifier):
     ):
         super().__init__(channels, mean, std)
         self.conv1 = nn.Conv2d(channels, width, 3, 1, 1, bias=False)
-        plan = [(width, 1), (2 * width, 2), (4 * width, 2), (8 * width, 2)]
+        stages = [(width, 1), (2 * width, 2), (4 * width, 2), (8 * width, 2)]
         blocks: list[nn.Module] = []
         inputs = width
-        for outputs, stride in plan:
+        for outputs, stride in stages:
             blocks += [PreActBlock(inputs, outputs, stride), PreActBlock(outputs, outputs, 1)]
             inputs = outputs
         self.blocks = nn.Sequential(*blocks)

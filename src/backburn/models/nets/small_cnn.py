@@ -1,4 +1,4 @@
-"""A small convolutional net for images of 8x8 to 28x28, such as handwritten digits."""
+"""A small convolutional network for images of 8x8 to 28x28, such as handwritten digits."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn

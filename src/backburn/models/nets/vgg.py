@@ -1,14 +1,14 @@
-"""VGG-11 with batch norm in the CIFAR variant: no fully connected layers but the head."""
+"""VGG-11 with batch norm in the CIFAR variant, whose only fully connected layer is the head."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..classifier import Classifier
 
-PLAN = (1, 2, 4, 4, 8, 8, 8, 8)
+CHANNELS = (1, 2, 4, 4, 8, 8, 8, 8)
 """Channels of each convolution, in multiples of the width."""
-POOLED = (0, 1, 3, 5)
-"""Convolutions that 2x2 max-pooling follows."""
+POOLED_LAYERS = (0, 1, 3, 5)
+"""Indices of the convolutions that are followed by 2x2 max-pooling."""
 
 
 class VGG11(Classifier):
@@ -17,9 +17,10 @@ class VGG11(Classifier):
     Args:
         classes: number of logits.
         channels: 1 or 3.
-        width: channels of the first convolution; 64 as in the literature.
+        width: channels of the first convolution; 64 as in the paper.
+
     Source: Simonyan and Zisserman, arXiv 1409.1556, configuration A, with batch norm. Departure:
-    the fifth pooling is a global average, so that 16x16 to 224x224 images all fit.
+    the last pooling is a global average, so that images of 16x16 to 224x224 fit.
     """
 
     stem = "convs.0"
@@ -33,9 +34,9 @@ class VGG11(Classifier):
         std: tuple[float, ...] = (),
     ):
         super().__init__(channels, mean, std)
-        sizes = [channels, *(width * times for times in PLAN)]
+        sizes = [channels, *(width * multiple for multiple in CHANNELS)]
         self.convs = nn.ModuleList(
-            nn.Conv2d(sizes[k], sizes[k + 1], 3, 1, 1, bias=False) for k in range(len(PLAN))
+            nn.Conv2d(sizes[k], sizes[k + 1], 3, 1, 1, bias=False) for k in range(len(CHANNELS))
         )
         self.norms = nn.ModuleList(nn.BatchNorm2d(size) for size in sizes[1:])
         self.head = nn.Linear(sizes[-1], classes)
@@ -44,6 +45,6 @@ class VGG11(Classifier):
         maps = normalized
         for k, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True)):
             maps = F.relu(norm(conv(maps)))
-            maps = F.max_pool2d(maps, 2) if k in POOLED else maps
+            maps = F.max_pool2d(maps, 2) if k in POOLED_LAYERS else maps
         pooled: Tensor = maps.mean((2, 3))
         return pooled

@@ -1,4 +1,4 @@
-"""The built-in networks by name, such as `preact_resnet18`, or narrower, `preact_resnet18-w16`."""
+"""Build the built-in networks by name: `preact_resnet18`, or narrower, `preact_resnet18-w16`."""
 
 import re
 from typing import Any, TypeAlias, cast
@@ -24,10 +24,13 @@ ARCHITECTURES: dict[str, BuiltIn] = {
 
 
 def parse_architecture(name: str) -> tuple[BuiltIn, int | None]:
-    """The class and width that an architecture's name stands for; width None is the default.
+    """Split an architecture's name into its class and width; a width of None is the default.
 
     Raises:
         InputError: no such network, or a width below 1.
+
+    >>> parse_architecture("vgg11-w16")[1]
+    16
     """
     match = re.fullmatch(r"(?P<base>.+?)(?:-w(?P<width>[0-9]{1,5}))?", name)
     base, width = (match["base"], match["width"]) if match else (name, None)
@@ -46,12 +49,17 @@ def build(
     generator: torch.Generator | None = None,
     pixels: Pixels | None = None,
 ) -> Classifier:
-    """A freshly initialized network.
+    """Build a network with random weights.
 
     Args:
         name: see `parse_architecture`.
-        generator: seeds the initial weights; no global generator is touched.
-        pixels: uint8 training images, whose channel statistics the network normalizes with.
+        classes: number of logits.
+        channels: of the images, 1 or 3.
+        generator: seeds the initial weights. Global generators are not touched.
+        pixels: uint8 training images; their channel statistics are the network's normalization.
+
+    >>> build("small_cnn-w4", classes=5, channels=1)(torch.rand(2, 1, 8, 8)).shape
+    torch.Size([2, 5])
     """
     architecture, width = parse_architecture(name)
     mean, std = channel_statistics(pixels) if pixels is not None else ((), ())
@@ -61,12 +69,12 @@ def build(
         torch.default_generator.manual_seed(seed)
         model = architecture(classes, channels, mean=mean, std=std, **options)
     model.architecture = name
-    # Module.to's annotations leave memory_format out
+    # the annotations of Module.to lack memory_format
     return cast(Any, model).to(memory_format=torch.channels_last)  # type: ignore[no-any-return]
 
 
 def channel_statistics(pixels: Pixels) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel of uint8 images, in [0, 1] units."""
+    """Compute mean and standard deviation of each channel of uint8 images, in [0, 1] units."""
     channels = pixels.transpose(0, 1).flatten(1).float() / 255
     mean, std = channels.mean(1), channels.std(1).clamp_min(1e-3)
     return tuple(mean.tolist()), tuple(std.tolist())

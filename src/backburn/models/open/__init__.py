@@ -1,1 +1,1 @@
-"""Opening a model that somebody else saved: what the file is, which network, which weights."""
+"""Open model files that others saved, safely: find the weights and build the network for them."""

@@ -1,4 +1,4 @@
-"""Hugging Face image classifiers: a folder of config.json and safetensors; never their code."""
+"""Open folders of Hugging Face models: config.json and safetensors, never code that they bring."""
 
 import tempfile
 from collections.abc import Iterator
@@ -11,35 +11,35 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import InputError, first_line
-from ...limited_process import rehearse
-from ..wrapping import examined
-from .checkpoint import read_checkpoint, shown
-from .huggingface_config import CONFIG, PREPROCESSOR, preprocessing, read_settings
+from ...limited_process import run_limited
+from ..wrapping import probe_network
+from .checkpoint import format_key, read_checkpoint
+from .huggingface_config import CONFIG_FILE, PREPROCESSOR_FILE, read_preprocessing, read_settings
 from .match_weights import first_few
-from .network_names import library
+from .network_names import import_library
 
-WEIGHTS = "model.safetensors"
-FILES = (CONFIG, PREPROCESSOR, WEIGHTS)
-SLACK = 4
-"""A network may have so many times the weights of its file, where some are used twice."""
-
-
-def is_folder(path: Path) -> bool:
-    """Whether a folder holds a Hugging Face model."""
-    return (path / CONFIG).is_file()
+WEIGHTS_FILE = "model.safetensors"
+MODEL_FILES = (CONFIG_FILE, PREPROCESSOR_FILE, WEIGHTS_FILE)
+MAX_SIZE_RATIO = 4
+"""Ratio of a network's weights to those in its file; shared weights count several times."""
 
 
-def fetched(name: str) -> Path:
-    """The folder of `hf:OWNER/NAME`: a folder here, or downloaded because the user named it.
+def is_model_folder(path: Path) -> bool:
+    """Return whether a folder holds a Hugging Face model."""
+    return (path / CONFIG_FILE).is_file()
+
+
+def fetch_folder(name: str) -> Path:
+    """Return the folder of `hf:OWNER/NAME`: a local one, or a download from the Hub.
 
     Raises:
-        InputError: neither, or no network.
+        InputError: there is neither, or the Hub can't be reached.
     """
     if Path(name).is_dir():
         return Path(name)
-    hub = library("huggingface_hub", "pip install huggingface_hub")
+    hub = import_library("huggingface_hub", "pip install huggingface_hub")
     try:
-        return Path(hub.snapshot_download(name, allow_patterns=list(FILES)))
+        return Path(hub.snapshot_download(name, allow_patterns=list(MODEL_FILES)))
     except Exception as error:  # the Hub's client fails in many ways
         raise InputError(
             f"hf:{name} is no folder, and cannot be fetched from the Hub: {first_line(error)}"
@@ -47,156 +47,173 @@ def fetched(name: str) -> Path:
 
 
 def load_folder(folder: Path) -> tuple[nn.Module, tuple[str, ...]]:
-    """The network that a folder's config.json describes, with the weights beside it.
+    """Load the image classifier in a folder.
 
-    Names of weights are translated as transformers does it. The configuration may ask for anything,
-    so that another process tries first, within limits.
+    transformers translates the names of the weights. The configuration may ask for any amount of
+    memory and time, so that another process loads the network first, within limits.
+
     Returns:
-        The network in evaluation mode, and lines for people.
+        The network in evaluation mode, and lines for the user.
     Raises:
-        InputError: a configuration that cannot be read, or of a network that transformers does
-            not have itself; weights that do not fit it; a network that takes too long or too much.
+        InputError: a configuration that cannot be read, a network that is not part of
+            transformers, weights that do not fit it, or a network that exceeds the limits.
     """
-    if not (folder / WEIGHTS).is_file():
+    if not (folder / WEIGHTS_FILE).is_file():
         raise InputError(
-            f"{folder} has no {WEIGHTS}: save the model with save_pretrained, in one shard"
+            f"{folder} has no {WEIGHTS_FILE}: save the model with save_pretrained, in one shard"
         )
-    read_checkpoint(folder / WEIGHTS)
-    _known(read_settings(folder / CONFIG), folder)
-    rehearse(__name__, folder, (folder / WEIGHTS).stat().st_size)
+    read_checkpoint(folder / WEIGHTS_FILE)
+    _model_type(read_settings(folder / CONFIG_FILE), folder)
+    run_limited(__name__, folder, (folder / WEIGHTS_FILE).stat().st_size)
     return _load(folder)
 
 
 def load_encoder(folder: Path) -> nn.Module:
-    """The same without its head: what was pretrained, whatever it was pretrained for.
+    """Load the network in a folder without its head, in evaluation mode.
 
     Raises:
         InputError: as `load_folder` does.
     """
-    if not (folder / WEIGHTS).is_file():
-        raise InputError(f"{folder} has no {WEIGHTS}: save the model with save_pretrained")
-    read_checkpoint(folder / WEIGHTS)
-    _known(read_settings(folder / CONFIG), folder, ENCODER)
-    rehearse("backburn.models.open.encoders", folder, (folder / WEIGHTS).stat().st_size)
-    return built_encoder(folder)
+    if not (folder / WEIGHTS_FILE).is_file():
+        raise InputError(f"{folder} has no {WEIGHTS_FILE}: save the model with save_pretrained")
+    read_checkpoint(folder / WEIGHTS_FILE)
+    _model_type(read_settings(folder / CONFIG_FILE), folder, ENCODER)
+    run_limited("backburn.models.open.encoders", folder, (folder / WEIGHTS_FILE).stat().st_size)
+    return build_encoder(folder)
 
 
-def built_encoder(folder: Path) -> nn.Module:
-    """What `load_encoder` returns, without trying it elsewhere first."""
+def build_encoder(folder: Path) -> nn.Module:
+    """Build what `load_encoder` returns, without the trial in another process."""
     return _load(folder, ENCODER)[0]
 
 
-def prepared() -> None:
-    """Have what `tried` needs, which takes seconds."""
-    _ = transformers_library().AutoModelForImageClassification
+def warm_up() -> None:
+    """Import what `dry_run` needs, which takes seconds."""
+    _ = import_transformers().AutoModelForImageClassification
 
 
-def tried(folder: Path) -> None:
-    """What `load_folder` and whoever asks the network then will do."""
+def dry_run(folder: Path) -> None:
+    """Load and run a network as `load_folder` and its caller will do."""
     network, _ = _load(folder)
-    examined(network, size=preprocessing(folder)[0])
+    probe_network(network, size=read_preprocessing(folder)[0])
 
 
-class Wanted(NamedTuple):
-    """What of transformers is to be built: a class, those it can be of, and in words.
+class AutoClass(NamedTuple):
+    """An auto class of transformers.
 
-    `spare` are layers that weights may lack.
+    Args:
+        name: of the class.
+        mapping: the name of the mapping with its model types.
+        description: what it builds, for messages.
+        optional: parts of the names of weights that a file may lack.
     """
 
-    builder: str
-    known: str
-    words: str
-    spare: tuple[str, ...] = ()
+    name: str
+    mapping: str
+    description: str
+    optional: tuple[str, ...] = ()
 
 
-CLASSIFIER = Wanted(
+CLASSIFIER = AutoClass(
     "AutoModelForImageClassification",
     "MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES",
     "an image classifier",
 )
-ENCODER = Wanted("AutoModel", "MODEL_MAPPING_NAMES", "an encoder", ("pooler.",))
+ENCODER = AutoClass("AutoModel", "MODEL_MAPPING_NAMES", "an encoder", ("pooler.",))
 
 
-def _known(settings: dict[str, Any], folder: Path, wanted: Wanted = CLASSIFIER) -> str:
-    """The model's type, which transformers has itself."""
-    auto, kind = transformers_library().models.auto, settings.get("model_type")
-    known = getattr(auto.modeling_auto, wanted.known)
-    if not isinstance(kind, str) or kind not in known or kind.startswith("timm"):
+def _model_type(settings: dict[str, Any], folder: Path, auto_class: AutoClass = CLASSIFIER) -> str:
+    """Read the model type; refuse types that are not part of transformers."""
+    auto, model_type = import_transformers().models.auto, settings.get("model_type")
+    known = getattr(auto.modeling_auto, auto_class.mapping)
+    if not isinstance(model_type, str) or model_type not in known or model_type.startswith("timm"):
         raise InputError(
-            f"{folder / CONFIG} is of model_type {shown(kind)}, which transformers cannot build "
-            f"as {wanted.words}; code that comes with a model is never run"
+            f"{folder / CONFIG_FILE} is of model_type {format_key(model_type)}, which transformers "
+            f"cannot build as {auto_class.description}; code that comes with a model is never run"
         )
-    return kind
+    return model_type
 
 
-def _load(folder: Path, wanted: Wanted = CLASSIFIER) -> tuple[nn.Module, tuple[str, ...]]:
-    settings, found = read_settings(folder / CONFIG), read_checkpoint(folder / WEIGHTS)
-    transformers, kind = transformers_library(), _known(settings, folder, wanted)
+def _load(folder: Path, auto_class: AutoClass = CLASSIFIER) -> tuple[nn.Module, tuple[str, ...]]:
+    settings = read_settings(folder / CONFIG_FILE)
+    weights = read_checkpoint(folder / WEIGHTS_FILE).weights
+    transformers, model_type = import_transformers(), _model_type(settings, folder, auto_class)
     try:
         with _quiet(transformers):
-            config = transformers.models.auto.configuration_auto.CONFIG_MAPPING[kind]
-            network, info = _loaded(transformers, config.from_dict(settings), found.weights, wanted)
-    except Exception as error:  # whatever a wrong setting leads to
-        raise InputError(f"{folder} does not make a {kind}: {first_line(error)}") from error
-    _check_info(info, folder, kind, wanted.spare)
-    lines = [f"{WEIGHTS}: {len(found.weights)} weights matched by name to the {kind} of {CONFIG}"]
-    if unused := sorted(map(shown, info["unexpected_keys"])):
+            mapping = transformers.models.auto.configuration_auto.CONFIG_MAPPING
+            config = mapping[model_type].from_dict(settings)
+            network, info = _build(transformers, config, weights, auto_class)
+    except Exception as error:  # a wrong setting may fail in any way
+        raise InputError(f"{folder} does not make a {model_type}: {first_line(error)}") from error
+    _check_info(info, folder, model_type, auto_class.optional)
+    lines = [
+        f"{WEIGHTS_FILE}: {len(weights)} weights matched by name to the {model_type} of "
+        f"{CONFIG_FILE}"
+    ]
+    if unused := sorted(map(format_key, info["unexpected_keys"])):
         lines.append(f"{len(unused)} not used: {first_few(unused)}")
     return network.eval(), tuple(lines)
 
 
-def transformers_library() -> Any:
-    """The library, which needs no torchvision, but fails where there is one that does not load."""
+def import_transformers() -> Any:
+    """Import transformers.
+
+    It needs no torchvision, but fails with one that cannot be loaded, which is reported first.
+    """
     if find_spec("torchvision"):
-        library("torchvision", "pip install torchvision")
-    return library("transformers", "pip install transformers")
+        import_library("torchvision", "pip install torchvision")
+    return import_library("transformers", "pip install transformers")
 
 
-def _loaded(
-    transformers: Any, config: Any, weights: dict[str, Tensor], wanted: Wanted
+def _build(
+    transformers: Any, config: Any, weights: dict[str, Tensor], auto_class: AutoClass
 ) -> tuple[nn.Module, dict[str, Any]]:
-    """The network with the weights, once it is known to be no larger than they are."""
-    mapping = getattr(transformers, wanted.builder)
+    """Build the network with its weights, after a check that it is no larger than these."""
+    factory = getattr(transformers, auto_class.name)
     with torch.device("meta"):
-        sketch = mapping.from_config(config, trust_remote_code=False)
-    needed, held = (sum(t.numel() for t in ts) for ts in (sketch.parameters(), weights.values()))
-    if needed > SLACK * held:
-        raise ValueError(f"it has {needed} weights, the file {held}")
-    network, info = type(sketch).from_pretrained(
+        skeleton = factory.from_config(config, trust_remote_code=False)
+    needed = sum(parameter.numel() for parameter in skeleton.parameters())
+    available = sum(tensor.numel() for tensor in weights.values())
+    if needed > MAX_SIZE_RATIO * available:
+        raise ValueError(f"it has {needed} weights, the file {available}")
+    network, info = type(skeleton).from_pretrained(
         None, config=config, state_dict=dict(weights), output_loading_info=True, dtype=torch.float32
     )
     return network, info
 
 
-def _check_info(info: dict[str, Any], folder: Path, kind: str, spare: tuple[str, ...]) -> None:
-    keys = (key for key in info["missing_keys"] if not any(part in key for part in spare))
-    missing = sorted(map(shown, keys))
-    shapes = sorted(shown(key[0]) for key in info["mismatched_keys"])
+def _check_info(
+    info: dict[str, Any], folder: Path, model_type: str, optional: tuple[str, ...]
+) -> None:
+    """Refuse weights that are missing or of another shape, as transformers reports them."""
+    keys = (key for key in info["missing_keys"] if not any(part in key for part in optional))
+    missing = sorted(map(format_key, keys))
+    shapes = sorted(format_key(key[0]) for key in info["mismatched_keys"])
     if missing or shapes or info["error_msgs"]:
         few = first_few([*shapes, *missing])
         raise InputError(
-            f"{folder / WEIGHTS} does not fit the {kind} of {CONFIG}: {len(missing)} missing, "
-            f"{len(shapes)} of another shape: {few}"
+            f"{folder / WEIGHTS_FILE} does not fit the {model_type} of {CONFIG_FILE}: "
+            f"{len(missing)} missing, {len(shapes)} of another shape: {few}"
         )
 
 
 @contextmanager
 def _quiet(transformers: Any) -> Iterator[None]:
-    """No progress bars or advice of transformers, while it lasts: we say what matched."""
-    said = transformers.utils.logging
-    level, bars = said.get_verbosity(), said.is_progress_bar_enabled()
-    said.set_verbosity_error()
-    said.disable_progress_bar()
+    """Turn off the progress bars and advice of transformers; our report says what matched."""
+    logging = transformers.utils.logging
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
     try:
         yield
     finally:
-        said.set_verbosity(level)
+        logging.set_verbosity(level)
         if bars:
-            said.enable_progress_bar()
+            logging.enable_progress_bar()
 
 
-def dump_folder(network: Any) -> bytes:
-    """The weights of a transformers model as `save_pretrained` names them."""
-    with tempfile.TemporaryDirectory() as folder, _quiet(transformers_library()):
+def dump_folder_weights(network: Any) -> bytes:
+    """Write the weights of a transformers model as safetensors, named as by `save_pretrained`."""
+    with tempfile.TemporaryDirectory() as folder, _quiet(import_transformers()):
         network.save_pretrained(folder, max_shard_size="1TB")
-        return (Path(folder) / WEIGHTS).read_bytes()
+        return (Path(folder) / WEIGHTS_FILE).read_bytes()

@@ -1,79 +1,87 @@
-"""JSON that comes with a Hugging Face model: numbers and names; never what fetches or runs."""
+"""Read the JSON files of a Hugging Face model, without settings that would fetch or run code."""
 
 import json
 from pathlib import Path
 from typing import Any
 
 from ...errors import InputError, first_line
-from .class_lists import names_in
+from .class_lists import parse_class_names
 from .network_names import Normalization
 
-CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
-LARGEST = 4 * 2**20
-"""Bytes of a configuration; that of ImageNet-21k has less than two million."""
-FOREIGN = ("implementation", "auto_map", "quantization", "kernel", "pipeline", "pretrained")
-"""Parts of the names of settings that fetch or run what is not in the folder; left out."""
+CONFIG_FILE, PREPROCESSOR_FILE = "config.json", "preprocessor_config.json"
+MAX_FILE_BYTES = 4 * 2**20
+"""Size of a configuration; that of ImageNet-21k has less than two million."""
+UNSAFE_PARTS = ("implementation", "auto_map", "quantization", "kernel", "pipeline", "pretrained")
+"""Parts of the names of settings that fetch or run what is not in the folder."""
 
 
 def read_settings(path: Path) -> dict[str, Any]:
+    """Read a JSON file of settings, without those that would fetch or run code.
+
+    Raises:
+        InputError: a file that is too large, or holds no JSON table.
+    """
     try:
-        if path.stat().st_size > LARGEST:
-            raise ValueError(f"more than {LARGEST} bytes")
-        found = _local(json.loads(path.read_text(encoding="utf-8")))
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise ValueError(f"more than {MAX_FILE_BYTES} bytes")
+        settings = _without_unsafe(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read as JSON: {first_line(error)}") from error
-    if not isinstance(found, dict):
-        raise InputError(f"{path} holds a {type(found).__name__}: give a table of settings")
-    return found
+    if not isinstance(settings, dict):
+        raise InputError(f"{path} holds a {type(settings).__name__}: give a table of settings")
+    return settings
 
 
-def _local(settings: Any) -> Any:
-    """JSON without the settings that would fetch or run anything."""
+def _without_unsafe(settings: Any) -> Any:
+    """The same JSON without settings that would fetch or run anything, at any depth."""
     if isinstance(settings, list):
-        return [_local(value) for value in settings]
+        return [_without_unsafe(value) for value in settings]
     if not isinstance(settings, dict):
         return settings
-    kept = {key: value for key, value in settings.items() if not any(f in key for f in FOREIGN)}
-    return {key: _local(value) for key, value in kept.items() if "backbone" not in key}
+    kept = {
+        key: value
+        for key, value in settings.items()
+        if not any(part in key for part in UNSAFE_PARTS)
+    }
+    return {key: _without_unsafe(value) for key, value in kept.items() if "backbone" not in key}
 
 
-def preprocessing(folder: Path) -> tuple[tuple[int, int] | None, Normalization | None]:
-    """Size and normalization of a folder's images; None for what it does not say."""
-    if not (folder / PREPROCESSOR).is_file():
+def read_preprocessing(folder: Path) -> tuple[tuple[int, int] | None, Normalization | None]:
+    """Read the image size and normalization of a model's folder; None for what is unknown."""
+    if not (folder / PREPROCESSOR_FILE).is_file():
         return None, None
-    told = read_settings(folder / PREPROCESSOR)
-    size = _size(told.get("crop_size") if told.get("do_center_crop") else None) or _size(
-        told.get("size")
-    )
-    factor = told.get("rescale_factor", 1 / 255)
-    plain = _numbers([factor]) and abs(factor - 1 / 255) < 1e-6
-    mean: Any = told.get("image_mean")
-    std: Any = told.get("image_std")
-    if told.get("do_normalize") is False and plain:
+    settings = read_settings(folder / PREPROCESSOR_FILE)
+    crop_size = settings.get("crop_size") if settings.get("do_center_crop") else None
+    size = _size(crop_size) or _size(settings.get("size"))
+    factor = settings.get("rescale_factor", 1 / 255)
+    is_standard = _are_numbers([factor]) and abs(factor - 1 / 255) < 1e-6
+    mean: Any = settings.get("image_mean")
+    std: Any = settings.get("image_std")
+    if settings.get("do_normalize") is False and is_standard:
         return size, ((0.0,) * 3, (1.0,) * 3)
-    if not plain or not _numbers(mean) or not _numbers(std):
+    if not is_standard or not _are_numbers(mean) or not _are_numbers(std):
         return size, None
     return size, (tuple(map(float, mean)), tuple(map(float, std)))
 
 
-def named_classes(folder: Path) -> tuple[str, ...]:
-    """The classes that a folder's configuration names, by number; empty where nobody has."""
-    return names_in(read_settings(folder / CONFIG).get("id2label"))
+def read_class_names(folder: Path) -> tuple[str, ...]:
+    """Read the class names in a folder's configuration; empty if the classes are unnamed."""
+    return parse_class_names(read_settings(folder / CONFIG_FILE).get("id2label"))
 
 
-def _numbers(values: Any) -> bool:
-    """Whether these are numbers that may be converted to floats."""
+def _are_numbers(values: Any) -> bool:
+    """Whether these are numbers that fit into floats."""
     return isinstance(values, list) and all(
         isinstance(value, int | float) and abs(value) < 2**53 for value in values
     )
 
 
-def _size(told: Any) -> tuple[int, int] | None:
-    """Height and width out of the ways in which preprocessors have said them."""
-    if isinstance(told, dict):
-        shortest = told.get("shortest_edge")
-        told = [told.get("height", shortest), told.get("width", shortest)]
-    sides = told if isinstance(told, list) else [told, told]
+def _size(setting: Any) -> tuple[int, int] | None:
+    """Height and width, out of the formats that preprocessors have used; None for others."""
+    if isinstance(setting, dict):
+        shortest = setting.get("shortest_edge")
+        setting = [setting.get("height", shortest), setting.get("width", shortest)]
+    sides = setting if isinstance(setting, list) else [setting, setting]
     if len(sides) != 2 or not all(isinstance(side, int) and 0 < side <= 4096 for side in sides):
         return None
     return sides[0], sides[1]

@@ -1,4 +1,4 @@
-"""Which weights of a file belong to which of a network: by name, never by position."""
+"""Match the weights in a file to those of a network by name, never by position."""
 
 import re
 from collections import Counter, defaultdict
@@ -8,157 +8,191 @@ from dataclasses import dataclass, field
 from torch import Tensor, nn
 
 from ...errors import InputError
-from .checkpoint import shown
+from .checkpoint import format_key
 
-AVERAGES = ("ema", "average", "swa", "shadow", "teacher")
-"""Parts of a prefix that tell averaged weights, which come second to those trained."""
-DEEPEST = 4
-"""Parts that a prefix has at the most."""
-ESSENTIAL = ("running_mean", "running_var")
-"""Buffers without which a network is not the one that was trained."""
+AVERAGE_WORDS = ("ema", "average", "swa", "shadow", "teacher")
+"""Parts of the prefixes of averaged weights; trained weights are preferred to these."""
+MAX_PREFIX_PARTS = 4
+REQUIRED_BUFFERS = ("running_mean", "running_var")
+"""Buffers that a trained network can't do without."""
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
-    """How a file's weights and a network's go together.
+class WeightMatch:
+    """Which weights of a file belong to which of a network.
 
-    `weights` are those that fit, by the network's names; `origin` says what each of them is called
-    in the file, `twins` the same of other copies in it, by their prefix. `missing` are in the
-    network only, `unexpected` in the file only, `misshapen` in both but of different shapes.
+    Args:
+        weights: those that match, by the network's names.
+        file_names: what each of them is called in the file.
+        prefix: what was stripped from the file's names.
+        missing: names that only the network has.
+        unexpected: names that only the file has.
+        mismatched: names that both have, with different shapes.
+        copies: the file's names in other copies of the network, by their prefix.
     """
 
     weights: dict[str, Tensor]
-    origin: dict[str, str]
+    file_names: dict[str, str]
     prefix: str
     missing: tuple[str, ...]
     unexpected: tuple[str, ...]
-    misshapen: tuple[str, ...]
-    twins: Mapping[str, dict[str, str]] = field(default_factory=dict)
+    mismatched: tuple[str, ...]
+    copies: Mapping[str, dict[str, str]] = field(default_factory=dict)
 
     def report(self) -> tuple[str, ...]:
-        """What matched and what did not, in lines for people."""
+        """Describe what matched and what did not, in lines for the user."""
         stripped = f" without the prefix {self.prefix!r}" if self.prefix else ""
         lines = [f"{len(self.weights)} weights matched by name{stripped}"]
         for names, what in ((self.missing, "not in the file"), (self.unexpected, "not used")):
             if names:
                 lines.append(f"{len(names)} {what}: {first_few(names)}")
-        if self.twins:
-            copies = " and ".join(map(shown, sorted(self.twins)))
-            lines.append(f"another copy of the network lies under {copies}, which is not looked at")
+        if self.copies:
+            prefixes = " and ".join(map(format_key, sorted(self.copies)))
+            lines.append(
+                f"another copy of the network lies under {prefixes}, which is not looked at"
+            )
         return tuple(lines)
 
 
-def unprefixed(weights: Mapping[str, Tensor], wanted: set[str]) -> tuple[dict[str, str], str]:
-    """The names of a file's weights without what wrappers put before them.
+def strip_prefix(weights: Mapping[str, Tensor], wanted: set[str]) -> tuple[dict[str, str], str]:
+    """Strip the prefix that wrappers put before the names of a file's weights.
 
-    Of all prefixes that its names have, that one without which the most of them are wanted; of
-    several, the shortest of those that do not say that they are averages. A last layer that was put
-    into a sequence (`fc.1.weight` for `fc.weight`) is called as it is wanted.
+    Chooses the prefix that turns the most names into wanted ones. Ties go to prefixes that are not
+    of averages, then to the shortest. A last layer inside of a sequence (`fc.1.weight` for
+    `fc.weight`) gets its wanted name.
+
+    Args:
+        wanted: the network's names.
     Returns:
-        File's name of each stripped name, and the prefix.
+        The file's name of each stripped name, and the prefix.
+
+    >>> strip_prefix({"module.fc.weight": Tensor()}, {"fc.weight"})
+    ({'fc.weight': 'module.fc.weight'}, 'module.')
     """
     hits = Counter({"": 0})
     for name in weights:
         hits.update(prefix for prefix in _prefixes(name) if name[len(prefix) :] in wanted)
-    best = max(sorted(hits), key=lambda prefix: (hits[prefix], *_liking(prefix)))
+    best = max(sorted(hits), key=lambda prefix: (hits[prefix], *_preference(prefix)))
     stripped = {
         name.removeprefix(best): name
-        for name in sorted(weights, key=lambda name: name.startswith(best))  # those win
+        for name in sorted(weights, key=lambda name: name.startswith(best))  # these win
     }
-    return {**stripped, **_sequenced(stripped, wanted)}, best
+    return {**stripped, **_match_sequences(stripped, wanted)}, best
 
 
 def _prefixes(name: str) -> Iterable[str]:
     parts = name.split(".")
-    return (".".join([*parts[:k], ""]) for k in range(min(len(parts), DEEPEST + 1)))
+    return (".".join([*parts[:k], ""]) for k in range(min(len(parts), MAX_PREFIX_PARTS + 1)))
 
 
-def _liking(prefix: str) -> tuple[bool, int]:
-    return not any(word in prefix.lower() for word in AVERAGES), -len(prefix)
+def _preference(prefix: str) -> tuple[bool, int]:
+    return not any(word in prefix.lower() for word in AVERAGE_WORDS), -len(prefix)
 
 
-def twins_of(weights: Mapping[str, Tensor], origin: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """Other copies of the same network in a file: by prefix, the file's names of each weight.
+def find_copies(
+    weights: Mapping[str, Tensor], file_names: Mapping[str, str]
+) -> dict[str, dict[str, str]]:
+    """Find other copies of the same network in a file.
 
     Args:
-        origin: the file's names of the network's own.
+        file_names: the file's names of the network's weights.
+    Returns:
+        The file's names of each copy's weights, by the prefix of the copy.
     """
-    own = min(origin, default="")
-    chosen = origin[own].removesuffix(own) if own else ""
-    found = {}
-    for prefix in {n.removesuffix(own) for n in weights if own and n.endswith(own)} - {chosen}:
-        copy = {wanted: prefix + name.removeprefix(chosen) for wanted, name in origin.items()}
+    first = min(file_names, default="")
+    chosen = file_names[first].removesuffix(first) if first else ""
+    prefixes = {n.removesuffix(first) for n in weights if first and n.endswith(first)} - {chosen}
+    copies = {}
+    for prefix in prefixes:
+        copy = {own: prefix + name.removeprefix(chosen) for own, name in file_names.items()}
         same = all(
-            n in weights and weights[n].shape == weights[origin[k]].shape for k, n in copy.items()
+            name in weights and weights[name].shape == weights[file_names[own]].shape
+            for own, name in copy.items()
         )
         if same:
-            found[prefix] = copy
-    return found
+            copies[prefix] = copy
+    return copies
 
 
-def _sequenced(names: Mapping[str, str], wanted: set[str]) -> dict[str, str]:
-    """Layers that lie in a sequence of their own, or do not any more, by the names wanted."""
+def _match_sequences(names: Mapping[str, str], wanted: set[str]) -> dict[str, str]:
+    """Match layers that were moved into or out of a sequence of their own to their wanted names."""
     inside = defaultdict[str, list[str]](list)
     for name in names:
-        inside[_outside(name)].append(name)
-    found = {}
+        inside[_without_index(name)].append(name)
+    renamed = {}
     for name in wanted - names.keys():
         if len(inside[name]) == 1:
-            found[name] = names[inside[name][0]]
-        elif _outside(name) in names:
-            found[name] = names[_outside(name)]
-    return found
+            renamed[name] = names[inside[name][0]]
+        elif _without_index(name) in names:
+            renamed[name] = names[_without_index(name)]
+    return renamed
 
 
-def _outside(name: str) -> str:
+def _without_index(name: str) -> str:
     return re.sub(r"\.\d+(\.[^.]+)$", r"\1", name)
 
 
-def match(network: nn.Module, weights: dict[str, Tensor]) -> Match:
-    """Match weights to a network, which may be on the meta device."""
+def match_weights(network: nn.Module, weights: dict[str, Tensor]) -> WeightMatch:
+    """Match the weights in a file to a network by name.
+
+    Args:
+        network: may be on the meta device.
+        weights: by the file's names.
+    """
     own = network.state_dict()
-    origin, prefix = unprefixed(weights, set(own))
-    used = {origin[name] for name in own if name in origin}
-    both = [name for name in own if name in origin]
-    fitting = [name for name in both if weights[origin[name]].shape == own[name].shape]
-    misshapen = [
-        f"{shown(name)} ({_shape(weights[origin[name]])} in the file, {_shape(own[name])} wanted)"
-        for name in both
-        if name not in set(fitting)
+    file_names, prefix = strip_prefix(weights, set(own))
+    common = [name for name in own if name in file_names]
+    used = {file_names[name] for name in common}
+    matched = [name for name in common if weights[file_names[name]].shape == own[name].shape]
+    mismatched = [
+        f"{format_key(name)} ({_shape(weights[file_names[name]])} in the file, "
+        f"{_shape(own[name])} wanted)"
+        for name in common
+        if name not in set(matched)
     ]
-    return Match(
-        {name: weights[origin[name]] for name in fitting},
-        {name: origin[name] for name in fitting},
-        prefix,
-        tuple(shown(name) for name in own if name not in origin),
-        tuple(shown(name) for name in weights if name not in used),
-        tuple(misshapen),
-        twins_of(weights, {name: origin[name] for name in fitting}),
+    names_of_matched = {name: file_names[name] for name in matched}
+    return WeightMatch(
+        weights={name: weights[file_names[name]] for name in matched},
+        file_names=names_of_matched,
+        prefix=prefix,
+        missing=tuple(format_key(name) for name in own if name not in file_names),
+        unexpected=tuple(format_key(name) for name in weights if name not in used),
+        mismatched=tuple(mismatched),
+        copies=find_copies(weights, names_of_matched),
     )
 
 
-def check_match(found: Match, network: nn.Module, name: str, where: str) -> None:
-    """Refuse weights that leave a part of the network as it was drawn.
+def check_match(match: WeightMatch, network: nn.Module, name: str, where: str) -> None:
+    """Refuse weights that would leave a part of the network untrained.
 
+    Args:
+        name: the network's name in messages.
+        where: the file's name in messages.
     Raises:
         InputError: parameters or running statistics that are missing, or of another shape.
     """
-    needed = {shown(key) for key, _ in network.named_parameters()}
-    needed |= {shown(key) for key in network.state_dict() if key.endswith(ESSENTIAL)}
-    missing = [key for key in found.missing if key in needed]
-    if not found.weights or missing or found.misshapen:
-        faults = [f"{len(found.weights)} weights match"]
+    needed = {format_key(key) for key, _ in network.named_parameters()}
+    needed |= {format_key(key) for key in network.state_dict() if key.endswith(REQUIRED_BUFFERS)}
+    missing = [key for key in match.missing if key in needed]
+    if not match.weights or missing or match.mismatched:
+        faults = [f"{len(match.weights)} weights match"]
         if missing:
             faults.append(f"{len(missing)} missing: {first_few(missing)}")
-        if found.misshapen:
-            faults.append(f"{len(found.misshapen)} of another shape: {first_few(found.misshapen)}")
-        if found.unexpected:
-            faults.append(f"{len(found.unexpected)} unknown: {first_few(found.unexpected)}")
+        if match.mismatched:
+            faults.append(
+                f"{len(match.mismatched)} of another shape: {first_few(match.mismatched)}"
+            )
+        if match.unexpected:
+            faults.append(f"{len(match.unexpected)} unknown: {first_few(match.unexpected)}")
         raise InputError(f"{where} does not fit {name}: {'; '.join(faults)}")
 
 
 def first_few(names: tuple[str, ...] | list[str]) -> str:
-    """The first three names, and that there are more."""
+    """Join the first three names; an ellipsis stands for more.
+
+    >>> first_few(["a", "b", "c", "d"])
+    'a, b, c, ...'
+    """
     return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 

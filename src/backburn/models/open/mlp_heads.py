@@ -1,4 +1,4 @@
-"""A network whose last layer was replaced by a small one of several layers (`fc.0`, `fc.2`)."""
+"""Networks whose last layer was replaced by a head of several layers (`fc.0`, `fc.2`)."""
 
 import re
 from collections import defaultdict
@@ -7,63 +7,67 @@ from dataclasses import replace
 
 from torch import Tensor, nn
 
-from .match_weights import unprefixed
-from .network_names import Recipe, Sizes
+from .match_weights import strip_prefix
+from .network_names import NetworkSizes, NetworkSpec
 
-Layers = dict[int, dict[str, Tensor]]
-"""By its place in the sequence, what a file has of each layer."""
-MOST = 100
-"""Places that a sequence has at the most."""
+HeadLayers = dict[int, dict[str, Tensor]]
+"""The weights of each layer of a head, by its index in the sequence."""
+MAX_LAYERS = 100
+"""Layers of a head."""
 
 
-def with_head(
-    recipe: Recipe, sketch: nn.Module, heads: Iterable[str], weights: Mapping[str, Tensor]
-) -> Recipe | None:
-    """The recipe with the head that the file has; None if the file has the network's own.
+def with_mlp_head(
+    spec: NetworkSpec, skeleton: nn.Module, heads: Iterable[str], weights: Mapping[str, Tensor]
+) -> NetworkSpec | None:
+    """Give a network the head of several layers that a file has.
 
-    A file does not say which function lies between two linear layers. ReLU is assumed, and the
-    recipe's note says so.
+    A file does not tell the function between two linear layers. ReLU is assumed, and the note of
+    the result says so.
+
     Args:
-        sketch: the recipe's network.
+        skeleton: the network of `spec`.
         heads: names of its weights that depend on the number of classes.
         weights: by the file's names.
+    Returns:
+        The changed spec; None if the file has the network's own head.
     """
-    origin, prefix = unprefixed(weights, set(sketch.state_dict()))
-    named = {name: weights[own] for name, own in origin.items() if own == prefix + name}
-    own_shapes = {name: weight.shape for name, weight in sketch.state_dict().items()}
-    for place in _places(sketch, heads):
-        layers = _layers_under(place, named)
+    file_names, prefix = strip_prefix(weights, set(skeleton.state_dict()))
+    named = {name: weights[own] for name, own in file_names.items() if own == prefix + name}
+    own_shapes = {name: weight.shape for name, weight in skeleton.state_dict().items()}
+    for module in _head_modules(skeleton, heads):
+        layers = _layers_in(module, named)
         if sum(map(_is_linear, layers.values())) < 2 or not all(map(_is_known, layers.values())):
             continue
-        if all(own_shapes.get(name) == named[name].shape for name in named if _in(name, place)):
+        inside = (name for name in named if _is_in(name, module))
+        if all(own_shapes.get(name) == named[name].shape for name in inside):
             continue
-        return _replaced(recipe, place, layers)
+        return _replace_head(spec, module, layers)
     return None
 
 
-def _places(sketch: nn.Module, heads: Iterable[str]) -> list[str]:
-    """Where a head may lie: the last layer's own place, or that of the sequence that it ends."""
+def _head_modules(skeleton: nn.Module, heads: Iterable[str]) -> list[str]:
+    """Names of modules that may be a head: the last layer, or a sequence that contains it."""
     last = {name.rpartition(".")[0] for name in heads} - {""}
-    around = {name.rpartition(".")[0] for name in last} - {""}
-    outer = [name for name in around if isinstance(sketch.get_submodule(name), nn.Sequential)]
+    parents = {name.rpartition(".")[0] for name in last} - {""}
+    outer = [name for name in parents if isinstance(skeleton.get_submodule(name), nn.Sequential)]
     return sorted(last) + sorted(outer)
 
 
-def _in(name: str, place: str) -> bool:
-    return name.startswith(f"{place}.")
+def _is_in(name: str, module: str) -> bool:
+    return name.startswith(f"{module}.")
 
 
-def _layers_under(place: str, named: Mapping[str, Tensor]) -> Layers:
-    """What lies in the sequence; nothing where anything under its name is in no place of it."""
-    found: Layers = defaultdict(dict)
+def _layers_in(module: str, named: Mapping[str, Tensor]) -> HeadLayers:
+    """The layers of a sequence; none if any weight in the module has no index."""
+    layers: HeadLayers = defaultdict(dict)
     for name, weight in named.items():
-        if not _in(name, place):
+        if not _is_in(name, module):
             continue
-        inside = re.fullmatch(r"(\d{1,3})\.(\w+)", name[len(place) + 1 :])
-        if inside is None or int(inside[1]) >= MOST:
+        match = re.fullmatch(r"(\d{1,3})\.(\w+)", name[len(module) + 1 :])
+        if match is None or int(match[1]) >= MAX_LAYERS:
             return {}
-        found[int(inside[1])][inside[2]] = weight
-    return found
+        layers[int(match[1])][match[2]] = weight
+    return layers
 
 
 def _is_linear(layer: Mapping[str, Tensor]) -> bool:
@@ -71,37 +75,37 @@ def _is_linear(layer: Mapping[str, Tensor]) -> bool:
 
 
 def _is_known(layer: Mapping[str, Tensor]) -> bool:
-    flat = "weight" in layer and layer["weight"].dim() == 1
-    return _is_linear(layer) or flat
+    is_norm = "weight" in layer and layer["weight"].dim() == 1
+    return _is_linear(layer) or is_norm
 
 
-def _replaced(recipe: Recipe, place: str, layers: Layers) -> Recipe:
-    def make(sizes: Sizes) -> nn.Module:
-        network = recipe.make(replace(sizes, classes=None))  # of its own head nothing is left
-        outer, _, name = place.rpartition(".")
+def _replace_head(spec: NetworkSpec, module: str, layers: HeadLayers) -> NetworkSpec:
+    def make(sizes: NetworkSizes) -> nn.Module:
+        network = spec.make(replace(sizes, classes=None))  # its own head is replaced anyway
+        outer, _, name = module.rpartition(".")
         setattr(network.get_submodule(outer), name, _sequence(layers))
         return network
 
     count = sum(map(_is_linear, layers.values()))
     note = (
-        f"its head {place!r} has {count} linear layers; a file does not say what lies between "
+        f"its head {module!r} has {count} linear layers; a file does not say what lies between "
         "them: ReLU is assumed (if it is another function, name your own network with --arch)"
     )
-    return replace(recipe, make=make, note=note)
+    return replace(spec, make=make, note=note)
 
 
-def _sequence(layers: Layers) -> nn.Sequential:
-    """Layers in their places; a ReLU in the first place left free behind each linear one."""
-    made: list[nn.Module] = []
-    linear = False
-    for place in range(max(layers) + 1):
-        if place in layers:
-            made.append(_layer(layers[place]))
-            linear = linear or isinstance(made[-1], nn.Linear)
+def _sequence(layers: HeadLayers) -> nn.Sequential:
+    """Layers at their indices, with a ReLU at the first free index behind each linear layer."""
+    modules: list[nn.Module] = []
+    after_linear = False
+    for index in range(max(layers) + 1):
+        if index in layers:
+            modules.append(_layer(layers[index]))
+            after_linear = after_linear or isinstance(modules[-1], nn.Linear)
         else:
-            made.append(nn.ReLU() if linear else nn.Identity())
-            linear = False
-    return nn.Sequential(*made)
+            modules.append(nn.ReLU() if after_linear else nn.Identity())
+            after_linear = False
+    return nn.Sequential(*modules)
 
 
 def _layer(layer: Mapping[str, Tensor]) -> nn.Module:

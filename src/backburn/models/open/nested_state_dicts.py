@@ -1,11 +1,11 @@
-"""Where in a checkpoint a state_dict lies, among optimizers, averages and other networks."""
+"""Find the state_dicts in a checkpoint, among optimizers, averages and other networks."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from torch import Tensor
 
-KEYS = (
+STATE_DICT_KEYS = (
     "state_dict",
     "model_state_dict",
     "model_state",
@@ -23,70 +23,76 @@ KEYS = (
     "ema",
     "params_ema",
 )
-"""Where a state_dict lies in a checkpoint, the likeliest first; averages come last."""
-DEPTH, MOST = 3, 50
-LOOKED_AT = 10_000
-"""Tables that are looked into; one that holds itself has no end of them."""
+"""Keys of a state_dict in a checkpoint, the likeliest first; averages come last."""
+MAX_DEPTH, MAX_STATE_DICTS = 3, 50
+MAX_TABLES = 10_000
+"""Tables that are searched; one that contains itself has infinitely many."""
 
 
-class Table(NamedTuple):
+class StateDict(NamedTuple):
     """The tensors of one table of a checkpoint by name, and the keys that lead to it."""
 
     keys: tuple[str, ...]
     weights: dict[str, Tensor]
 
 
-def tables_in(held: Any) -> list[Table]:
-    """Every table of tensors in a checkpoint that could be a state_dict, the likeliest first.
+def find_state_dicts(content: Any) -> list[StateDict]:
+    """Find every table of tensors that could be a state_dict, the likeliest first.
 
-    That is the one under the first of `KEYS`; or the outermost, where none is under these; then
-    those under other names. Numbers and texts among the tensors are passed over.
+    Tables under `STATE_DICT_KEYS` come first, in that order. The outermost table comes next, then
+    tables under other keys. Entries that are no tensors are ignored.
+
+    >>> import torch
+    >>> [table.keys for table in find_state_dicts({"model": {"weight": torch.zeros(2)}})]
+    [('model',)]
     """
-    found: list[Table] = []
-    for table in _walk(held, (), iter(range(LOOKED_AT))):
-        found.append(table)
-        if len(found) == MOST:
+    tables: list[StateDict] = []
+    for table in _walk(content, (), iter(range(MAX_TABLES))):
+        tables.append(table)
+        if len(tables) == MAX_STATE_DICTS:
             break
-    return sorted(found, key=_unlikely)
+    return sorted(tables, key=_rank)
 
 
-def plainly(held: Any) -> Any:
-    """The same with plain tables in each other; others may have been given attributes of any name.
+def to_plain_dicts(content: Any) -> Any:
+    """Convert nested tables to plain dicts, without attributes that a pickle may have set.
 
-    Tables may hold themselves, or lie in each other as deep as they like.
+    Tables may contain themselves and may be nested to any depth.
     """
-    made: dict[int, dict[Any, Any]] = {}
+    converted: dict[int, dict[Any, Any]] = {}
     todo: list[dict[Any, Any]] = []
 
     def plain(value: Any) -> Any:
         if not isinstance(value, dict):
             return value
-        if id(value) not in made:
-            made[id(value)] = {}
+        if id(value) not in converted:
+            converted[id(value)] = {}
             todo.append(value)
-        return made[id(value)]
+        return converted[id(value)]
 
-    whole = plain(held)
+    result = plain(content)
     while todo:
         table = todo.pop()
-        made[id(table)].update({key: plain(value) for key, value in dict.items(table)})
-    return whole
+        converted[id(table)].update({key: plain(value) for key, value in dict.items(table)})
+    return result
 
 
-def _walk(held: Any, keys: tuple[str, ...], left: Iterator[int]) -> Iterator[Table]:
-    if not isinstance(held, dict) or not all(isinstance(key, str) for key in held):
+def _walk(content: Any, keys: tuple[str, ...], budget: Iterator[int]) -> Iterator[StateDict]:
+    """Yield tables of tensors, the outer ones first, until the budget is used up."""
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         return
-    if next(left, None) is None:
+    if next(budget, None) is None:
         return
-    tensors = {key: value.detach() for key, value in held.items() if isinstance(value, Tensor)}
+    tensors = {key: value.detach() for key, value in content.items() if isinstance(value, Tensor)}
     if tensors:
-        yield Table(keys, tensors)
-    if len(keys) < DEPTH:
-        for key, value in held.items():
-            yield from _walk(value, (*keys, key), left)
+        yield StateDict(keys, tensors)
+    if len(keys) < MAX_DEPTH:
+        for key, value in content.items():
+            yield from _walk(value, (*keys, key), budget)
 
 
-def _unlikely(table: Table) -> tuple[bool, list[int]]:
-    """Tables under known keys first, in their order; the bare one before those of other names."""
-    usual = [KEYS.index(key) if key in KEYS else len(KEYS) for key in table.keys]
-    return (len(KEYS) in usual or not usual), usual
+def _rank(table: StateDict) -> tuple[bool, list[int]]:
+    """Sort key: tables under known keys first, the outermost table before those of other keys."""
+    last = len(STATE_DICT_KEYS)
+    ranks = [STATE_DICT_KEYS.index(key) if key in STATE_DICT_KEYS else last for key in table.keys]
+    return (last in ranks or not ranks), ranks

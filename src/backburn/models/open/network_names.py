@@ -1,4 +1,4 @@
-"""Networks by name: built in, of timm or torchvision, or the user's own factory."""
+"""Find a network by name: built in, of timm or torchvision, or the user's own factory."""
 
 import importlib
 import inspect
@@ -20,10 +20,14 @@ Normalization: TypeAlias = tuple[tuple[float, ...], tuple[float, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Sizes:
-    """What is read off the weights; None where they do not say.
+class NetworkSizes:
+    """Sizes of a network, read off the shapes of its weights; None if these do not tell.
 
-    `image` is the side of the images that a network is made for, where that is not the usual one.
+    Args:
+        classes: number of classes.
+        channels: of the images.
+        width: channels of the first convolution.
+        image: height and width of the images, if these differ from the network's default.
     """
 
     classes: int | None = None
@@ -33,49 +37,65 @@ class Sizes:
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
-    """How a network is made, and what its makers say about its images.
+class NetworkSpec:
+    """How to build a network, and how its authors preprocess images.
 
-    `make` draws fresh weights and downloads nothing. `meta` says that it may be called on the
-    meta device, where a network is a sketch without numbers; `note` what was assumed of it.
+    Args:
+        name: what the user calls it.
+        make: builds the network with random weights; downloads nothing.
+        size: height and width of its images.
+        normalization: of its images.
+        meta: whether `make` may be called on the meta device, where tensors have no data.
+        note: what was assumed about the network.
     """
 
     name: str
-    make: Callable[[Sizes], nn.Module]
+    make: Callable[[NetworkSizes], nn.Module]
     size: tuple[int, int] | None = None
     normalization: Normalization | None = None
     meta: bool = True
     note: str = ""
 
 
-def sketched(recipe: Recipe, sizes: Sizes) -> nn.Module:
-    """The recipe's network, without numbers where it can be had without them."""
-    if recipe.meta:
+def build_skeleton(spec: NetworkSpec, sizes: NetworkSizes) -> nn.Module:
+    """Build a network on the meta device if possible, else with random weights."""
+    if spec.meta:
         try:
             with torch.device("meta"):
-                return recipe.make(sizes)
-        except (RuntimeError, NotImplementedError):  # a network that looks at its numbers
-            return recipe.make(sizes)
-    return recipe.make(sizes)
+                return spec.make(sizes)
+        except (RuntimeError, NotImplementedError):  # a network that reads its own weights
+            return spec.make(sizes)
+    return spec.make(sizes)
 
 
-CIFAR: dict[str, Block] = {
+CIFAR_NETWORKS: dict[str, Block] = {
     "cifar_resnet18": PostActBlock,
     "cifar_preact_resnet18": NamedPreActBlock,
 }
-"""Networks for 32x32 images that other toolkits write; they do not normalize."""
-KNOWN = (*ARCHITECTURES, *CIFAR, "timm:NAME", "torchvision:NAME", "package.module:factory")
+"""Networks for 32x32 images, as other toolkits save them; they do not normalize inside."""
+KNOWN_NETWORKS = (
+    *ARCHITECTURES,
+    *CIFAR_NETWORKS,
+    "timm:NAME",
+    "torchvision:NAME",
+    "package.module:factory",
+)
 
 
-def recipe_named(name: str) -> Recipe:
-    """The recipe of a network that the user named.
+def network_spec(name: str) -> NetworkSpec:
+    """Look up a network that the user named.
 
     Raises:
         InputError: no such network, or a library that is not installed.
+
+    >>> network_spec("cifar_resnet18").make(NetworkSizes(classes=7)).linear.out_features
+    7
     """
     kind, colon, rest = name.partition(":")
-    if name in CIFAR:
-        return Recipe(name, lambda sizes: CifarResNet18(*_plain(sizes), CIFAR[name]))
+    if name in CIFAR_NETWORKS:
+        return NetworkSpec(
+            name, lambda sizes: CifarResNet18(*_with_defaults(sizes), CIFAR_NETWORKS[name])
+        )
     if not colon:
         return _built_in(name)
     if kind == "timm":
@@ -87,93 +107,102 @@ def recipe_named(name: str) -> Recipe:
     return _factory(name, kind, rest)
 
 
-def _built_in(name: str) -> Recipe:
+def _built_in(name: str) -> NetworkSpec:
     base = next((key for key in ARCHITECTURES if name == key or name.startswith(f"{key}-w")), None)
     if base is None:
-        raise unknown_name("architecture", name, KNOWN)
+        raise unknown_name("architecture", name, KNOWN_NETWORKS)
     parse_architecture(name)
 
-    def make(sizes: Sizes) -> Classifier:
-        classes, channels, width = _plain(sizes)
+    def make(sizes: NetworkSizes) -> Classifier:
+        classes, channels, width = _with_defaults(sizes)
         return build(f"{base}-w{width}", classes, channels)
 
-    return Recipe(name, make)
+    return NetworkSpec(name, make)
 
 
-def _plain(sizes: Sizes) -> tuple[int, int, int]:
+def _with_defaults(sizes: NetworkSizes) -> tuple[int, int, int]:
+    """Classes, channels and width."""
     return sizes.classes or 10, sizes.channels or 3, sizes.width or 64
 
 
-def _timm(name: str, model: str) -> Recipe:
-    timm = library("timm", "pip install timm torchvision")
-    if not timm.is_model(model):  # nor a way to the Hub or to a folder
+def _timm(name: str, model: str) -> NetworkSpec:
+    timm = import_library("timm", "pip install timm torchvision")
+    if not timm.is_model(model):  # refuses names that would load from the Hub or a folder
         raise unknown_name("architecture", model, timm.list_models(), "timm")
     settings = timm.get_pretrained_cfg(model, allow_unregistered=False)
 
-    def make(sizes: Sizes) -> nn.Module:
-        given = {"num_classes": sizes.classes, "in_chans": sizes.channels, "img_size": sizes.image}
-        wanted = {key: value for key, value in given.items() if value is not None}
-        network: nn.Module = timm.create_model(model, pretrained=False, **wanted)
+    def make(sizes: NetworkSizes) -> nn.Module:
+        options = {
+            "num_classes": sizes.classes,
+            "in_chans": sizes.channels,
+            "img_size": sizes.image,
+        }
+        options = {key: value for key, value in options.items() if value is not None}
+        network: nn.Module = timm.create_model(model, pretrained=False, **options)
         return network
 
     size = None if settings is None else tuple(settings.input_size[1:])
     means = None if settings is None else (tuple(settings.mean), tuple(settings.std))
-    return Recipe(name, make, size, means)
+    return NetworkSpec(name, make, size, means)
 
 
-def _torchvision(name: str, model: str) -> Recipe:
-    models = library("torchvision.models", "pip install torchvision")
-    known = models.list_models(module=models)
-    if model not in known:
-        raise unknown_name("architecture", model, known, "torchvision")
+def _torchvision(name: str, model: str) -> NetworkSpec:
+    models = import_library("torchvision.models", "pip install torchvision")
+    names = models.list_models(module=models)
+    if model not in names:
+        raise unknown_name("architecture", model, names, "torchvision")
     weights = list(models.get_model_weights(model))
 
-    def make(sizes: Sizes) -> nn.Module:
-        given = {"num_classes": sizes.classes, "image_size": sizes.image}
-        wanted = {key: value for key, value in given.items() if value is not None}
-        network: nn.Module = models.get_model(model, weights=None, **wanted)
+    def make(sizes: NetworkSizes) -> nn.Module:
+        options = {"num_classes": sizes.classes, "image_size": sizes.image}
+        options = {key: value for key, value in options.items() if value is not None}
+        network: nn.Module = models.get_model(model, weights=None, **options)
         return network
 
     if not weights:
-        return Recipe(name, make)
-    usual = weights[0].transforms()
-    (side,) = set(usual.crop_size)
-    return Recipe(name, make, (side, side), (tuple(usual.mean), tuple(usual.std)))
+        return NetworkSpec(name, make)
+    transforms = weights[0].transforms()
+    (side,) = set(transforms.crop_size)
+    normalization = (tuple(transforms.mean), tuple(transforms.std))
+    return NetworkSpec(name, make, (side, side), normalization)
 
 
-def _factory(name: str, module: str, attribute: str) -> Recipe:
-    """The user's own code, by the name that the user gave: never by one out of a file."""
+def _factory(name: str, module: str, attribute: str) -> NetworkSpec:
+    """The user's own code, imported by a name that the user gave, never by one from a file."""
     try:
-        found = getattr(importlib.import_module(module), attribute)
+        factory = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
         module = module.removesuffix(".py")
         raise InputError(
             f"no network {name!r} ({first_line(error)}): give package.module:factory, such as "
             f"{module}:{attribute or 'build'}, with the folder of the package in PYTHONPATH"
         ) from error
-    if not callable(found):
+    if not callable(factory):
         raise InputError(f"{name!r} is no function or class: give one that returns a network")
-    asked = inspect.signature(found).parameters.get("num_classes")
+    parameter = inspect.signature(factory).parameters.get("num_classes")
 
-    def make(sizes: Sizes) -> nn.Module:
-        # at first nobody knows how many classes there are; a factory may insist on a number
-        count = sizes.classes or (10 if asked and asked.default is asked.empty else None)
-        network = found(num_classes=count) if asked and count else found()
+    def make(sizes: NetworkSizes) -> nn.Module:
+        # the number of classes is not known at first, but a factory may require one
+        is_required = parameter and parameter.default is parameter.empty
+        count = sizes.classes or (10 if is_required else None)
+        network = factory(num_classes=count) if parameter and count else factory()
         if not isinstance(network, nn.Module):
             raise InputError(f"{name!r} returns a {type(network).__name__}: give a torch module")
         return network
 
-    return Recipe(name, make, meta=False)
+    return NetworkSpec(name, make, meta=False)
 
 
-def library(module: str, install: str) -> Any:
-    """A library that only some models need.
+def import_library(module: str, install: str) -> Any:
+    """Import a library that only some models need.
 
+    Args:
+        install: the command to install it.
     Raises:
-        InputError: it is not installed, or cannot be loaded beside this torch.
+        InputError: it is not installed, or was built for another torch.
     """
     try:
-        found: ModuleType = importlib.import_module(module)
+        imported: ModuleType = importlib.import_module(module)
     except ImportError as error:
         raise InputError(f"this model needs {module} ({first_line(error)}): {install}") from error
     except RuntimeError as error:  # torchvision's operators of another build than torch's
@@ -182,4 +211,4 @@ def library(module: str, install: str) -> Any:
             "index that torch came from, for example --index-url "
             "https://download.pytorch.org/whl/cpu"
         ) from error
-    return found
+    return imported

@@ -1,4 +1,4 @@
-"""Opening a stranger's model, whatever it came in."""
+"""Open a model from a checkpoint, a Hugging Face folder, or a trusted program."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,21 +7,59 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import InputError
-from ..outputs import open_end
-from ..wrapping import examined
-from .build_network import assembled, for_channels
-from .checkpoint import Checkpoint, ProgramError, checked, read_checkpoint, weights_in
-from .guess_architecture import likely, recipe_for
-from .huggingface import WEIGHTS, fetched, is_folder, load_folder
-from .huggingface_config import CONFIG, PREPROCESSOR, named_classes, preprocessing
-from .network_names import Normalization, recipe_named
-from .opened_model import Container, OpenedModel, Origin, described
-from .trusted_files import Exported, module_in, open_trusted
+from ..outputs import remove_probability_layer
+from ..wrapping import probe_network
+from .build_network import build_network, if_channels_match
+from .checkpoint import (
+    Checkpoint,
+    TrustRequiredError,
+    check_weights,
+    find_weights,
+    read_checkpoint,
+)
+from .guess_architecture import guess_architectures, network_spec_for
+from .huggingface import WEIGHTS_FILE, fetch_folder, is_model_folder, load_folder
+from .huggingface_config import (
+    CONFIG_FILE,
+    PREPROCESSOR_FILE,
+    read_class_names,
+    read_preprocessing,
+)
+from .network_names import Normalization, network_spec
+from .opened_model import Container, OpenedModel, Origin, finalize
+from .trusted_files import Exported, find_module, load_trusted
 
-LARGEST_MEAN, LARGEST_STD = 1.5, 10.0
-"""Of pixels in [0, 1]; larger ones are of pixels from 0 to 255."""
-BESIDE = (CONFIG, PREPROCESSOR)
-"""What belongs to a folder's model and stays as it is."""
+MAX_MEAN, MAX_STD = 1.5, 10.0
+"""Of pixels in [0, 1]; larger values are for pixels from 0 to 255."""
+CONFIG_FILES = (CONFIG_FILE, PREPROCESSOR_FILE)
+"""Files of a Hugging Face folder that are written again with a changed model."""
+
+
+def load_model(
+    path: str | Path,
+    architecture: str | None = None,
+    mean: tuple[float, ...] | None = None,
+    std: tuple[float, ...] | None = None,
+    trust: bool = False,
+) -> nn.Module:
+    """Load a model on pixels in [0, 1], in evaluation mode, from any file that opens safely.
+
+    Args:
+        path: weights (.safetensors, or a file of `torch.save`), a Hugging Face folder, or
+            `hf:OWNER/NAME`, which is downloaded.
+        architecture: name of the network; not needed for folders and for files of backburn.
+        mean, std: of each channel in [0, 1] units, if the model came without them.
+        trust: also open programs and pickled objects, which may run code. Only for files that you
+            made yourself.
+    Raises:
+        InputError: as `open_model` does, or a model whose normalization is neither known nor given.
+    """
+    opened = open_model(path, architecture, mean, std, trust=trust)
+    if opened.normalizes_inside:
+        return opened.network
+    if opened.normalization is None:
+        raise InputError(f"{path} does not say how its images are normalized: give mean and std")
+    return opened.normalized(opened.normalization)
 
 
 def open_model(
@@ -32,45 +70,31 @@ def open_model(
     side: int | None = None,
     trust: bool = False,
 ) -> OpenedModel:
-    """A network with the weights of a file, in evaluation mode.
+    """Open a network with the weights of a file, in evaluation mode.
+
+    Without `trust`, nothing in a file is executed.
 
     Args:
-        source: weights (.safetensors, or what `torch.save` wrote), a Hugging Face folder, or
+        source: weights (.safetensors, or a file of `torch.save`), a Hugging Face folder, or
             `hf:OWNER/NAME`, which is downloaded.
-        architecture: `networks.KNOWN`; not needed for folders and files of our own.
-        mean, std: of each channel in [0, 1] units, where the model came without them.
-        side: pixels a side of its images; some networks are made for one size.
-        trust: open programs and pickled objects, too, which may run code: of a file that you made
-            yourself. It is warned of each time. Without it nothing in a file is ever executed.
+        architecture: one of `network_names.KNOWN_NETWORKS`; not needed for folders and for files
+            of backburn.
+        mean, std: of each channel in [0, 1] units, if the model came without them.
+        side: height and width of its images; some networks are made for one size.
+        trust: also open programs and pickled objects, which may run code. Only for files that you
+            made yourself; each one gives a warning.
     Raises:
         InputError: a source that cannot be opened safely, weights that do not fit the network, or
             one of mean and std without the other.
     """
-    given = _both(mean, std)
-    opened = _opened(source, architecture, given, side, trust)
-    if given is None:
+    normalization = _normalization(mean, std)
+    opened = _open(source, architecture, normalization, side, trust)
+    if normalization is None:
         return opened
-    said = (mean, std) != given
+    is_scaled = (mean, std) != normalization
     line = "mean and std are of pixels from 0 to 255: both are divided by 255"
-    return replace(opened, told=True, report=(*opened.report, *([line] if said else [])))
-
-
-def _opened(
-    source: str | Path,
-    architecture: str | None,
-    given: Normalization | None,
-    side: int | None,
-    trust: bool,
-) -> OpenedModel:
-    path = fetched(str(source)[3:]) if str(source).startswith("hf:") else Path(source)
-    if is_folder(path):
-        return _open_folder(path, given)
-    try:
-        return _open_weights(path, architecture, given, side)
-    except ProgramError:
-        if not trust:
-            raise
-    return _open_trusted(path, architecture, given, side)
+    report = (*opened.report, *([line] if is_scaled else []))
+    return replace(opened, normalization_from_user=True, report=report)
 
 
 def open_weights(
@@ -80,88 +104,121 @@ def open_weights(
     mean: tuple[float, ...] | None = None,
     std: tuple[float, ...] | None = None,
 ) -> OpenedModel:
-    """The same for a state_dict that was read already; `where` names its file in messages."""
-    found = Checkpoint(weights, "torch")
-    return assembled(recipe_named(architecture), found, where, _both(mean, std))
+    """Open a network with a state_dict that was read before.
+
+    Args:
+        where: the name of its file in messages.
+    """
+    checkpoint = Checkpoint(weights, "torch")
+    return build_network(network_spec(architecture), checkpoint, where, _normalization(mean, std))
 
 
-def _both(mean: tuple[float, ...] | None, std: tuple[float, ...] | None) -> Normalization | None:
+def _open(
+    source: str | Path,
+    architecture: str | None,
+    normalization: Normalization | None,
+    side: int | None,
+    trust: bool,
+) -> OpenedModel:
+    is_on_hub = str(source).startswith("hf:")
+    path = fetch_folder(str(source)[3:]) if is_on_hub else Path(source)
+    if is_model_folder(path):
+        return _open_folder(path, normalization)
+    try:
+        checkpoint = read_checkpoint(path)
+        return _build_named(checkpoint, path, architecture, normalization, side)
+    except TrustRequiredError:
+        if not trust:
+            raise
+    return _open_trusted(path, architecture, normalization, side)
+
+
+def _normalization(
+    mean: tuple[float, ...] | None, std: tuple[float, ...] | None
+) -> Normalization | None:
+    """The normalization for pixels in [0, 1]; None if the user gave none."""
     if (mean is None) != (std is None):
         raise InputError("mean without std, or std without mean: give both")
     if mean is None or std is None:
         return None
-    if max(map(abs, mean), default=0) > LARGEST_MEAN or max(std, default=0) > LARGEST_STD:
-        mean, std = (tuple(value / 255 for value in each) for each in (mean, std))
+    if max(map(abs, mean), default=0) > MAX_MEAN or max(std, default=0) > MAX_STD:
+        mean, std = (tuple(value / 255 for value in values) for values in (mean, std))
     return mean, std
 
 
 def _open_trusted(
-    path: Path, architecture: str | None, given: Normalization | None, side: int | None
+    path: Path, architecture: str | None, normalization: Normalization | None, side: int | None
 ) -> OpenedModel:
-    """A module as it is, or its weights where the network is named.
+    """Open a module as it is, or its weights if the user named a network.
 
-    What becomes of it is written as a state_dict, and as TorchScript where it was that.
+    A changed model is later written as a state_dict; a TorchScript model as TorchScript.
     """
-    held = module_in(open_trusted(path))
-    if not isinstance(held, nn.Module) or architecture is not None:
-        held = held.program if isinstance(held, Exported) else held
-        weights = held.state_dict() if isinstance(held, nn.Module) else held
-        found = checked(weights_in(weights, path), path)
-        return _with_weights(found, path, architecture, given, side)
-    network = held.eval()
-    own = checked(Checkpoint(dict(network.state_dict()), "torch"), path).weights
-    exported = isinstance(network, Exported)
-    prefix, file = (Exported.OWN, "model.safetensors") if exported else ("", path.name)
+    content = find_module(load_trusted(path))
+    if not isinstance(content, nn.Module) or architecture is not None:
+        content = content.program if isinstance(content, Exported) else content
+        weights = content.state_dict() if isinstance(content, nn.Module) else content
+        checkpoint = check_weights(find_weights(weights, path), path)
+        return _build_named(checkpoint, path, architecture, normalization, side)
+    network = content.eval()
+    own = check_weights(Checkpoint(dict(network.state_dict()), "torch"), path).weights
+    is_exported = isinstance(network, Exported)
+    prefix, file = (Exported.PREFIX, "model.safetensors") if is_exported else ("", path.name)
     names = {name: name.removeprefix(prefix) for name in own}
-    types = {name: weight.dtype for name, weight in own.items()}
-    kind: Container = "safetensors" if exported else "torch"
+    dtypes = {name: weight.dtype for name, weight in own.items()}
+    container: Container = "safetensors" if is_exported else "torch"
     if isinstance(network, torch.jit.ScriptModule):
-        kind = "torchscript"
-    origin = Origin(kind, file, (), names, types)
+        container = "torchscript"
+    origin = Origin(container, file, names=names, dtypes=dtypes)
     report: tuple[str, ...] = (f"{path.name}: a {type(network).__name__}, opened with trust",)
     size = None if side is None else (side, side)
-    nature = examined(network, size=size)
-    if line := open_end(network, torch.rand(2, nature.channels, *nature.size)):
-        nature, report = examined(network, size=size), (*report, line)
-    return described(OpenedModel(network, nature, size, given, report, origin))
+    signature = probe_network(network, size=size)
+    probe = torch.rand(2, signature.channels, *signature.size)
+    if line := remove_probability_layer(network, probe):
+        signature, report = probe_network(network, size=size), (*report, line)
+    return finalize(OpenedModel(network, signature, size, normalization, report, origin))
 
 
-def _open_folder(path: Path, given: Normalization | None) -> OpenedModel:
+def _open_folder(path: Path, normalization: Normalization | None) -> OpenedModel:
     network, lines = load_folder(path)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    size, told = preprocessing(path)
-    nature = examined(network, size=size)
-    beside = {name: (path / name).read_bytes() for name in BESIDE if (path / name).is_file()}
-    origin = Origin("huggingface", WEIGHTS, beside=beside)
-    normalization = given or for_channels(told, nature.channels)
-    opened = OpenedModel(network, nature, size, normalization, lines, origin)
-    names = named_classes(path)
-    return described(replace(opened, class_names=names, names_from=f"{CONFIG} (id2label)"))
+    size, in_folder = read_preprocessing(path)
+    signature = probe_network(network, size=size)
+    names = [name for name in CONFIG_FILES if (path / name).is_file()]
+    extra_files = {name: (path / name).read_bytes() for name in names}
+    return finalize(
+        OpenedModel(
+            network,
+            signature,
+            size,
+            normalization or if_channels_match(in_folder, signature.channels),
+            lines,
+            Origin("huggingface", WEIGHTS_FILE, extra_files=extra_files),
+            class_names=read_class_names(path),
+            class_names_source=f"{CONFIG_FILE} (id2label)",
+        )
+    )
 
 
-def _open_weights(
-    path: Path, architecture: str | None, given: Normalization | None, side: int | None
-) -> OpenedModel:
-    return _with_weights(read_checkpoint(path), path, architecture, given, side)
-
-
-def _with_weights(
-    found: Checkpoint,
+def _build_named(
+    checkpoint: Checkpoint,
     path: Path,
     architecture: str | None,
-    given: Normalization | None,
+    normalization: Normalization | None,
     side: int | None,
 ) -> OpenedModel:
-    name = architecture or _own(found.architecture)
+    """Build the network that the user or the file names."""
+    name = architecture or _library_network(checkpoint.architecture)
     if name is None:
         raise InputError(
             f"{path} does not say what network it is for: name it with --arch, such as "
-            f"{', '.join(likely(found.weights))} or nets:build (your own function build in nets.py)"
+            f"{', '.join(guess_architectures(checkpoint.weights))} or nets:build "
+            "(your own function build in nets.py)"
         )
-    return assembled(recipe_for(name, found.weights), found, path, given, side)
+    spec = network_spec_for(name, checkpoint.weights)
+    return build_network(spec, checkpoint, path, normalization, side)
 
 
-def _own(name: str | None) -> str | None:
-    """A network that a file may name: one of a library, never code to import."""
-    base = (name or "").partition(":")[0]
-    return name if base in ("timm", "torchvision") or ":" not in (name or ":") else None
+def _library_network(name: str | None) -> str | None:
+    """The name if a file may give it: of a built-in or library network, never of code to import."""
+    library = (name or "").partition(":")[0]
+    return name if library in ("timm", "torchvision") or ":" not in (name or ":") else None

@@ -1,4 +1,4 @@
-"""A model as it was opened, and how it was stored."""
+"""The record of an opened model, and of the format that it was stored in."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -9,8 +9,8 @@ from torch import nn
 
 from ...errors import InputError
 from ..classifier import Classifier
-from ..outputs import SAID
-from ..wrapping import TRIED, Nature, Wrapped, wrap
+from ..outputs import LINK_DESCRIPTIONS
+from ..wrapping import PROBE_SIZES, NetworkSignature, WrappedModel, wrap
 from .network_names import Normalization
 
 Container: TypeAlias = Literal["safetensors", "torch", "huggingface", "torchscript"]
@@ -18,84 +18,108 @@ Container: TypeAlias = Literal["safetensors", "torch", "huggingface", "torchscri
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """How a model was stored, so that another can be stored in the same way.
+    """The format that a model was stored in, so that another can be stored in the same way.
 
-    `names` are the file's names of the network's weights, `types` the types of numbers they had,
-    `twins` the names of other copies of them, each with the keys that lead to its table, `held`
-    everything that was in the file, `beside` small files that belong to the model.
+    Args:
+        container: the kind of file.
+        file: the name of the file.
+        keys: the path to the state_dict in the file's nested tables.
+        names: the file's names of the network's weights.
+        dtypes: the dtypes of the weights in the file.
+        metadata: of a safetensors file.
+        extra_files: contents of small files that belong to the model, by name.
+        copies: other copies of the network in the file: the keys that lead to a copy's table, and
+            the file's names of its weights.
+        content: everything that was in the file.
     """
 
     container: Container
     file: str
     keys: tuple[str, ...] = ()
     names: Mapping[str, str] = field(default_factory=dict)
-    types: Mapping[str, torch.dtype] = field(default_factory=dict)
+    dtypes: Mapping[str, torch.dtype] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
-    beside: Mapping[str, bytes] = field(default_factory=dict)
-    twins: tuple[tuple[tuple[str, ...], Mapping[str, str]], ...] = ()
-    held: Any = None
+    extra_files: Mapping[str, bytes] = field(default_factory=dict)
+    copies: tuple[tuple[tuple[str, ...], Mapping[str, str]], ...] = ()
+    content: Any = None
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedModel:
-    """A model as it was found, and what is known of it.
+    """An opened model, and what is known about it.
 
-    `network` is on normalized images, unless it is built in and normalizes inside. `input_size`
-    (height and width) and `normalization` are None where nothing says them; `report` says in
-    lines for people what was found. `class_names` are the model's classes in its order, as
-    `names_from` lists them; empty where nothing does. `told`: the user said the normalization.
+    Args:
+        network: on normalized images, unless it is built in and normalizes inside.
+        signature: what the network takes and returns.
+        input_size: height and width of its images; None if it takes any size.
+        normalization: of its images; None if unknown.
+        report: lines for the user about the model.
+        origin: the format that it was stored in.
+        class_names: its classes in the order of its outputs; empty if unknown.
+        class_names_source: where the class names come from.
+        normalization_from_user: whether the user gave the normalization.
     """
 
     network: nn.Module
-    nature: Nature
+    signature: NetworkSignature
     input_size: tuple[int, int] | None
     normalization: Normalization | None
     report: tuple[str, ...]
     origin: Origin
     class_names: tuple[str, ...] = ()
-    names_from: str = ""
-    told: bool = False
+    class_names_source: str = ""
+    normalization_from_user: bool = False
 
     @property
     def classes(self) -> int:
-        return self.nature.classes
+        return self.signature.classes
 
     @property
     def channels(self) -> int:
-        return self.nature.channels
+        return self.signature.channels
 
     @property
-    def settled(self) -> bool:
+    def normalizes_inside(self) -> bool:
         """Whether the network takes pixels in [0, 1] as it is."""
         return isinstance(self.network, Classifier)
 
-    def normalized(self, normalization: Normalization, bgr: bool = False) -> Wrapped:
-        """The network on pixels in [0, 1], which it normalizes in this way.
+    def normalized(self, normalization: Normalization, bgr: bool = False) -> WrappedModel:
+        """Wrap the network into a model on pixels in [0, 1].
 
         Args:
-            bgr: its channels are blue, green and red, as OpenCV reads them.
+            normalization: mean and standard deviation of each channel, in [0, 1] units.
+            bgr: whether the network takes channels in the order blue, green, red, as OpenCV reads
+                them.
         """
-        return wrap(self.network, self.nature, normalization, bgr)
+        return wrap(self.network, self.signature, normalization, bgr)
 
 
-def described(opened: OpenedModel) -> OpenedModel:
-    """The model with the size of images that it insists on, and a line about what it takes.
+def finalize(opened: OpenedModel) -> OpenedModel:
+    """Check the normalization, fix the input size, and add what the model takes to the report.
 
     Raises:
         InputError: a normalization that is not for such images.
     """
-    nature, told = opened.nature, opened.normalization
-    if opened.settled and told is not None:
+    signature, normalization = opened.signature, opened.normalization
+    if normalization is not None:
+        _check_normalization(opened, normalization)
+    input_size = opened.input_size or (None if signature.size == PROBE_SIZES[0] else signature.size)
+    size = "x".join(map(str, input_size)) if input_size else "any size"
+    line = f"{signature.classes} classes, {signature.channels} channels, images of {size}"
+    features = "" if signature.head else "; its features are not known"
+    report = [*opened.report, line + features]
+    if signature.link in LINK_DESCRIPTIONS:
+        report.append(LINK_DESCRIPTIONS[signature.link])
+    return replace(opened, input_size=input_size, report=tuple(report))
+
+
+def _check_normalization(opened: OpenedModel, normalization: Normalization) -> None:
+    mean, std = normalization
+    if opened.normalizes_inside:
         raise InputError("a built-in network normalizes inside: leave out mean and std")
-    if told is not None and {len(told[0]), len(told[1])} != {nature.channels}:
+    if {len(mean), len(std)} != {opened.channels}:
         raise InputError(
-            f"mean and std are for {len(told[0])} channels, the model takes {nature.channels}"
+            f"mean and std are for {len(mean)} channels, the model takes {opened.channels}"
         )
-    if told is not None and not all(value > 0 for value in told[1]):
-        raise InputError(f"std is {told[1]}: give values above 0")
-    wanted = opened.input_size or (None if nature.size == TRIED[0] else nature.size)
-    size = "x".join(map(str, wanted)) if wanted else "any size"
-    line = f"{nature.classes} classes, {nature.channels} channels, images of {size}"
-    features = "" if nature.head else "; its features are not known"
-    said = (line + features, *([SAID[nature.link]] if nature.link in SAID else []))
-    return replace(opened, input_size=wanted, report=(*opened.report, *said))
+    if not all(value > 0 for value in std):
+        raise InputError(f"std is {std}: give values above 0")

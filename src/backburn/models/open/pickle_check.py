@@ -1,8 +1,8 @@
-"""What a pickle asks for, followed opcode by opcode before anything is built from it.
+"""Check a pickle opcode by opcode before anything is built from it.
 
-torch's own list of what a pickle may call lets it ask for any amount of memory. Here a file may
-make what a state_dict and what lies beside it are made of, and no more of it than the file has room
-for. Values are followed as far as they matter: numbers, texts, names and tuples of these.
+torch's own list of allowed calls lets a pickle ask for any amount of memory. Here a file may build
+only what checkpoints are made of, and no more of it than the file has room for. Values are tracked
+as far as they matter: numbers, strings, names and tuples of these.
 """
 
 import io
@@ -14,17 +14,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-LARGEST = 10**7
+MAX_TUPLE_LEAVES = 10**7
 """Leaves that a tuple may have when every reference in it is followed."""
-DEEPEST = 100
-"""Tuples in each other: they are hashed and let go of by recursion."""
-ODD = 10_000
-"""Keys that are neither text nor small numbers: made to collide, many would take forever."""
-SMALL, STORAGE = 2**60, "storage"
-PICKLES = 5
-"""A file of the format before 1.6 is that many pickles, and numbers after them."""
+MAX_TUPLE_DEPTH = 100
+"""Depth of nested tuples, which are hashed and freed by recursion."""
+MAX_ODD_KEYS = 10_000
+"""Keys that are neither strings nor small numbers: many of them could be made to collide."""
+MAX_PLAIN_INTEGER = 2**60
+STORAGE = "storage"
+LEGACY_PICKLES = 5
+"""A file of the format before torch 1.6 is this many pickles, followed by numbers."""
 
-CALLED = frozenset(
+ALLOWED_CALLS = frozenset(
     {
         "collections.OrderedDict",
         "collections.Counter",
@@ -36,27 +37,30 @@ CALLED = frozenset(
         "torch._utils._rebuild_parameter",
     }
 )
-"""What may be called with anything; none of it makes more than it is given, tensors excepted."""
-STATEFUL = frozenset({"collections.OrderedDict", "collections.Counter"})
-TENSORS = frozenset(name for name in CALLED if name.startswith("torch._utils._rebuild_tensor"))
-BYTES = {"_codecs.encode": ("latin1",), "builtins.bytearray": ("latin-1",)}
-"""How protocol 2 writes bytes: a text and its encoding."""
+"""Callables that any arguments are allowed for; only tensors can be larger than their arguments."""
+STATEFUL_TYPES = frozenset({"collections.OrderedDict", "collections.Counter"})
+"""Types whose instances may be given a state."""
+TENSOR_BUILDERS = frozenset(
+    name for name in ALLOWED_CALLS if name.startswith("torch._utils._rebuild_tensor")
+)
+BYTE_BUILDERS = {"_codecs.encode": ("latin1",), "builtins.bytearray": ("latin-1",)}
+"""How protocol 2 writes bytes: a string and its encoding."""
 
 
-class ObjectsError(ValueError):
+class UnsafePickleError(ValueError):
     """A pickle of more than plain values and tensors."""
 
 
 @dataclass(frozen=True, slots=True)
-class Name:
-    """A function, class or constant that a pickle asks for."""
+class GlobalName:
+    """A function, class or constant that a pickle imports."""
 
     path: str
 
 
 @dataclass(frozen=True, slots=True)
-class Nested:
-    """A tuple; `leaves` and `depth` are those of all that is in it."""
+class TupleValue:
+    """A tuple, with the number of leaves and the depth of everything in it."""
 
     parts: tuple[Any, ...]
     leaves: int
@@ -64,144 +68,159 @@ class Nested:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """What a call of `path` made; a storage has numbers that lie elsewhere in the file."""
+class CallResult:
+    """The result of calling `path`; a storage has numbers that lie elsewhere in the file."""
 
     path: str | None
 
 
-OTHER, MARK = object(), object()
-"""A value that is not followed, and what is put before several values."""
+UNTRACKED, MARK = object(), object()
+"""A value that is not tracked, and the mark before a sequence of values."""
 
 
-def check_pickles(path: Path, zipped: bool, also: Collection[str] = ()) -> None:
-    """Read the pickles of what `torch.save` wrote.
+def check_pickles(path: Path, zipped: bool, extra_calls: Collection[str] = ()) -> None:
+    """Check the pickles in a file of `torch.save`.
 
     Args:
-        also: further names that may be called.
+        zipped: whether the file is a zip archive, as torch writes it since 1.6.
+        extra_calls: further names that may be called.
     Raises:
-        ObjectsError: it asks for code.
-        ValueError: it asks for more than the file holds, or forever; or it is no pickle.
+        UnsafePickleError: it asks for code.
+        ValueError: it asks for more than the file holds, or for endless work; or it is no pickle.
     """
     size = path.stat().st_size
     if zipped:
         with zipfile.ZipFile(path) as archive:
             for name in archive.namelist():
                 if name.endswith("data.pkl"):
-                    _Reading(size, frozenset(also)).follow(io.BytesIO(archive.read(name)))
+                    _PickleChecker(size, frozenset(extra_calls)).check(
+                        io.BytesIO(archive.read(name))
+                    )
         return
     with path.open("rb") as file:
-        for _ in range(PICKLES):
-            _Reading(size, frozenset(also)).follow(file)
+        for _ in range(LEGACY_PICKLES):
+            _PickleChecker(size, frozenset(extra_calls)).check(file)
 
 
-class _Reading:
-    def __init__(self, size: int, also: frozenset[str]):
-        self.size, self.called, self.stateful = size, CALLED | also, STATEFUL | also
+class _PickleChecker:
+    """A pickle machine that tracks what would be built, without building it.
+
+    Args:
+        size: bytes of the file.
+        extra_calls: names that may be called, and whose results may be given a state.
+    """
+
+    def __init__(self, size: int, extra_calls: frozenset[str]):
+        self.size = size
+        self.allowed_calls = ALLOWED_CALLS | extra_calls
+        self.stateful_types = STATEFUL_TYPES | extra_calls
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
-        self.odd = 0
+        self.odd_keys = 0
 
-    def follow(self, file: io.BufferedReader | io.BytesIO) -> None:
-        """Follow every opcode."""
+    def check(self, file: io.BufferedReader | io.BytesIO) -> None:
+        """Follow every opcode of one pickle."""
         for opcode, argument, _ in pickletools.genops(file):
             name = opcode.name
             if name in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"):
-                place = len(self.memo) if name == "MEMOIZE" else int(argument or 0)
-                self.memo[place] = self.stack[-1] if self.stack else OTHER
+                index = len(self.memo) if name == "MEMOIZE" else int(argument or 0)
+                self.memo[index] = self.stack[-1] if self.stack else UNTRACKED
             elif name in ("GET", "BINGET", "LONG_BINGET"):
-                self.stack.append(self.memo.get(int(argument or 0), OTHER))
+                self.stack.append(self.memo.get(int(argument or 0), UNTRACKED))
             elif name == "MARK":
                 self.stack.append(MARK)
             else:
-                made = self._made(name, argument, self._taken(opcode))
-                self.stack += [made] * len(opcode.stack_after)
+                result = self._result(name, argument, self._pop_operands(opcode))
+                self.stack += [result] * len(opcode.stack_after)
 
-    def _taken(self, opcode: pickletools.OpcodeInfo) -> list[Any]:
-        """Take off the stack what the opcode takes, in the order in which it was put there."""
-        wanted, taken = [kind.name for kind in opcode.stack_before], []
-        if "mark" in wanted:
+    def _pop_operands(self, opcode: pickletools.OpcodeInfo) -> list[Any]:
+        """Pop the opcode's operands off the stack, and return them in the order of pushing."""
+        kinds, operands = [kind.name for kind in opcode.stack_before], []
+        if "mark" in kinds:
             while self.stack and (value := self.stack.pop()) is not MARK:
-                taken.append(value)
-            wanted = wanted[: wanted.index("mark")]
-        for _ in wanted:
-            taken.append(self.stack.pop() if self.stack else OTHER)
-        return taken[::-1]
+                operands.append(value)
+            kinds = kinds[: kinds.index("mark")]
+        for _ in kinds:
+            operands.append(self.stack.pop() if self.stack else UNTRACKED)
+        return operands[::-1]
 
-    def _made(self, name: str, argument: Any, taken: list[Any]) -> Any:
-        """What an opcode leaves on the stack."""
-        made = OTHER if argument is None or taken else argument
+    def _result(self, name: str, argument: Any, operands: list[Any]) -> Any:
+        """What an opcode pushes on the stack."""
+        result = UNTRACKED if argument is None or operands else argument
         if name in ("GLOBAL", "STACK_GLOBAL"):
-            path = ".".join(map(str, argument.split(" ", 1) if argument else taken))
-            made = Name(path.replace("__builtin__.", "builtins."))  # as Python 2 called it
+            path = ".".join(map(str, argument.split(" ", 1) if argument else operands))
+            result = GlobalName(path.replace("__builtin__.", "builtins."))  # Python 2's name
         elif name.startswith("TUPLE") or name == "EMPTY_TUPLE":
-            made = self._tuple(taken)
+            result = self._tuple(operands)
         elif name in ("BINPERSID", "PERSID"):
-            made = self._stored(taken)
+            result = self._storage(operands)
         elif name in ("REDUCE", "NEWOBJ"):
-            made = self._call(*taken)
+            result = self._call(*operands)
         elif name in ("INST", "OBJ", "NEWOBJ_EX"):
-            raise ObjectsError(f"it asks for {_short(argument or 'objects').replace(' ', '.')}")
+            raise UnsafePickleError(
+                f"it asks for {_shorten(argument or 'objects').replace(' ', '.')}"
+            )
         elif name == "BUILD":
-            made = self._with_state(taken[0])
+            result = self._with_state(operands[0])
         elif name in ("SETITEM", "SETITEMS", "APPEND", "APPENDS"):
-            self._keys(taken[1::2] if name.startswith("SET") else [])
-            made = taken[0]
-        return made
+            self._check_keys(operands[1::2] if name.startswith("SET") else [])
+            result = operands[0]
+        return result
 
-    def _tuple(self, parts: list[Any]) -> Nested:
-        inner = [part for part in parts if isinstance(part, Nested)]
+    def _tuple(self, parts: list[Any]) -> TupleValue:
+        inner = [part for part in parts if isinstance(part, TupleValue)]
         leaves = len(parts) - len(inner) + sum(part.leaves for part in inner)
         depth = 1 + max((part.depth for part in inner), default=0)
-        if leaves > LARGEST or depth > DEEPEST:
+        if leaves > MAX_TUPLE_LEAVES or depth > MAX_TUPLE_DEPTH:
             raise ValueError("it holds a tuple that would take forever")
-        return Nested(tuple(parts), max(1, leaves), depth)
+        return TupleValue(tuple(parts), max(1, leaves), depth)
 
-    def _keys(self, keys: list[Any]) -> None:
+    def _check_keys(self, keys: list[Any]) -> None:
         plain = (str, bytes, bool, type(None))
-        self.odd += sum(
-            not isinstance(key, plain) and not (isinstance(key, int) and abs(key) < SMALL)
+        self.odd_keys += sum(
+            not isinstance(key, plain)
+            and not (isinstance(key, int) and abs(key) < MAX_PLAIN_INTEGER)
             for key in keys
         )
-        if self.odd > ODD:
-            raise ValueError(f"it has more than {ODD} keys that are no names")
+        if self.odd_keys > MAX_ODD_KEYS:
+            raise ValueError(f"it has more than {MAX_ODD_KEYS} keys that are no names")
 
-    def _stored(self, taken: list[Any]) -> Made:
-        """Raises ValueError where a storage has more numbers than the file has bytes."""
-        parts = taken[0].parts if taken and isinstance(taken[0], Nested) else ()
+    def _storage(self, operands: list[Any]) -> CallResult:
+        """Refuse a storage of more numbers than the file has bytes."""
+        parts = operands[0].parts if operands and isinstance(operands[0], TupleValue) else ()
         count = parts[4] if len(parts) > 4 else None
         if not isinstance(count, int) or not 0 <= count <= self.size:
-            raise ValueError(f"a storage of {_short(count)} numbers is more than the file holds")
-        return Made(STORAGE)
+            raise ValueError(f"a storage of {_shorten(count)} numbers is more than the file holds")
+        return CallResult(STORAGE)
 
-    def _call(self, called: Any, arguments: Any) -> Any:
-        path = called.path if isinstance(called, Name) else None
-        parts = arguments.parts if isinstance(arguments, Nested) else (OTHER,)
-        if path in BYTES:
-            text = not parts or (isinstance(parts[0], str) and parts[1:] == BYTES[path])
-            given = path == "builtins.bytearray" and isinstance(parts[0] if parts else 0, bytes)
-            if not text and not given:
-                raise ValueError(f"it asks for {path} of {_short(parts[0])}")
-        elif path not in self.called:
-            raise ObjectsError(f"it asks for {_short(path or 'what it made itself')}")
-        if path in TENSORS:
-            self._tensor(parts)
-        return Made(path)
+    def _call(self, function: Any, arguments: Any) -> Any:
+        path = function.path if isinstance(function, GlobalName) else None
+        parts = arguments.parts if isinstance(arguments, TupleValue) else (UNTRACKED,)
+        if path in BYTE_BUILDERS:
+            is_text = not parts or (isinstance(parts[0], str) and parts[1:] == BYTE_BUILDERS[path])
+            is_bytes = path == "builtins.bytearray" and isinstance(parts[0] if parts else 0, bytes)
+            if not is_text and not is_bytes:
+                raise ValueError(f"it asks for {path} of {_shorten(parts[0])}")
+        elif path not in self.allowed_calls:
+            raise UnsafePickleError(f"it asks for {_shorten(path or 'what it made itself')}")
+        if path in TENSOR_BUILDERS:
+            self._check_tensor(parts)
+        return CallResult(path)
 
-    def _with_state(self, made: Any) -> Any:
-        """A state_dict has attributes; what else has a state could make more of it than it is."""
-        if not isinstance(made, Made) or made.path not in self.stateful:
-            raise ObjectsError("it gives a state to what has none")
-        return made
+    def _with_state(self, value: Any) -> Any:
+        """Allow a state for state_dicts, which have attributes; other objects could misuse it."""
+        if not isinstance(value, CallResult) or value.path not in self.stateful_types:
+            raise UnsafePickleError("it gives a state to what has none")
+        return value
 
-    def _tensor(self, parts: tuple[Any, ...]) -> None:
-        """A tensor has a storage, and no more numbers than the file has bytes."""
+    def _check_tensor(self, parts: tuple[Any, ...]) -> None:
+        """Refuse a tensor without a storage, or of more numbers than the file has bytes."""
         shape = parts[2] if len(parts) > 2 else None
-        sides = shape.parts if isinstance(shape, Nested) else (None,)
-        whole = all(isinstance(side, int) and side >= 0 for side in sides)
-        if parts[0] != Made(STORAGE) or not whole or math.prod(sides) > self.size:
+        sizes = shape.parts if isinstance(shape, TupleValue) else (None,)
+        valid = all(isinstance(size, int) and size >= 0 for size in sizes)
+        if parts[0] != CallResult(STORAGE) or not valid or math.prod(sizes) > self.size:
             raise ValueError("it holds a tensor that is larger than its file")
 
 
-def _short(value: Any) -> str:
+def _shorten(value: Any) -> str:
     return str(value)[:80]

@@ -1,4 +1,4 @@
-"""Files that run code when they are opened: only for people who made them themselves."""
+"""Open files that may run code, for users who trust them."""
 
 import warnings
 from pathlib import Path
@@ -8,15 +8,18 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import InputError, first_line
-from .archives import members, program_in
-from .nested_state_dicts import KEYS
+from .file_check import archive_members, program_kind
+from .nested_state_dicts import STATE_DICT_KEYS
 
 
 class Exported(nn.Module):
-    """An exported program as a network; it has one mode, and torch's own refuses to be asked."""
+    """A program of torch.export as a module.
 
-    OWN = "program."
-    """What stands before the program's own names of its weights."""
+    The program has a single mode, and raises when it is put into another one.
+    """
+
+    PREFIX = "program."
+    """What this module puts before the program's names of its weights."""
 
     def __init__(self, program: torch.export.ExportedProgram):
         super().__init__()
@@ -26,40 +29,47 @@ class Exported(nn.Module):
         return cast(Tensor, self.program(images))
 
     def train(self, mode: bool = True) -> "Exported":
-        """Note the mode; nothing depends on it."""
+        """Record the mode; nothing depends on it."""
         self.training = mode
         return self
 
 
-def open_trusted(path: Path) -> Any:
-    """Whatever is in a file, with whatever that runs: a module, or objects that were pickled.
+def load_trusted(path: Path) -> Any:
+    """Load a module or pickled objects from a file; this may run code that is in it.
 
     Raises:
         InputError: it cannot be opened.
     """
-    said = f"{path} is trusted: opening it may run code that is in it, with all your rights"
-    # a registry of its own: Python would say the same line only once
-    warnings.warn_explicit(said, UserWarning, str(path), 1, registry={})
-    kind = program_in(members(path))
+    message = f"{path} is trusted: opening it may run code that is in it, with all your rights"
+    # a registry of its own, since Python shows the same warning only once
+    warnings.warn_explicit(message, UserWarning, str(path), 1, registry={})
+    kind = program_kind(archive_members(path))
     try:
         if kind == "TorchScript":
             script: nn.Module = torch.jit.load(path, map_location="cpu")  # type: ignore[no-untyped-call]
             for weight in script.parameters():
-                weight.requires_grad_(False)  # copies of weights that need it are no leaves
+                weight.requires_grad_(False)  # copies of weights with gradients are no leaves
             return script
         if kind == "torch.export":
-            with path.open("rb") as file:  # of a path it wants to see .pt2 at the end
+            with path.open("rb") as file:  # given a path, torch insists on the suffix .pt2
                 return Exported(torch.export.load(cast(Any, file)))
-        held = torch.load(path, map_location="cpu", weights_only=False)
+        content = torch.load(path, map_location="cpu", weights_only=False)
     except Exception as error:  # code may fail in any way
         raise InputError(
             f"{path} cannot be opened, even with trust: {first_line(error)}"
         ) from error
-    return held
+    return content
 
 
-def module_in(held: Any) -> Any:
-    """The module that was pickled, by itself or under a usual key; else what is held."""
-    if isinstance(held, dict):
-        held = next((held[key] for key in KEYS if isinstance(held.get(key), nn.Module)), held)
-    return held.module if isinstance(held, nn.DataParallel) else held
+def find_module(content: Any) -> Any:
+    """Find a pickled module, by itself or under a common key; return the content if there is none.
+
+    >>> find_module({"epoch": 3, "model": nn.ReLU()})
+    ReLU()
+    """
+    if isinstance(content, dict):
+        modules = (
+            content[key] for key in STATE_DICT_KEYS if isinstance(content.get(key), nn.Module)
+        )
+        content = next(modules, content)
+    return content.module if isinstance(content, nn.DataParallel) else content

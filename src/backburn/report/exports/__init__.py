@@ -1,1 +1,1 @@
-"""Files that other tools read: SARIF, CycloneDX, model cards."""
+"""Exports of a run for other tools: SARIF, CycloneDX and model cards."""

@@ -1,4 +1,4 @@
-"""What auditors' files have in common: where model and images lie, and what was found of them."""
+"""What all exports share: the audited run, statements about the method, paths and digests."""
 
 import hashlib
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ from urllib.parse import quote
 
 from ...runs import Record
 from ...runs.safe_files import is_plain
-from ..finished_run import Finished
+from ..finished_run import FinishedRun
 from ..gallery import Suspect
 
-METHOD = "https://arxiv.org/abs/2507.10491"
-PROVES = (
+METHOD_URL = "https://arxiv.org/abs/2507.10491"
+EVIDENCE_STATEMENT = (
     "Shown: how these images behave with this model, by tests whose false-alarm rate on clean "
     "models was measured."
 )
-LIMITS = (
+LIMITATIONS = (
     "A clean verdict is no proof: a backdoor that is planted by few images, by changing weights "
     "directly, or in images that were not examined may not be found.",
     "A p-value holds for one audit of one model; of many models audited, some clean ones are "
@@ -27,51 +27,55 @@ LIMITS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Audited:
-    """A finished run as auditors' files tell of it."""
+class AuditedRun:
+    """A finished run, with the properties that exports need."""
 
-    finished: Finished
+    finished: FinishedRun
 
     @property
     def record(self) -> Record:
-        """What made the run."""
+        """The record of the run."""
         return self.finished.record
 
     @property
     def verdict(self) -> dict[str, Any]:
-        """As in `verdict.json`."""
+        """The verdict, as in `verdict.json`."""
         return dict(self.record.metrics["verdict"])
 
     @property
     def model(self) -> str:
-        """The model's path, or its class where it was in memory."""
+        """The path of the model, or its class if it was in memory."""
         return str(self.record.arguments.get("model", self.record.command))
 
     @property
     def data(self) -> str:
-        """The training images' path; that of a victim's folder, which holds both."""
+        """The path of the training images; a victim's directory holds both images and model."""
         return str(self.record.arguments.get("data") or self.model)
 
     @property
     def repaired(self) -> Path | None:
-        """The repaired model's file, if the run has one."""
-        files = sorted(self.finished.run.glob("model.*"))
-        files += sorted(self.finished.run.glob("model/*.safetensors"))
+        """The file of the repaired model; None if the run repaired nothing."""
+        files = sorted(self.finished.path.glob("model.*"))
+        files += sorted(self.finished.path.glob("model/*.safetensors"))
         files = [file for file in files if is_plain(file) and file.is_file()]
         return files[0] if files and self.verdict["suspects"] else None
 
-    def image(self, suspect: Suspect) -> str:
-        """Where a suspect lies: its file, or the images' own place."""
+    def image_path(self, suspect: Suspect) -> str:
+        """Return the path of a suspect's file, or of the data if it has no file of its own."""
         if suspect.image.startswith("row ") or suspect.image.isdecimal():
             return self.data
         return f"{self.data.rstrip('/')}/{suspect.image}"
 
 
-def uri(path: str) -> str:
-    """A path as a URI, relative where it is."""
+def to_uri(path: str) -> str:
+    """Return a path as a URI; relative paths stay relative.
+
+    >>> to_uri("my photos/cat.png")
+    'my%20photos/cat.png'
+    """
     return Path(path).as_uri() if Path(path).is_absolute() else quote(path, errors="replace")
 
 
-def sha256(file: Path) -> str:
-    """The digest of a file."""
+def file_sha256(file: Path) -> str:
+    """Return the SHA-256 digest of a file, in hexadecimal."""
     return hashlib.sha256(file.read_bytes()).hexdigest()

@@ -1,29 +1,33 @@
-"""Files for those who check models for a living: SARIF, a model card, a bill of materials."""
+"""The export formats of `backburn report`, and the files that they write."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from ..finished_run import open_finished
-from .common import Audited
-from .mlbom import mlbom_of
-from .model_card import model_card_of
-from .sarif import sarif_of
+from ..finished_run import open_finished_run
+from .common import AuditedRun
+from .mlbom import render_mlbom
+from .model_card import render_model_card
+from .sarif import render_sarif
 
-FILES: Mapping[str, tuple[str, Callable[[Audited], bytes]]] = {
-    "sarif": ("report.sarif", sarif_of),
-    "model-card": ("model-card.md", model_card_of),
-    "mlbom": ("mlbom.cdx.json", mlbom_of),
+EXPORT_FORMATS: Mapping[str, tuple[str, Callable[[AuditedRun], bytes]]] = {
+    "sarif": ("report.sarif", render_sarif),
+    "model-card": ("model-card.md", render_model_card),
+    "mlbom": ("mlbom.cdx.json", render_mlbom),
 }
-"""The options of `backburn report`, the files that they write, and what writes them."""
+"""File name and renderer of each format, by its option of `backburn report`."""
 
 
-def auditors_files(run: Path, wanted: Sequence[str]) -> dict[str, bytes]:
-    """The wanted files of a run, by name.
+def export_files(run: Path, formats: Sequence[str]) -> dict[str, bytes]:
+    """Render a run in these formats, by file name.
 
+    Args:
+        run: the run directory.
+        formats: keys of `EXPORT_FORMATS`.
     Raises:
-        InputError: no run there, or one that has no gallery or is damaged.
+        InputError: there is no run, or it has no gallery or is damaged.
     """
-    if not wanted:
+    if not formats:
         return {}
-    audited = Audited(open_finished(run))
-    return {FILES[kind][0]: FILES[kind][1](audited) for kind in wanted}
+    audited = AuditedRun(open_finished_run(run))
+    renderers = [EXPORT_FORMATS[name] for name in formats]
+    return {file_name: render(audited) for file_name, render in renderers}

@@ -1,20 +1,20 @@
-"""What frameworks of others call a backdoor and what is done against it.
+"""Identifiers of backdoors and their mitigations in security frameworks.
 
-Identifiers change with editions, so each is kept with the edition that it was read from.
+They change between editions, so each framework names the edition that its identifiers are from.
 """
 
 from typing import NamedTuple
 
 
 class Entry(NamedTuple):
-    """One entry of a framework; `name` in the framework's own words, empty where it has none."""
+    """An entry of a framework; `name` is the framework's own wording, empty if it has none."""
 
     id: str
     name: str
 
 
 class Framework(NamedTuple):
-    """A list of threats, mitigations or requirements, and the entries that a backdoor is about."""
+    """A list of threats, mitigations or requirements, with the entries about backdoors."""
 
     name: str
     edition: str
@@ -51,14 +51,14 @@ EU_AI_ACT = Framework(
 )
 FRAMEWORKS = (ATLAS, NIST, OWASP_LLM, OWASP_AISVS, EU_AI_ACT)
 
-OF_MODEL = (
+MODEL_IDS = (
     "AML.T0018.000", "AML.T0043.004", "AML.T0010.003", "AML.M0008", "NISTAML.023", "LLM05",
     "6.1.4", "6.2.1", "Art. 15(5)",
 )  # fmt: skip
-"""What is said of a backdoored model."""
-OF_IMAGE = (
+"""Identifiers that apply to a backdoored model."""
+IMAGE_IDS = (
     "AML.T0020", "AML.T0010.002", "AML.M0007", "NISTAML.023", "LLM05", "1.3.1", "1.3.5",
 )  # fmt: skip
-"""What is said of an image that is held to be poison."""
-CLEAN_LABEL = "NISTAML.021"
-"""And of one that keeps its label."""
+"""Identifiers that apply to a suspect image."""
+CLEAN_LABEL_ID = "NISTAML.021"
+"""Identifier that also applies to a suspect whose label is restored to itself."""

@@ -1,4 +1,4 @@
-"""A run as a CycloneDX 1.6 bill of materials: the models, the data, and the backdoor found."""
+"""Export of a run as a CycloneDX 1.6 bill of materials: models, data and vulnerability."""
 
 import json
 import uuid
@@ -6,14 +6,14 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from ..phrases import verdict_sentence
-from .common import LIMITS, METHOD, Audited, sha256
+from .common import LIMITATIONS, METHOD_URL, AuditedRun, file_sha256
 from .identifiers import FRAMEWORKS
 
-SPACE = uuid.uuid5(uuid.NAMESPACE_URL, METHOD)
+UUID_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, METHOD_URL)
 
 
-def mlbom_of(audited: Audited) -> bytes:
-    """The bill of materials as JSON; the same run gives the same bytes."""
+def render_mlbom(audited: AuditedRun) -> bytes:
+    """Render the bill of materials as JSON. The same run gives the same bytes."""
     record, verdict = audited.record, audited.verdict
     components = [_model(audited), _data(audited)]
     if audited.repaired is not None:
@@ -22,7 +22,7 @@ def mlbom_of(audited: Audited) -> bytes:
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
-        "serialNumber": f"urn:uuid:{uuid.uuid5(SPACE, audited.finished.key)}",
+        "serialNumber": f"urn:uuid:{uuid.uuid5(UUID_NAMESPACE, audited.finished.key)}",
         "version": 1,
         "metadata": {
             "timestamp": record.created,
@@ -36,7 +36,7 @@ def mlbom_of(audited: Audited) -> bytes:
     return json.dumps(bill, indent=1).encode("ascii") + b"\n"
 
 
-def _model(audited: Audited) -> dict[str, Any]:
+def _model(audited: AuditedRun) -> dict[str, Any]:
     arguments, verdict = audited.record.arguments, audited.verdict
     parameters: dict[str, Any] = {
         "task": "image-classification",
@@ -44,7 +44,7 @@ def _model(audited: Audited) -> dict[str, Any]:
     }
     if arguments.get("arch"):
         parameters["modelArchitecture"] = str(arguments["arch"])
-    made_of = arguments.get("made_of") or {}
+    digests = arguments.get("made_of") or {}
     return {
         "bom-ref": "model",
         "type": "machine-learning-model",
@@ -52,11 +52,11 @@ def _model(audited: Audited) -> dict[str, Any]:
         "modelCard": {
             "modelParameters": parameters,
             "quantitativeAnalysis": {"performanceMetrics": _metrics(audited, "before")},
-            "considerations": {"technicalLimitations": list(LIMITS)},
+            "considerations": {"technicalLimitations": list(LIMITATIONS)},
         },
         "properties": [
             _property("path", audited.model),
-            _property("weights-digest", made_of.get("model", "not recorded")),
+            _property("weights-digest", digests.get("model", "not recorded")),
             _property("verdict", verdict["state"]),
             _property("p-value", verdict["p_value"]),
             _property("target-classes", ", ".join(map(str, verdict["target_names"])) or "none"),
@@ -64,8 +64,8 @@ def _model(audited: Audited) -> dict[str, Any]:
     }
 
 
-def _data(audited: Audited) -> dict[str, Any]:
-    made_of = audited.record.arguments.get("made_of") or {}
+def _data(audited: AuditedRun) -> dict[str, Any]:
+    digests = audited.record.arguments.get("made_of") or {}
     return {
         "bom-ref": "data",
         "type": "data",
@@ -73,20 +73,20 @@ def _data(audited: Audited) -> dict[str, Any]:
         "data": [{"type": "dataset", "name": _name(audited.data)}],
         "properties": [
             _property("path", audited.data),
-            _property("images-digest", made_of.get("images", "not recorded")),
+            _property("images-digest", digests.get("images", "not recorded")),
             _property("images", audited.verdict["images"]),
             _property("suspects", audited.verdict["suspects"]),
         ],
     }
 
 
-def _repaired(audited: Audited, file: Path) -> dict[str, Any]:
+def _repaired(audited: AuditedRun, file: Path) -> dict[str, Any]:
     before = {"type": "machine-learning-model", "name": _name(audited.model)}
     return {
         "bom-ref": "repaired-model",
         "type": "machine-learning-model",
         "name": f"{_name(audited.model)} (repaired)",
-        "hashes": [{"alg": "SHA-256", "content": sha256(file)}],
+        "hashes": [{"alg": "SHA-256", "content": file_sha256(file)}],
         "modelCard": {
             "modelParameters": {"task": "image-classification", "datasets": [{"ref": "data"}]},
             "quantitativeAnalysis": {"performanceMetrics": _metrics(audited, "after")},
@@ -96,18 +96,18 @@ def _repaired(audited: Audited, file: Path) -> dict[str, Any]:
     }
 
 
-def _metrics(audited: Audited, when: str) -> list[dict[str, Any]]:
-    """Test accuracy and the like, where there were test images."""
+def _metrics(audited: AuditedRun, when: str) -> list[dict[str, Any]]:
+    """Return the scores on test images that were measured; `when` is `before` or `after`."""
     scores = audited.record.metrics.get(when) or {}
-    words = {"acc": "clean test images", "asr": "triggered images", "ra": "triggered images"}
+    slices = {"acc": "clean test images", "asr": "triggered images", "ra": "triggered images"}
     return [
-        {"type": name.upper(), "value": f"{scores[name]:.4f}", "slice": words[name]}
-        for name in words
+        {"type": name.upper(), "value": f"{scores[name]:.4f}", "slice": slices[name]}
+        for name in slices
         if scores.get(name) is not None
     ]
 
 
-def _vulnerability(audited: Audited) -> dict[str, Any]:
+def _vulnerability(audited: AuditedRun) -> dict[str, Any]:
     repaired = audited.repaired is not None
     state = "exploitable" if audited.verdict["state"] == "backdoored" else "in_triage"
     detail = "The repaired model in this bill is a copy without it." if repaired else ""
@@ -116,10 +116,10 @@ def _vulnerability(audited: Audited) -> dict[str, Any]:
         for framework in FRAMEWORKS
         for entry in framework.entries
     ]
-    found: dict[str, Any] = {
+    return {
         "bom-ref": "backdoor",
         "id": "backdoor",
-        "source": {"name": "backburn", "url": METHOD},
+        "source": {"name": "backburn", "url": METHOD_URL},
         "references": references,
         "description": verdict_sentence(audited.verdict, audited.finished.false_alarm),
         "recommendation": "Look at the suspects, then use the repaired model or train again "
@@ -127,7 +127,6 @@ def _vulnerability(audited: Audited) -> dict[str, Any]:
         "analysis": {"state": state, **({"detail": detail} if detail else {})},
         "affects": [{"ref": "model"}],
     }
-    return found
 
 
 def _tool(version: str) -> dict[str, Any]:

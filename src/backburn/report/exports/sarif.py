@@ -1,4 +1,4 @@
-"""A run's findings as SARIF 2.1.0, for code scanning: the model, and each suspect image."""
+"""Export of a run as SARIF 2.1.0 for code scanning: one result per model and suspect."""
 
 import json
 import re
@@ -8,16 +8,16 @@ from typing import Any
 from ...errors import printable
 from ..gallery import Suspect
 from ..phrases import verdict_sentence
-from .common import METHOD, Audited, uri
-from .identifiers import CLEAN_LABEL, FRAMEWORKS, OF_IMAGE, OF_MODEL
+from .common import METHOD_URL, AuditedRun, to_uri
+from .identifiers import CLEAN_LABEL_ID, FRAMEWORKS, IMAGE_IDS, MODEL_IDS, Framework
 
 SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 )
-MOST = 5000
-"""Results of a run that code scanning shows, at the most; the model's own is the first."""
-MODEL, IMAGE = "backdoored-model", "poisoned-image"
-STATES: Mapping[str, tuple[str, str]] = {
+MAX_RESULTS = 5000
+"""Maximum number of results that code scanning shows; the first is about the model."""
+MODEL_RULE, IMAGE_RULE = "backdoored-model", "poisoned-image"
+RESULT_LEVELS: Mapping[str, tuple[str, str]] = {
     "backdoored": ("fail", "error"),
     "suspicious": ("fail", "warning"),
     "abstained": ("review", "none"),
@@ -26,19 +26,19 @@ STATES: Mapping[str, tuple[str, str]] = {
 """Kind and level of the result about the model, by verdict."""
 
 
-def sarif_of(audited: Audited) -> bytes:
-    """The whole log, with one run."""
+def render_sarif(audited: AuditedRun) -> bytes:
+    """Render the log, which has one run."""
     suspects = audited.finished.gallery.suspects
-    results = [_about_model(audited)]
-    results += [_about_image(audited, each) for each in suspects[: MOST - 1]]
-    left = len(suspects) - len(results) + 1
+    results = [_model_result(audited)]
+    results += [_image_result(audited, suspect) for suspect in suspects[: MAX_RESULTS - 1]]
+    left_out = len(suspects) - (len(results) - 1)
     run = {
         "tool": {"driver": _driver(audited)},
         "invocations": [
             {
                 "executionSuccessful": True,
                 "endTimeUtc": audited.record.created.replace("+00:00", "Z"),
-                "properties": {"suspectsLeftOut": max(0, left)},
+                "properties": {"suspectsLeftOut": max(0, left_out)},
             }
         ],
         "taxonomies": [_taxonomy(framework) for framework in FRAMEWORKS],
@@ -49,39 +49,39 @@ def sarif_of(audited: Audited) -> bytes:
     return json.dumps(log, indent=1).encode("ascii") + b"\n"
 
 
-def _driver(audited: Audited) -> dict[str, Any]:
+def _driver(audited: AuditedRun) -> dict[str, Any]:
     return {
         "name": "backburn",
         "version": audited.record.versions.get("backburn", "unknown"),
-        "informationUri": METHOD,
+        "informationUri": METHOD_URL,
         "rules": [
             _rule(
-                MODEL,
+                MODEL_RULE,
                 "BackdooredModel",
                 "The model was backdoored by its training images.",
                 "A hidden trigger turns images into the target class. Repair the model with "
                 "`backburn repair`, or train it again without the suspects.",
-                OF_MODEL,
+                MODEL_IDS,
             ),
             _rule(
-                IMAGE,
+                IMAGE_RULE,
                 "PoisonedImage",
                 "A training image is held to be poison.",
                 "Look at it with `backburn report`, then leave it out or restore its label with "
                 "`backburn export`.",
-                OF_IMAGE,
+                IMAGE_IDS,
             ),
         ],
     }
 
 
 def _rule(
-    name: str, title: str, short: str, help_text: str, ids: tuple[str, ...]
+    name: str, title: str, summary: str, help_text: str, ids: tuple[str, ...]
 ) -> dict[str, Any]:
     return {
         "id": name,
         "name": title,
-        "shortDescription": {"text": short},
+        "shortDescription": {"text": summary},
         "help": {"text": help_text},
         "defaultConfiguration": {"level": "error"},
         "relationships": [
@@ -91,59 +91,61 @@ def _rule(
     }
 
 
-def _about_model(audited: Audited) -> dict[str, Any]:
+def _model_result(audited: AuditedRun) -> dict[str, Any]:
     verdict = audited.verdict
-    kind, level = STATES[verdict["state"]]
+    kind, level = RESULT_LEVELS[verdict["state"]]
     text = verdict_sentence(verdict, audited.finished.false_alarm)
-    told = {name: verdict[name] for name in ("state", "target_names", "p_value", "suspects")}
     return {
-        "ruleId": MODEL,
+        "ruleId": MODEL_RULE,
         "ruleIndex": 0,
         "kind": kind,
         "level": level,
-        "message": {"text": _shown(text)},
+        "message": {"text": _escape(text)},
         "locations": [_location(audited.model)],
-        "taxa": [_reference(each) for each in OF_MODEL],
+        "taxa": [_reference(identifier) for identifier in MODEL_IDS],
         "partialFingerprints": {"model/v1": f"{audited.model}:{verdict['target_labels']}"},
-        "properties": told,
+        "properties": {
+            name: verdict[name] for name in ("state", "target_names", "p_value", "suspects")
+        },
     }
 
 
-def _about_image(audited: Audited, suspect: Suspect) -> dict[str, Any]:
+def _image_result(audited: AuditedRun, suspect: Suspect) -> dict[str, Any]:
     classes = audited.finished.gallery.classes
     given, restored = classes[suspect.given], classes[suspect.restored]
-    same = suspect.given == suspect.restored
-    said = "keeps its label" if same else f"should be {restored}"
-    ids = (*OF_IMAGE, CLEAN_LABEL) if same else OF_IMAGE
-    location = _location(audited.image(suspect))
+    keeps_label = suspect.given == suspect.restored
+    advice = "keeps its label" if keeps_label else f"should be {restored}"
+    ids = (*IMAGE_IDS, CLEAN_LABEL_ID) if keeps_label else IMAGE_IDS
+    location = _location(audited.image_path(suspect))
     location["logicalLocations"] = [{"name": suspect.image, "kind": "member"}]
     return {
-        "ruleId": IMAGE,
+        "ruleId": IMAGE_RULE,
         "ruleIndex": 1,
         "level": "error" if audited.verdict["state"] == "backdoored" else "warning",
         "message": {
-            "text": _shown(f"{suspect.image} is labeled {given} and {said}; it looks planted.")
+            "text": _escape(f"{suspect.image} is labeled {given} and {advice}; it looks planted.")
         },
         "locations": [location],
-        "taxa": [_reference(each) for each in ids],
+        "taxa": [_reference(identifier) for identifier in ids],
         "partialFingerprints": {"image/v1": f"{suspect.image}:{suspect.given}"},
         "rank": round(100 * suspect.score, 2),
         "properties": {"score": suspect.score, "confidence": suspect.confidence},
     }
 
 
-def _shown(text: str) -> str:
-    """Text in which a stranger's name makes no link, as brackets do in SARIF."""
+def _escape(text: str) -> str:
+    """Escape text, so that an untrusted name can't make a link, which SARIF writes in brackets."""
     return re.sub(r"([\\\[\]])", r"\\\1", "\n".join(map(printable, text.split("\n"))))
 
 
 def _location(path: str) -> dict[str, Any]:
-    return {"physicalLocation": {"artifactLocation": {"uri": uri(path)}}}
+    return {"physicalLocation": {"artifactLocation": {"uri": to_uri(path)}}}
 
 
-def _taxonomy(framework: Any) -> dict[str, Any]:
+def _taxonomy(framework: Framework) -> dict[str, Any]:
     taxa = [
-        {"id": each.id, **({"name": each.name} if each.name else {})} for each in framework.entries
+        {"id": entry.id, **({"name": entry.name} if entry.name else {})}
+        for entry in framework.entries
     ]
     return {
         "name": framework.name,
@@ -154,9 +156,9 @@ def _taxonomy(framework: Any) -> dict[str, Any]:
 
 
 def _reference(identifier: str) -> dict[str, Any]:
-    for place, framework in enumerate(FRAMEWORKS):
+    for position, framework in enumerate(FRAMEWORKS):
         for index, entry in enumerate(framework.entries):
             if entry.id == identifier:
-                component = {"name": framework.name, "index": place}
+                component = {"name": framework.name, "index": position}
                 return {"id": identifier, "index": index, "toolComponent": component}
     raise ValueError(f"no framework has {identifier}")

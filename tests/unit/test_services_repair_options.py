@@ -4,8 +4,8 @@ import pytest
 
 from backburn.errors import InputError
 from backburn.runs import new_record, write_run
-from backburn.services.case_options import Given
-from backburn.services.repair_run import Asked, again
+from backburn.services.case_options import CaseOptions
+from backburn.services.repair_options import RepairOptions, resolve_options
 
 CASE = {
     "model": "m.pt",
@@ -18,40 +18,47 @@ CASE = {
 BESIDE = {"test": "exam", "holdout": "trusted", "method": "paper", "review": {"path": "r.csv"}}
 
 
-def run_of(tmp_path, command: str = "repair", **arguments) -> Given:
+def run_of(tmp_path, command: str = "repair", **arguments) -> CaseOptions:
     record = new_record(command, arguments, 3, {}, {}, "cpu")
-    return Given(str(write_run(tmp_path / "run", record, {"config.toml": b""})))
+    return CaseOptions(str(write_run(tmp_path / "run", record, {"config.toml": b""})))
 
 
 def test_a_case_is_taken_as_it_is_with_the_defaults():
-    given = Given("m.pt", "photos")
-    assert again(Asked(given)) == Asked(given, 0, None, None, "default")
-    assert again(Asked(given, 5, "exam", None, "paper", "my.toml")).seed == 5
+    given = CaseOptions("m.pt", "photos")
+    assert resolve_options(RepairOptions(given)) == RepairOptions(given, 0, None, None, "default")
+    assert resolve_options(RepairOptions(given, 5, "exam", None, "paper", "my.toml")).seed == 5
 
 
 def test_a_run_stands_for_all_that_it_looked_at(tmp_path):
     given = run_of(tmp_path, **CASE, **BESIDE)
-    asked = again(Asked(given))
-    assert asked.given == Given("m.pt", "photos", "timm:resnet18", (0.5,), max_images=9)
+    asked = resolve_options(RepairOptions(given))
+    assert asked.case == CaseOptions("m.pt", "photos", "timm:resnet18", (0.5,), max_images=9)
     assert (asked.seed, asked.test, asked.holdout, asked.method) == (3, "exam", "trusted", "paper")
     assert (asked.config, asked.run) == (f"{given.model}/config.toml", given.model)
 
 
 def test_the_command_line_is_above_it_and_settings_go_with_their_method(tmp_path):
-    asked = again(Asked(run_of(tmp_path, **CASE, **BESIDE), 7, "other", None, "default"))
+    asked = resolve_options(
+        RepairOptions(run_of(tmp_path, **CASE, **BESIDE), 7, "other", None, "default")
+    )
     assert (asked.seed, asked.test, asked.method, asked.config) == (7, "other", "default", None)
 
 
 def test_base_and_witness_are_taken_from_a_run_unless_they_are_given(tmp_path):
     run = run_of(tmp_path, **CASE, base="b.pt", witness="w.pt", witness_arch="timm:resnet18")
-    told = again(Asked(run)).given
+    told = resolve_options(RepairOptions(run)).case
     assert (told.base, told.witness, told.witness_arch) == ("b.pt", "w.pt", "timm:resnet18")
-    own = again(Asked(Given(run.model, base="timm:mine", witness="x.pt"))).given
+    own = resolve_options(
+        RepairOptions(CaseOptions(run.model, base="timm:mine", witness="x.pt"))
+    ).case
     assert (own.base, own.witness) == ("timm:mine", "x.pt")
 
 
 def test_an_audit_is_repaired_by_the_default_method(tmp_path):
-    assert again(Asked(run_of(tmp_path, "audit", model="victim"))).method == "default"
+    assert (
+        resolve_options(RepairOptions(run_of(tmp_path, "audit", model="victim"))).method
+        == "default"
+    )
 
 
 @pytest.mark.parametrize(
@@ -73,16 +80,16 @@ def test_an_audit_is_repaired_by_the_default_method(tmp_path):
 )
 def test_runs_that_say_nothing_to_repair_are_refused(tmp_path, command, arguments, message):
     with pytest.raises(InputError, match=message):
-        again(Asked(run_of(tmp_path, command, **arguments)))
+        resolve_options(RepairOptions(run_of(tmp_path, command, **arguments)))
 
 
 def test_another_case_than_the_runs_is_refused(tmp_path):
     run = run_of(tmp_path, **CASE).model
     with pytest.raises(InputError, match="leave out --size and --max-images"):
-        again(Asked(Given(run, size=8, max_images=3)))
+        resolve_options(RepairOptions(CaseOptions(run, size=8, max_images=3)))
 
 
 def test_code_and_places_to_write_are_named_on_the_command_line(tmp_path):
     run = run_of(tmp_path, **{**CASE, "arch": "nets:build"}).model
-    asked = again(Asked(Given(run, arch="nets:build", cache="mine")))
-    assert (asked.given.arch, asked.given.cache) == ("nets:build", "mine")
+    asked = resolve_options(RepairOptions(CaseOptions(run, arch="nets:build", cache="mine")))
+    assert (asked.case.arch, asked.case.cache) == ("nets:build", "mine")

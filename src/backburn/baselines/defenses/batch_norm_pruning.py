@@ -1,4 +1,4 @@
-"""The neurons that pruning methods cut: the channels of batch norms."""
+"""The neurons that pruning methods remove: channels of batch norms."""
 
 from typing import TypeAlias
 
@@ -12,13 +12,15 @@ Norm: TypeAlias = nn.modules.batchnorm._BatchNorm
 
 
 def batch_norms(model: nn.Module, method: str) -> dict[str, Norm]:
-    """The batch norms that scale and shift their channels, by name.
+    """The batch norms with scale and shift, by name.
 
+    Args:
+        method: name of the method, for the message.
     Raises:
         InputError: there are none.
     """
-    named = {name: part for name, part in model.named_modules() if isinstance(part, Norm)}
-    norms = {name: norm for name, norm in named.items() if norm.affine}
+    all_norms = {name: layer for name, layer in model.named_modules() if isinstance(layer, Norm)}
+    norms = {name: norm for name, norm in all_norms.items() if norm.affine}
     if not norms:
         raise InputError(
             f"{method} prunes channels of batch norms, and {type(model).__name__} has none: give "
@@ -28,8 +30,8 @@ def batch_norms(model: nn.Module, method: str) -> dict[str, Norm]:
 
 
 @torch.no_grad()
-def cut(norm: Norm, channels: Flags, *, shift: bool) -> None:
-    """Scale these channels of a batch norm by 0, and with `shift` shift them by 0, too."""
+def prune(norm: Norm, channels: Flags, *, shift: bool) -> None:
+    """Set the scale of these channels of a batch norm to 0 and, with `shift`, their shift too."""
     channels = channels.to(norm.weight.device)
     norm.weight[channels] = 0
     if shift:
