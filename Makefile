@@ -157,9 +157,9 @@ cards: .venv/ready
 # Searching on a local Ray cluster: speed, ten nodes removed and a driver killed, memory of 200,000
 # images. About three quarters of an hour on two cores.
 bench-ray: .venv/ready
-	$(BIN)/python tests/benchmark/scaleout.py speed --out runs/scale
-	$(BIN)/python tests/benchmark/scaleout.py faults --out runs/scale
-	$(BIN)/python tests/benchmark/scaleout.py memory --out runs/scale
+	$(BIN)/python tests/benchmark/cluster.py speed --out runs/scale
+	$(BIN)/python tests/benchmark/cluster.py faults --out runs/scale
+	$(BIN)/python tests/benchmark/cluster.py memory --out runs/scale
 
 # Seconds until `import backburn`, `--help` and completion are done, and what the import drags in.
 bench-start: .venv/ready

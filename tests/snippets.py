@@ -25,7 +25,7 @@ NOT_RUN = {
     "backburn audit backdoor-toolbox:": "the same",
     "backburn repair elsewhere": "tests/behaviour/test_commands.py repairs a victim's folder",
     "backburn audit model.pt photos/ --arch nets:build --mean": "the small network has its own",
-    "backburn audit victim/ --ray": "on a cluster: tests/cluster/test_scaleout_commands.py",
+    "backburn audit victim/ --ray": "on a cluster: tests/cluster/test_cluster_commands.py",
     "backburn repair victim/ --ray": "the same",
     "backburn bench studies/digits.toml --ray": "the same",
     "from backburn.toolkits.fiftyone": "FiftyOne is no dependency; tests/unit has a stand-in",

@@ -1,8 +1,8 @@
 """Boundary search on a local Ray cluster: its speed, its faults and the driver's memory.
 
-    python tests/benchmark/scaleout.py speed --out studies/scale
-    python tests/benchmark/scaleout.py faults --times 10 --out studies/scale
-    python tests/benchmark/scaleout.py memory --out studies/scale
+    python tests/benchmark/cluster.py speed --out studies/scale
+    python tests/benchmark/cluster.py faults --times 10 --out studies/scale
+    python tests/benchmark/cluster.py memory --out studies/scale
 
 Each writes a table, `speed.csv`, `faults.csv` or `memory.csv`.
 """
