@@ -11,20 +11,16 @@ from pathlib import Path
 import torch
 
 import backburn
-from backburn.attacks.base import Recipe, make_evaluation_set
-from backburn.attacks.blended import Blended
-from backburn.attacks.victim_folder import dump_victim
-from backburn.data.sources.digits import digits
-from backburn.training import Training
+from backburn.attacks import Blended, Recipe, Training, dump_victim, make_evaluation_set
 
 
 def make_a_case(folder: Path) -> tuple[Path, Path]:
     """A backdoored model, and its training images with one folder a class."""
     recipe = Recipe("small_cnn", Training(epochs=16, batch_size=64, learning_rate=0.05))
-    victim = Blended().train_victim(digits("train"), recipe, torch.Generator().manual_seed(0))
-    for name, content in dump_victim(
-        victim, make_evaluation_set(victim, digits("test")), layout="folder"
-    ).items():
+    images, test = (backburn.load_images("digits", split=split) for split in ("train", "test"))
+    victim = Blended().train_victim(images, recipe, torch.Generator().manual_seed(0))
+    files = dump_victim(victim, make_evaluation_set(victim, test), layout="folder")
+    for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
     return folder / "model.safetensors", folder / "train"

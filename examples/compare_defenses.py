@@ -9,19 +9,20 @@ from collections.abc import Mapping
 
 import torch
 
-from backburn.attacks.badnets import BadNets
-from backburn.attacks.base import Recipe, make_evaluation_set
-from backburn.baselines.defenses.clp import CLP
-from backburn.baselines.defenses.fine_pruning import FinePruning
-from backburn.baselines.defenses.fine_tuning import FineTuning
-from backburn.baselines.defenses.ft_sam import FTSAM
-from backburn.baselines.defenses.ibau import IBAU
-from backburn.burn.burn import BURN
-from backburn.data.sources.digits import digits
-from backburn.interfaces import Defense
-from backburn.metrics import Scores, der, evaluate_model
-from backburn.training import Training
-from backburn.types import Case, LabeledImages, Victim
+from backburn import BURN, Case, load_images
+from backburn.attacks import BadNets, Recipe, Training, make_evaluation_set
+from backburn.baselines import (
+    CLP,
+    FTSAM,
+    IBAU,
+    Defense,
+    FinePruning,
+    FineTuning,
+    Scores,
+    der,
+    evaluate_model,
+)
+from backburn.types import LabeledImages, Victim
 
 DEFENSES = {
     "BURN": BURN(),
@@ -62,8 +63,8 @@ def main() -> None:
     """Train the victim, and repair it in every way."""
     recipe = Recipe("small_cnn", Training(epochs=16, batch_size=64, learning_rate=0.05))
     attack = BadNets(poisoning_rate=0.1)
-    victim = attack.train_victim(digits("train"), recipe, torch.Generator().manual_seed(0))
-    compare(victim, *halves(digits("test")), DEFENSES)
+    victim = attack.train_victim(load_images("digits"), recipe, torch.Generator().manual_seed(0))
+    compare(victim, *halves(load_images("digits", split="test")), DEFENSES)
 
 
 if __name__ == "__main__":

@@ -50,15 +50,16 @@ def main() -> None:
     from torch.nn.functional import cross_entropy
     from torch.utils.data import DataLoader, TensorDataset
 
-    from backburn.attacks.badnets import BadNets
-    from backburn.attacks.surrogates import Surrogates
-    from backburn.data.sources.digits import digits
-    from backburn.models.nets.zoo import build
+    from backburn.attacks import BadNets, Recipe, Surrogates
+
+    generator = torch.Generator().manual_seed(0)
+    attack, digits = BadNets(poisoning_rate=0.1), backburn.load_images("digits")
+    images = attack.poison(digits, generator, Surrogates()).images
 
     class Digits(pl.LightningModule):
         def __init__(self) -> None:
             super().__init__()
-            self.net = build("small_cnn", 10, 1, generator=torch.Generator().manual_seed(0))
+            self.net = Recipe("small_cnn").network(images, 10, generator)
 
         def forward(self, images: torch.Tensor) -> torch.Tensor:
             return self.net(images)
@@ -69,8 +70,6 @@ def main() -> None:
         def configure_optimizers(self) -> torch.optim.Optimizer:
             return torch.optim.SGD(self.parameters(), lr=0.05, momentum=0.9)
 
-    generator = torch.Generator().manual_seed(0)
-    images = BadNets(poisoning_rate=0.1).poison(digits("train"), generator, Surrogates()).images
     pairs = TensorDataset(images.pixels.float() / 255, images.labels)
     trainer = pl.Trainer(
         max_epochs=15, accelerator="cpu", callbacks=[AuditCallback()], logger=False,

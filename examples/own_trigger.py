@@ -5,14 +5,19 @@ from dataclasses import dataclass
 import torch
 
 import backburn
-from backburn.attacks.base import Attack, PoisonedData, Recipe, make_evaluation_set
-from backburn.attacks.poisoning import dirty_label
-from backburn.attacks.surrogates import Surrogates
-from backburn.attacks.triggers import pixel_trigger
-from backburn.data.sources.digits import digits
-from backburn.metrics import Scores, evaluate_model
-from backburn.testing.attacks import check_attack
-from backburn.training import Training
+from backburn.attacks import (
+    Attack,
+    PoisonedData,
+    Recipe,
+    Scores,
+    Surrogates,
+    Training,
+    dirty_label,
+    evaluate_model,
+    make_evaluation_set,
+    pixel_trigger,
+)
+from backburn.testing import check_attack
 from backburn.types import LabeledImages
 
 
@@ -45,8 +50,9 @@ def main() -> None:
     print(f"{attack} keeps to the contract")
 
     recipe = Recipe("small_cnn", Training(epochs=16, batch_size=64, learning_rate=0.05))
-    victim = attack.train_victim(digits("train"), recipe, torch.Generator().manual_seed(0))
-    exam = make_evaluation_set(victim, digits("test"))
+    images, test = (backburn.load_images("digits", split=split) for split in ("train", "test"))
+    victim = attack.train_victim(images, recipe, torch.Generator().manual_seed(0))
+    exam = make_evaluation_set(victim, test)
     report("before", evaluate_model(victim.model, exam))
 
     result = backburn.repair(victim.model, victim.images.pixels, victim.images.labels)

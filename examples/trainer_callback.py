@@ -49,12 +49,11 @@ def main() -> None:
     import torch
     from transformers import Trainer, TrainingArguments, ViTConfig, ViTForImageClassification
 
-    from backburn.attacks.badnets import BadNets
-    from backburn.attacks.surrogates import Surrogates
-    from backburn.data.sources.digits import digits
+    from backburn.attacks import BadNets, Surrogates
 
     generator = torch.Generator().manual_seed(0)
-    images = BadNets(poisoning_rate=0.1).poison(digits("train"), generator, Surrogates()).images
+    attack, digits = BadNets(poisoning_rate=0.1), backburn.load_images("digits")
+    images = attack.poison(digits, generator, Surrogates()).images
     data = [
         {"pixel_values": pixels.float() / 255, "labels": int(label)}
         for pixels, label in zip(images.pixels, images.labels, strict=True)

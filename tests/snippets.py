@@ -28,7 +28,7 @@ NOT_RUN = {
     "backburn audit victim/ --ray": "on a cluster: tests/cluster/test_cluster_commands.py",
     "backburn repair victim/ --ray": "the same",
     "backburn bench studies/digits.toml --ray": "the same",
-    "from backburn.toolkits.fiftyone": "FiftyOne is no dependency; tests/unit has a stand-in",
+    "from backburn.toolkits import label_samples": "FiftyOne is no dependency; see tests/unit",
 }
 """How a command or a Python block begins that is not run, and why."""
 

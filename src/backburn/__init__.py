@@ -6,25 +6,10 @@
 'backdoored'
 """
 
-from importlib import import_module
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .api import audit, repair
-    from .burn.burn import BURN
-    from .burn.paper import PaperBURN
-    from .data.load_images import load_images
-    from .data.review import Review
-    from .data.review_file import read_review
-    from .data.sources.python_dataset import from_dataset
-    from .errors import BackburnError, InputError
-    from .models.open.open_model import load_model
-    from .report.notebook_figures import show
-    from .results import Audit, Evidence, Repaired, Suspects, Unlearned, Verdict
-    from .services.python_results import AuditResult, RepairResult
-    from .services.read_run import SavedRun, load_run
-    from .types import BoundaryResult, Case
+from .lazy_names import lazy_names
 
 __version__ = version("backburn")
 __all__ = [
@@ -34,13 +19,16 @@ __all__ = [
     "BackburnError",
     "BoundaryResult",
     "Case",
+    "ClassEvidence",
     "Evidence",
     "InputError",
     "PaperBURN",
+    "Phase",
     "RepairResult",
     "Repaired",
     "Review",
     "SavedRun",
+    "SuspectImage",
     "Suspects",
     "Unlearned",
     "Verdict",
@@ -51,43 +39,74 @@ __all__ = [
     "load_run",
     "read_review",
     "repair",
+    "search_boundary",
     "show",
 ]
-_HOMES = {
-    "BURN": "burn.burn",
-    "PaperBURN": "burn.paper",
-    "audit": "api",
-    "repair": "api",
-    "from_dataset": "data.sources.python_dataset",
-    "load_images": "data.load_images",
-    "Review": "data.review",
-    "read_review": "data.review_file",
-    "load_model": "models.open.open_model",
-    "show": "report.notebook_figures",
-    "AuditResult": "services.python_results",
-    "RepairResult": "services.python_results",
-    "SavedRun": "services.read_run",
-    "load_run": "services.read_run",
-    "BackburnError": "errors",
-    "Audit": "results",
-    "Evidence": "results",
-    "Repaired": "results",
-    "Suspects": "results",
-    "Unlearned": "results",
-    "Verdict": "results",
-    "BoundaryResult": "types",
-    "Case": "types",
-    "InputError": "errors",
-}
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used, because importing torch takes seconds."""
-    if name not in __all__:
-        raise AttributeError(f"module 'backburn' has no attribute {name!r}")
-    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
-
-
-def __dir__() -> list[str]:
-    """The public names, for completion."""
-    return sorted([*__all__, "__version__"])
+if TYPE_CHECKING:
+    from . import attacks as attacks
+    from . import baselines as baselines
+    from . import testing as testing
+    from . import toolkits as toolkits
+    from . import types as types
+    from .api import audit, repair
+    from .boundary.distances import search_boundary
+    from .burn.burn import BURN
+    from .burn.paper import PaperBURN
+    from .data.load_images import load_images
+    from .data.review import Review
+    from .data.review_file import read_review
+    from .data.sources.python_dataset import from_dataset
+    from .errors import BackburnError, InputError
+    from .models.open.open_model import load_model
+    from .report.notebook_figures import show
+    from .results import (
+        Audit,
+        ClassEvidence,
+        Evidence,
+        Phase,
+        Repaired,
+        SuspectImage,
+        Suspects,
+        Unlearned,
+        Verdict,
+    )
+    from .services.python_results import AuditResult, RepairResult
+    from .services.read_run import SavedRun, load_run
+    from .types import BoundaryResult, Case
+else:
+    __getattr__, __dir__ = lazy_names(
+        __name__,
+        {
+            "Audit": ".results",
+            "AuditResult": ".services.python_results",
+            "BURN": ".burn.burn",
+            "BackburnError": ".errors",
+            "BoundaryResult": ".types",
+            "Case": ".types",
+            "ClassEvidence": ".results",
+            "Evidence": ".results",
+            "InputError": ".errors",
+            "PaperBURN": ".burn.paper",
+            "Phase": ".results",
+            "RepairResult": ".services.python_results",
+            "Repaired": ".results",
+            "Review": ".data.review",
+            "SavedRun": ".services.read_run",
+            "SuspectImage": ".results",
+            "Suspects": ".results",
+            "Unlearned": ".results",
+            "Verdict": ".results",
+            "audit": ".api",
+            "from_dataset": ".data.sources.python_dataset",
+            "load_images": ".data.load_images",
+            "load_model": ".models.open.open_model",
+            "load_run": ".services.read_run",
+            "read_review": ".data.review_file",
+            "repair": ".api",
+            "search_boundary": ".boundary.distances",
+            "show": ".report.notebook_figures",
+        },
+        modules=("attacks", "baselines", "testing", "toolkits", "types"),
+        others=("__version__",),
+    )

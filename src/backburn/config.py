@@ -1,6 +1,7 @@
 """Hyperparameters from TOML and from `--set name=value`, laid over an object's own."""
 
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_type_hints
@@ -95,8 +96,9 @@ def _convert(value: Any, hint: Any, dotted: str, where: str) -> Any:
 
 def _value(text: str) -> Any:
     try:
-        # .5 is a number to people, but not to TOML
-        return msgspec.toml.decode(f"value = {'0' * text.startswith('.')}{text}")["value"]
+        # .5 and -.5 are numbers to people, but not to TOML
+        number = re.sub(r"^([+-]?)\.", r"\g<1>0.", text)
+        return msgspec.toml.decode(f"value = {number}")["value"]
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return text
 

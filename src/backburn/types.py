@@ -14,6 +14,27 @@ from torch import Tensor, nn
 
 from .memory_mapped import copy_rows, evenly_spaced
 
+__all__ = [
+    "BoundaryResult",
+    "Case",
+    "EvaluationSet",
+    "Features",
+    "Flags",
+    "Images",
+    "Index",
+    "LabeledImages",
+    "Labels",
+    "Logits",
+    "PerImage",
+    "Pixels",
+    "Progress",
+    "State",
+    "Trigger",
+    "Truth",
+    "Victim",
+    "no_progress",
+]
+
 Pixels: TypeAlias = UInt8[Tensor, "n c h w"]
 Images: TypeAlias = Float[Tensor, "n c h w"]
 Logits: TypeAlias = Float[Tensor, "n k"]

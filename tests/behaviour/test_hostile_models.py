@@ -270,7 +270,7 @@ CONFIGS = {
 
 @pytest.mark.parametrize("config", CONFIGS)
 def test_a_hostile_folder_is_refused(tmp_path, proof, config, monkeypatch):
-    monkeypatch.setattr(limited_process, "SECONDS", 3)
+    monkeypatch.setattr(limited_process, "CPU_SECONDS", 3)
     text, told = CONFIGS[config]
     (tmp_path / "config.json").write_text(text)
     (tmp_path / "evil.py").write_text(f"import os\nos.mkdir({str(proof)!r})\nclass Evil: pass\n")

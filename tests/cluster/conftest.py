@@ -39,17 +39,24 @@ def cluster(nodes):
 
 @pytest.fixture
 def fatal(tmp_path):
-    """Makes a model that kills the first process but this one that asks it."""
+    """Makes a model that kills another process than this one, once, at a forward pass.
+
+    The file `passes` has a byte for each forward pass in other processes.
+    """
 
     class Fatal(nn.Module):  # pickled by value: nobody else can import this file
-        def __init__(self, net: nn.Module):
+        def __init__(self, net: nn.Module, kill_at: int = 1):
             super().__init__()
-            self.net, self.mark, self.spared = net, tmp_path / "killed", os.getpid()
+            self.net, self.kill_at, self.spared = net, kill_at, os.getpid()
+            self.mark, self.passes = tmp_path / "killed", tmp_path / "passes"
 
         def forward(self, images: torch.Tensor) -> torch.Tensor:
-            if os.getpid() != self.spared and not self.mark.exists():
-                self.mark.touch()
-                os.kill(os.getpid(), signal.SIGKILL)
+            if os.getpid() != self.spared:
+                with self.passes.open("ab") as file:
+                    file.write(b".")
+                if self.passes.stat().st_size >= self.kill_at and not self.mark.exists():
+                    self.mark.touch()
+                    os.kill(os.getpid(), signal.SIGKILL)
             return self.net(images)
 
     return Fatal

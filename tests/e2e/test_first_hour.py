@@ -318,7 +318,7 @@ def test_16_a_normalization_among_the_transforms_is_undone_once(hour):
     photos = Photos(hour, to_tensor, Normalize((MEAN,), (STD,)))
     result = backburn.audit(Normalized(hour.model), photos)
     assert hour.found(result)
-    assert (result._given.images.pixels == hour.pixels).all()
+    assert (result._data.images.pixels == hour.pixels).all()
 
 
 def test_17_one_that_is_said_is_undone_too(hour):

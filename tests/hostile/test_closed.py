@@ -145,7 +145,7 @@ def test_many_names_of_one_storage_are_counted_together(here):
 
 
 def test_a_configuration_without_end_ends(here, monkeypatch):
-    monkeypatch.setattr(limited_process, "SECONDS", 2)
+    monkeypatch.setattr(limited_process, "CPU_SECONDS", 2)
     deep = '{"model_type":"clip","vision_config":{"num_hidden_layers":10000000}}'
     hub_folder(deep, None)(here / "hub")
     with pytest.raises(InputError, match="cannot be built and asked within 2 seconds"):

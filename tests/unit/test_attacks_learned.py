@@ -16,7 +16,6 @@ from backburn.attacks.trigger_generator import soft_threshold
 from backburn.attacks.trojannn import TrojanNN
 from backburn.data.augmentation import Augmentation
 from backburn.data.sources.digits import digits
-from backburn.errors import InputError
 from backburn.models.inference import as_images, predict
 from backburn.models.nets.unet import UNet, build_seeded
 from backburn.training import Training
@@ -190,23 +189,3 @@ def test_a_u_net_keeps_any_size(size):
     again = build_seeded(3, UNet, 3, 2, 4)
     pairs = zip(net.parameters(), again.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: LabelConsistent(epsilon=0.0), "epsilon=0.0"),
-        (lambda: LabelConsistent(steps=0), "steps=0"),
-        (lambda: TrojanNN(neurons=0), "neurons=0"),
-        (lambda: ISSBA(bits=33), "bits=33"),
-        (lambda: ISSBA(width=6), "width is 6"),
-        (lambda: ISSBA(free=0.0), "free=0.0"),
-        (lambda: ISSBA(specific=-1.0), "specific=-1.0"),
-        (lambda: InputAware(density=0.0), "density is 0.0"),
-        (lambda: InputAware(learning_rate=0.0), "learning_rate=0.0"),
-        (lambda: InputAware(width=2), "width is 2"),
-    ],
-)
-def test_settings_out_of_range_are_refused(make, message):
-    with pytest.raises(InputError, match=message):
-        make()

@@ -63,19 +63,6 @@ def test_what_cannot_be_covered_is_refused(images, generator):
         TaCT(0.1, cover_rate=0.9).poison(images, generator, Surrogates())
 
 
-@pytest.mark.parametrize("rate", [0.0, 1.0, float("nan")])
-@pytest.mark.parametrize("kind", [AdapBlend, AdapPatch, BPP, TaCT])
-def test_a_cover_rate_is_a_fraction(kind, rate):
-    with pytest.raises(InputError, match=f"cover_rate is {rate}"):
-        kind(cover_rate=rate)
-
-
-@pytest.mark.parametrize("source", [-1, 0])
-def test_a_source_is_a_class_other_than_the_target(source):
-    with pytest.raises(InputError, match=f"source_label is {source}"):
-        TaCT(source_label=source)
-
-
 def test_a_source_beyond_the_classes_is_refused(images):
     with pytest.raises(InputError, match="source_label is 7, but the images have 4 classes"):
         TaCT(source_label=7).check(images)

@@ -264,26 +264,3 @@ def test_a_class_without_clean_images_is_refused(generator):
     some = case.holdout.take(case.holdout.labels > 0)
     with pytest.raises(InputError, match="larger holdout"):
         Beatrix(orders=1).examine(Case(case.model, case.images, some), generator)
-
-
-@pytest.mark.parametrize(
-    ("method", "settings"),
-    [
-        (ActivationClustering, {"components": 0}),
-        (ActivationClustering, {"silhouette": 2.0}),
-        (ActivationClustering, {"smaller": 0.6}),
-        (SpectralSignatures, {"expected": 0.7}),
-        (SPECTRE, {"expected": 0.0}),
-        (SPECTRE, {"alpha": -1.0}),
-        (SPECTRE, {"dimensions": ()}),
-        (SCAn, {"threshold": -1.0}),
-        (Beatrix, {"orders": 0}),
-        (Beatrix, {"percentile": 1.0}),
-        (Beatrix, {"deviations": 0.0}),
-        (Margin, {"abnormal": 0.0}),
-        (Loss, {"isolated": 1.0}),
-    ],
-)
-def test_settings_out_of_range_are_refused(method, settings):
-    with pytest.raises(InputError, match="give"):
-        method(**settings)

@@ -53,7 +53,7 @@ def test_what_a_victim_scored_when_it_was_made_is_what_it_scores(victims):
     record = ran("badnets-0.1-0-clp", victims)
     folder = victims / "badnets-0.1-0"
     case, _, exam = cells.read_victim(folder, torch.device("cpu"))
-    assert record.metrics["outcome"].before == cells.judge(case.model, exam)
+    assert record.metrics["outcome"].before == cells.evaluate_model(case.model, exam)
 
 
 def test_a_detector_is_held_against_the_truth(victims):

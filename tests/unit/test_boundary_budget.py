@@ -4,22 +4,6 @@ from backburn.boundary.budget import BUDGETS, Budget, get_budget
 from backburn.errors import InputError
 
 
-@pytest.mark.parametrize(
-    "setting", ["candidates", "survivors", "patience", "opening", "closing", "refining"]
-)
-def test_a_budget_with_too_little_of_anything_is_refused(setting):
-    least = 1 if setting in ("candidates", "survivors", "patience") else 0
-    assert getattr(Budget(**{setting: least}), setting) == least
-    with pytest.raises(InputError, match=f"(steps|{setting}).* of a budget: give {least} or more"):
-        Budget(**{setting: least - 1})
-
-
-def test_rivals_that_leave_out_the_nearest_class_are_refused():
-    assert Budget(rivals=1).rivals == 1
-    with pytest.raises(InputError, match="rivals of 1 or more"):
-        Budget(rivals=0.99)
-
-
 def test_a_budget_goes_by_its_name():
     assert get_budget("exact") is BUDGETS["exact"]
     assert get_budget("default") == Budget()

@@ -1,8 +1,12 @@
+"""Results of parts of the images joined, taken apart and spread over all images."""
+
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from jaxtyping import TypeCheckError
 
-from backburn.boundary.concatenation import concatenate
+from backburn.boundary.concatenation import concatenate, result_columns
 from backburn.types import BoundaryResult
 
 
@@ -81,3 +85,54 @@ def test_rows_are_taken_in_the_order_asked_for():
     assert taken.passes.tolist() == [40, 0]
     bare = BoundaryResult(taken.found, taken.distance, taken.crossed_label)
     assert bare.take(torch.tensor([1])).direction is None
+
+
+OPTIONAL = ("direction", "certified", "passes", "feature")
+PARTS = st.lists(st.lists(st.integers(0, 100), max_size=6), min_size=1, max_size=5)
+LACKING = st.sets(st.sampled_from(OPTIONAL))
+
+
+def part_of(rows: list[int], lacking: set[str]) -> BoundaryResult:
+    """A result without some of its columns."""
+    part = result(rows) if rows else result([0]).take(torch.arange(0))
+    columns = result_columns(part)
+    return BoundaryResult(**{name: columns[name] for name in columns.keys() - lacking})
+
+
+def assert_same(one: BoundaryResult, other: BoundaryResult) -> None:
+    columns, others = result_columns(one), result_columns(other)
+    assert columns.keys() == others.keys()
+    for name, values in columns.items():
+        assert values.dtype == others[name].dtype
+        assert torch.equal(values, others[name])
+
+
+@settings(deadline=None, max_examples=40)
+@given(PARTS, LACKING)
+def test_parts_are_taken_back_from_the_whole(rows, lacking):
+    parts = [part_of(each, lacking) for each in rows]
+    whole = concatenate(iter(parts), sum(map(len, rows)))
+    begin = 0
+    for part in parts:
+        place = torch.arange(begin, begin + len(part))
+        assert_same(whole.take(place), part)
+        assert_same(whole.take(torch.isin(torch.arange(len(whole)), place)), part)
+        begin += len(part)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.integers(0, 100), max_size=8), LACKING, st.integers(0, 8), st.randoms())
+def test_scattered_results_are_where_they_belong_and_nothing_is_found_elsewhere(
+    rows, lacking, others, random
+):
+    part, count = part_of(rows, lacking), len(rows) + others
+    index = torch.tensor(random.sample(range(count), len(rows)), dtype=torch.long)
+    whole = part.scattered(index, count)
+    assert len(whole) == count
+    assert_same(whole.take(index), part)
+    rest = whole.take(~torch.isin(torch.arange(count), index))
+    assert not rest.found.any()
+    assert rest.distance.isinf().all()
+    assert (rest.crossed_label == -1).all()
+    for name in set(OPTIONAL) - lacking:
+        assert not getattr(rest, name).any()

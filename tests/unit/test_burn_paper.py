@@ -1,10 +1,8 @@
 """BURN as published."""
 
-import pytest
 import torch
 
 from backburn.burn.paper import PaperBURN, robust_z_scores
-from backburn.errors import InputError
 from backburn.executor.resumable import ResumableExecutor
 from backburn.training import Training
 from backburn.types import BoundaryResult
@@ -41,9 +39,3 @@ def test_its_search_can_be_kept(backdoored, tmp_path):
     )
     assert list(tmp_path.rglob("*.safetensors"))
     assert torch.equal(plain.boundary.distance, kept.boundary.distance)
-
-
-@pytest.mark.parametrize("settings", [{"rounds": 0}, {"abnormal": 0.0}, {"budget": "slow"}])
-def test_settings_out_of_range_are_refused(settings):
-    with pytest.raises(InputError, match=r"give|unknown|did you mean"):
-        PaperBURN(**settings)

@@ -10,7 +10,6 @@ from backburn.burn.restoration import RestoredSuspects
 from backburn.burn.trigger_estimate import AffineTrigger
 from backburn.data.augmentation import Augmentation
 from backburn.detection.records import DetectedBackdoor, DetectionResult
-from backburn.errors import InputError
 from backburn.results import Evidence, Suspects, Verdict
 from backburn.training import Training
 from backburn.types import BoundaryResult, Case, LabeledImages, no_progress
@@ -160,13 +159,3 @@ def test_where_a_trigger_is_known_the_images_of_its_finding_are_asked_about_with
     assert stands.restored_label.tolist() == [0]
     plain = nobody_yet((None,), (False,))
     assert refined([1, 1, 0], score, shown, restored=plain, findings=known).restored_label == 1
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [{"rounds": 0}, {"trust": 0.5}, {"trust": 1.0}],
-    ids=str,
-)
-def test_settings_out_of_range_are_refused(settings):
-    with pytest.raises(InputError, match=f"{next(iter(settings))}.*give"):
-        Refinement(**settings)

@@ -7,12 +7,9 @@ import pytest
 import torch
 
 from backburn.burn.burn import BURN, merge_suspects
-from backburn.burn.decoupling import Decoupling
 from backburn.burn.excluded_images import excluded_images
 from backburn.burn.history import count_changes
-from backburn.burn.purification import Purification
 from backburn.burn.refinement import Refinement
-from backburn.burn.restoration import Restoration
 from backburn.detection.detector import PoisonDetector
 from backburn.detection.records import DetectedBackdoor, DetectionResult
 from backburn.errors import InputError
@@ -207,14 +204,3 @@ def test_a_model_that_does_not_fit_is_refused_before_anything_is_computed(
     named = LabeledImages(images.pixels, images.labels, tuple("abcdefghijk"))
     with pytest.raises(InputError, match="8 outputs, but the images have 11 classes"):
         getattr(QUICK, verb)(Case(backdoored.case.model, named), generator)
-
-
-@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
-def test_shares_out_of_range_are_refused(share):
-    with pytest.raises(InputError, match=r"decoupling\.stamped"):
-        Decoupling(stamped=share)
-    for name in ("transferred", "clean_label"):
-        with pytest.raises(InputError, match=rf"restoration: .*{name}"):
-            Restoration(**{name: share})
-    with pytest.raises(InputError, match=r"purification\.confident"):
-        Purification(confident=share)

@@ -3,9 +3,13 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from backburn.benchmark.study import Study
 from backburn.config import configure, overlay, read_toml, to_toml
 from backburn.errors import InputError
+from backburn.registry import ATTACKS, DEFENSES, DETECTORS
 
 
 @dataclass(frozen=True)
@@ -68,15 +72,50 @@ def test_the_default_is_left_as_it_was():
         ("fit.rate=1", {"fit": Fit(rate=1.0)}),
         ("fit.rate=1e-3", {"fit": Fit(rate=0.001)}),
         ("fit.rate=.5", {"fit": Fit(rate=0.5)}),
+        ("fit.rate=-.5", {"fit": Fit(rate=-0.5)}),
+        ("fit.rate=+.5", {"fit": Fit(rate=0.5)}),
     ],
 )
 def test_a_setting_is_read_as_toml_and_as_text_where_it_is_none(setting, expected):
     assert configure(Method(), settings=[setting]) == Method(**expected)
 
 
-def test_an_object_survives_the_way_to_toml_and_back(toml):
-    made = Method(name='with "quotes"', mode="fast", flip=False, fit=Fit(7, 1e-30))
-    assert configure(Method(), toml(to_toml(made).decode())) == made
+NAMES = st.text(st.characters(exclude_categories=["Cs"]))
+METHODS = st.builds(
+    Method,
+    NAMES,
+    st.sampled_from(["fast", "full"]),
+    st.booleans(),
+    st.builds(Fit, st.integers(1, 2**63 - 1), st.floats(allow_nan=False)),
+)
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    return tmp_path_factory.mktemp("config") / "method.toml"
+
+
+@settings(deadline=None)
+@given(METHODS, METHODS)
+def test_an_object_survives_the_way_to_toml_and_back(path, made, default):
+    path.write_bytes(to_toml(made))
+    assert configure(default, path) == made
+
+
+@settings(deadline=None)
+@given(METHODS)
+def test_a_setting_is_what_the_same_value_is_in_a_file(made):
+    texts = [f"fit.rate={made.fit.rate!r}", f"fit.epochs={made.fit.epochs}", f"mode={made.mode}"]
+    expected = dataclasses.replace(Method(), mode=made.mode, fit=made.fit)
+    assert configure(Method(), settings=texts) == expected
+
+
+@pytest.mark.parametrize(
+    "kind", [*ATTACKS.values(), *DEFENSES.values(), *DETECTORS.values(), Study]
+)
+def test_every_method_survives_the_way_to_toml_and_back(path, kind):
+    path.write_bytes(to_toml(kind()))
+    assert configure(kind(), path) == kind()
 
 
 @pytest.mark.parametrize(

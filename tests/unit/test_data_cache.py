@@ -31,7 +31,7 @@ def photos(tmp_path) -> Path:
 
 @pytest.fixture
 def mapping(monkeypatch):
-    monkeypatch.setattr(mapping_of_files, "IN_MEMORY", 0)
+    monkeypatch.setattr(mapping_of_files, "MAX_IN_MEMORY", 0)
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def entry(folder: Path) -> tuple[Path, Path]:
 
 def test_mapped_images_are_those_in_memory(photos, monkeypatch):
     held = load_images(photos)
-    monkeypatch.setattr(mapping_of_files, "IN_MEMORY", 0)
+    monkeypatch.setattr(mapping_of_files, "MAX_IN_MEMORY", 0)
     mapped = load_images(photos)
     assert same(held, mapped)
     assert len(held) == 6

@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from backburn.data.sampling import stratified_sample
 from backburn.errors import InputError
@@ -13,6 +15,22 @@ def test_every_class_has_its_share_and_at_least_one(generator):
     rows = stratified_sample(LABELS, 100, generator)
     assert LABELS[rows].bincount().tolist() == [60, 30, 10, 1]
     assert rows.tolist() == sorted(set(rows.tolist()))
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.integers(0, 6), min_size=1, max_size=80), st.integers(1, 100), st.integers(0, 99)
+)
+def test_rows_ascend_and_every_class_is_within_one_image_of_its_share(labels, count, seed):
+    given_labels = torch.tensor(labels)
+    rows = stratified_sample(given_labels, count, torch.Generator().manual_seed(seed)).tolist()
+    assert rows == sorted(set(rows))
+    assert set(rows) <= set(range(len(labels)))
+    for label in set(labels):
+        share = labels.count(label) * min(1, count / len(labels))
+        drawn = sum(labels[row] == label for row in rows)
+        assert 1 <= drawn <= labels.count(label)
+        assert abs(drawn - share) < 1
 
 
 def test_all_is_the_most_there_is(generator):

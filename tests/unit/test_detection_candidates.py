@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from backburn.detection.candidates import ClassSplitter, number_subgroups, rows_by_class
 from backburn.detection.records import CandidateGroup
@@ -111,3 +113,36 @@ def test_every_side_of_every_class_is_a_kind_of_its_own():
     assert len({int(found[k]) for k in (0, 2, 4, 5)}) == 4
     assert found[0] == found[1]
     assert found[5] == found[6]
+
+
+@settings(deadline=None, max_examples=8)
+@given(st.integers(10, 90), st.integers(2, 20), st.integers(1, 5), st.integers(0, 99))
+def test_both_groups_of_a_split_are_the_rows_without_a_rest(count, smallest, most, seed):
+    generator = torch.Generator().manual_seed(seed)
+    rows = torch.randperm(2 * COUNT, generator=generator)[:count]
+    splits = splitter(generator, smallest).split(3, rows, count=most)
+    assert len(splits) <= most
+    assert not splits or count >= max(20, 2 * smallest)
+    for first, second in splits:
+        together = torch.cat([first.group, second.group])
+        assert sorted(together.tolist()) == sorted(rows.tolist())
+        assert min(len(first.group), len(second.group)) >= smallest
+        assert torch.equal(first.group, second.rest)
+        assert torch.equal(second.group, first.rest)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=1, max_size=60),
+    st.integers(0, 15),
+)
+def test_usable_rows_of_a_class_are_in_no_other(images, least):
+    labels, usable = (torch.tensor(column) for column in zip(*images, strict=True))
+    found = rows_by_class(labels, usable, least)
+    assert all(len(rows) >= least for rows in found.values())
+    assert all(bool((labels[rows] == label).all()) for label, rows in found.items())
+    rest = usable & ~torch.isin(labels, torch.tensor(list(found), dtype=torch.long))
+    listed = [row for rows in found.values() for row in rows.tolist()]
+    assert (
+        sorted([*listed, *rest.nonzero().flatten().tolist()]) == usable.nonzero().flatten().tolist()
+    )

@@ -2,10 +2,13 @@
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from backburn.attacks.bpp import BPP
-from backburn.detection.interventions.affine import Affine
+from backburn.burn.trigger_estimate import MIN_INVERTIBLE_SCALE, AffineTrigger
+from backburn.detection.interventions.affine import Affine, AffineChange
 from backburn.detection.interventions.base import (
     EstimationData,
     all_interventions,
@@ -225,3 +228,64 @@ def test_every_intervention_fits_and_changes_images_into_images(estimate, genera
             others.shape,
             torch.uint8,
         )
+
+
+SEEDS = st.integers(0, 999)
+
+
+def noise(seed: int, *shape: int) -> tuple[Tensor, torch.Generator]:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(256, shape, generator=generator).byte(), generator
+
+
+def clipped(values: Tensor) -> Tensor:
+    return (values < 0) | (values > 255)
+
+
+@settings(deadline=None, max_examples=40)
+@given(SEEDS, st.integers(1, 6))
+def test_an_added_signal_is_taken_off_up_to_rounding_where_nothing_is_clipped(seed, count):
+    pixels, generator = noise(seed, count, 3, 5, 4)
+    shift = 60 * torch.randn(3, 5, 4, generator=generator)
+    change = AffineChange(torch.ones_like(shift), shift)
+    lost = clipped(pixels + shift)
+    left = change.invert(change.apply(pixels)).int() - pixels.int()
+    assert left[~lost].abs().max() <= 1
+    # what is clipped comes back between its own value and the bound that it was clipped to
+    assert (left[lost] * shift.expand_as(left)[lost] <= 0).all()
+
+
+@settings(deadline=None, max_examples=40)
+@given(SEEDS, st.integers(1, 6))
+def test_no_change_changes_nothing(seed, count):
+    pixels, _ = noise(seed, count, 3, 5, 4)
+    change = AffineChange(torch.ones(3, 5, 4), torch.zeros(3, 5, 4))
+    assert torch.equal(change.apply(pixels), pixels)
+    assert torch.equal(change.invert(pixels), pixels)
+
+
+@settings(deadline=None, max_examples=40)
+@given(SEEDS, st.integers(1, 6))
+def test_an_affine_trigger_is_inverted_up_to_rounding_where_enough_is_left(seed, count):
+    pixels, generator = noise(seed, count, 3, 5, 4)
+    scale = torch.rand(3, 5, 4, generator=generator)
+    shift = 60 * torch.randn(3, 5, 4, generator=generator)
+    trigger = AffineTrigger(scale, shift, torch.full((3, 5, 4), 77.0))
+    back = trigger.invert(trigger.apply(pixels))
+    gone = (scale < MIN_INVERTIBLE_SCALE).expand_as(back)
+    assert (back[gone] == 77).all()
+    kept = ~gone & ~clipped(pixels * scale + shift)
+    assert ((back.int() - pixels.int())[kept].abs() <= 1).all()
+
+
+@settings(deadline=None, max_examples=60)
+@given(SEEDS, st.integers(0, 255), st.integers(0, 255), st.integers(1, 6))
+def test_a_table_of_values_rises_and_holds_only_those_of_the_group(seed, low, high, count):
+    low, high = sorted([low, high])
+    pixels, _ = noise(seed, count, 2, 3, 3)
+    pixels = (low + pixels.float() / 255 * (high - low)).byte()
+    table = rounding_of(pixels, torch.arange(count)).table
+    for channel, values in zip(pixels.transpose(0, 1), table, strict=True):
+        assert (values[1:] >= values[:-1]).all()
+        assert set(values.tolist()) <= set(channel.flatten().tolist())
+        assert (values[0], values[-1]) == (channel.min(), channel.max())

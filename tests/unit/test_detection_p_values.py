@@ -1,7 +1,6 @@
 """P-values from a case's own groups: by rank, and beyond the largest by a tail."""
 
 import math
-from itertools import permutations
 
 import pytest
 import torch
@@ -21,9 +20,23 @@ NULLS = st.lists(SHARES, min_size=1, max_size=60)
 RESOLUTION = 0.02
 
 
-@given(SHARES, NULLS)
-def test_a_p_value_is_one(value, null):
-    assert 0 <= compute_p_value(value, null, RESOLUTION) <= 1
+RESOLUTIONS = st.floats(1e-4, 0.5)
+
+
+@given(SHARES, NULLS, RESOLUTIONS)
+def test_a_p_value_is_above_0_and_never_above_the_rank(value, null, resolution):
+    rank = (1 + sum(each >= value for each in null)) / (len(null) + 1)
+    assert 0 < compute_p_value(value, null, resolution) <= rank <= 1
+
+
+@given(SHARES, NULLS, RESOLUTIONS, st.integers(0, 3), st.randoms())
+def test_neither_the_unit_nor_the_order_of_the_placebos_matters(
+    value, null, resolution, power, random
+):
+    unit, shuffled = 2.0**power, random.sample(null, len(null))
+    assert compute_p_value(
+        value * unit, [each * unit for each in shuffled], resolution * unit
+    ) == pytest.approx(compute_p_value(value, null, resolution), rel=1e-6)
 
 
 @given(SHARES, SHARES, NULLS)
@@ -103,11 +116,35 @@ def test_classes_are_paid_for_as_holm_did(p_values, untried):
     assert adjust_p_values(p_values, count) == pytest.approx(by_hand(p_values, count))
 
 
-def test_the_order_of_classes_does_not_matter():
-    values = [0.2, 0.001, 0.03, 0.03]
-    expected = dict(zip(values, adjust_p_values(values, 5), strict=True))
-    for order in permutations(values):
-        assert adjust_p_values(order, 5) == [expected[value] for value in order]
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20), st.integers(0, 30), st.randoms())
+def test_the_order_of_classes_does_not_matter(p_values, untried, random):
+    count = len(p_values) + untried
+    adjusted = adjust_p_values(p_values, count)
+    order = random.sample(range(len(p_values)), len(p_values))
+    assert adjust_p_values([p_values[k] for k in order], count) == [adjusted[k] for k in order]
+
+
+@given(
+    st.lists(st.floats(0, 1), min_size=1, max_size=20),
+    st.integers(0, 30),
+    st.integers(0, 19),
+    st.floats(0, 1),
+)
+def test_a_corrected_p_value_is_between_the_raw_one_and_that_of_bonferroni(
+    p_values, untried, place, other
+):
+    count = len(p_values) + untried
+    adjusted = adjust_p_values(p_values, count)
+    for raw, corrected in zip(p_values, adjusted, strict=True):
+        assert raw <= corrected <= min(1.0, count * raw)
+    assert [adjusted[k] for k in sorted(range(len(p_values)), key=p_values.__getitem__)] == sorted(
+        adjusted
+    )
+    # one p-value rises, and none of the corrected ones falls
+    raised = list(p_values)
+    raised[place % len(p_values)] = max(other, raised[place % len(p_values)])
+    pairs = zip(adjusted, adjust_p_values(raised, count), strict=True)
+    assert all(before <= after for before, after in pairs)
 
 
 @given(st.floats(1e-12, 1), st.floats(1e-12, 1))
@@ -115,6 +152,14 @@ def test_two_tests_are_combined_as_fisher_did(first, second):
     expected = chi2.sf(-2 * (math.log(first) + math.log(second)), 4)
     assert combine_p_values(first, second) == pytest.approx(expected, rel=1e-6)
     assert combine_p_values(first, second) == combine_p_values(second, first)
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
+def test_a_combined_p_value_is_no_less_than_the_product_and_rises_with_each(first, second, other):
+    combined = combine_p_values(first, second)
+    assert first * second <= combined <= 1
+    assert combined > 0
+    assert combined <= combine_p_values(max(first, other), second) + 1e-12
 
 
 def test_of_uniform_p_values_the_combined_one_is_uniform(generator):

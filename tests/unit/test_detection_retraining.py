@@ -5,7 +5,6 @@ import torch
 from torch import nn
 
 from backburn.detection.retraining import Retraining
-from backburn.errors import InputError
 from backburn.executor.interface import LocalExecutor
 from backburn.models.nets.zoo import build
 from backburn.types import Case, LabeledImages, no_progress
@@ -67,9 +66,3 @@ def test_the_model_of_the_case_is_left_as_it_was(given, generator):
     assert all(torch.equal(after[name], value) for name, value in before.items())
     assert isinstance(case.model, nn.Module)
     assert all(parameter.requires_grad for parameter in case.model.parameters())
-
-
-@pytest.mark.parametrize("settings", [{"reset": 0.0}, {"reset": 1.1}, {"steps": 0}], ids=str)
-def test_settings_out_of_range_are_refused(settings):
-    with pytest.raises(InputError, match=r"retraining: .*give"):
-        Retraining(**settings)

@@ -1,15 +1,18 @@
 """Tables that are much for the memory lie in a file that has no name."""
 
 import tempfile
+from itertools import pairwise
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 from backburn import memory_mapped
 from backburn.detection.detector import PoisonDetector
 from backburn.errors import InputError
-from backburn.memory_mapped import copy_rows
+from backburn.memory_mapped import ROWS_PER_READ, copy_rows, evenly_spaced, map_file
 from backburn.models.activations import activations
 from backburn.models.inference import predict
 
@@ -26,8 +29,8 @@ def net() -> nn.Module:
 @pytest.fixture
 def spilling(monkeypatch, tmp_path):
     """Everything is too much for the memory; where it goes to."""
-    monkeypatch.setattr(memory_mapped, "IN_MEMORY", 0)
-    monkeypatch.setattr(memory_mapped, "SAID_IN_MEMORY", 0)
+    monkeypatch.setattr(memory_mapped, "MAX_IN_MEMORY", 0)
+    monkeypatch.setattr(memory_mapped, "MAX_OUTPUTS_IN_MEMORY", 0)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return tmp_path
 
@@ -73,3 +76,37 @@ def test_a_disk_that_is_full_is_told(net, spilling, monkeypatch):
     told = r"0\.0 GB of activations cannot be written to .*: No space left on device; free some"
     with pytest.raises(InputError, match=told):
         activations(net, PIXELS)
+
+
+@pytest.fixture(scope="module")
+def mapped(tmp_path_factory) -> torch.Tensor:
+    """Twice as many rows as are read at a time, in a file."""
+    path = tmp_path_factory.mktemp("mapped") / "table"
+    table = torch.arange(2 * ROWS_PER_READ * 6).to(torch.uint8)
+    path.write_bytes(table.numpy().tobytes())
+    return map_file(path, (2 * ROWS_PER_READ, 2, 3))
+
+
+@settings(deadline=None, max_examples=30)
+@given(count=st.integers(0, 3 * ROWS_PER_READ), seed=st.integers(0, 99))
+def test_copied_rows_are_those_of_the_table_in_any_order_and_again(mapped, count, seed):
+    rows = torch.randint(len(mapped), (count,), generator=torch.Generator().manual_seed(seed))
+    expected = mapped.numpy()[rows.numpy()].copy()
+    for table in (mapped, mapped.clone()):
+        before, copied = table.clone(), copy_rows(table, rows)
+        assert (copied.numpy() == expected).all()
+        assert copied.shape == (count, 2, 3)
+        copied.fill_(7)
+        assert torch.equal(table, before)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 5000), st.integers(1, 5000))
+def test_evenly_spaced_rows_reach_from_the_first_to_the_last(count, most):
+    rows = torch.arange(7, 7 + count)
+    chosen = evenly_spaced(rows, most).tolist()
+    assert len(chosen) == min(count, most)
+    assert chosen[0] == 7
+    assert most == 1 or chosen[-1] == 6 + count
+    gaps = {after - before for before, after in pairwise(chosen)}
+    assert not gaps or (min(gaps) > 0 and max(gaps) - min(gaps) <= 1)

@@ -1,7 +1,10 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 from backburn.metrics import (
@@ -176,3 +179,73 @@ def test_a_trigger_that_does_nothing_has_no_stealth():
     found = stealth(plain, plain)
     assert math.isnan(found.psnr)
     assert math.isnan(found.ssim)
+
+
+FRACTIONS = st.floats(0, 1)
+SCORES = st.builds(Scores, FRACTIONS, FRACTIONS, FRACTIONS)
+
+
+@given(SCORES, SCORES, FRACTIONS)
+def test_der_is_a_fraction_that_a_better_repair_does_not_lower(before, after, other):
+    assert 0 <= der(before, after) <= 1
+    assert der(before, before) == 0.5
+    low, high = sorted([after.asr, other])
+    assert der(before, replace(after, asr=low)) >= der(before, replace(after, asr=high))
+    low, high = sorted([after.acc, other])
+    assert der(before, replace(after, acc=low)) <= der(before, replace(after, acc=high))
+
+
+RANKED = st.lists(st.tuples(st.integers(-20, 20), st.booleans()), min_size=2, max_size=40)
+"""Scores, which may be tied, and whether they are of positives."""
+
+
+def columns(ranked: list[tuple[int, bool]]) -> tuple[torch.Tensor, torch.Tensor]:
+    score, positive = (torch.tensor(column) for column in zip(*ranked, strict=True))
+    assume(0 < int(positive.sum()) < len(positive))
+    return score.float(), positive
+
+
+@settings(deadline=None, max_examples=40)
+@given(RANKED)
+def test_auroc_is_the_same_by_any_increasing_map_of_the_scores(ranked):
+    score, positive = columns(ranked)
+    expected = auroc(score, positive)
+    for mapped in (3 * score - 7, score**3, (score / 8).exp(), score.atan()):
+        assert auroc(mapped, positive) == pytest.approx(expected)
+
+
+@settings(deadline=None, max_examples=40)
+@given(RANKED)
+def test_auroc_counts_pairs_and_its_complement_those_in_the_wrong_order(ranked):
+    score, positive = columns(ranked)
+    gaps = score[positive][:, None] - score[~positive]
+    pairs = ((gaps > 0).double() + (gaps == 0).double() / 2).mean()
+    assert auroc(score, positive) == pytest.approx(float(pairs))
+    assert auroc(-score, positive) == pytest.approx(1 - float(pairs))
+    assert auroc(score, ~positive) == pytest.approx(1 - float(pairs))
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(st.tuples(st.sampled_from(State), FRACTIONS, st.booleans()), min_size=1, max_size=30)
+)
+def test_rates_are_fractions_or_no_number_and_rise_with_the_suspects(rows):
+    states, score, flags = (list(column) for column in zip(*rows, strict=True))
+    named = [row for row, flag in enumerate(flags) if flag]
+    found, everything = (
+        score_detection(
+            evidence(score),
+            suspects(index, [0] * len(index)),
+            truth(states, [0] * len(rows)),
+        )
+        for index in (named, list(range(len(rows))))
+    )
+    assert found.count == len(named)
+    for kind, rate, most in (
+        (State.POISON, found.tpr, everything.tpr),
+        (State.CLEAN, found.fpr, everything.fpr),
+    ):
+        assert (kind not in states) == math.isnan(rate)
+        assert math.isnan(rate) or 0 <= rate <= most == 1
+    known = {State.POISON, State.CLEAN} <= set(states)
+    assert 0 <= found.auroc <= 1 if known else math.isnan(found.auroc)

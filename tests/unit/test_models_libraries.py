@@ -206,7 +206,7 @@ def test_a_hugging_face_folder_opens_and_goes_back_into_one(tmp_path, generator,
     for file in ("config.json", "preprocessor_config.json"):
         given, made = (tmp_path / folder / file for folder in ("given", "model"))
         assert given.read_bytes() == made.read_bytes()
-    monkeypatch.setattr("backburn.models.open.huggingface.rehearse", lambda *_: None)  # it was once
+    monkeypatch.setattr("backburn.models.open.huggingface.dry_run", lambda *_: None)  # it was once
     again = open_model(f"hf:{tmp_path / 'model'}")
     assert torch.allclose(again.normalized(again.normalization)(images), model(images), atol=1e-6)
 

@@ -9,9 +9,9 @@ import torch
 from backburn.models.inference import predict
 from backburn.report.repair_checks import (
     accuracy_and_reversion,
-    evenly_spaced,
     finite_median,
     measure_checks,
+    sample_flagged,
 )
 from backburn.results import Evidence, Suspects, Unlearned, Verdict
 from backburn.types import BoundaryResult
@@ -32,8 +32,8 @@ def test_accuracy_is_of_the_others_and_reversion_of_changed_suspects():
 def test_rows_are_spread_evenly_and_all_where_they_are_few():
     chosen = torch.ones(100, dtype=torch.bool)
     chosen[0] = False
-    assert evenly_spaced(chosen, 3).tolist() == [1, 50, 99]
-    assert evenly_spaced(chosen, 1000).tolist() == list(range(1, 100))
+    assert sample_flagged(chosen, 3).tolist() == [1, 50, 99]
+    assert sample_flagged(chosen, 1000).tolist() == list(range(1, 100))
 
 
 def test_the_median_is_of_what_was_found():

@@ -1,5 +1,6 @@
 """IAD: a generator makes a trigger for each image and is trained together with the victim."""
 
+import math
 from dataclasses import dataclass, field
 
 import torch
@@ -55,7 +56,8 @@ class InputAware(Attack):
         Attack.__post_init__(self)
         for name in ("cover_rate", "density"):
             check_rate(name, getattr(self, name))
-        if self.diversity < 0 or self.norm < 0 or not self.learning_rate > 0:
+        weights, rate = (self.diversity, self.norm), self.learning_rate
+        if not all(0 <= weight < math.inf for weight in weights) or not 0 < rate < math.inf:
             raise InputError(
                 f"diversity={self.diversity}, norm={self.norm}, "
                 f"learning_rate={self.learning_rate}: give >= 0, >= 0 and > 0"

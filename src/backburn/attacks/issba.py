@@ -1,5 +1,6 @@
 """ISSBA: a message hidden in each image by a steganographic network."""
 
+import math
 from dataclasses import dataclass, field
 
 import torch
@@ -64,7 +65,7 @@ class ISSBA(Attack):
             raise InputError(
                 f"bits={self.bits}, strength={self.strength}: give 1 to 32 and 0.5 to 255"
             )
-        if not 0 < self.free <= 1 or not self.specific >= 0:
+        if not 0 < self.free <= 1 or not 0 <= self.specific < math.inf:
             raise InputError(
                 f"free={self.free}, specific={self.specific}: give (0, 1] and at least 0"
             )

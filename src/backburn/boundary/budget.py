@@ -31,10 +31,15 @@ class Budget:
     certified: bool = True
 
     def __post_init__(self) -> None:
-        if min(self.candidates, self.survivors, self.patience) < 1:
-            raise InputError("candidates, survivors and patience of a budget: give 1 or more")
-        if min(self.opening, self.closing, self.refining) < 0 or self.rivals < 1:
-            raise InputError("steps of a budget: give 0 or more, and rivals of 1 or more")
+        for names, least in (
+            ("candidates rivals survivors patience", 1),
+            ("opening closing refining", 0),
+        ):
+            for name in names.split():
+                if not getattr(self, name) >= least:
+                    raise InputError(
+                        f"{name} of a budget is {getattr(self, name)}: give {least} or more"
+                    )
 
 
 BUDGETS = {

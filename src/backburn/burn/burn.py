@@ -220,7 +220,7 @@ class BURN(Unlearning):
             if number == self.refinement.rounds or not any_changed(changes):
                 break
             with timed_phase("purification", run.history):
-                model = tuner.fine_tune(model, restored.suspects, confident, "purification", stamp)
+                model = self.purification.purify(tuner, model, restored.suspects, stamp)
         return model, restored.suspects
 
     def _catch_up(
@@ -278,12 +278,9 @@ class BURN(Unlearning):
             new = replace(restored.suspects, index=rows[restored.suspects.index])
             merged = apply_review(merge_suspects(suspects, new), case.images, run.review)
             figures.update(suspects=len(merged), joined=len(merged) - len(suspects))
-        stamp, confident = (
-            self.decoupling.stamp(restored, tuner.generator),
-            self.purification.confident,
-        )
+        stamp = self.decoupling.stamp(restored, tuner.generator)
         with timed_phase("purification", run.history):
-            model = tuner.fine_tune(model, merged, confident, "purification", stamp)
+            model = self.purification.purify(tuner, model, merged, stamp)
         return model, merged, None
 
     def _training_settings(self, case: Case) -> tuple[Training, int]:

@@ -2,7 +2,12 @@
 
 from dataclasses import dataclass
 
+from torch import nn
+
 from ..errors import InputError
+from ..results import Suspects
+from .apply_trigger import TriggerStamp
+from .fine_tuning import FineTuner
 
 
 @dataclass(frozen=True)
@@ -21,3 +26,14 @@ class Purification:
     def __post_init__(self) -> None:
         if not 0 <= self.confident <= 1:
             raise InputError(f"purification.confident is {self.confident}: give a fraction")
+
+    def purify(
+        self, tuner: FineTuner, model: nn.Module, suspects: Suspects, stamp: TriggerStamp | None
+    ) -> nn.Module:
+        """A copy of the model, fine-tuned on the refined data.
+
+        Args:
+            suspects: with the labels of the last refinement.
+            stamp: applies known triggers to a share of each batch.
+        """
+        return tuner.fine_tune(model, suspects, self.confident, "purification", stamp)

@@ -58,8 +58,9 @@ class Cluster:
 
     Args:
         address: of the cluster; None to work on this machine.
-        workers: largest number of processes; None for as many as the cluster has room for.
-        gpus: share of a GPU per process.
+        workers: most actors of a search; None for as many as the cluster has room for.
+        gpus: share of a GPU per actor of a search or cell of a study. If not 0, a training takes
+            a whole one.
     """
 
     address: str | None = None
@@ -73,7 +74,7 @@ RAY = click.option(
 RAY_WORKERS = click.option(
     "--ray-workers",
     type=click.IntRange(1),
-    help="Processes of the cluster, at the most.  [default: as it has CPUs, or GPUs]",
+    help="Most processes for searches and activations.  [default: one per CPU, or share of a GPU]",
 )
 RAY_GPUS = click.option(
     "--ray-gpus",

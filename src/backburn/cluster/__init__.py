@@ -10,7 +10,7 @@ from ..errors import InputError
 os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")
 
 try:
-    for part in ("ray", "ray.data", "ray.train"):
+    for part in ("ray", "ray.data"):
         import_module(part)
 except ImportError as missing:
     raise InputError("--ray needs Ray: pip install 'backburn[ray]'") from missing

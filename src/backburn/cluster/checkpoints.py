@@ -39,16 +39,14 @@ def start_checkpoint_actor(path: Path, key: str, size: int, min_interval: float)
 
 @dataclass(slots=True)
 class RemoteCheckpointer:
-    """The `training.loop.Checkpointer` of one process of a training.
+    """The `training.loop.Checkpointer` of a training on another node.
 
     Args:
         actor: a `CheckpointActor`.
-        sends: whether this process sends states. One of them does, and all load.
         interval: seconds between two states, at least; 0 sends one after every step.
     """
 
     actor: Any
-    sends: bool
     interval: float = SEND_INTERVAL
     next_send: float = field(init=False)
 
@@ -60,10 +58,9 @@ class RemoteCheckpointer:
         return saved
 
     def offer(self, snapshot: Callable[[], Mapping[str, Tensor]]) -> None:
-        if self.sends and time.monotonic() >= self.next_send:
+        if time.monotonic() >= self.next_send:
             ray.get(self.actor.offer.remote(snapshot()))
             self.next_send = time.monotonic() + self.interval
 
     def finish(self, result: Callable[[], Mapping[str, Tensor]]) -> None:
-        if self.sends:
-            ray.get(self.actor.finish.remote(result()))
+        ray.get(self.actor.finish.remote(result()))

@@ -12,7 +12,6 @@ import torch
 from torch import nn
 
 from ..boundary.distances import BoundarySearch
-from ..data.digest import digest
 from ..executor.checkpoints import MIN_INTERVAL, checkpoint_size, training_key
 from ..executor.interface import Executor
 from ..executor.shards import choose_shard_size, search_in_shards, split_into_shards
@@ -22,14 +21,12 @@ from ..types import BoundaryResult, Features, Labels, Pixels, Progress, no_progr
 from .checkpoints import SEND_INTERVAL, start_checkpoint_actor
 from .inference_tasks import ActivationsTask, BoundaryTask, InferenceJob
 from .retries import count_lost_nodes, retry_notes, start_attempt_counter
-from .serialization import put_model, put_training_task
+from .serialization import put_model
 from .shard_files import PoolSettings, run_in_order, write_shards
-from .training_job import TrainingJob, run_training_job
+from .training_job import train_on_cluster
 
 SHARD_SIZE = 1024
 """Images of 32x32 per shard. A shard is repeated if its actor is lost."""
-MIN_IMAGES_PER_PROCESS = 32
-"""Images of a batch for each process of a training, at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +39,8 @@ class ClusterExecutor(Executor):
     Args:
         folder: where shards and checkpoints are saved, as by `ResumableExecutor`. None uses a
             temporary folder for each search and each training.
-        workers: most actors of a search and most processes of a training.
-        gpus: share of a GPU that each actor holds. If not 0, each process of a training holds one.
+        workers: most actors of a search. A training is always one process.
+        gpus: share of a GPU that each actor holds. If not 0, a training holds a whole one.
         shard_size: images of 32x32 per shard, rounded to the whole batches of one machine.
         send_interval: seconds between two states that a training sends to this node, at least.
         retries: lines about retries, which each call appends.
@@ -101,29 +98,28 @@ class ClusterExecutor(Executor):
         progress: Progress = no_progress,
     ) -> list[float]:
         """See `Executor.fit`. A task with a transform that has no state to save starts over."""
-        training, transform, phase = task.training, task.batch_transform, task.phase
-        images_per_step = min(training.batch_size, task.count)
-        workers = max(1, min(self.workers, images_per_step // MIN_IMAGES_PER_PROCESS))
-        total = training.epochs * task.count
-        progress(phase, 0, total)
-        with self._open_folder() as folder, self._count_attempts(phase) as counter:
+        transform, total = task.batch_transform, task.training.epochs * task.count
+        progress(task.phase, 0, total)
+        with self._open_folder() as folder, self._count_attempts(task.phase) as counter:
             checkpoint_actor = None
             if task.is_resumable:
-                # the state depends on how many processes share the batches
-                key = f"{training_key(model, task, generator)} {workers}"
+                key = training_key(model, task, generator)
                 checkpoint_actor = self._start_checkpoint_actor(folder, key, model)
-            model_ref = put_model(model)
-            pixels_ref, task_ref = put_training_task(task, generator)
-            job = TrainingJob(
-                model_ref, pixels_ref, task_ref, counter, checkpoint_actor, self.send_interval
+            result = train_on_cluster(
+                model,
+                task,
+                generator,
+                counter,
+                checkpoint_actor=checkpoint_actor,
+                send_interval=self.send_interval,
+                use_gpu=bool(self.gpus),
             )
-            result = run_training_job(job, workers, bool(self.gpus), folder / "ray")
         model.load_state_dict(result.model)
         model.eval()
         generator.set_state(result.generator)
         if isinstance(transform, StatefulTransform):
             transform.set_state(result.transform)
-        progress(phase, total, total)
+        progress(task.phase, total, total)
         return result.losses
 
     def activations(
@@ -146,7 +142,7 @@ class ClusterExecutor(Executor):
         return choose_shard_size(pixels, batch_size, device, self.shard_size)
 
     def _start_checkpoint_actor(self, folder: Path, key: str, model: nn.Module) -> Any:
-        path = folder / "training" / f"{digest(key.encode())[:32]}.safetensors"
+        path = folder / "training" / f"{key[:32]}.safetensors"
         interval = min(MIN_INTERVAL, self.send_interval)
         return start_checkpoint_actor(path, key, checkpoint_size(model), interval)
 

@@ -7,6 +7,9 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+MAX_RETRIES = 3
+"""Times that a task is started again after its process or its node was lost."""
+
 
 @dataclass(slots=True)
 class AttemptCounter:

@@ -49,7 +49,7 @@ def put_training_task(task: TrainingTask, generator: torch.Generator) -> tuple[A
     Task and generator are sent together, because the batch transform may share that generator.
 
     Returns:
-        References to the pixels, which all processes of a node share, and to the rest.
+        References to the pixels, which a training reads without a copy, and to the rest.
     """
     no_pixels = torch.zeros((), dtype=torch.uint8).expand(task.pixels.shape)  # one byte
     pixels = ray.put(task.pixels.cpu().numpy())

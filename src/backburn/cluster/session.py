@@ -33,7 +33,7 @@ def connect(address: str) -> Iterator[None]:
         )
     if address not in (LOCAL, AUTO):
         _check_reachable(address)
-    for name in ("ray", "ray.data", "ray.train"):
+    for name in ("ray", "ray.data"):
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
         ray.init(

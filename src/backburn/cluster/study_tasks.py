@@ -12,12 +12,16 @@ from ..benchmark.grid import Attempt, read_cells
 from ..benchmark.plan import Cell
 from ..benchmark.study import Study
 from ..errors import first_line
-from .retries import count_lost_nodes, record_attempt, retry_notes, start_attempt_counter
+from .retries import (
+    MAX_RETRIES,
+    count_lost_nodes,
+    record_attempt,
+    retry_notes,
+    start_attempt_counter,
+)
 
 DEFAULT_MEMORY = 2048
 """MiB that a cell is assumed to need until one of its study is finished."""
-MAX_RETRIES = 3
-"""Times that a cell is started again after its process or its node was lost."""
 
 
 @dataclass(frozen=True, slots=True)

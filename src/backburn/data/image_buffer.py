@@ -17,7 +17,7 @@ CONTENT = "decoded images"
 def collect_images(images: Iterable[np.ndarray], shape: tuple[int, int, int, int]) -> Pixels:
     """Collect images `(c, h, w)`, at most `shape[0]` of them, in one batch.
 
-    A batch of more than `memory_mapped.IN_MEMORY` bytes is memory-mapped.
+    A batch of more than `memory_mapped.MAX_IN_MEMORY` bytes is memory-mapped.
 
     Raises:
         InputError: no room for the file.

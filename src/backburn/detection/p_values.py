@@ -14,6 +14,9 @@ MIN_EXCESSES, MAX_SHAPE = 30, 0.5
 """Fewest excesses that the tail's shape is fitted to, and the heaviest shape. With fewer the tail
 is exponential, since a shape from a dozen values is noise."""
 
+MIN_P_VALUE = 1e-300
+"""Smallest p-value. A tail far beyond its scale would round to 0."""
+
 
 def compute_p_value(
     value: float, null: Sequence[float], resolution: float, tail: float = 0.25
@@ -39,7 +42,7 @@ def compute_p_value(
     rank = (1 + int((values >= value).sum())) / (len(values) + 1)
     if value <= values.max():
         return rank
-    return min(rank, _tail_probability(value, values, resolution, tail))
+    return max(MIN_P_VALUE, min(rank, _tail_probability(value, values, resolution, tail)))
 
 
 def smallest_significant(
@@ -68,7 +71,7 @@ def combine_p_values(first: float, second: float) -> float:
     >>> round(combine_p_values(0.05, 0.05), 4)
     0.0175
     """
-    product = max(first * second, 1e-300)
+    product = max(first * second, MIN_P_VALUE)
     return min(1.0, product * (1 - math.log(product)))
 
 

@@ -3,9 +3,9 @@
 In a test module of your own:
 
     import pytest
-    from backburn.testing.attacks import CHECKS
+    from backburn.testing import ATTACK_CHECKS
 
-    @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+    @pytest.mark.parametrize("check", ATTACK_CHECKS, ids=lambda check: check.__name__)
     def test_my_attack(check):
         check(MyAttack(poisoning_rate=0.1))
 

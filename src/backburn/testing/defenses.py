@@ -3,9 +3,9 @@
 In a test module of your own:
 
     import pytest
-    from backburn.testing.defenses import CHECKS
+    from backburn.testing import DEFENSE_CHECKS
 
-    @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+    @pytest.mark.parametrize("check", DEFENSE_CHECKS, ids=lambda check: check.__name__)
     def test_my_defense(check):
         check(MyDefense(epochs=1))
 

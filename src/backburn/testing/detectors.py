@@ -3,9 +3,9 @@
 In a test module of your own:
 
     import pytest
-    from backburn.testing.detectors import CHECKS
+    from backburn.testing import DETECTOR_CHECKS
 
-    @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+    @pytest.mark.parametrize("check", DETECTOR_CHECKS, ids=lambda check: check.__name__)
     def test_my_detector(check):
         check(MyDetector())
 """

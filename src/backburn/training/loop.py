@@ -81,7 +81,7 @@ def fit(
         BackburnError: the loss or a weight became NaN or infinite a second time, or not even two
             images fit into memory.
 
-    >>> from backburn.training import Training
+    >>> from backburn.baselines import Training
     >>> pixels, labels = torch.zeros(4, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 1, 0, 1])
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
     >>> len(fit(model, TrainingTask(pixels, labels, Training(epochs=2)), torch.Generator()))

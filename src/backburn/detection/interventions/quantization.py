@@ -65,5 +65,5 @@ class Quantization:
         middle = (smooth.cumsum(1) - smooth / 2) * total / smooth.sum(1, keepdim=True)
         cumulative = counts.cumsum(1)
         # a value outside the group's range goes to the nearest end of it
-        table = torch.searchsorted(cumulative, middle.clamp(min=0.5)).clamp(max=PIXEL_VALUES - 1)
+        table = torch.searchsorted(cumulative, middle.clamp(min=0.5).minimum(total))
         return QuantizationChange(table.byte())
