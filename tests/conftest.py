@@ -96,7 +96,7 @@ class Inline:
 @pytest.fixture
 def inline_pool(monkeypatch):
     """Studies run their cells in this process."""
-    monkeypatch.setattr("backburn.benchmark.grid.ProcessPoolExecutor", Inline)
+    monkeypatch.setattr("backburn.benchmark.run_study.ProcessPoolExecutor", Inline)
 
 
 @pytest.fixture(scope="session")

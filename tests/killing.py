@@ -100,9 +100,9 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     # what a command imports, so that no fork has to
     import backburn.burn.burn  # noqa: F401
-    from backburn.cli import job
+    from backburn.cli import planned_run
 
-    job.ResumableExecutor = functools.partial(ResumableExecutor, min_interval=FEW)
+    planned_run.ResumableExecutor = functools.partial(ResumableExecutor, min_interval=FEW)
     checkpoints.MAX_TIME_SHARE = 1.0
     # what is kept must not depend on how fast this machine is
     checkpoints.time = SimpleNamespace(monotonic=itertools.count(step=STEP).__next__)

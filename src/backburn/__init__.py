@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from . import toolkits as toolkits
     from . import types as types
     from .api import audit, repair
-    from .boundary.distances import search_boundary
+    from .boundary.search_boundary import search_boundary
     from .burn.burn import BURN
     from .burn.paper import PaperBURN
     from .data.load_images import load_images
@@ -104,7 +104,7 @@ else:
             "load_run": ".services.read_run",
             "read_review": ".data.review_file",
             "repair": ".api",
-            "search_boundary": ".boundary.distances",
+            "search_boundary": ".boundary.search_boundary",
             "show": ".report.notebook_figures",
         },
         modules=("attacks", "baselines", "testing", "toolkits", "types"),

@@ -18,13 +18,11 @@ from .errors import InputError
 from .fit import FitCheck
 from .results import Audit, Evidence, Unlearned
 from .runs import Stopwatch
-from .services.apply_review import review_from_memory
 from .services.audit_repair import audit_case, fit_check_of, repair_case
 from .services.base_and_witness import Network, Weights, check_takes_pretrained, with_pretrained
-from .services.clean_dataset import row_names
-from .services.normalization import Normalization
 from .services.opened_case import OpenedCase
-from .services.progress import show_progress
+from .services.progress_displays import show_progress
+from .services.python_clean_data import row_names
 from .services.python_data import UserImages, read_user_images
 from .services.python_model import (
     PreparedModel,
@@ -34,7 +32,9 @@ from .services.python_model import (
     without_trainer,
 )
 from .services.python_results import AuditResult, RepairResult, public_result
+from .services.review_outcomes import review_from_memory
 from .services.time_estimate import planned_steps
+from .services.undo_normalization import Normalization
 from .types import Case, Index, LabeledImages, Progress
 
 

@@ -13,7 +13,7 @@ import click
 import torch
 from victims import STUDIES, opened
 
-from backburn.benchmark.study import load_study
+from backburn.benchmark.study_file import load_study
 from backburn.burn.burn import BURN
 from backburn.config import configure
 from backburn.runs import git_commit

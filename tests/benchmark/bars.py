@@ -10,7 +10,7 @@ from typing import Any
 import click
 from table import read_numbers
 
-from backburn.benchmark.averages import attack_worked
+from backburn.benchmark.averaged_tables import attack_worked
 
 Row = dict[str, Any]
 

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from victims import STUDIES, opened
 
 from backburn.boundary.budget import BUDGETS
-from backburn.boundary.distances import search_boundary
+from backburn.boundary.search_boundary import search_boundary
 from backburn.models.fold_batch_norm import fold_batch_norm
 from backburn.models.inference import as_images, predict
 from backburn.runs import git_commit, package_versions

@@ -23,10 +23,10 @@ import click
 import torch
 from torch import nn
 
-from backburn.boundary.distances import BoundarySearch
+from backburn.boundary.search_boundary import BoundarySearch
 from backburn.cluster.executor import ClusterExecutor
 from backburn.cluster.session import connect
-from backburn.detection.candidates import ClassSplitter
+from backburn.detection.candidate_groups import ClassSplitter
 from backburn.memory_mapped import map_file
 from backburn.models.nets.zoo import build
 from backburn.types import BoundaryResult, Pixels

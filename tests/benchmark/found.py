@@ -9,7 +9,7 @@ import click
 from scipy.stats import binomtest
 from table import read_numbers
 
-from backburn.benchmark.averages import attack_worked
+from backburn.benchmark.averaged_tables import attack_worked
 
 HEAD = ("images", "network", "victims", "found", "missed")
 SAME = ("dataset", "arch", "attack", "rate", "seed")

@@ -26,7 +26,7 @@ from backburn.burn.burn import BURN
 from backburn.data.augmentation import Augmentation
 from backburn.data.load_images import load_images
 from backburn.metrics import evaluate_model, score_detection
-from backburn.models.fine_tuned_base import load_base
+from backburn.models.base_network import load_base
 from backburn.models.wrapping import WrappedModel
 from backburn.runs import git_commit
 from backburn.training import Training, TrainingTask, fit

@@ -13,8 +13,8 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 from rich.console import Console
 
-from backburn.services import progress
-from backburn.services.progress import NotebookBar
+from backburn.services import progress_displays
+from backburn.services.progress_displays import NotebookBar
 from backburn.services.step_progress import StepProgress
 from backburn.services.time_estimate import Step, demo_steps, plan_line
 
@@ -26,8 +26,8 @@ def terminal(width: int) -> str:
     looks = {"force_terminal": True, "width": width, "highlight": False}
     screen = Console(record=True, file=io.StringIO(), **looks)
     screen.print(f"$ backburn repair audit --out fixed\n{plan_line(STEPS)}")
-    progress.safe_console = lambda **_: Console(file=io.StringIO(), **looks)
-    bars = progress.ProgressDisplay()
+    progress_displays.safe_console = lambda **_: Console(file=io.StringIO(), **looks)
+    bars = progress_displays.ProgressDisplay()
     bars.plan(STEPS)
     bars._steps.start -= 200
     for done in (0, 12_345):

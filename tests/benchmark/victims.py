@@ -4,7 +4,7 @@ from pathlib import Path
 
 from backburn.attacks.victim_folder import read_victim
 from backburn.benchmark.plan import planned_cells
-from backburn.benchmark.study import load_study
+from backburn.benchmark.study_file import load_study
 from backburn.benchmark.victims import make_victim
 from backburn.models.inference import best_device
 from backburn.types import Case, Truth, no_progress

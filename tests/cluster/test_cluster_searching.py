@@ -7,13 +7,13 @@ import ray
 import torch
 from torch import nn
 
-from backburn.boundary.distances import BoundarySearch
-from backburn.cluster import shard_files
+from backburn.boundary.search_boundary import BoundarySearch
+from backburn.cluster import run_shards
 from backburn.cluster.executor import ClusterExecutor
 from backburn.cluster.inference_tasks import ActivationsTask, InferenceJob
 from backburn.cluster.session import connect
 from backburn.errors import BackburnError
-from backburn.models.activations import activations
+from backburn.models.channel_statistics import activations
 from backburn.models.nets.zoo import build
 from backburn.models.wrapping import WrappedModel
 from conftest import NODE
@@ -135,10 +135,10 @@ def test_answers_that_come_early_wait_for_those_before(pixels, monkeypatch):
         for number in (1, 2, 0, *numbers[:2:-1]):
             yield number, {"number": torch.tensor(number)}
 
-    monkeypatch.setattr(shard_files, "run_on_actors", answers)
-    monkeypatch.setattr(shard_files, "object_store_bytes", lambda: 1e9)
-    crew = shard_files.PoolSettings(2, 0.0, 200)
-    found = shard_files.run_in_order(
+    monkeypatch.setattr(run_shards, "run_on_actors", answers)
+    monkeypatch.setattr(run_shards, "object_store_bytes", lambda: 1e9)
+    crew = run_shards.PoolSettings(2, 0.0, 200)
+    found = run_shards.run_in_order(
         pixels, InferenceJob(None, None, ActivationsTask()), crew, lambda *_: None
     )
     assert [int(each["number"]) for each in found] == [0, 1, 2, 3, 4, 5]

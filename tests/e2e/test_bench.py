@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from backburn.benchmark import grid
+from backburn.benchmark import run_study
 
 STUDY = """
 dataset = "digits"
@@ -52,7 +52,7 @@ def test_a_cell_that_fails_is_named_and_the_table_is_written(cli, study, tmp_pat
     def run_cell(*arguments):
         raise RuntimeError("no such luck")
 
-    monkeypatch.setattr(grid, "run_cell", run_cell)
+    monkeypatch.setattr(run_study, "run_cell", run_cell)
     done = cli("bench", study, "--out", tmp_path / "results", "--json")
     assert done.code != 0
     assert all(word in done.err for word in ("badnets-0.1-0", "no such luck", "tries them again"))

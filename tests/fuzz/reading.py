@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from backburn.benchmark.study import load_study
+from backburn.benchmark.study_file import load_study
 from backburn.burn.burn import BURN
 from backburn.config import configure
 from backburn.data.load_images import load_images

@@ -11,7 +11,7 @@ from bounds import FUZZED, one_line_at_most
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backburn.benchmark.study import Study, load_study
+from backburn.benchmark.study_file import Study, load_study
 from backburn.burn.burn import BURN
 from backburn.config import configure
 

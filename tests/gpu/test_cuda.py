@@ -11,7 +11,7 @@ from backburn.attacks.badnets import BadNets
 from backburn.attacks.base import Recipe, make_evaluation_set
 from backburn.attacks.surrogates import Surrogates
 from backburn.attacks.victim_folder import dump_victim
-from backburn.boundary.distances import search_boundary
+from backburn.boundary.search_boundary import search_boundary
 from backburn.burn.burn import BURN
 from backburn.data.sources.digits import digits
 from backburn.metrics import evaluate_model, score_detection

@@ -183,7 +183,7 @@ def test_rows_without_images_or_with_the_same_ones_are_not_gone_through(here):
 
 
 def test_a_table_that_names_one_image_again_and_again_is_refused_with_the_counts(here, monkeypatch):
-    monkeypatch.setattr("backburn.data.scan.FIRST_CHECK", 500)
+    monkeypatch.setattr("backburn.data.scan_headers.FIRST_CHECK", 500)
     (here / "a.png").write_bytes(PNG)
     (here / "rows.csv").write_text("path,label\n" + "a.png,a\n" * 10_000)
     with pytest.raises(InputError, match=r"of its first 500 rows 0 have no image.* only 1 diff"):

@@ -36,9 +36,9 @@ def limit(what: str, most: str) -> None:
 
 def between(what: str, file: str) -> None:
     """A file of the data goes or changes between the first look at the images and the second."""
-    from backburn.data import loading
+    from backburn.data import decode_rows
 
-    real = loading.scan_rows
+    real = decode_rows.scan_rows
 
     def scan_rows(*given: Any, **named: Any) -> Any:
         seen, path = real(*given, **named), Path(file)
@@ -48,14 +48,14 @@ def between(what: str, file: str) -> None:
             path.write_bytes(path.read_bytes()[::-1])
         return seen
 
-    loading.scan_rows = scan_rows
+    decode_rows.scan_rows = scan_rows
 
 
 def worker(what: str, nth: str) -> None:
     """A decode worker ends, or is without memory, at the nth image."""
-    from backburn.data import loading
+    from backburn.data import decode_rows
 
-    count, real = itertools.count(1), loading.decode
+    count, real = itertools.count(1), decode_rows.decode
     errors: dict[str, Callable[[], BaseException]] = {
         "killed": lambda: SystemExit("killed"),
         "memory": MemoryError,
@@ -67,7 +67,7 @@ def worker(what: str, nth: str) -> None:
             raise errors[what]()
         return real(*given)
 
-    loading.decode = decode
+    decode_rows.decode = decode
 
 
 def short(most: str) -> None:

@@ -10,7 +10,7 @@ from backburn.attacks.base import Attack, PoisonedData
 from backburn.attacks.poisoning import dirty_label, draw_states, poison_images
 from backburn.registry import ATTACKS
 from backburn.testing.attacks import CHECKS, check_attack
-from backburn.testing.contract import ContractError
+from backburn.testing.contract_error import ContractError
 
 
 def test_no_attack_is_left_out():

@@ -27,13 +27,13 @@ from backburn.baselines.detectors.features import (
     inverse_square_root,
     principal_components,
 )
-from backburn.baselines.detectors.logits import logit_gaps
 from backburn.baselines.detectors.loss import Loss
 from backburn.baselines.detectors.margin import Margin
+from backburn.baselines.detectors.relative_logits import logit_gaps
 from backburn.baselines.detectors.scan import SCAn, split_class
 from backburn.baselines.detectors.spectral import SpectralSignatures, spectral_signature
 from backburn.baselines.detectors.spectre import SPECTRE, que_scores
-from backburn.baselines.outliers import (
+from backburn.baselines.flagging import (
     flag_highest,
     in_outlier_classes,
     rank_flagged_first,

@@ -17,7 +17,7 @@ from backburn.baselines.defenses.inverted_triggers import CostSchedule, Inverted
 from backburn.baselines.defenses.neural_cleanse import anomaly_index, trigger_transform
 from backburn.baselines.defenses.sau import jensen_shannon, negative_log_complement
 from backburn.baselines.defenses.unlearning import gradient_ascent
-from backburn.baselines.outliers import flag_highest
+from backburn.baselines.flagging import flag_highest
 from backburn.errors import InputError
 
 

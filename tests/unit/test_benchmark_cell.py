@@ -10,7 +10,7 @@ from backburn.attacks.base import Recipe
 from backburn.benchmark import cell as cells
 from backburn.benchmark.cell import run_cell
 from backburn.benchmark.plan import planned_cells
-from backburn.benchmark.study import Study
+from backburn.benchmark.study_file import Study
 from backburn.errors import InputError
 from backburn.interfaces import Detector
 from backburn.results import Evidence

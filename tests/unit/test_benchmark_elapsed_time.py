@@ -4,7 +4,7 @@ import pytest
 
 from backburn.benchmark import victims
 from backburn.benchmark.plan import planned_cells
-from backburn.benchmark.study import load_study
+from backburn.benchmark.study_file import load_study
 from backburn.benchmark.victims import WRITE_INTERVAL, ElapsedTime, ensure_victim
 from backburn.types import no_progress
 

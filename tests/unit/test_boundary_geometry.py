@@ -7,7 +7,7 @@ from torch import nn
 
 from backburn.boundary.budget import BUDGETS
 from backburn.boundary.deepfool import deepfool
-from backburn.boundary.distances import search_boundary
+from backburn.boundary.search_boundary import search_boundary
 
 CASES = pytest.mark.parametrize("classes", [2, 6])
 BOXED = pytest.mark.parametrize("boxed", [False, True], ids=["free", "boxed"])

@@ -7,8 +7,8 @@ from torch import nn
 
 from backburn.boundary.budget import BUDGETS
 from backburn.boundary.deepfool import deepfool
-from backburn.boundary.distances import search_boundary
-from backburn.boundary.engine import find_nearest_points
+from backburn.boundary.minimum_norm import find_nearest_points
+from backburn.boundary.search_boundary import search_boundary
 
 BOTH_NORMS = pytest.mark.parametrize("norm", NORMS)
 EVERY_CERTIFIED = pytest.mark.parametrize("budget", CERTIFIED)

@@ -8,8 +8,8 @@ from boundary_cases import NORMS, centred, noise
 from torch import nn
 
 from backburn.boundary.budget import BUDGETS
-from backburn.boundary.distances import search_boundary
-from backburn.boundary.engine import find_nearest_points
+from backburn.boundary.minimum_norm import find_nearest_points
+from backburn.boundary.search_boundary import search_boundary
 from backburn.errors import BackburnError, InputError
 
 EVERY_BUDGET = pytest.mark.parametrize("budget", BUDGETS)

@@ -8,8 +8,8 @@ from torch import nn
 
 from backburn.boundary import batches
 from backburn.boundary.budget import BUDGETS
-from backburn.boundary.distances import search_boundary
-from backburn.boundary.engine import find_nearest_points
+from backburn.boundary.minimum_norm import find_nearest_points
+from backburn.boundary.search_boundary import search_boundary
 from backburn.errors import InputError
 
 BOTH_NORMS = pytest.mark.parametrize("norm", NORMS)

@@ -16,7 +16,7 @@ from backburn.burn.restoration import (
     restore,
 )
 from backburn.burn.trigger_estimate import AffineTrigger
-from backburn.detection.interventions.affine import AffineChange
+from backburn.detection.interventions.affine_pixels import AffineChange
 from backburn.detection.interventions.base import Change
 from backburn.detection.interventions.quantization import QuantizationChange
 from backburn.detection.records import DetectedBackdoor, DetectionResult

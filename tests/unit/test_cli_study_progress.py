@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from backburn.benchmark.plan import planned_cells
-from backburn.benchmark.study import Study
+from backburn.benchmark.study_file import Study
 from backburn.cli import study_progress
 from backburn.metrics import Scores
 from backburn.runs import new_record, to_json, with_checksum

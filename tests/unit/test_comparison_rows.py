@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from backburn.benchmark.comparison.rows import (
+from backburn.benchmark.comparison.cell_rows import (
     DEFENSE_COLUMNS,
     DETECTOR_COLUMNS,
     defense_rows,

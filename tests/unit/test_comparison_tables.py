@@ -4,8 +4,8 @@ import math
 
 import pytest
 
+from backburn.benchmark.comparison.better_methods import lead_sentences
 from backburn.benchmark.comparison.columns import ASR, COST, DER, Column
-from backburn.benchmark.comparison.leads import lead_sentences
 from backburn.benchmark.comparison.markdown import comparison_markdown, detectors_markdown
 from backburn.benchmark.comparison.standings import defense_standings, leaders
 from compared import defense_row, detector_row

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backburn.benchmark.study import Study
+from backburn.benchmark.study_file import Study
 from backburn.config import configure, overlay, read_toml, to_toml
 from backburn.errors import InputError
 from backburn.registry import ATTACKS, DEFENSES, DETECTORS

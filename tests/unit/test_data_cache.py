@@ -37,10 +37,10 @@ def mapping(monkeypatch):
 @pytest.fixture
 def decodings(monkeypatch) -> list[int]:
     """One entry an image that is decoded."""
-    from backburn.data import loading
+    from backburn.data import decode_rows
 
-    seen, decode = [], loading.decode
-    monkeypatch.setattr(loading, "decode", lambda *a: seen.append(1) or decode(*a))
+    seen, decode = [], decode_rows.decode
+    monkeypatch.setattr(decode_rows, "decode", lambda *a: seen.append(1) or decode(*a))
     return seen
 
 

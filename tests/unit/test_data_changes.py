@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from backburn.data import loading
+from backburn.data import decode_rows
 from backburn.data.encoded import read_encoded_images
 from backburn.data.load_images import load_images
 from backburn.data.writing import to_png
@@ -100,7 +100,7 @@ def test_what_befalls_a_decode_worker_is_neither_skipped_nor_waited_for(
         raise error
 
     write_tree(tmp_path / "photos")
-    monkeypatch.setattr(loading, "decode", fail)
+    monkeypatch.setattr(decode_rows, "decode", fail)
     with pytest.raises(type(error)):
         load_images(tmp_path / "photos")
 
@@ -110,7 +110,7 @@ def test_a_decode_worker_that_ends_is_told(tmp_path, monkeypatch):
         raise SystemExit("killed")
 
     write_tree(tmp_path / "photos")
-    monkeypatch.setattr(loading, "decode", end)
+    monkeypatch.setattr(decode_rows, "decode", end)
     with pytest.raises(BackburnError, match=r"a decode worker ended \(killed\)"):
         load_images(tmp_path / "photos")
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from backburn.detection.candidates import ClassSplitter
+from backburn.detection.candidate_groups import ClassSplitter
 from backburn.detection.detector import PoisonDetector, _evidence
 from backburn.detection.interventions.base import all_interventions
 from backburn.detection.records import (

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from backburn.detection import sampling
-from backburn.detection.candidates import fit_two_groups
+from backburn.detection.candidate_groups import fit_two_groups
 
 MANY, FEW = 150, 50
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from backburn.attacks.bpp import BPP
 from backburn.burn.trigger_estimate import MIN_INVERTIBLE_SCALE, AffineTrigger
-from backburn.detection.interventions.affine import Affine, AffineChange
+from backburn.detection.interventions.affine_pixels import Affine, AffineChange
 from backburn.detection.interventions.base import (
     EstimationData,
     all_interventions,

@@ -8,7 +8,7 @@ from torch import nn
 
 from backburn.detection.detector import PoisonDetector
 from backburn.detection.interventions.base import all_interventions
-from backburn.detection.probe_test import ProbeResult, fit_probe
+from backburn.detection.linear_probe import ProbeResult, fit_probe
 from backburn.detection.records import CandidateGroup
 from backburn.detection.test_statistics import StatisticsCalculator
 from backburn.types import LabeledImages

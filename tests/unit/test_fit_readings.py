@@ -9,7 +9,7 @@ from test_fit_find_reading import NAMES, opened
 from torch import Tensor, nn
 
 from backburn.errors import InputError
-from backburn.fit.channels import to_gray
+from backburn.fit.channel_count import to_gray
 from templates import CLASSES, SIDE, nearest, templates, write
 
 

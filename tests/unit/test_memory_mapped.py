@@ -13,7 +13,7 @@ from backburn import memory_mapped
 from backburn.detection.detector import PoisonDetector
 from backburn.errors import InputError
 from backburn.memory_mapped import ROWS_PER_READ, copy_rows, evenly_spaced, map_file
-from backburn.models.activations import activations
+from backburn.models.channel_statistics import activations
 from backburn.models.inference import predict
 
 PIXELS = torch.randint(256, (50, 3, 8, 8), generator=torch.Generator().manual_seed(0)).byte()

@@ -10,7 +10,7 @@ from backburn.errors import InputError
 from backburn.interfaces import Defense, Detector, Inputs
 from backburn.results import Evidence, Repaired
 from backburn.testing import defenses, detectors
-from backburn.testing.contract import ContractError
+from backburn.testing.contract_error import ContractError
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from backburn.errors import BackburnError, InputError
-from backburn.models.activations import activations
+from backburn.models.channel_statistics import activations
 from backburn.models.inference import (
     as_images,
     best_device,

@@ -9,16 +9,16 @@ import torch
 from torch import nn
 
 import torchvision_schemas
-from backburn.boundary.distances import search_boundary
+from backburn.boundary.search_boundary import search_boundary
 from backburn.errors import InputError
-from backburn.models.activations import activations
+from backburn.models.channel_statistics import activations
 from backburn.models.inference import frozen
-from backburn.models.open import network_names
-from backburn.models.open.network_names import NetworkSizes, network_spec
+from backburn.models.open import find_network
+from backburn.models.open.find_network import NetworkSizes, network_spec
 from backburn.models.open.open_model import open_model
 from backburn.models.save_model import dump_like
 from backburn.training import Training, TrainingTask, fit
-from backburn.training.adaptation import reset_last_layers
+from backburn.training.adapt_settings import reset_last_layers
 
 assert torchvision_schemas  # torchvision, and what needs it, cannot be imported without
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -234,6 +234,6 @@ def test_a_library_that_does_not_load_says_what_to_install(monkeypatch, error):
     def fail(name: str) -> None:
         raise error
 
-    monkeypatch.setattr(network_names.importlib, "import_module", fail)
+    monkeypatch.setattr(find_network.importlib, "import_module", fail)
     with pytest.raises(InputError, match="pip install timm torchvision"):
         network_spec("timm:resnet18")

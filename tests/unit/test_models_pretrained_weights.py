@@ -11,7 +11,7 @@ from torch import nn
 from backburn.errors import InputError
 from backburn.models.embedding import embeddings
 from backburn.models.nets.zoo import build
-from backburn.models.open.encoders import Encoder, open_encoder
+from backburn.models.open.open_encoder import Encoder, open_encoder
 from backburn.models.open.pretrained_weights import pretrained_weights
 from backburn.models.save_model import dump_model
 

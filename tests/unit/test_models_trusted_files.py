@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from backburn.boundary.distances import search_boundary
+from backburn.boundary.search_boundary import search_boundary
 from backburn.errors import InputError
-from backburn.models.activations import activations
+from backburn.models.channel_statistics import activations
 from backburn.models.nets.cifar_resnet import CifarResNet18, NamedPreActBlock
 from backburn.models.open.checkpoint import read_checkpoint
 from backburn.models.open.open_model import open_model

@@ -8,7 +8,7 @@ import torch
 
 from backburn.report.figure_data import FigureData, compute_figure_data
 from backburn.report.figure_tables import crossed_rows, distance_rows, round_rows
-from backburn.report.figures import figure_files
+from backburn.report.paper_figures import figure_files
 from backburn.results import Evidence, Phase
 from backburn.types import Truth
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from backburn.report.exports.files import export_files
-from backburn.report.exports.identifiers import FRAMEWORKS, IMAGE_IDS, MODEL_IDS
+from backburn.report.exports.security_frameworks import FRAMEWORKS, IMAGE_IDS, MODEL_IDS
 from handmade import made_gallery, written
 
 ALL = ("sarif", "model-card", "mlbom")

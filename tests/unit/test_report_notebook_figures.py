@@ -13,9 +13,9 @@ import backburn
 from backburn.burn.burn import BURN
 from backburn.errors import InputError
 from backburn.report.figure_data import FigureData
-from backburn.report.figures import figure_files
 from backburn.report.gallery_files import gallery_files
 from backburn.report.notebook_figures import Figures, show
+from backburn.report.paper_figures import figure_files
 from backburn.results import Phase
 from backburn.runs import new_record, write_run
 from backburn.training import Training

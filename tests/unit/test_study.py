@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from backburn.benchmark.plan import planned_cells
-from backburn.benchmark.study import LongerTraining, Study, load_study
+from backburn.benchmark.study_file import LongerTraining, Study, load_study
 from backburn.errors import InputError
 from backburn.registry import DEFENSES, DETECTORS
 from backburn.runs import new_record, read_checked, to_json, with_checksum

@@ -8,10 +8,10 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from backburn.benchmark.attack_summary import attack_csv, attack_markdown
-from backburn.benchmark.grid import read_cells, run_study
 from backburn.benchmark.plan import planned_cells
-from backburn.benchmark.study import LongerTraining, Study
+from backburn.benchmark.run_study import read_cells, run_study
+from backburn.benchmark.study_file import LongerTraining, Study
+from backburn.benchmark.victim_tables import attack_csv, attack_markdown
 from backburn.benchmark.victims import VictimScores
 from backburn.metrics import Scores, Stealth
 from backburn.runs import Record, new_record

@@ -9,17 +9,17 @@ from dataclasses import replace
 
 import pytest
 
-from backburn.benchmark import averages, grid
-from backburn.benchmark.averages import (
+from backburn.benchmark import averaged_tables
+from backburn.benchmark.averaged_tables import (
     TABLE_COLUMNS,
     commits_markdown,
     mean_and_deviation,
     summary_markdown,
 )
-from backburn.benchmark.grid import read_cells, run_study
+from backburn.benchmark.cell_table import summary_csv, summary_rows
 from backburn.benchmark.plan import planned_cells
-from backburn.benchmark.study import Study
-from backburn.benchmark.summary import summary_csv, summary_rows
+from backburn.benchmark.run_study import read_cells, run_study
+from backburn.benchmark.study_file import Study
 from backburn.burn.decoupling import Decoupling
 from backburn.errors import BackburnError, InputError
 from backburn.metrics import DetectionScores, Scores
@@ -55,7 +55,7 @@ def ran(monkeypatch, inline_pool) -> list[str]:
             raise RuntimeError("no such luck")
         return record_of(cell)
 
-    monkeypatch.setattr(grid, "run_cell", run_cell)
+    monkeypatch.setattr("backburn.benchmark.run_study.run_cell", run_cell)
     return names
 
 
@@ -80,7 +80,9 @@ def test_finished_cells_are_kept_and_failed_ones_tried_again(tmp_path, ran, monk
     run_study(STUDY, tmp_path, tmp_path / "out", 1)
     assert ran == ["sig-0.05-0"]
     assert (tmp_path / "out" / "cells" / "badnets-0.05-0.json").read_bytes() == kept
-    monkeypatch.setattr(grid, "run_cell", lambda cell, *rest: record_of(cell))
+    monkeypatch.setattr(
+        "backburn.benchmark.run_study.run_cell", lambda cell, *rest: record_of(cell)
+    )
     assert run_study(STUDY, tmp_path, tmp_path / "out", 1) == []
     assert not list((tmp_path / "out" / "cells").glob("*.error.txt"))
 
@@ -169,7 +171,7 @@ def test_a_study_says_which_cells_were_made_at_which_commit(tmp_path, ran):
 def test_a_model_that_the_attack_failed_on_is_shown_and_not_counted():
     row = {"method": "default", "rate": 0.01, "attack": "wanet", "right": False, "restored": ""}
     row |= dict.fromkeys(TABLE_COLUMNS.values(), "") | {"seconds_repair": 1, "seconds_victim": 2}
-    lines = {asr: averages._lines([row | {"asr_before": asr}])[2:] for asr in (0.499, 0.5)}
+    lines = {asr: averaged_tables._lines([row | {"asr_before": asr}])[2:] for asr in (0.499, 0.5)}
     assert [len(lines[asr]) for asr in (0.499, 0.5)] == [1, 2]
     assert lines[0.499][0].endswith("| (0 of 1) |")
     assert lines[0.5][1].endswith("| 0 of 1 |")

@@ -10,7 +10,7 @@ from torch import nn
 from ..data.augmentation import Augmentation
 from ..errors import InputError
 from ..executor.interface import LOCAL, Executor
-from ..models.classifier import Classifier
+from ..models.nets.base import Classifier
 from ..models.nets.zoo import build, parse_architecture
 from ..training import BatchTransform, Training, TrainingTask
 from ..types import EvaluationSet, LabeledImages, Progress, Trigger, Truth, Victim, no_progress

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import torch
 
 from ..errors import InputError
-from ..models.classifier import Classifier
+from ..models.nets.base import Classifier
 from ..types import LabeledImages, Pixels
 from .base import Attack, PoisonedData, Recipe, surrogate_recipe
 from .pgd import adversarial_training, linf_pgd

@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
-from ..data.digest import digest
+from ..data.tensor_digest import digest
 from ..executor.interface import LOCAL, Executor
 from ..runs import write_atomic
 from ..training import BatchTransform, Objective, Training, TrainingTask

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..data.pixels import to_pixels
 from ..models.inference import as_images, device_of, frozen, has_native_bf16
 from ..training import BatchTransform
-from ..training.flat_state import (
+from ..training.flat_mapping import (
     add_prefix,
     flatten_optimizer_state,
     restore_optimizer_state,

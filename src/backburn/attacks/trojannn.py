@@ -8,8 +8,8 @@ from torch import Tensor
 
 from ..data.pixels import to_pixels
 from ..errors import InputError
-from ..models.classifier import Classifier
 from ..models.inference import as_images, frozen
+from ..models.nets.base import Classifier
 from ..types import LabeledImages
 from .base import Attack, PoisonedData, Recipe, surrogate_recipe
 from .poisoning import dirty_label

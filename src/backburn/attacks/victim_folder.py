@@ -14,7 +14,7 @@ from torch import Tensor
 from ..data.load_images import has_split, load_images
 from ..data.writing import dump_folder, dump_parquet
 from ..errors import InputError
-from ..models.classifier import Classifier
+from ..models.nets.base import Classifier
 from ..models.open.open_model import load_model
 from ..models.save_model import dump_model
 from ..types import Case, EvaluationSet, LabeledImages, Pixels, Progress, Truth, Victim, no_progress

@@ -80,8 +80,8 @@ if TYPE_CHECKING:
     from .detectors.spectral import SpectralSignatures
     from .detectors.spectre import SPECTRE
     from .detectors.strip import STRIP
-    from .inputs import require_holdout, require_training_set, trainable_copy
-    from .scores import evidence_by_rank
+    from .input_checks import require_holdout, require_training_set, trainable_copy
+    from .rank_evidence import evidence_by_rank
 else:
     __getattr__, __dir__ = lazy_names(
         __name__,
@@ -120,11 +120,11 @@ else:
             "auroc": "..metrics",
             "der": "..metrics",
             "evaluate_model": "..metrics",
-            "evidence_by_rank": ".scores",
+            "evidence_by_rank": ".rank_evidence",
             "fit": "..training",
             "predict": "..models.inference",
-            "require_holdout": ".inputs",
-            "require_training_set": ".inputs",
-            "trainable_copy": ".inputs",
+            "require_holdout": ".input_checks",
+            "require_training_set": ".input_checks",
+            "trainable_copy": ".input_checks",
         },
     )

@@ -10,7 +10,7 @@ import msgspec
 from ..attacks.base import Attack, Recipe
 from ..interfaces import Inputs
 from ..registry import DETECTORS, METHODS, attack_named
-from .study import Study
+from .study_file import Study
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from ..registry import METHODS
 from ..runs import Record
-from .attack_summary import attack_csv, attack_markdown
-from .averages import commits_markdown, summary_markdown
+from .averaged_tables import commits_markdown, summary_markdown
+from .cell_table import summary_csv
+from .comparison.cell_rows import Cells, defense_rows, defenses_csv, detector_rows, detectors_csv
 from .comparison.latex import defenses_latex, detectors_latex
 from .comparison.markdown import comparison_markdown, detectors_markdown, standings_markdown
-from .comparison.rows import Cells, defense_rows, defenses_csv, detector_rows, detectors_csv
 from .plan import Cell
-from .study import Study
-from .summary import summary_csv
+from .study_file import Study
+from .victim_tables import attack_csv, attack_markdown
 
 
 def study_tables(study: Study, cells: Sequence[tuple[Cell, Record]]) -> dict[str, str]:

@@ -11,8 +11,8 @@ import torch
 from ..attacks.base import make_evaluation_set
 from ..attacks.surrogates import Surrogates
 from ..attacks.victim_folder import MODEL, dump_victim, read_victim
-from ..data.digest import digest
 from ..data.load_images import load_images
+from ..data.tensor_digest import digest
 from ..errors import InputError
 from ..executor.resumable import ResumableExecutor
 from ..metrics import Scores, Stealth, evaluate_model, stealth
@@ -31,7 +31,7 @@ from ..runs import (
 )
 from ..types import Flags, LabeledImages, Progress
 from .plan import Cell
-from .study import Study
+from .study_file import Study
 
 STEALTH_IMAGES = 1000
 """Number of test images that PSNR and SSIM are measured on."""

@@ -11,10 +11,10 @@ from ..errors import InputError
 from ..models.fold_batch_norm import fold_batch_norm
 from ..models.inference import has_native_bf16
 from ..models.out_of_memory import AdaptiveBatchSize
-from ..models.precision import avoid_slow_bf16
+from ..models.slow_bf16_layers import avoid_slow_bf16
 from ..types import BoundaryResult, Images, Labels, Pixels
 from .budget import Budget
-from .engine import NearestPoints, find_nearest_points
+from .minimum_norm import NearestPoints, find_nearest_points
 from .projection import Norm
 
 FOLD_CHECK_IMAGES = 8

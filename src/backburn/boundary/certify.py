@@ -6,10 +6,10 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from .oracle import Oracle
+from .model_queries import Oracle
 from .projection import Norm, step_norm
-from .search import OVERSHOOT
-from .tracks import Tracks
+from .search_state import Tracks
+from .track_steps import OVERSHOOT
 
 PROPOSAL_SCALE = 1.003
 """Factor by which the last proposal exceeds its linearized boundary; no step has evaluated it."""

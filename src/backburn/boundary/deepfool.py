@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from ..types import Images
-from .oracle import input_gradient, top_other_classes
+from .model_queries import input_gradient, top_other_classes
 from .projection import Norm, dual_norm, step_to_hyperplane
 
 MIN_STEP = 1e-4

@@ -12,12 +12,12 @@ from ..detection.records import DetectionResult
 from ..errors import InputError
 from ..executor.interface import LOCAL, Executor
 from ..fit import FitCheck, FitResult
-from ..fit.attainable_accuracy import resolve_low_accuracy
+from ..fit.fine_tuned_accuracy import resolve_low_accuracy
 from ..models.inference import accuracy
 from ..models.input_check import check_fit
 from ..results import Audit, Phase, Suspects, Unlearned
 from ..training import Training
-from ..training.adaptation import adapt_augmentation, extend_to_steps
+from ..training.adapt_settings import adapt_augmentation, extend_to_steps
 from ..types import Case, Flags, Index, Labels, Progress, no_progress
 from .apply_trigger import TriggerStamp
 from .decoupling import Decoupling

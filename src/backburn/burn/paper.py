@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from ..boundary.budget import get_budget
-from ..boundary.distances import BoundarySearch
+from ..boundary.search_boundary import BoundarySearch
 from ..data.review import Review, check_review
 from ..detection.activation_statistics import anomaly_index
 from ..errors import InputError
@@ -17,7 +17,7 @@ from ..models.inference import predict
 from ..models.input_check import check_fit
 from ..results import Evidence, Phase, Suspects, Unlearned, Verdict
 from ..training import Training
-from ..training.adaptation import adapt_augmentation, extend_to_steps
+from ..training.adapt_settings import adapt_augmentation, extend_to_steps
 from ..types import BoundaryResult, Case, Flags, Labels, PerImage, Progress, no_progress
 from .fine_tuning import FineTuner
 from .history import any_changed, count_changes, timed_phase

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..detection.interventions.affine import AffineChange
+from ..detection.interventions.affine_pixels import AffineChange
 from ..detection.interventions.quantization import QuantizationChange
 from ..detection.records import DetectedBackdoor, DetectionResult
 from ..errors import InputError

@@ -78,10 +78,10 @@ def command(
         load_train_and_test,
         make_victim,
     )
-    from ..services.progress import ProgressDisplay
-    from ..services.terminal import print_json
-    from .job import plan_job
+    from ..services.progress_displays import ProgressDisplay
+    from ..services.terminal_escapes import print_json
     from .output import print_victim
+    from .planned_run import plan_job
 
     attack_class = attack_named(name)
     fields: dict[str, Any] = {"poisoning_rate": rate, "target_label": target}

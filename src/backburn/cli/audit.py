@@ -44,14 +44,14 @@ def command(
     from ..runs import Stopwatch
     from ..services.audit_repair import audit_case
     from ..services.open_case import open_case
-    from ..services.progress import ProgressDisplay
+    from ..services.progress_displays import ProgressDisplay
     from ..services.repair_options import WATCHED_DIGESTS
     from ..services.result_tables import case_digests
     from ..services.time_estimate import planned_steps
     from ..services.write_run import add_pictures, write_outcome
-    from .cluster import cluster_connection, executor_on
-    from .job import plan_job
-    from .outcome import print_end, print_outcome
+    from .connect_cluster import cluster_connection, executor_on
+    from .planned_run import plan_job
+    from .print_outcome import print_end, print_outcome
 
     burn, torch_device = configure(BURN(), config, settings), best_device(device)
     job, stopwatch = plan_job("audit", out), Stopwatch()

@@ -11,22 +11,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from ..benchmark.grid import Runner
     from ..benchmark.plan import Cell
-    from ..benchmark.study import Study
+    from ..benchmark.run_study import Runner
+    from ..benchmark.study_file import Study
     from ..runs import Record
 
 
 def draw_plots(study: "Study", cells: "Sequence[tuple[Cell, Record]]", folder: "Path") -> None:
     """Write the plots of a study of defenses, if matplotlib is installed."""
-    from ..benchmark.comparison.rows import defense_rows
-    from ..benchmark.summary import summary_rows
+    from ..benchmark.cell_table import summary_rows
+    from ..benchmark.comparison.cell_rows import defense_rows
     from ..benchmark.tables import compares_methods
     from ..errors import InputError
     from ..report.comparison_figure import comparison_files
     from ..report.repair_figure import repair_files
     from ..runs import write_atomic
-    from ..services.terminal import echo
+    from ..services.terminal_escapes import echo
 
     compared = compares_methods(study)
     try:
@@ -60,14 +60,14 @@ def cell_runner(study: "Study", out: "Path", cluster: options.Cluster) -> "Itera
 
     A cluster reports at the end which tasks it repeated.
     """
-    from .cluster import cluster_connection
+    from .connect_cluster import cluster_connection
 
     with cluster_connection(cluster):
         if cluster.address is None:
             yield None
             return
         from ..cluster.study_tasks import RayCellRunner, estimate_cell_memory
-        from ..services.terminal import echo
+        from ..services.terminal_escapes import echo
 
         tasks = RayCellRunner(estimate_cell_memory(study, out), cluster.gpus)
         yield tasks
@@ -105,13 +105,13 @@ def command(
     import sys
     from pathlib import Path
 
-    from ..benchmark.grid import read_cells, run_study
-    from ..benchmark.study import load_study
+    from ..benchmark.run_study import read_cells, run_study
+    from ..benchmark.study_file import load_study
     from ..benchmark.tables import study_tables
     from ..errors import BackburnError
     from ..runs import locked, write_atomic
     from ..runs.paths import missing_parents, remove_empty_folders
-    from ..services.terminal import echo, print_json
+    from ..services.terminal_escapes import echo, print_json
     from .signals import StoppedError
     from .study_progress import LiveStudy
 

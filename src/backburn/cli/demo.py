@@ -30,18 +30,18 @@ def command(
     from ..attacks.badnets import BadNets
     from ..burn.burn import BURN
     from ..config import configure, to_toml
-    from ..data.digest import digest
     from ..data.sources.digits import digits
+    from ..data.tensor_digest import digest
     from ..models.inference import best_device
     from ..runs import Stopwatch
     from ..services.attack import AttackPlan, default_recipe, make_victim
     from ..services.audit_repair import repair_case
     from ..services.opened_case import OpenedCase
-    from ..services.progress import ProgressDisplay
+    from ..services.progress_displays import ProgressDisplay
     from ..services.time_estimate import demo_steps
     from ..services.write_run import write_with_pictures
-    from .job import plan_job
-    from .outcome import print_end, print_outcome
+    from .planned_run import plan_job
+    from .print_outcome import print_end, print_outcome
 
     # on 8x8 images the overhead of threads exceeds their work
     torch.set_num_threads(1)

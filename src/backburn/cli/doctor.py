@@ -22,7 +22,7 @@ def command(as_json: bool) -> int:
 
     from ..report.next_steps import command_line
     from ..services.doctor import is_healthy, run_checks
-    from ..services.terminal import print_json, safe_console
+    from ..services.terminal_escapes import print_json, safe_console
     from .output import print_next
 
     with warnings.catch_warnings():

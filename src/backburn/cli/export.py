@@ -42,9 +42,9 @@ def command(run: str, dest: str, data: str | None, layout: str, cure: str, as_js
     from ..report.next_steps import next_steps
     from ..runs import read_record
     from ..services.export import export_images, export_model
-    from ..services.terminal import echo, print_json
-    from .job import plan_job
+    from ..services.terminal_escapes import echo, print_json
     from .output import print_next
+    from .planned_run import plan_job
 
     job, record = plan_job("export", dest, "DEST"), read_record(Path(run))
     with job.running():

@@ -45,15 +45,15 @@ def command(
     from ..config import configure, to_toml
     from ..models.inference import best_device
     from ..report.figure_data import compute_figure_data
-    from ..report.figures import figure_files
     from ..report.next_steps import next_steps
+    from ..report.paper_figures import figure_files
     from ..runs import Stopwatch, new_record, write_run
     from ..services.open_case import open_case
-    from ..services.progress import ProgressDisplay
+    from ..services.progress_displays import ProgressDisplay
     from ..services.result_tables import case_digests
-    from ..services.terminal import echo, print_json
-    from .job import plan_job
+    from ..services.terminal_escapes import echo, print_json
     from .output import print_next
+    from .planned_run import plan_job
 
     burn, torch_device = configure(BURN(), config, settings), best_device(device)
     job, stopwatch = plan_job("figures", out), Stopwatch()

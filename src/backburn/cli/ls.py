@@ -25,7 +25,7 @@ def command(folder: str, as_json: bool) -> int:
     from ..runs import RECORD, dict_in, read_record
     from ..runs.lock import is_locked
     from ..runs.resume import lock_path, unfinished_runs
-    from ..services.terminal import print_json, safe_console
+    from ..services.terminal_escapes import print_json, safe_console
     from .output import print_next
 
     root = Path(folder)

@@ -16,7 +16,7 @@ from ..report.phrases import (
     format_p_value,
     format_percent,
 )
-from ..services.terminal import safe_console
+from ..services.terminal_escapes import safe_console
 
 if TYPE_CHECKING:  # `backburn ls` needs no torch
     from ..metrics import DetectionScores, Scores

@@ -59,11 +59,10 @@ def command(
     from ..models.inference import best_device
     from ..registry import method_named
     from ..runs import Stopwatch
-    from ..services.apply_review import open_review
     from ..services.audit_repair import fit_check_of, repair_case
     from ..services.base_and_witness import check_takes_pretrained
     from ..services.open_case import open_case
-    from ..services.progress import ProgressDisplay
+    from ..services.progress_displays import ProgressDisplay
     from ..services.repair_options import (
         WATCHED_DIGESTS,
         RepairOptions,
@@ -71,11 +70,12 @@ def command(
         resolve_options,
     )
     from ..services.result_tables import case_digests
+    from ..services.review_outcomes import open_review
     from ..services.time_estimate import planned_steps
     from ..services.write_run import add_pictures, write_outcome
-    from .cluster import cluster_connection, executor_on
-    from .job import plan_job
-    from .outcome import print_end, print_outcome
+    from .connect_cluster import cluster_connection, executor_on
+    from .planned_run import plan_job
+    from .print_outcome import print_end, print_outcome
 
     resolved = resolve_options(RepairOptions(case, seed, test, holdout, method, config))
     case, seed, method = resolved.case, resolved.seed or 0, resolved.method or "default"

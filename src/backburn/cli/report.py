@@ -44,7 +44,7 @@ def command(
     from ..report.html_page import render_standalone_page
     from ..report.next_steps import steps_after_report
     from ..runs import check_new_file, path_in_run, read_record, write_atomic, write_in_run
-    from ..services.terminal import echo
+    from ..services.terminal_escapes import echo
     from .output import print_next
 
     folder = Path(run)
@@ -79,8 +79,8 @@ def _draw_missing(run: "Path", arch: str | None, trust: bool) -> None:
         return
     if is_locked(lock_path(run)):
         raise InputError(lock_message(lock_path(run), str(run)))
-    from ..services.missing_pictures import draw_missing_pictures
-    from ..services.progress import ProgressDisplay
+    from ..services.draw_missing_pictures import draw_missing_pictures
+    from ..services.progress_displays import ProgressDisplay
 
     with ProgressDisplay() as progress:
         draw_missing_pictures(run, progress, arch, trust)
@@ -92,7 +92,7 @@ def _draw_figures(run: "Path") -> None:
     from ..report.figure_files import import_matplotlib
     from ..report.run_figures import run_figure_files
     from ..runs import write_in_run
-    from ..services.terminal import echo
+    from ..services.terminal_escapes import echo
 
     try:
         import_matplotlib()

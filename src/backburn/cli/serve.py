@@ -51,7 +51,7 @@ def command(
     from ..errors import InputError
     from ..report.next_steps import command_line
     from ..runs import path_in_run
-    from ..services.terminal import echo
+    from ..services.terminal_escapes import echo
     from .output import print_next
     from .signals import StoppedError
 
@@ -120,7 +120,7 @@ def thumbnails_of(
     from ..services.audit_repair import fit_check_of
     from ..services.case_options import CaseOptions
     from ..services.open_case import open_case
-    from ..services.progress import ProgressDisplay
+    from ..services.progress_displays import ProgressDisplay
     from ..services.repair_options import RepairOptions, resolve_options
 
     if not draw:
@@ -143,6 +143,6 @@ def thumbnails_of(
 
 
 def _print_address(address: str) -> None:
-    from ..services.terminal import echo
+    from ..services.terminal_escapes import echo
 
     echo(f"review: {address}\nCtrl-C ends it.")

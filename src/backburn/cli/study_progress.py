@@ -11,11 +11,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from ..benchmark.grid import read_cell
 from ..benchmark.plan import Cell, planned_cells
-from ..benchmark.study import Study
+from ..benchmark.run_study import read_cell
+from ..benchmark.study_file import Study
 from ..runs import Record
-from ..services.terminal import safe_console
+from ..services.terminal_escapes import safe_console
 
 WAITING, FAILED = "\u00b7", "failed"
 

@@ -10,7 +10,7 @@ import ray
 from torch import Tensor
 
 from ..executor.checkpoints import CheckpointFile
-from .retries import start_on_driver_node
+from .attempt_counts import start_on_driver_node
 
 SEND_INTERVAL = 10.0
 """Seconds between two states that a training sends to the driver's node, at least."""

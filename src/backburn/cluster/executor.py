@@ -11,18 +11,18 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..boundary.distances import BoundarySearch
+from ..boundary.search_boundary import BoundarySearch
+from ..executor.boundary_shards import choose_shard_size, search_in_shards, split_into_shards
 from ..executor.checkpoints import MIN_INTERVAL, checkpoint_size, training_key
 from ..executor.interface import Executor
-from ..executor.shards import choose_shard_size, search_in_shards, split_into_shards
-from ..models.activations import gather_activations
+from ..models.channel_statistics import gather_activations
 from ..training import StatefulTransform, TrainingTask
 from ..types import BoundaryResult, Features, Labels, Pixels, Progress, no_progress
+from .attempt_counts import count_lost_nodes, retry_notes, start_attempt_counter
 from .checkpoints import SEND_INTERVAL, start_checkpoint_actor
 from .inference_tasks import ActivationsTask, BoundaryTask, InferenceJob
-from .retries import count_lost_nodes, retry_notes, start_attempt_counter
+from .run_shards import PoolSettings, run_in_order, write_shards
 from .serialization import put_model
-from .shard_files import PoolSettings, run_in_order, write_shards
 from .training_job import train_on_cluster
 
 SHARD_SIZE = 1024

@@ -12,12 +12,12 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from ..boundary.concatenation import result_columns
-from ..boundary.distances import BoundarySearch
+from ..boundary.search_boundary import BoundarySearch
 from ..errors import BackburnError, first_line
-from ..models.activations import BATCH_SIZE, activations
+from ..models.channel_statistics import BATCH_SIZE, activations
 from ..models.inference import best_device
 from ..types import Labels, Pixels
-from .retries import record_attempt
+from .attempt_counts import record_attempt
 from .serialization import table_to_shard
 
 MAX_QUEUED_SHARDS = 2

@@ -8,11 +8,11 @@ from typing import Any
 import ray
 import torch
 
-from ..benchmark.grid import Attempt, read_cells
 from ..benchmark.plan import Cell
-from ..benchmark.study import Study
+from ..benchmark.run_study import Attempt, read_cells
+from ..benchmark.study_file import Study
 from ..errors import first_line
-from .retries import (
+from .attempt_counts import (
     MAX_RETRIES,
     count_lost_nodes,
     record_attempt,

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from ..errors import BackburnError, first_line
 from ..models.inference import best_device
 from ..training import StatefulTransform, TrainingTask, fit
+from .attempt_counts import MAX_RETRIES, record_attempt
 from .checkpoints import RemoteCheckpointer
-from .retries import MAX_RETRIES, record_attempt
 from .serialization import get_training_task, put_model, put_training_task
 
 

@@ -20,7 +20,7 @@ from ..types import Pixels
 from .decoding import DECODER_VERSION
 from .decoding_options import DEFAULT_DECODING, DecodingOptions
 from .image_buffer import CONTENT, write_images
-from .scan import Scan
+from .scan_headers import Scan
 
 BLOCK_SIZE = 2**22
 """Bytes read at a time when a checksum is computed."""

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from .decoding_options import DEFAULT_DECODING, ZOOM_FACTOR, DecodingOptions
-from .rows import RawImage
+from .undecoded_rows import RawImage
 
 MAX_PIXELS = 2**26
 """Largest number of pixels of one image: 8192 x 8192."""

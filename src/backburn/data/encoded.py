@@ -6,9 +6,9 @@ from pathlib import Path, PurePath
 
 from .decoding import check_regular_file, decode, to_pil
 from .labels import check_label
-from .rows import RawImage, Rows
-from .scan import is_resource_error
+from .scan_headers import is_resource_error
 from .sources.find_reader import open_rows
+from .undecoded_rows import RawImage, Rows
 from .writing import to_png
 
 

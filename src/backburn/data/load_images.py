@@ -4,8 +4,8 @@ from collections.abc import Container
 from pathlib import Path
 
 from ..types import LabeledImages, Progress, no_progress
+from .decode_rows import LabelCheck, load_rows
 from .decoding_options import DEFAULT_DECODING, DecodingOptions
-from .loading import LabelCheck, load_rows
 from .sources.find_reader import has_split, open_rows
 
 __all__ = ["has_split", "load_images"]

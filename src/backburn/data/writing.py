@@ -49,7 +49,7 @@ def dump_parquet(images: LabeledImages, progress: Progress = no_progress) -> byt
 
 def parquet_schema(class_names: Sequence[str]) -> Any:
     """Return the schema of Hugging Face image data sets: see `class_names.image_schema`."""
-    from .class_names import image_schema
+    from .parquet_class_names import image_schema
 
     return image_schema(class_names)
 

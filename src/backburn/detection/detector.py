@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..boundary.budget import get_budget
-from ..boundary.distances import BoundarySearch
+from ..boundary.search_boundary import BoundarySearch
 from ..errors import InputError
 from ..executor.interface import LOCAL, Executor
 from ..interfaces import Detector
@@ -16,11 +16,11 @@ from ..memory_mapped import copy_rows
 from ..models.embedding import embeddings as embedded
 from ..models.input_check import check_fit
 from ..results import Evidence, Verdict
-from ..training.adaptation import has_resettable_layers
+from ..training.adapt_settings import has_resettable_layers
 from ..types import BoundaryResult, Case, Features, Flags, Logits, Progress, no_progress
-from .candidates import ClassSplitter, number_subgroups, rows_by_class
+from .candidate_groups import ClassSplitter, number_subgroups, rows_by_class
 from .interventions.base import all_interventions
-from .probe_test import fit_probe
+from .linear_probe import fit_probe
 from .records import DetectedBackdoor, DetectionResult
 from .retraining import Retraining
 from .sampling import images_per_class, sample_rows

@@ -10,7 +10,7 @@ from ..executor.interface import Executor
 from ..memory_mapped import copy_rows
 from ..models.inference import predict
 from ..training import Training, TrainingTask
-from ..training.adaptation import (
+from ..training.adapt_settings import (
     adapt_augmentation,
     extend_to_steps,
     freeze_before,

@@ -20,7 +20,7 @@ from ..types import Index, LabeledImages, Pixels
 from .boundary_statistics import logit_margin
 from .interventions.base import Change, EstimationData, Intervention, natural_directions
 from .interventions.transplant import TransplantChange
-from .probe_test import LinearProbe, ProbeResult
+from .linear_probe import LinearProbe, ProbeResult
 from .records import CandidateGroup, GroupStatistics
 from .sampling import sample_rows, size_weight
 from .witness import WitnessClassifier

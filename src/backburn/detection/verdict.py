@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..results import ClassEvidence, Verdict
 from ..types import Flags, Progress
-from .candidates import ClassSplitter, Split
+from .candidate_groups import ClassSplitter, Split
 from .p_values import (
     adjust_p_values,
     combine_p_values,

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..memory_mapped import evenly_spaced
 from ..types import Features, Index, Labels
-from .probe_test import ProbeResult
+from .linear_probe import ProbeResult
 from .records import CandidateGroup
 
 FOLDS = 5

@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ..data.digest import digest
+from ..data.tensor_digest import digest
 from ..training import StatefulTransform, TrainingTask
-from .checked_tensors import read_tensors, write_tensors
+from .checksummed_files import read_tensors, write_tensors
 from .digests import digest_of_pixels
 
 MAX_TIME_SHARE = 0.005

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from ..data.digest import digest
+from ..data.tensor_digest import digest
 from ..memory_mapped import release_pages
 from ..types import LabeledImages, Pixels
 

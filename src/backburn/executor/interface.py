@@ -5,8 +5,8 @@ from abc import ABC, abstractmethod
 import torch
 from torch import nn
 
-from ..boundary.distances import BoundarySearch
-from ..models.activations import activations
+from ..boundary.search_boundary import BoundarySearch
+from ..models.channel_statistics import activations
 from ..training import TrainingTask, fit
 from ..types import BoundaryResult, Features, Labels, Pixels, Progress, no_progress
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ..boundary.distances import BoundarySearch
+from ..boundary.search_boundary import BoundarySearch
 from ..training import TrainingTask, fit
 from ..types import BoundaryResult, Labels, Pixels, Progress, no_progress
+from .boundary_shards import search_in_shards
 from .checkpoints import MIN_INTERVAL, CheckpointFile, checkpoint_size, training_key
 from .interface import Executor
-from .shards import search_in_shards
 
 
 @dataclass(frozen=True, slots=True)

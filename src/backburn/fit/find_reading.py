@@ -12,10 +12,10 @@ from ..errors import InputError
 from ..memory_mapped import evenly_spaced
 from ..models.inference import predict
 from ..models.nets.zoo import channel_statistics
-from ..models.open.network_names import Normalization
+from ..models.open.find_network import Normalization
 from ..models.open.opened_model import OpenedModel
 from ..types import LabeledImages, Labels
-from .channels import to_gray_images
+from .channel_count import to_gray_images
 from .class_matching import reorder_classes
 from .class_order import find_class_order
 from .fit_check import FitCheck, FitResult

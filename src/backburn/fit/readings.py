@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from ..data.decoding_options import DEFAULT_DECODING, RESIZES, DecodingOptions
-from ..models.open.network_names import Normalization
+from ..models.open.find_network import Normalization
 from ..models.open.opened_model import OpenedModel
 from .class_order import ClassOrder, common_orders
 

@@ -10,7 +10,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from ..errors import InputError
-from .classifier import Classifier
+from .nets.base import Classifier
 from .open.huggingface import WEIGHTS_FILE, dump_folder_weights
 from .open.opened_model import Origin
 from .wrapping import WrappedModel

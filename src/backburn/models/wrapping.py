@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..errors import InputError, first_line
 from ..types import Features, Images, Logits
-from .open.network_names import Normalization
+from .open.find_network import Normalization
 from .outputs import PROBABILITY_LINKS, Link, as_logits, detect_link
 
 PROBE_SIZES = ((32, 32), (224, 224), (64, 64), (28, 28), (299, 299), (384, 384))

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..boundary.distances import BoundarySearch
+from ..boundary.search_boundary import BoundarySearch
 from ..data.pixels import to_pixels
 from ..executor.interface import Executor
 from ..types import BoundaryResult, Case, Index, Pixels, Progress

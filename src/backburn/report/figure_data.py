@@ -6,7 +6,7 @@ from statistics import fmean
 
 import torch
 
-from ..boundary.distances import BoundarySearch
+from ..boundary.search_boundary import BoundarySearch
 from ..detection.boundary_statistics import (
     class_centers,
     feature_recovery,

@@ -9,7 +9,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from ..boundary.concatenation import concatenate, offset_progress
-from ..boundary.distances import BoundarySearch
+from ..boundary.search_boundary import BoundarySearch
 from ..executor.interface import LOCAL, Executor
 from ..memory_mapped import copy_rows
 from ..results import Audit, Suspects, Unlearned

@@ -17,7 +17,7 @@ from ..runs import write_atomic
 from ..types import Case, Progress, no_progress
 from .figure_data import compute_figure_data
 from .figure_files import import_matplotlib
-from .figures import figure_files
+from .paper_figures import figure_files
 from .run_figures import run_figure_files
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..boundary.distances import search_boundary
+from ..boundary.search_boundary import search_boundary
 from ..memory_mapped import evenly_spaced
 from ..metrics import share_of_true
 from ..models.inference import predict

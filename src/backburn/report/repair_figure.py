@@ -5,7 +5,7 @@ from itertools import groupby
 from statistics import fmean
 from typing import Any
 
-from ..benchmark.averages import attack_worked
+from ..benchmark.averaged_tables import attack_worked
 from .comparison_figure import method_styles
 from .figure_files import render_figure, rows_to_csv
 from .figure_tables import Rows

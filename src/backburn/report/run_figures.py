@@ -10,8 +10,8 @@ from ..errors import InputError, first_line
 from ..results import Phase
 from ..runs import RECORD, Record, path_in_run, read_record
 from .figure_tables import Rows, point_rows, round_rows
-from .figures import PLOT_FUNCTIONS, files_from_tables
 from .gallery_files import read_gallery
+from .paper_figures import PLOT_FUNCTIONS, files_from_tables
 
 TABLE_COLUMNS: Mapping[str, Mapping[str, Callable[[str], object]]] = {
     "distances": {"group": str, "distance": float},

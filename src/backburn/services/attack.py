@@ -8,8 +8,8 @@ from sklearn.model_selection import train_test_split
 from ..attacks.base import Attack, Recipe, make_evaluation_set
 from ..attacks.surrogates import Surrogates
 from ..config import to_toml
-from ..data.digest import digest
 from ..data.load_images import has_split, load_images
+from ..data.tensor_digest import digest
 from ..errors import InputError
 from ..executor.digests import digest_of_images
 from ..executor.interface import LOCAL, Executor

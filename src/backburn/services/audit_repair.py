@@ -13,9 +13,9 @@ from ..fit import FitCheck
 from ..results import Audit, Unlearned
 from ..runs import Stopwatch
 from ..types import Progress
-from .apply_review import ReviewFile
 from .opened_case import OpenedCase
 from .result_tables import scores_before_after, second_opinion_line
+from .review_outcomes import ReviewFile
 from .write_run import Outcome
 
 

@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from ..burn.burn import BURN
 from ..burn.interface import Unlearning
 from ..errors import InputError, first_line
-from ..models.fine_tuned_base import load_base
+from ..models.base_network import load_base
 from ..models.inference import as_images, device_of, frozen
-from ..models.open.encoders import open_encoder
+from ..models.open.find_network import network_spec
 from ..models.open.huggingface_config import CONFIG_FILE
-from ..models.open.network_names import network_spec
+from ..models.open.open_encoder import open_encoder
 from ..models.open.pretrained_weights import LIBRARIES, pretrained_weights
 from ..types import Case
 from .opened_case import OpenedCase

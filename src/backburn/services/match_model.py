@@ -2,11 +2,11 @@
 
 from ..data.decoding_options import DecodingOptions
 from ..fit import FitCheck
-from ..fit.channels import match_channels
+from ..fit.channel_count import match_channels
 from ..fit.find_reading import ReadImages, ReadingResult, find_reading
 from ..fit.readings import ReadingChoices
 from ..models.input_check import check_fit
-from ..models.open.network_names import Normalization
+from ..models.open.find_network import Normalization
 from ..models.open.opened_model import OpenedModel
 from ..types import LabeledImages
 

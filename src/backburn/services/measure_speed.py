@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
-from ..detection.candidates import ClassSplitter, Split, number_subgroups, rows_by_class
+from ..detection.candidate_groups import ClassSplitter, Split, number_subgroups, rows_by_class
 from ..detection.detector import VARIATION_SAMPLE, PoisonDetector
 from ..detection.interventions.base import all_interventions
-from ..detection.probe_test import fit_probe
+from ..detection.linear_probe import fit_probe
 from ..detection.retraining import Retraining
 from ..detection.sampling import sample_rows
 from ..detection.test_statistics import StatisticsCalculator
 from ..errors import BackburnError
-from ..models.activations import activations
+from ..models.channel_statistics import activations
 from ..models.embedding import embeddings
 from ..models.inference import (
     as_images,
@@ -27,7 +27,7 @@ from ..models.inference import (
     predict,
 )
 from ..training import Training
-from ..training.adaptation import freeze_before, has_resettable_layers, reset_last_layers
+from ..training.adapt_settings import freeze_before, has_resettable_layers, reset_last_layers
 from ..training.optimizer_step import OptimizerStep, cross_entropy, make_optimizer
 from ..types import Case, Features, Pixels
 

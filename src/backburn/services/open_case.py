@@ -11,7 +11,7 @@ from ..data.decoding_options import DecodingOptions
 from ..data.load_images import load_images
 from ..errors import InputError
 from ..fit import FitCheck
-from ..fit.channels import check_channels, match_channels
+from ..fit.channel_count import check_channels, match_channels
 from ..fit.class_matching import make_label_check, to_model_order
 from ..fit.find_reading import ReadImages
 from ..fit.readings import ReadingChoices

@@ -8,7 +8,7 @@ import torch
 from ..data.load_images import load_images
 from ..data.sampling import stratified_sample
 from ..fit import FitResult
-from ..fit.channels import match_channels, to_gray_images
+from ..fit.channel_count import match_channels, to_gray_images
 from ..fit.class_matching import match_training_classes
 from ..fit.readings import Reading
 from ..models.open.opened_model import Origin

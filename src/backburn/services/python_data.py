@@ -17,8 +17,8 @@ from ..data.sources.python_dataset import from_dataset
 from ..errors import InputError
 from ..fit.find_reading import ReadImages
 from ..types import LabeledImages, Labels, Progress
-from .dataset_items import LabeledItems, hugging_face_items
-from .normalization import (
+from .image_label_pairs import LabeledItems, hugging_face_items
+from .undo_normalization import (
     Normalization,
     find_normalization,
     is_normalized,

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..data.decoding_options import DecodingOptions
 from ..errors import InputError
 from ..fit import FitCheck, FitResult
-from ..fit.channels import check_channels, match_channels
+from ..fit.channel_count import check_channels, match_channels
 from ..fit.class_matching import make_label_check, to_model_order
 from ..fit.find_reading import ReadImages
 from ..fit.readings import Reading, ReadingChoices
@@ -25,8 +25,8 @@ from ..models.outputs import LINK_DESCRIPTIONS, Link, detect_link
 from ..models.wrapping import WrappedModel, probe_network
 from ..types import LabeledImages
 from .match_model import match_model_and_images
-from .normalization import Normalization
 from .probability_layers import RestoreModel, model_restorer, unchanged, without_probabilities
+from .undo_normalization import Normalization
 
 IN_MEMORY = Origin("safetensors", "model.safetensors")
 """Format in which a run stores a repaired model that came from memory."""

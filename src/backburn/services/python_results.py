@@ -12,8 +12,8 @@ from ..report.phrases import NO_POISON, format_p_value, format_percent
 from ..results import Audit, Suspects, Unlearned
 from ..runs import plan_run
 from ..types import Progress
-from .clean_dataset import CleanRows, clean_dataset_like
-from .progress import show_progress
+from .progress_displays import show_progress
+from .python_clean_data import CleanRows, clean_dataset_like
 from .python_data import UserImages
 from .result_tables import class_name
 from .write_run import Outcome, add_pictures, write_outcome

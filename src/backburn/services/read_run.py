@@ -16,7 +16,7 @@ from ..results import Audit, Evidence, Suspects, Verdict
 from ..runs import Record, path_in_run, read_record
 from ..toolkits.run_suspects import COLUMNS, SUSPECTS
 from .export import repaired_model_path
-from .result_file import RESULT, read_result
+from .result_tensors import RESULT, read_result
 
 COMMANDS = ("audit", "repair", "demo")
 

@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 
 from ..config import to_toml
 from ..data.csv_cells import csv_bytes
-from ..data.digest import digest
+from ..data.tensor_digest import digest
 from ..executor.digests import digest_of_images, digest_of_model
 from ..metrics import DetectionScores, Scores, evaluate_model, score_detection
 from ..report.phrases import NO_POISON, STATE_TITLES

@@ -13,7 +13,7 @@ from ..burn.burn import BURN
 from ..detection.sampling import images_per_class
 from ..detection.verdict import count_lines
 from ..training import Training
-from ..training.adaptation import extend_to_steps
+from ..training.adapt_settings import extend_to_steps
 from ..types import Case
 from .measure_speed import Clock, Speed, measure_speed
 

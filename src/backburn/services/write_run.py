@@ -12,8 +12,8 @@ from ..burn.interface import Unlearning
 from ..config import to_toml
 from ..executor.interface import LOCAL, Executor
 from ..metrics import DetectionScores, Scores
-from ..models.classifier import Classifier
 from ..models.inference import device_of
+from ..models.nets.base import Classifier
 from ..models.save_model import dump_like, dump_model, dump_weights
 from ..models.wrapping import WrappedModel
 from ..report.gallery import build_gallery, rank_suspects
@@ -22,9 +22,7 @@ from ..report.repair_checks import measure_checks
 from ..results import Audit, Unlearned
 from ..runs import RECORD, Record, Stopwatch, new_record, to_json, write_in_run, write_run
 from ..types import Progress
-from .apply_review import REVIEW_FILE, ReviewFile, review_counts, review_csv
 from .opened_case import OpenedCase
-from .result_file import RESULT, dump_result
 from .result_tables import (
     compare_with_truth,
     evidence_parquet,
@@ -32,6 +30,8 @@ from .result_tables import (
     suspects_csv,
     verdict_summary,
 )
+from .result_tensors import RESULT, dump_result
+from .review_outcomes import REVIEW_FILE, ReviewFile, review_counts, review_csv
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ __all__ = [
 if TYPE_CHECKING:
     from .attacks import CHECKS as ATTACK_CHECKS
     from .attacks import check_attack
-    from .contract import ContractError
+    from .contract_error import ContractError
     from .defenses import CHECKS as DEFENSE_CHECKS
     from .defenses import check_defense
     from .detectors import CHECKS as DETECTOR_CHECKS
@@ -37,7 +37,7 @@ else:
         __name__,
         {
             "ATTACK_CHECKS": ".attacks:CHECKS",
-            "ContractError": ".contract",
+            "ContractError": ".contract_error",
             "DEFENSE_CHECKS": ".defenses:CHECKS",
             "DETECTOR_CHECKS": ".detectors:CHECKS",
             "check_attack": ".attacks",

@@ -24,7 +24,7 @@ from ..attacks.surrogates import Surrogates
 from ..data.augmentation import Augmentation
 from ..training import Training
 from ..types import LabeledImages, Pixels, State, Trigger
-from .contract import require
+from .contract_error import require
 
 SIZES = ((1, 28), (3, 32), (3, 64), (3, 224))
 """Channels and side of images that every attack must be able to poison."""

@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..interfaces import Inputs
 from ..models.nets.zoo import build
 from ..types import Case, LabeledImages
-from .contract import require
+from .contract_error import require
 
 CLASSES, IMAGES_PER_CLASS, HOLDOUT_PER_CLASS = 4, 24, 10
 T = TypeVar("T")

@@ -21,7 +21,7 @@ from ..models.inference import predict
 from ..results import Repaired
 from ..types import Case
 from .cases import CLASSES, contract_case, require_refusal, run_unchanged
-from .contract import require
+from .contract_error import require
 
 
 def repair(defense: Defense, case: Case, seed: int = 0) -> Repaired:

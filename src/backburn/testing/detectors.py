@@ -18,7 +18,7 @@ from ..interfaces import Detector
 from ..results import Evidence
 from ..types import Case
 from .cases import contract_case, require_refusal, run_unchanged
-from .contract import require
+from .contract_error import require
 
 
 def examine(detector: Detector, case: Case, seed: int = 0) -> Evidence:

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..types import LabeledImages, Labels, Pixels, Progress, State, Truth, no_progress
-from .format_checks import as_integers, as_state_dict, check_storage
 from .imported_case import ImportedCase
 from .safe_torch_load import safe_load
+from .value_checks import as_integers, as_state_dict, check_storage
 
 IMAGES, LABELS, POISON, COVER = "imgs", "labels", "poison_indices", "cover_indices"
 MODELS = "full_base_*seed=*.pt"

@@ -14,9 +14,9 @@ from torch import Tensor
 from ..errors import InputError, first_line
 from ..types import LabeledImages, Labels, Progress, Truth, no_progress
 from .backdoorbench_images import PoisonedRows, PoisonedSet, read_pixels, read_poisoned_rows
-from .format_checks import as_state_dict
 from .imported_case import ImportedCase, infer_states
 from .safe_torch_load import safe_load
+from .value_checks import as_state_dict
 
 RECORD, RESULT = "attack_result.pt", "defense_result.pt"
 MAX_CLASSES = 10**6

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..data.decoding import decode, quiet_pillow
 from ..errors import InputError, first_line, printable
 from ..types import Flags, Index, Progress
-from .format_checks import as_integers, as_numbers
+from .value_checks import as_integers, as_numbers
 
 
 @dataclass(frozen=True, slots=True)

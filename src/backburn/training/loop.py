@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..errors import BackburnError
 from ..memory_mapped import copy_rows
 from ..models.inference import as_images, device_of
-from ..models.precision import avoid_slow_bf16
+from ..models.slow_bf16_layers import avoid_slow_bf16
 from ..types import Index, Progress, no_progress
 from .optimizer_step import OptimizerStep, cross_entropy, make_optimizer
 from .state import TrainingState, is_result, seeded_layer_randomness

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..models.inference import device_of
-from .flat_state import add_prefix, flatten_optimizer_state, restore_optimizer_state, strip_prefix
+from .flat_mapping import add_prefix, flatten_optimizer_state, restore_optimizer_state, strip_prefix
 from .settings import BatchTransform, StatefulTransform
 
 MODEL, OPTIMIZER, TRANSFORM, RANDOM = "model.", "optimizer.", "transform.", "random."

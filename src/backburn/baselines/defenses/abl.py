@@ -13,11 +13,11 @@ from ...interfaces import Defense
 from ...models.inference import predict
 from ...results import Repaired
 from ...training import Objective, Training, TrainingTask, fit
-from ...training.adaptation import adapt_augmentation
+from ...training.adapt_settings import adapt_augmentation
 from ...types import Case, Images, Labels, Progress, no_progress
-from ..inputs import require_training_set, untrained_copy
-from ..outliers import flag_highest
-from ..scores import evidence_by_rank
+from ..flagging import flag_highest
+from ..input_checks import require_training_set, untrained_copy
+from ..rank_evidence import evidence_by_rank
 from .unlearning import FLIP_ONLY, cross_entropy, gradient_ascent, suspects_of
 
 

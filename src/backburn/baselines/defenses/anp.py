@@ -16,11 +16,11 @@ from ...interfaces import Defense, Inputs
 from ...models.inference import as_images, device_of, has_native_bf16
 from ...results import Repaired
 from ...training import Training
-from ...training.adaptation import adapt_augmentation
+from ...training.adapt_settings import adapt_augmentation
 from ...types import Case, LabeledImages, PerImage, Progress, no_progress
-from ..inputs import require_holdout, trainable_copy
-from .batch_norm_pruning import Norm, batch_norms, prune
+from ..input_checks import require_holdout, trainable_copy
 from .clean_fine_tuning import FIVE_PERCENT_CLEAN
+from .prunable_channels import Norm, batch_norms, prune
 
 MaskedLoss: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 """The mean loss of a batch as a function of factors of the neurons' scales and shifts."""

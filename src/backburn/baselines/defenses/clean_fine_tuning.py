@@ -5,7 +5,7 @@ from torch import nn
 
 from ...interfaces import Inputs
 from ...training import Objective, Training, TrainingTask, fit
-from ...training.adaptation import adapt_augmentation
+from ...training.adapt_settings import adapt_augmentation
 from ...types import Case, LabeledImages, Progress
 
 FIVE_PERCENT_CLEAN = Inputs("none", 0.05)

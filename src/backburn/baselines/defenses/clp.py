@@ -11,8 +11,8 @@ from ...interfaces import Defense, Inputs
 from ...models.inference import device_of, frozen
 from ...results import Repaired
 from ...types import Case, Flags, PerImage, Progress, no_progress
-from ..inputs import trainable_copy
-from .batch_norm_pruning import Norm, batch_norms, prune
+from ..input_checks import trainable_copy
+from .prunable_channels import Norm, batch_norms, prune
 
 
 @dataclass(frozen=True)

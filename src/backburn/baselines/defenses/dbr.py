@@ -9,11 +9,11 @@ from ...errors import InputError
 from ...interfaces import Defense
 from ...results import Repaired
 from ...training import Training, TrainingTask, fit
-from ...training.adaptation import adapt_augmentation
+from ...training.adapt_settings import adapt_augmentation
 from ...types import Case, LabeledImages, PerImage, Progress, no_progress
-from ..inputs import require_training_set, trainable_copy, untrained_copy
-from ..outliers import flag_highest
-from ..scores import evidence_by_rank
+from ..flagging import flag_highest
+from ..input_checks import require_training_set, trainable_copy, untrained_copy
+from ..rank_evidence import evidence_by_rank
 from .feature_consistency import class_similarity, fct, require_features
 from .unlearning import FLIP_ONLY, gradient_ascent, suspects_of
 

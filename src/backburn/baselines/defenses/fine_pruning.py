@@ -13,7 +13,7 @@ from ...models.inference import penultimate_features
 from ...results import Repaired
 from ...training import Training
 from ...types import Case, Features, Index, Labels, Progress, no_progress
-from ..inputs import require_holdout, trainable_copy
+from ..input_checks import require_holdout, trainable_copy
 from .clean_fine_tuning import FIVE_PERCENT_CLEAN, fine_tune, fine_tuning_settings
 
 

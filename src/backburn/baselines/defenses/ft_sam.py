@@ -13,7 +13,7 @@ from ...interfaces import Defense, Inputs
 from ...results import Repaired
 from ...training import Objective, Training
 from ...types import Case, Images, Labels, Progress, no_progress
-from ..inputs import require_holdout, trainable_copy
+from ..input_checks import require_holdout, trainable_copy
 from .clean_fine_tuning import FIVE_PERCENT_CLEAN, fine_tune, fine_tuning_settings
 
 

@@ -14,7 +14,7 @@ from ...interfaces import Defense, Inputs
 from ...models.inference import as_images, device_of
 from ...results import Repaired
 from ...types import Case, LabeledImages, Progress, no_progress
-from ..inputs import require_holdout, trainable_copy
+from ..input_checks import require_holdout, trainable_copy
 
 Batch: TypeAlias = tuple[Tensor, Tensor]
 """Images in [0, 1] and labels, on the model's device."""

@@ -17,7 +17,7 @@ from ...models.inference import forward_hooks, predict
 from ...results import Repaired
 from ...training import Objective, Training
 from ...types import Case, Images, LabeledImages, Labels, Progress, no_progress
-from ..inputs import require_holdout, trainable_copy
+from ..input_checks import require_holdout, trainable_copy
 from .clean_fine_tuning import FIVE_PERCENT_CLEAN, fine_tune, fine_tuning_settings
 
 SPATIAL = (nn.modules.conv._ConvNd, nn.modules.batchnorm._BatchNorm)

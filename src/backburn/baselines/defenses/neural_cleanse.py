@@ -13,7 +13,7 @@ from ...models.inference import predict
 from ...results import Repaired
 from ...training import BatchTransform, Training, TrainingTask, fit
 from ...types import Case, PerImage, Progress, no_progress
-from ..inputs import require_holdout, trainable_copy
+from ..input_checks import require_holdout, trainable_copy
 from .inversion import TriggerInversion
 from .inverted_triggers import InvertedTriggers
 

@@ -8,9 +8,9 @@ import torch
 from ...interfaces import Defense, Inputs
 from ...results import Repaired
 from ...training import Training, TrainingTask, fit
-from ...training.adaptation import adapt_augmentation
+from ...training.adapt_settings import adapt_augmentation
 from ...types import Case, Progress, no_progress
-from ..inputs import require_training_set, untrained_copy
+from ..input_checks import require_training_set, untrained_copy
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from ...models.inference import frozen
 from ...results import Repaired
 from ...training import Objective, Training, TrainingTask, fit
 from ...types import Case, Images, Labels, Logits, PerImage, Progress, no_progress
-from ..inputs import require_holdout, trainable_copy
+from ..input_checks import require_holdout, trainable_copy
 from .unlearning import FLIP_ONLY
 
 

@@ -11,9 +11,9 @@ from ...errors import InputError
 from ...interfaces import Detector
 from ...results import Evidence
 from ...types import Case, Features, PerImage, Progress, no_progress
-from ..inputs import require_training_set
-from ..outliers import rank_flagged_first
-from ..scores import evidence_by_rank
+from ..flagging import rank_flagged_first
+from ..input_checks import require_training_set
+from ..rank_evidence import evidence_by_rank
 from .features import draw_seed, extract_features, principal_components, rows_by_label
 
 MIN_IMAGES = 3

@@ -14,8 +14,8 @@ from ...interfaces import Detector, Inputs
 from ...models.inference import device_of, forward_hooks, frozen, iter_batches, predict
 from ...results import Evidence
 from ...types import Case, LabeledImages, Labels, Pixels, Progress, no_progress
-from ..inputs import require_holdout, require_training_set
-from ..scores import evidence_by_rank
+from ..input_checks import require_holdout, require_training_set
+from ..rank_evidence import evidence_by_rank
 from .gradient_circles import cosine, dispersion_of, joining_rounds, stopping_round, target_classes
 
 BATCH = 128

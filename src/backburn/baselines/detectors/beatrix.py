@@ -15,9 +15,9 @@ from ...interfaces import Detector, Inputs
 from ...models.inference import frozen
 from ...results import Evidence
 from ...types import Case, Features, Flags, PerImage, Progress, no_progress
-from ..inputs import require_holdout, require_training_set
-from ..outliers import in_outlier_classes
-from ..scores import evidence_by_rank
+from ..flagging import in_outlier_classes
+from ..input_checks import require_holdout, require_training_set
+from ..rank_evidence import evidence_by_rank
 from .feature_maps import feature_maps, find_last_large_map
 from .features import rows_by_label
 

@@ -13,8 +13,8 @@ from ...interfaces import Detector, Inputs
 from ...models.inference import predict
 from ...results import Evidence
 from ...types import Case, Images, LabeledImages, Progress, no_progress
-from ..inputs import require_holdout, require_training_set
-from ..scores import evidence_by_rank
+from ..input_checks import require_holdout, require_training_set
+from ..rank_evidence import evidence_by_rank
 from .altered_images import measure_images
 
 

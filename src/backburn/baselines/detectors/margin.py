@@ -11,9 +11,9 @@ from ...interfaces import Detector
 from ...models.inference import predict
 from ...results import Evidence
 from ...types import Case, Progress, no_progress
-from ..inputs import require_training_set
-from ..scores import evidence_by_rank
-from .logits import logit_gaps
+from ..input_checks import require_training_set
+from ..rank_evidence import evidence_by_rank
+from .relative_logits import logit_gaps
 
 
 @dataclass(frozen=True)

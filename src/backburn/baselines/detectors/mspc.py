@@ -12,8 +12,8 @@ from ...interfaces import Detector
 from ...models.inference import as_images, device_of, frozen, has_native_bf16, predict
 from ...results import Evidence
 from ...types import Case, Images, Logits, PerImage, Pixels, Progress, no_progress
-from ..inputs import require_training_set
-from ..scores import evidence_by_rank
+from ..input_checks import require_training_set
+from ..rank_evidence import evidence_by_rank
 from .altered_images import agreement, measure_images
 
 CHUNK = 128

@@ -11,8 +11,8 @@ from ...errors import InputError
 from ...interfaces import Detector, Inputs
 from ...results import Evidence
 from ...types import Case, Images, LabeledImages, PerImage, Pixels, Progress, no_progress
-from ..inputs import require_holdout, require_training_set
-from ..scores import evidence_by_rank
+from ..input_checks import require_holdout, require_training_set
+from ..rank_evidence import evidence_by_rank
 from .altered_images import agreement, measure_images
 
 

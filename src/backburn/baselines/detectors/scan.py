@@ -15,9 +15,9 @@ from ...errors import InputError
 from ...interfaces import Detector, Inputs
 from ...results import Evidence
 from ...types import Case, Labels, PerImage, Progress, no_progress
-from ..inputs import require_holdout, require_training_set
-from ..outliers import in_outlier_classes, rank_flagged_first
-from ..scores import evidence_by_rank
+from ..flagging import in_outlier_classes, rank_flagged_first
+from ..input_checks import require_holdout, require_training_set
+from ..rank_evidence import evidence_by_rank
 from .features import draw_seed, extract_features, inverse_square_root, rows_by_label
 
 MIN_IMAGES = 3

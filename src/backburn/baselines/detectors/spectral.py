@@ -8,9 +8,9 @@ from ...errors import InputError
 from ...interfaces import Detector
 from ...results import Evidence
 from ...types import Case, Features, PerImage, Progress, no_progress
-from ..inputs import require_training_set
-from ..outliers import flag_highest
-from ..scores import evidence_by_rank
+from ..flagging import flag_highest
+from ..input_checks import require_training_set
+from ..rank_evidence import evidence_by_rank
 from .features import extract_features, rows_by_label
 
 REMOVAL_FACTOR = 1.5

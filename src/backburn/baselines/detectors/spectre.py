@@ -11,9 +11,9 @@ from ...errors import InputError
 from ...interfaces import Detector
 from ...results import Evidence
 from ...types import Case, Progress, no_progress
-from ..inputs import require_training_set
-from ..outliers import flag_highest, rank_flagged_first
-from ..scores import evidence_by_rank
+from ..flagging import flag_highest, rank_flagged_first
+from ..input_checks import require_training_set
+from ..rank_evidence import evidence_by_rank
 from .features import (
     EIGENVALUE_TOLERANCE,
     draw_seed,

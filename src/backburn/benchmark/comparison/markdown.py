@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from .better_methods import lead_sentences
 from .columns import ASR, DEFENSE_TABLE, DER, DETECTOR_TABLE, DROP, FPR, RA, TPR, Column
 from .intervals import Mean, mean_of_known
-from .leads import lead_sentences
 from .notes import defense_notes, detector_notes
 from .standings import (
     Standing,

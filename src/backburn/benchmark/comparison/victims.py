@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ..averages import MIN_ASR
+from ..averaged_tables import MIN_ASR
 
 Row = dict[str, Any]
 Victim = tuple[str, str, float, int]

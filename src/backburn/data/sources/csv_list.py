@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from ...errors import InputError, first_line, printable
 from ..labels import labels_from_text
-from ..rows import Row, Rows
+from ..undecoded_rows import Row, Rows
 from .folder import is_inside
 
 PATH_COLUMNS = (

@@ -8,7 +8,7 @@ from sklearn.model_selection import train_test_split
 
 from ...errors import InputError
 from ...types import LabeledImages
-from ..rows import Row, Rows
+from ..undecoded_rows import Row, Rows
 
 
 def digits(split: str) -> LabeledImages:

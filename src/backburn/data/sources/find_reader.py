@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from ...errors import InputError
-from ..rows import Rows
+from ..undecoded_rows import Rows
 from .csv_list import find_metadata, open_table
 from .digits import open_digits
 from .folder import open_folder

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import InputError, printable
 from ..decoding import image_suffixes, is_image
-from ..rows import Row, Rows
+from ..undecoded_rows import Row, Rows
 
 LINK_OUTSIDE = "a link that leaves the folder"
 NON_CLASS_FOLDERS = ("__MACOSX", "__pycache__", "lost+found", "@eaDir", "$RECYCLE.BIN")

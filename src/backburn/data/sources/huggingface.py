@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from ...errors import InputError, first_line, missing_extra
-from ..rows import Rows
+from ..undecoded_rows import Rows
 from .parquet import rows_from_arrow, unreadable_error
 
 PREFIX = "hf:"

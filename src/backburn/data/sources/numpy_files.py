@@ -10,7 +10,7 @@ import torch
 
 from ...errors import InputError, first_line
 from ..labels import labels_from_values
-from ..rows import Row, Rows
+from ..undecoded_rows import Row, Rows
 from .arrays import to_channels_first
 
 IMAGE_KEYS = ("images", "x", "data", "arr_0")

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...errors import InputError, first_line
-from ..class_names import LABEL_COLUMNS, read_class_names
 from ..labels import labels_from_values
-from ..rows import RawImage, Row, Rows
+from ..parquet_class_names import LABEL_COLUMNS, read_class_names
+from ..undecoded_rows import RawImage, Row, Rows
 from .folder import is_inside
 
 IMAGE_COLUMNS = ("image", "img", "picture", "image_bytes")

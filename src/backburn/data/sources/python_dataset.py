@@ -9,9 +9,9 @@ from PIL import Image
 
 from ...errors import InputError
 from ...types import LabeledImages, Progress, no_progress
-from ..class_names import LABEL_COLUMNS
-from ..loading import load_rows
-from ..rows import RawImage, Row, Rows
+from ..decode_rows import load_rows
+from ..parquet_class_names import LABEL_COLUMNS
+from ..undecoded_rows import RawImage, Row, Rows
 from .parquet import IMAGE_COLUMNS
 
 

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from ...errors import InputError, first_line, printable
 from ..decoding import MAX_FILE_SIZE, image_suffixes
 from ..labels import labels_from_values
-from ..rows import Row, Rows
+from ..undecoded_rows import Row, Rows
 
 MAX_MEMBERS = 10_000_000
 MAX_LABEL_SIZE = 2**16

@@ -72,7 +72,7 @@ def all_interventions(
         standard_errors: see `affine.Affine`.
         resolution_transplant: the `resolution` of mixtures and crops.
     """
-    from .affine import Affine
+    from .affine_pixels import Affine
     from .quantization import Quantization
     from .transplant import Crop, Mixture
 

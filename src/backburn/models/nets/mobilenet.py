@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..classifier import Classifier
+from .base import Classifier
 
 STAGES = (
     (1, 16, 1, 1),

@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..classifier import Classifier
+from .base import Classifier
 
 
 class SmallCNN(Classifier):

@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..classifier import Classifier
+from .base import Classifier
 
 CHANNELS = (1, 2, 4, 4, 8, 8, 8, 8)
 """Channels of each convolution, in multiples of the width."""

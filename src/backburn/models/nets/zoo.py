@@ -7,7 +7,7 @@ import torch
 
 from ...errors import InputError, unknown_name
 from ...types import Pixels
-from ..classifier import Classifier
+from .base import Classifier
 from .mobilenet import MobileNetV2
 from .preact_resnet import PreActResNet18
 from .small_cnn import SmallCNN

@@ -11,9 +11,9 @@ from ..outputs import remove_probability_layer
 from ..wrapping import probe_network
 from .checkpoint import Checkpoint
 from .class_lists import read_classes_beside
+from .find_network import NetworkSpec, Normalization
 from .fit_network import fit_network
 from .match_weights import WeightMatch, check_match, strip_prefix
-from .network_names import NetworkSpec, Normalization
 from .opened_model import OpenedModel, Origin, finalize
 
 NORMALIZATION_NAMES = (("mean", "std"), ("mu", "sigma"))

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from ...errors import InputError
 from .checkpoint import Checkpoint
+from .find_network import NetworkSizes, NetworkSpec, build_skeleton
 from .match_weights import WeightMatch, match_weights, strip_prefix
 from .mlp_heads import with_mlp_head
-from .network_names import NetworkSizes, NetworkSpec, build_skeleton
 
 PROBE_CLASSES = (7, 11)
 """Numbers of classes that a network is built for, to see which weights depend on them."""

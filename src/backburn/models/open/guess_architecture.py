@@ -6,8 +6,7 @@ from torch import Tensor, nn
 
 from ...errors import BackburnError, InputError, unknown_name
 from ..nets.zoo import ARCHITECTURES
-from .match_weights import strip_prefix
-from .network_names import (
+from .find_network import (
     CIFAR_NETWORKS,
     KNOWN_NETWORKS,
     NetworkSizes,
@@ -15,6 +14,7 @@ from .network_names import (
     build_skeleton,
     network_spec,
 )
+from .match_weights import strip_prefix
 
 LIBRARIES = ("torchvision", "timm")
 COMMON_NETWORKS = (

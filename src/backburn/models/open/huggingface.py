@@ -14,9 +14,9 @@ from ...errors import InputError, first_line
 from ...limited_process import run_limited
 from ..wrapping import probe_network
 from .checkpoint import format_key, read_checkpoint
+from .find_network import import_library
 from .huggingface_config import CONFIG_FILE, PREPROCESSOR_FILE, read_preprocessing, read_settings
 from .match_weights import first_few
-from .network_names import import_library
 
 WEIGHTS_FILE = "model.safetensors"
 MODEL_FILES = (CONFIG_FILE, PREPROCESSOR_FILE, WEIGHTS_FILE)
@@ -78,7 +78,7 @@ def load_encoder(folder: Path) -> nn.Module:
         raise InputError(f"{folder} has no {WEIGHTS_FILE}: save the model with save_pretrained")
     read_checkpoint(folder / WEIGHTS_FILE)
     _model_type(read_settings(folder / CONFIG_FILE), folder, ENCODER)
-    run_limited("backburn.models.open.encoders", folder, (folder / WEIGHTS_FILE).stat().st_size)
+    run_limited("backburn.models.open.open_encoder", folder, (folder / WEIGHTS_FILE).stat().st_size)
     return build_encoder(folder)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from ...errors import InputError, first_line
 from .class_lists import parse_class_names
-from .network_names import Normalization
+from .find_network import Normalization
 
 CONFIG_FILE, PREPROCESSOR_FILE = "config.json", "preprocessor_config.json"
 MAX_FILE_BYTES = 4 * 2**20

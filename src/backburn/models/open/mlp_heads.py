@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from torch import Tensor, nn
 
+from .find_network import NetworkSizes, NetworkSpec
 from .match_weights import strip_prefix
-from .network_names import NetworkSizes, NetworkSpec
 
 HeadLayers = dict[int, dict[str, Tensor]]
 """The weights of each layer of a head, by its index in the sequence."""

@@ -17,6 +17,7 @@ from .checkpoint import (
     find_weights,
     read_checkpoint,
 )
+from .find_network import Normalization, network_spec
 from .guess_architecture import guess_architectures, network_spec_for
 from .huggingface import WEIGHTS_FILE, fetch_folder, is_model_folder, load_folder
 from .huggingface_config import (
@@ -25,7 +26,6 @@ from .huggingface_config import (
     read_class_names,
     read_preprocessing,
 )
-from .network_names import Normalization, network_spec
 from .opened_model import Container, OpenedModel, Origin, finalize
 from .trusted_files import Exported, find_module, load_trusted
 

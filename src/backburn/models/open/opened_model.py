@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from ...errors import InputError
-from ..classifier import Classifier
+from ..nets.base import Classifier
 from ..outputs import LINK_DESCRIPTIONS
 from ..wrapping import PROBE_SIZES, NetworkSignature, WrappedModel, wrap
-from .network_names import Normalization
+from .find_network import Normalization
 
 Container: TypeAlias = Literal["safetensors", "torch", "huggingface", "torchscript"]
 

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from ...errors import InputError, first_line, unknown_name
 from .checkpoint import read_checkpoint
+from .find_network import import_library
 from .huggingface import WEIGHTS_FILE, fetch_folder, is_model_folder
-from .network_names import import_library
 
 LIBRARIES = ("timm", "torchvision")
 

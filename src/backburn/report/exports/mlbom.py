@@ -7,7 +7,7 @@ from typing import Any
 
 from ..phrases import verdict_sentence
 from .common import LIMITATIONS, METHOD_URL, AuditedRun, file_sha256
-from .identifiers import FRAMEWORKS
+from .security_frameworks import FRAMEWORKS
 
 UUID_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, METHOD_URL)
 

@@ -5,7 +5,7 @@ from typing import Any
 from ..phrases import STATE_TITLES, verdict_sentence
 from ..report_tables import check_rows, score_rows
 from .common import EVIDENCE_STATEMENT, LIMITATIONS, METHOD_URL, AuditedRun
-from .identifiers import FRAMEWORKS
+from .security_frameworks import FRAMEWORKS
 
 FRONT_MATTER = """---
 pipeline_tag: image-classification

@@ -9,7 +9,7 @@ from ...errors import printable
 from ..gallery import Suspect
 from ..phrases import verdict_sentence
 from .common import METHOD_URL, AuditedRun, to_uri
-from .identifiers import CLEAN_LABEL_ID, FRAMEWORKS, IMAGE_IDS, MODEL_IDS, Framework
+from .security_frameworks import CLEAN_LABEL_ID, FRAMEWORKS, IMAGE_IDS, MODEL_IDS, Framework
 
 SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
