@@ -9,7 +9,7 @@ export MALLOC_MMAP_THRESHOLD_ = 4294967296
 export MALLOC_TRIM_THRESHOLD_ = 4294967296
 
 .PHONY: demo test check docs docs-figures package examples release-check figures \
-  false-alarms found bars bench bench-smoke bench-boundary bench-audit bench-triggers bench-any-model bench-pretrained \
+  false-alarms found bars calibration sensitivity bench bench-smoke bench-boundary bench-audit bench-triggers bench-any-model bench-pretrained \
   bench-memory bench-checkpoints bench-estimates bench-report bench-ray bench-patterns bench-start bench-networks \
   test-ray report-shots cards architecture fuzz explore torture torture-short soak hostile oldest newest \
   hashed lock sbom clean
@@ -89,6 +89,14 @@ figures: .venv/ready
 	  [ -d $$out ] || $(BIN)/backburn figures $$victim --out $$out --set refinement.rounds=3 || exit; \
 	done
 	$(BIN)/python tests/benchmark/evidence.py runs/figures/*/ --out runs/figures
+
+# How often p-values of synthetic groups without poison are below a level: studies/calibration.
+calibration: .venv/ready
+	$(BIN)/python tests/benchmark/calibration.py
+
+# What halving and doubling each number of the detector changes, on the victims of `make study-digits`.
+sensitivity: .venv/ready
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmark/sensitivity.py runs/study-digits/victims --out studies/sensitivity
 
 # Every clean model of the published studies, counted: studies/false-alarms.md
 false-alarms: .venv/ready

@@ -1,7 +1,8 @@
 """P-values of test statistics, from a null distribution of the same case's own groups.
 
 Source: empirical calibration by negative controls, Schuemie et al., Statistics in Medicine 2014 and
-PNAS 2018. Tail: Pickands 1975 (peaks over a threshold).
+PNAS 2018. Tail: Pickands 1975 (peaks over a threshold). With few excesses it is predictive:
+Aitchison and Dunsmore, Statistical Prediction Analysis, 1975.
 """
 
 import math
@@ -11,8 +12,8 @@ import numpy as np
 from scipy.stats import genpareto
 
 MIN_EXCESSES, MAX_SHAPE = 30, 0.5
-"""Fewest excesses that the tail's shape is fitted to, and the heaviest shape. With fewer the tail
-is exponential, since a shape from a dozen values is noise."""
+"""Fewest excesses that the tail's shape is fitted to, and the heaviest fitted shape. A shape that is
+fitted to a dozen values is noise."""
 
 MIN_P_VALUE = 1e-300
 """Smallest p-value. A tail far beyond its scale would round to 0."""
@@ -91,12 +92,21 @@ def adjust_p_values(p_values: Sequence[float], count: int) -> list[float]:
 
 
 def _tail_probability(value: float, values: np.ndarray, resolution: float, tail: float) -> float:
-    """Probability beyond `value` by a generalized Pareto fit to this share of the values."""
+    """Probability beyond `value` by the tail of this share of the values.
+
+    The tail is exponential with scale `resolution` if the values vary no more than that. Otherwise
+    it is a generalized Pareto distribution: fitted if there are many excesses, else predictive.
+    """
     threshold = float(np.quantile(values, 1 - tail))
     excess = values[values > threshold] - threshold
-    scale = max(resolution, float(excess.mean()) if len(excess) else 0.0)
-    shape = 0.0
-    if len(excess) >= MIN_EXCESSES and excess.mean() > resolution:
+    count, mean = len(excess), float(excess.mean()) if len(excess) else 0.0
+    if mean <= resolution:
+        return tail * math.exp(-(value - threshold) / resolution)
+    # the mean of a few excesses is a poor estimate of the scale: given `count` of them, the next
+    # one of an exponential tail has a generalized Pareto distribution of shape 1 / count
+    shape, scale = 1 / count, mean
+    if count >= MIN_EXCESSES:
         shape, _, scale = genpareto.fit(excess, floc=0)
         shape, scale = float(np.clip(shape, 0.0, MAX_SHAPE)), max(resolution, float(scale))
-    return tail * float(genpareto.sf(value - threshold, shape, scale=scale))
+    weight = (count + 1) / (len(values) + 1)
+    return weight * float(genpareto.sf(value - threshold, shape, scale=scale))
