@@ -12,8 +12,8 @@ import numpy as np
 from scipy.stats import genpareto
 
 MIN_EXCESSES, MAX_SHAPE = 30, 0.5
-"""Fewest excesses that the tail's shape is fitted to, and the heaviest fitted shape. A shape that is
-fitted to a dozen values is noise."""
+"""Fewest excesses that the tail's shape is fitted to, and the heaviest fitted shape. A shape from a
+dozen values is noise."""
 
 MIN_P_VALUE = 1e-300
 """Smallest p-value. A tail far beyond its scale would round to 0."""
