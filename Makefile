@@ -218,7 +218,7 @@ oldest newest: .venv/tools
 	  --resolution $($@-versions) -e '.[benchmark,cleanlab,figures,hub,networks,pandas,serve]'
 	.venv/tools/bin/uv pip install --quiet --python build/$@ $(TORCH_FROM) \
 	  beartype cyclonedx-python-lib hypothesis jsonschema pytest pytest-timeout pytest-xdist
-	SHAPES=unchecked OMP_NUM_THREADS=1 build/$@/bin/python -m pytest -n $(WORKERS) $($@-warnings) $(TESTED)
+	SHAPES=unchecked OMP_NUM_THREADS=1 build/$@/bin/pytest -n $(WORKERS) $($@-warnings) $(TESTED)
 oldest: oldest-warnings := -W ignore::DeprecationWarning
 oldest: oldest-python := 3.10
 oldest: oldest-versions := lowest-direct
