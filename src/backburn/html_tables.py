@@ -1,4 +1,4 @@
-"""What a notebook shows of a record: small tables in HTML, in which every cell is text."""
+"""Small HTML tables that show a record in a notebook; every cell is escaped text."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -6,7 +6,7 @@ from typing import Any
 
 Facts = Iterable[tuple[str, Any]]
 MAX_ROWS = 20
-"""Rows of a table that are shown; of the others it is said how many there are."""
+"""Most rows that a table shows; it counts the others."""
 
 
 class HtmlRecord:
@@ -15,7 +15,7 @@ class HtmlRecord:
     __slots__ = ()
 
     def facts(self) -> Facts:
-        """Names and values, in the order in which a person wants to know them."""
+        """Names and values, the most important first."""
         raise NotImplementedError
 
     def _repr_html_(self) -> str:
@@ -23,7 +23,7 @@ class HtmlRecord:
 
 
 def facts_table(title: str, facts: Facts) -> str:
-    """A table with a row a fact. What is a list of rows becomes a table of its own below."""
+    """A table with one row per fact; a list of rows becomes a table of its own below."""
     small: list[tuple[str, Any]] = []
     large: list[tuple[str, Any]] = []
     for name, value in facts:
@@ -43,7 +43,7 @@ def _is_table(value: Any) -> bool:
 
 
 def rows_table(title: str, rows: Sequence[Mapping[str, Any]]) -> str:
-    """A table of rows, with the columns of the first."""
+    """A table of rows, with the columns of the first one."""
     columns = tuple(rows[0]) if rows else ()
     head = "".join(f'<th scope="col">{to_text(name)}</th>' for name in columns)
     body = "".join(
@@ -61,7 +61,7 @@ def _table(title: str, rows: str) -> str:
 def to_text(value: Any) -> str:
     """A value as escaped text: floats short, tuples with commas, nothing as a dash.
 
-    Of a mapping, what is empty or a table is left out.
+    Empty values and tables within a mapping are left out.
     """
     if isinstance(value, Mapping):
         held = {k: v for k, v in value.items() if v not in EMPTY and not _is_table(v)}

@@ -1,4 +1,4 @@
-"""What a stranger's file asks for is tried first in a process that may take so much, no more."""
+"""Run a function in a child process with limits on CPU time and memory."""
 
 import os
 import resource
@@ -9,27 +9,28 @@ from pathlib import Path
 from .errors import InputError, printable
 
 CPU_SECONDS, CPU_SECONDS_PER_GIB = 15, 40
-"""Of the processor that it may take to build a network and ask it; more for large weights."""
+"""CPU seconds that building and running a network may take, and more for each GiB of weights."""
 EXTRA_BYTES = 3 * 2**28
-"""Bytes that it may take beside the weights, which are copied, and may be stored as halves."""
+"""Bytes that it may take in addition to copies of the weights, which may be stored as halves."""
 WEIGHT_COPIES = 5
 CODE = "import sys; sys.path[:] = sys.argv[5:]; from backburn.limited_process import main; main()"
 EXIT_REFUSED = 3
 
 
 def run_limited(module: str, folder: Path, weights: int) -> None:
-    """Have `module.dry_run(folder)` done elsewhere, after `module.warm_up()`, and see that it ends.
+    """Run `module.warm_up()` and then `module.dry_run(folder)` in a limited child process.
 
     Args:
-        module: its whole name; of this package.
-        weights: bytes of them.
+        module: full name of a module of this package.
+        folder: the untrusted folder.
+        weights: bytes of its weights.
     Raises:
-        InputError: it takes too long or too much memory, or what it raised.
+        InputError: it takes too long or too much memory, or raised this error itself.
     """
     command = [sys.executable, "-c", CODE, module, str(_seconds(weights)), str(_room(weights))]
     command += [str(folder), *sys.path]
     one = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    patience = 5 * _seconds(weights) + 60  # of the clock, on a busy machine
+    patience = 5 * _seconds(weights) + 60  # wall-clock seconds: the machine may be busy
     try:
         done = subprocess.run(
             command,
@@ -64,24 +65,24 @@ def _room(weights: int) -> int:
 
 
 def main() -> None:
-    """In the other process: its arguments are a module, seconds, bytes and a folder."""
+    """The child process; its arguments are a module, seconds, bytes and a folder."""
     from importlib import import_module
 
     module, seconds, room, folder = sys.argv[1:5]
-    doing = import_module(module)
-    doing.warm_up()  # libraries are as slow as they are
+    target = import_module(module)
+    target.warm_up()  # importing libraries does not count
     _limit(int(seconds), int(room))
     try:
-        doing.dry_run(Path(folder))
+        target.dry_run(Path(folder))
     except InputError as error:
         sys.stdout.buffer.write(printable(str(error)).encode())
         sys.stdout.flush()
         os._exit(EXIT_REFUSED)
-    os._exit(0)  # what could still go wrong at an exit is nobody's matter
+    os._exit(0)  # skip cleanup, which could still fail
 
 
 def _limit(seconds: int, room: int) -> None:
-    """From now on; where the system says how much is held."""
+    """Limit this process from now on; memory only where the system tells how much it has."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     seconds += int(used.ru_utime + used.ru_stime)
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))

@@ -1,6 +1,6 @@
-"""Rows of numbers in a mapped file, where they would be much for the memory.
+"""Large tables as memory-mapped files, so that they need not fit into memory.
 
-Resident memory is for what is being looked at: pages that are done with are let go of.
+Pages that have been read are released, so that resident memory stays small.
 """
 
 import ctypes
@@ -19,30 +19,30 @@ from torch import Tensor
 from .errors import InputError
 
 MAX_IN_MEMORY = 2**28
-"""The most bytes of a table of images that are held in memory."""
+"""Most bytes of images that are kept in memory instead of in a file."""
 MAX_OUTPUTS_IN_MEMORY = 2**22
-"""The same of what a network says of them: it is read in order, or a few rows at a time."""
+"""The same for outputs of a network, which are read in order or a few rows at a time."""
 ROWS_PER_READ = 256
-"""Rows that are taken of a mapped table at a time: the system maps what lies around each, too."""
+"""Rows read from a file at a time: the system also maps the pages around each row."""
 MADV_DONTNEED = 4
-"""MADV_DONTNEED of Linux; elsewhere it may discard what was written."""
+"""The constant of Linux; on other systems this advice may discard written data."""
 
 
 def byte_count(shape: tuple[int, ...], dtype: torch.dtype) -> int:
-    """Bytes of a table."""
+    """Bytes of a table of that shape and type."""
     return int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
 
 
 def write_temporary(
     parts: Iterable[np.ndarray], shape: tuple[int, ...], dtype: torch.dtype, what: str
 ) -> Tensor:
-    """A table in a file of the temporary folder (TMPDIR says which) that has no name any more.
+    """Write a table to an unnamed file in the temporary folder (TMPDIR), and map it.
 
-    It is gone when the table is.
+    The file is freed with the table.
 
     Args:
         parts: `(n, ...)`, of at most `shape[0]` rows together.
-        what: the rows are, for the error.
+        what: what the rows are, for the error message.
     Raises:
         InputError: no room for the file.
     """
@@ -57,7 +57,7 @@ def write_temporary(
 def write_table(
     parts: Iterable[np.ndarray], shape: tuple[int, ...], dtype: torch.dtype, file: IO[bytes]
 ) -> Tensor:
-    """Parts of a table written to an empty file; what is returned is a shared mapping of it."""
+    """Write the parts of a table to an empty file, and return a shared mapping of it."""
     # written, not put into the mapping: a full disk is an error and not a crash, and pages of a
     # mapping that were written to count as resident
     count = 0
@@ -70,13 +70,13 @@ def write_table(
 
 
 def map_file(path: str | Path, shape: tuple[int, ...], dtype: torch.dtype = torch.uint8) -> Tensor:
-    """A file as a table; what is changed in the table changes in the file."""
+    """Map a file as a table; changes of the table change the file."""
     size = int(np.prod(shape, dtype=np.int64))
     return torch.from_file(str(path), shared=True, size=size, dtype=dtype).view(shape)
 
 
 def no_space_error(what: str, folder: Path, size: int, error: OSError) -> InputError:
-    """The error for rows that cannot be written."""
+    """The error for rows that can't be written."""
     return InputError(
         f"{size / 1e9:.1f} GB of {what} cannot be written to {folder}: {error.strerror}; "
         "free some room, name another folder, or take fewer or smaller images"
@@ -84,32 +84,36 @@ def no_space_error(what: str, folder: Path, size: int, error: OSError) -> InputE
 
 
 def copy_rows(table: Tensor, rows: Tensor) -> Tensor:
-    """A copy of these rows of a table; of a mapped one, no more than a few pages are ever held."""
+    """Copy rows of a table; of a mapped one only a few pages are in memory at any time."""
     if not is_mapped(table):
         return table[rows]
-    found = table.new_empty((len(rows), *table.shape[1:]))
+    copied = table.new_empty((len(rows), *table.shape[1:]))
     for begin in range(0, len(rows), ROWS_PER_READ):
         part = rows[begin : begin + ROWS_PER_READ]
-        found[begin : begin + len(part)] = table[part]
+        copied[begin : begin + len(part)] = table[part]
         release_pages(table)
-    return found
+    return copied
 
 
 def evenly_spaced(rows: Tensor, count: int) -> Tensor:
-    """At most so many of these rows, evenly spaced: of a table in a file, from all over it."""
+    """At most `count` of these rows, evenly spaced.
+
+    >>> evenly_spaced(torch.arange(10), 3).tolist()
+    [0, 4, 9]
+    """
     return rows[torch.linspace(0, len(rows) - 1, min(count, len(rows))).long()]
 
 
 def is_mapped(table: Tensor) -> bool:
-    """Whether the numbers lie in a file."""
+    """Whether a table is a memory-mapped file."""
     return table.device.type == "cpu" and table.untyped_storage().filename is not None
 
 
 def release_pages(pixels: Tensor) -> None:
-    """Let go of the pages of a contiguous part of a mapped file; they come back when read again.
+    """Release the pages of a contiguous part of a mapped file; they are read again when needed.
 
-    What has no file behind it is left alone, and so is everything but Linux. The mapping is
-    shared, so nothing that was written is lost.
+    Does nothing for tables in memory, and on systems other than Linux. The mapping is shared, so
+    written data is kept.
     """
     if sys.platform != "linux" or not pixels.numel() or not is_mapped(pixels):
         return
@@ -118,15 +122,13 @@ def release_pages(pixels: Tensor) -> None:
     start = pixels.data_ptr()
     end = start + pixels.numel() * pixels.element_size()
     first = start - start % mmap.PAGESIZE
-    # advice that is not taken costs memory, no correctness
+    # if the system ignores the advice, that costs memory but not correctness
     ctypes.CDLL(None).madvise(ctypes.c_void_p(first), ctypes.c_size_t(end - first), MADV_DONTNEED)
 
 
 @contextmanager
 def utf8_path(path: Path) -> Iterator[Path]:
-    """The file under a name that is UTF-8, for libraries that open no other: a link where it has to
-    be.
-    """
+    """Yield a UTF-8 path to the same file, for libraries that open no other; a link if needed."""
     try:
         str(path.absolute()).encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""ACC ASR RA DER TPR FPR AUROC: each formula once. Fractions; NaN where nothing is counted."""
+"""ACC, ASR, RA, DER, TPR, FPR, AUROC."""
 
 import math
 from dataclasses import dataclass

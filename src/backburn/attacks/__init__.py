@@ -1,4 +1,4 @@
-"""Attacks: how they poison images, and how a victim is trained on them.
+"""Attacks, and the training of their victims.
 
 What an author of an attack needs is here, and every attack by its class.
 """

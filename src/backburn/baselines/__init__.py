@@ -1,4 +1,4 @@
-"""Detectors and defenses of the literature, and what an author of a new one needs.
+"""Detectors and defenses of the literature.
 
 Both have the same interfaces as ours.
 """

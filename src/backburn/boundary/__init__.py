@@ -1,1 +1,1 @@
-"""Boundary search: the distance of each image to the decision boundary, and the class beyond it."""
+"""Boundary search: how far each image is from another class."""

@@ -1,4 +1,4 @@
-"""The run directory: paths, lock, atomic writes, record, manifest and checksums."""
+"""The run directory: paths, lock, atomic writes."""
 
 from .atomic import atomic_folder, write_atomic, write_in_run, write_run
 from .checksum import read_checked, with_checksum

@@ -1,4 +1,4 @@
-"""Other people's files in, and our results in the forms that other people's tools take."""
+"""Files of other toolkits, read and written."""
 
 from typing import TYPE_CHECKING
 
