@@ -94,16 +94,15 @@ def adjust_p_values(p_values: Sequence[float], count: int) -> list[float]:
 def _tail_probability(value: float, values: np.ndarray, resolution: float, tail: float) -> float:
     """Probability beyond `value` by the tail of this share of the values.
 
-    The tail is exponential with scale `resolution` if the values vary no more than that. Otherwise
-    it is a generalized Pareto distribution: fitted if there are many excesses, else predictive.
+    The tail is exponential if sampling alone explains how much the values vary. Otherwise it is a
+    generalized Pareto distribution: fitted if there are many excesses, else predictive.
     """
     threshold = float(np.quantile(values, 1 - tail))
     excess = values[values > threshold] - threshold
     count, mean = len(excess), float(excess.mean()) if len(excess) else 0.0
-    if mean <= resolution:
-        return tail * math.exp(-(value - threshold) / resolution)
-    # the mean of a few excesses is a poor estimate of the scale: given `count` of them, the next
-    # one of an exponential tail has a generalized Pareto distribution of shape 1 / count
+    # one standard error above the resolution, the excesses are more than sampling alone explains
+    if not count or mean <= resolution * (1 + 1 / math.sqrt(count)):
+        return tail * math.exp(-(value - threshold) / max(resolution, mean))
     shape, scale = 1 / count, mean
     if count >= MIN_EXCESSES:
         shape, _, scale = genpareto.fit(excess, floc=0)
