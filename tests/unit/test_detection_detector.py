@@ -285,7 +285,7 @@ def test_classes_that_stand_out_together_are_no_placebos_of_one_another():
 def test_placebos_fill_the_null_distribution_and_are_neither_tried_nor_paid_for():
     tests = told({0: [0.9, 0.0, 0.0], 1: NOBODY, 2: NOBODY})
     before = tests.p_value(tests.measured[0][0]), tests.splits
-    more = SplitStatistics.of(measured(1, 0.0, 3), measured(1, 0.1, 3), placebo=True)
+    more = SplitStatistics.of(measured(1, 0.0, 3), measured(1, 0.04, 3), placebo=True)
     tests.measured[1].append(more)
     assert tests.splits == before[1] == 3
     assert tests.p_value(tests.measured[0][0]) > before[0]
