@@ -4,6 +4,7 @@
 """
 
 import ast
+import textwrap
 from html import escape
 from pathlib import Path
 
@@ -67,7 +68,7 @@ def _box(name: str, left: float, top: float, wide: float) -> list[str]:
     path = SOURCE / name
     text = purpose(path if path.is_dir() else path.with_suffix(".py"))
     fill = "#fbe9e7" if path.is_dir() else "#f5f5f5"
-    lines = _wrapped(text, int((wide - 20) / (SMALL * 0.54)))[:2]
+    lines = textwrap.wrap(text.replace("`", ""), int((wide - 20) / (SMALL * 0.54)))[:2]
     return [
         f'<rect x="{left:.0f}" y="{top}" width="{wide:.0f}" height="{BOX}" rx="6" fill="{fill}" '
         'stroke="#bf360c" stroke-width=".8"/>',
@@ -78,15 +79,6 @@ def _box(name: str, left: float, top: float, wide: float) -> list[str]:
             for row, line in enumerate(lines)
         ),
     ]
-
-
-def _wrapped(text: str, most: int) -> list[str]:
-    lines = [""]
-    for word in text.replace("`", "").split():
-        if len(lines[-1]) + len(word) >= most and lines[-1]:
-            lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".strip()
-    return lines
 
 
 def _table(package: Path) -> str:

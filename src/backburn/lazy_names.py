@@ -5,6 +5,16 @@ from importlib import import_module
 from typing import Any
 
 
+def load_name(place: str, package: str) -> Any:
+    """Import what a place `module:NAME` names; the module is relative to `package`.
+
+    >>> load_name(".errors:InputError", "backburn")
+    <class 'backburn.errors.InputError'>
+    """
+    module, _, name = place.partition(":")
+    return getattr(import_module(module, package), name)
+
+
 def lazy_names(
     package: str,
     homes: Mapping[str, str],
@@ -32,8 +42,8 @@ def lazy_names(
 
     def get(name: str) -> Any:
         if name in homes:
-            module, _, attribute = homes[name].partition(":")
-            return getattr(import_module(module, package), attribute or name)
+            home = homes[name]
+            return load_name(home if ":" in home else f"{home}:{name}", package)
         if name in modules:
             return import_module(f".{name}", package)
         raise AttributeError(f"module {package!r} has no attribute {name!r}")

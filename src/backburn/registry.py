@@ -5,13 +5,13 @@ looked up, so a command imports no method that it does not run.
 """
 
 from collections.abc import Iterator, Mapping
-from importlib import import_module
 from typing import Generic, TypeVar
 
 from .attacks.base import Attack
 from .burn.interface import Unlearning
 from .errors import unknown_name
 from .interfaces import Defense, Detector
+from .lazy_names import load_name
 
 T = TypeVar("T")
 
@@ -29,8 +29,7 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         self._places = dict(places)
 
     def __getitem__(self, name: str) -> type[T]:
-        module, _, attribute = self._places[name].partition(":")
-        cls: type[T] = getattr(import_module(f".{module}", __package__), attribute)
+        cls: type[T] = load_name(f".{self._places[name]}", "backburn")
         return cls
 
     def __contains__(self, name: object) -> bool:
@@ -44,6 +43,9 @@ class Registry(Mapping[str, type[T]], Generic[T]):
 
     def named(self, name: str) -> type[T]:
         """The class of that name.
+
+        >>> ATTACKS.named("badnets").__name__
+        'BadNets'
 
         Raises:
             InputError: there is no such name; the message offers the nearest one.
@@ -118,20 +120,6 @@ DETECTORS: Registry[Detector] = Registry(
         "strip": "baselines.detectors.strip:STRIP",
     },
 )
-
-
-def attack_named(name: str) -> type[Attack]:
-    """The attack of that name; raises as `Registry.named` does.
-
-    >>> attack_named("badnets").__name__
-    'BadNets'
-    """
-    return ATTACKS.named(name)
-
-
-def method_named(name: str) -> type[Unlearning]:
-    """The version of BURN of that name; raises as `Registry.named` does."""
-    return METHODS.named(name)
 
 
 def compared_named(name: str) -> type[Defense] | type[Detector]:

@@ -9,7 +9,7 @@ import msgspec
 
 from ..attacks.base import Attack, Recipe
 from ..interfaces import Inputs
-from ..registry import DETECTORS, METHODS, attack_named
+from ..registry import ATTACKS, DETECTORS, METHODS
 from .study_file import Study
 
 
@@ -62,7 +62,7 @@ class Cell:
     def build_attack(self) -> Attack:
         """The attack with this cell's rate and target."""
         rate = {"poisoning_rate": self.rate} if self.rate else {}
-        return attack_named(self.attack)(target_label=self.study.target_label, **rate)
+        return ATTACKS.named(self.attack)(target_label=self.study.target_label, **rate)
 
     def attack_settings(self) -> dict[str, Any]:
         """The attack's hyperparameters, as plain values."""
@@ -120,7 +120,7 @@ def planned_cells(study: Study) -> list[Cell]:
 
 def _victim_cells(study: Study, name: str, rate: float, seed: int) -> Iterator[Cell]:
     """The cell of one victim. `none` has two if attacks of the study differ in their epochs."""
-    rate = min(rate or attack_named(name)().poisoning_rate, study.at_most.get(name, 1.0))
+    rate = min(rate or ATTACKS.named(name)().poisoning_rate, study.at_most.get(name, 1.0))
     rate = 0.0 if name == "none" else rate
     attacks = study.attacks if name == "none" else [name]
     longer = not set(attacks).isdisjoint(study.longer.attacks)

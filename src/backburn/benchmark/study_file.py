@@ -10,7 +10,7 @@ from ..burn.paper import PaperBURN
 from ..config import overlay, read_toml
 from ..errors import InputError
 from ..interfaces import Defense, Detector
-from ..registry import attack_named, compared_named
+from ..registry import ATTACKS, compared_named
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,8 @@ class Study:
             self.build_method(method)
         for name in (*self.attacks, *self.longer.attacks, *self.at_most):
             for rate in self.rates:
-                attack_named(name)(poisoning_rate=rate, target_label=self.target_label)
-            attack_named(name)(target_label=self.target_label)
+                ATTACKS.named(name)(poisoning_rate=rate, target_label=self.target_label)
+            ATTACKS.named(name)(target_label=self.target_label)
         if min(self.train, self.skip) < 0:
             raise InputError(
                 f"train={self.train}, skip={self.skip}: give 0 or more (a train of 0 is all)"

@@ -69,7 +69,7 @@ def command(
     from ..attacks.victim_folder import dump_victim
     from ..config import configure, to_toml
     from ..models.inference import best_device
-    from ..registry import attack_named
+    from ..registry import ATTACKS
     from ..runs import Stopwatch, new_record, write_run
     from ..services.attack import (
         AttackPlan,
@@ -83,7 +83,7 @@ def command(
     from .output import print_victim
     from .planned_run import plan_job
 
-    attack_class = attack_named(name)
+    attack_class = ATTACKS.named(name)
     fields: dict[str, Any] = {"poisoning_rate": rate, "target_label": target}
     attack = attack_class(**{key: value for key, value in fields.items() if value is not None})
     recipe = Recipe() if arch is None else Recipe(architecture=arch)

@@ -57,7 +57,7 @@ def command(
     from ..burn.burn import BURN
     from ..config import configure
     from ..models.inference import best_device
-    from ..registry import method_named
+    from ..registry import METHODS
     from ..runs import Stopwatch
     from ..services.audit_repair import fit_check_of, repair_case
     from ..services.base_and_witness import check_takes_pretrained
@@ -79,7 +79,7 @@ def command(
 
     resolved = resolve_options(RepairOptions(case, seed, test, holdout, method, config))
     case, seed, method = resolved.case, resolved.seed or 0, resolved.method or "default"
-    burn = configure(method_named(method)(), resolved.config, settings)
+    burn = configure(METHODS.named(method)(), resolved.config, settings)
     check_takes_pretrained(burn, case.base, case.witness)
     torch_device, job, stopwatch = best_device(device), plan_job("repair", out), Stopwatch()
     with ProgressDisplay(quiet=as_json) as progress, cluster_connection(cluster):

@@ -115,13 +115,12 @@ def thumbnails_of(
     from ..config import configure
     from ..errors import InputError
     from ..models.inference import best_device
-    from ..registry import method_named
     from ..serve.thumbnails import ThumbnailRenderer, ThumbnailSource
     from ..services.audit_repair import fit_check_of
     from ..services.case_options import CaseOptions
     from ..services.open_case import open_case
     from ..services.progress_displays import ProgressDisplay
-    from ..services.repair_options import RepairOptions, resolve_options
+    from ..services.repair_options import RepairOptions, recorded_method, resolve_options
 
     if not draw:
         if arch is not None or trust:
@@ -130,9 +129,7 @@ def thumbnails_of(
     repair_options = resolve_options(
         RepairOptions(CaseOptions(str(finished.path), arch=arch, trust=trust))
     )
-    method = configure(
-        method_named(repair_options.method or "default")(), repair_options.config, ()
-    )
+    method = configure(recorded_method(repair_options), repair_options.config, ())
     check, device = fit_check_of(method), best_device("auto")
     with ProgressDisplay(quiet=False) as progress:
         opened = open_case(

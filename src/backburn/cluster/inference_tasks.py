@@ -57,7 +57,7 @@ class BoundaryTask:
 
 @dataclass(frozen=True, slots=True)
 class ActivationsTask:
-    """Statistics of the activations of every layer, and predictions; see `models.activations`."""
+    """Statistics of every layer and predictions; see `models.channel_statistics`."""
 
     phase: str = "activations"
     batch_size: int = BATCH_SIZE

@@ -26,7 +26,7 @@ DEFAULT_MEMORY = 2048
 
 @dataclass(frozen=True, slots=True)
 class RayCellRunner:
-    """A `benchmark.grid.Runner` that runs cells wherever the cluster has room.
+    """A `benchmark.run_study.Runner` that runs cells wherever the cluster has room.
 
     Args:
         memory: MiB that each cell needs.

@@ -40,7 +40,7 @@ def activation_projections(
     A trigger that a network has learned shows in some of its layers, whatever it is made of.
 
     Args:
-        activations: channel statistics of every layer for all images, see `models.activations`.
+        activations: statistics of every layer for all images, see `models.channel_statistics`.
         rows: the images of the class, at least three.
         seed: for the initialization of the clusters.
     Returns:

@@ -28,7 +28,7 @@ class ClassSplitter:
     """Splits rows of a class in two groups.
 
     Args:
-        features: channel statistics of every layer of all images, see `models.activations`.
+        features: channel statistics of every layer of all images, see `models.channel_statistics`.
         smallest: fewest images of either group.
         smallest_class: fewest images of a class that is split.
         seed: for the initialization of clusters and mixtures.

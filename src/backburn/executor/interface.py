@@ -33,12 +33,12 @@ class Executor(ABC):
         predictions: Labels | None = None,
         progress: Progress = no_progress,
     ) -> BoundaryResult:
-        """See `boundary.distances.search_boundary`."""
+        """See `BoundarySearch.run`."""
 
     def activations(
         self, model: nn.Module, pixels: Pixels, *, progress: Progress = no_progress
     ) -> tuple[Features, Labels]:
-        """See `models.activations`. They are computed in this process and never saved."""
+        """See `models.channel_statistics`. They are computed in this process and never saved."""
         return activations(model, pixels, progress=progress)
 
     @abstractmethod

@@ -18,7 +18,7 @@ def repair_files(rows: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
     """Return the figure `repairs` as CSV, PNG and SVG, by file name; empty if no attack worked.
 
     Args:
-        rows: of `benchmark.summary.summary_rows`, for backburn's own methods.
+        rows: of `benchmark.cell_table.summary_rows`, for backburn's own methods.
     Raises:
         InputError: matplotlib isn't installed.
     """

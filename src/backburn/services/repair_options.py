@@ -12,7 +12,7 @@ import msgspec
 from ..attacks.victim_folder import is_victim
 from ..burn.interface import Unlearning
 from ..errors import InputError, first_line
-from ..registry import method_named
+from ..registry import METHODS
 from ..runs import RECORD, path_in_run, read_record
 from .case_options import CaseOptions
 
@@ -117,7 +117,7 @@ def resolve_options(options: RepairOptions) -> RepairOptions:
 
 def recorded_method(options: RepairOptions) -> Unlearning:
     """The method of the options, with its default hyperparameters."""
-    return method_named(options.method or "default")()
+    return METHODS.named(options.method or "default")()
 
 
 def changes_since(run: str | None, made_of: Mapping[str, str]) -> tuple[str, ...]:

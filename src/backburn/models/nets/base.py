@@ -12,7 +12,7 @@ from ...types import Features, Images, Logits
 class Classifier(nn.Module, ABC):
     """A network on pixels in [0, 1] that normalizes inside and exposes its penultimate layer.
 
-    `architecture` is the name that `models.zoo.build` makes it by. `stem` is the name of the first
+    `architecture` is the name that `zoo.build` makes it by. `stem` is the name of the first
     convolution, whose shape tells the width and the channels.
 
     Args:
