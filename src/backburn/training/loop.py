@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from ..data.augmentation import alternating_flips
 from ..errors import BackburnError
 from ..memory_mapped import copy_rows
 from ..models.inference import as_images, device_of
@@ -159,10 +160,12 @@ def _recover(
 def _run_epoch(state: TrainingState, loop: _Loop, mid_epoch: bool) -> None:
     """Train one epoch, or what is left of it if `mid_epoch`."""
     task, count, steps_per_epoch = loop.task, len(loop.rows), loop.steps_per_epoch
-    training = task.training
+    training, epoch = task.training, len(state.losses)
+    alternate = training.augmentation.flip == "alternate"
     order = state.shuffle(loop.rows, mid_epoch)
     for rows in order.tensor_split(steps_per_epoch)[state.step % steps_per_epoch :]:
-        pixels = training.augmentation(copy_rows(task.pixels, rows), state.generator)
+        mirrored = alternating_flips(rows, epoch) if alternate else None
+        pixels = training.augmentation(copy_rows(task.pixels, rows), state.generator, mirrored)
         labels = task.labels[rows]
         if state.transform is not None:
             pixels, labels = state.transform(pixels, labels, rows)

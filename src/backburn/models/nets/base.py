@@ -6,14 +6,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from ...types import Features, Images, Logits
+from ...types import Features, Images, Logits, Pixels
 
 
 class Classifier(nn.Module, ABC):
     """A network on pixels in [0, 1] that normalizes inside and exposes its penultimate layer.
 
-    `architecture` is the name that `zoo.build` makes it by. `stem` is the name of the first
-    convolution, whose shape tells the width and the channels.
+    `architecture` is the name that `zoo.build` makes it by. `stem` is the name of the convolution
+    whose number of outputs is the width.
 
     Args:
         channels: 1 or 3.
@@ -35,6 +35,9 @@ class Classifier(nn.Module, ABC):
     @abstractmethod
     def _embed(self, normalized: Tensor) -> Tensor:
         """Compute penultimate features `(n, d)` of normalized images."""
+
+    def adapt_to(self, pixels: Pixels) -> None:
+        """Set whatever the network computes from its training images `pixels`; here nothing."""
 
     def features(self, images: Images) -> Features:
         """Compute the penultimate features `(n, d)`, the input of `head`."""

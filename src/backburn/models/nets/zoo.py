@@ -7,15 +7,19 @@ import torch
 
 from ...errors import InputError, unknown_name
 from ...types import Pixels
+from .airbench_cnn import AirbenchCNN
 from .base import Classifier
 from .mobilenet import MobileNetV2
 from .preact_resnet import PreActResNet18
 from .small_cnn import SmallCNN
 from .vgg import VGG11
 
-BuiltIn: TypeAlias = type[MobileNetV2] | type[PreActResNet18] | type[SmallCNN] | type[VGG11]
+BuiltIn: TypeAlias = (
+    type[AirbenchCNN] | type[MobileNetV2] | type[PreActResNet18] | type[SmallCNN] | type[VGG11]
+)
 
 ARCHITECTURES: dict[str, BuiltIn] = {
+    "airbench_cnn": AirbenchCNN,
     "mobilenet_v2": MobileNetV2,
     "preact_resnet18": PreActResNet18,
     "small_cnn": SmallCNN,
@@ -56,7 +60,8 @@ def build(
         classes: number of logits.
         channels: of the images, 1 or 3.
         generator: seeds the initial weights. Global generators are not touched.
-        pixels: uint8 training images; their channel statistics are the network's normalization.
+        pixels: uint8 training images; their channel statistics are the network's normalization,
+            and `Classifier.adapt_to` gets them.
 
     >>> build("small_cnn-w4", classes=5, channels=1)(torch.rand(2, 1, 8, 8)).shape
     torch.Size([2, 5])
@@ -68,6 +73,8 @@ def build(
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         model = architecture(classes, channels, mean=mean, std=std, **options)
+    if pixels is not None:
+        model.adapt_to(pixels)
     model.architecture = name
     # the annotations of Module.to lack memory_format
     return cast(Any, model).to(memory_format=torch.channels_last)  # type: ignore[no-any-return]

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import InputError
+from ..nets.base import Classifier
 from .checkpoint import Checkpoint
 from .find_network import NetworkSizes, NetworkSpec, build_skeleton
 from .match_weights import WeightMatch, match_weights, strip_prefix
@@ -87,7 +88,8 @@ def _is_complete(fit: NetworkFit) -> bool:
 def _read_sizes(spec: NetworkSpec, weights: Mapping[str, Tensor]) -> NetworkSizes:
     """Read the sizes of a network off its weights.
 
-    The first convolution tells channels and width, `_head_weights` tell the classes.
+    The first convolution tells the channels and, unless the network names another one, the width.
+    `_head_weights` tell the classes.
     """
     skeleton = build_skeleton(spec, NetworkSizes())
     file_names, _ = strip_prefix(weights, set(skeleton.state_dict()))
@@ -99,9 +101,13 @@ def _read_sizes(spec: NetworkSpec, weights: Mapping[str, Tensor]) -> NetworkSize
     heads = (shape(name) for name in _head_weights(spec, skeleton))
     counts = [head[0] for head in heads if head is not None]
     convs = [name for name, module in skeleton.named_modules() if isinstance(module, nn.Conv2d)]
-    stem = shape(f"{convs[0]}.weight") if convs else None
-    width, channels = stem[:2] if stem is not None and len(stem) == 4 else (None, None)
-    return NetworkSizes(counts[0] if counts else None, channels, width)
+    first = shape(f"{convs[0]}.weight") if convs else None
+    stem = shape(f"{skeleton.stem}.weight") if isinstance(skeleton, Classifier) else first
+    return NetworkSizes(
+        counts[0] if counts else None,
+        first[1] if first is not None and len(first) == 4 else None,
+        stem[0] if stem is not None and len(stem) == 4 else None,
+    )
 
 
 def _head_weights(spec: NetworkSpec, skeleton: nn.Module) -> list[str]:
