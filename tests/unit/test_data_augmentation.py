@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backburn.data.augmentation import Augmentation
+from backburn.data.augmentation import Augmentation, alternating_flips
 
 
 def noise(*shape: int) -> torch.Tensor:
@@ -104,3 +104,20 @@ def test_a_shift_as_large_as_the_image_is_cut_to_what_reflection_allows(generato
     out = Augmentation(0.99)(image.expand(50, 1, 3, 4), generator)
     allowed = windows(image.numpy(), 2)
     assert all(np.ascontiguousarray(row).tobytes() in allowed for row in out.numpy())
+
+
+def test_alternating_flips_show_every_image_and_its_mirror_image_in_turn():
+    rows = torch.arange(10_000)
+    first, second, third = (alternating_flips(rows, epoch) for epoch in range(3))
+    assert torch.equal(first, ~second)
+    assert torch.equal(first, third)
+    assert abs(float(first.double().mean()) - 0.5) < 0.02
+    neighbours = first[1:] == first[:-1]
+    assert abs(float(neighbours.double().mean()) - 0.5) < 0.02
+
+
+def test_given_flips_are_made_and_no_others(generator):
+    pixels, mirrored = noise(4, 3, 6, 5), torch.tensor([True, False, False, True])
+    out = Augmentation(0.0, "alternate")(pixels, generator, mirrored)
+    assert torch.equal(out[mirrored], pixels[mirrored].flip(-1))
+    assert torch.equal(out[~mirrored], pixels[~mirrored])

@@ -201,3 +201,19 @@ def test_frozen_batch_norms_keep_their_statistics_and_others_do_not(rows, genera
     assert float(norms[1].running_mean.abs().sum()) > 0
     assert float(norms[2].running_mean.abs().sum()) > 0
     assert not any(norm.training for norm in norms)
+
+
+def test_alternating_flips_mirror_each_image_in_every_second_epoch(rows, generator):
+    shown: list[dict[int, torch.Tensor]] = [{}, {}]
+
+    def record(pixels, labels, index):
+        epoch = shown[0] if len(shown[0]) < 24 else shown[1]
+        epoch.update(zip(index.tolist(), pixels.clone(), strict=True))
+        return pixels, labels
+
+    augmentation = Augmentation(0.0, "alternate")
+    training = Training(epochs=2, batch_size=8, augmentation=augmentation)
+    fit(linear(), TrainingTask(*rows, training, batch_transform=record), generator)
+    first, second = (torch.stack([epoch[row] for row in range(24)]) for epoch in shown)
+    assert torch.equal(first, second.flip(-1))
+    assert not torch.equal(first, rows[0])

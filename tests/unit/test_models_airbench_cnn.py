@@ -1,0 +1,59 @@
+import pytest
+import torch
+import torch.nn.functional as F
+
+from backburn.models.nets.zoo import build, parse_architecture
+from backburn.models.open.open_model import load_model
+
+
+@pytest.fixture(scope="module")
+def pixels():
+    """Smooth images, whose neighbouring pixels are alike."""
+    coarse = torch.rand(64, 3, 5, 5, generator=torch.Generator().manual_seed(3))
+    return (F.interpolate(coarse, 32, mode="bilinear") * 255).to(torch.uint8)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("side", [16, 28, 32, 57])
+def test_logits_and_features_have_the_promised_shapes(side, channels, generator):
+    model = build("airbench_cnn-w8", 7, channels).eval()
+    images = torch.rand(2, channels, side, side, generator=generator)
+    with torch.no_grad():
+        assert model(images).shape == (2, 7)
+        assert model.features(images).shape == (2, 32)
+
+
+def test_the_full_network_has_as_many_parameters_as_its_source():
+    with torch.device("meta"):
+        model = parse_architecture("airbench_cnn")[0](10)
+    # 1.97 million in arXiv 2404.00498; here with scales of batch norm and a bias of the head
+    groups = 9 * (24 * 64 + 64 * 64 + 64 * 256 + 256 * 256 + 256 * 256 + 256 * 256)
+    norms, head, whitening = 2 * 2 * (64 + 256 + 256), 256 * 10 + 10, 24 * 3 * 4 + 24
+    assert sum(p.numel() for p in model.parameters()) == groups + norms + head + whitening
+
+
+def test_the_first_layer_whitens_the_training_images(pixels):
+    model = build("airbench_cnn-w4", 10, 3, pixels=pixels)
+    images = (pixels.float() / 255 - model.mean) / model.std
+    maps = F.conv2d(images, model.whitening.weight).transpose(0, 1).flatten(1)[:12]
+    second_moments = maps @ maps.T / maps.shape[1]
+    assert torch.allclose(second_moments, torch.diag(second_moments.diagonal()), atol=2e-3)
+    strongest = second_moments.diagonal() > 0.5  # the rest is noise below MIN_VARIANCE
+    assert strongest.sum() >= 3
+    assert bool((second_moments.diagonal() < 1.001).all())
+
+
+def test_opposite_filters_come_in_pairs_and_are_not_trained(pixels):
+    whitening = build("airbench_cnn-w4", 10, 3, pixels=pixels).whitening
+    assert torch.equal(whitening.weight[:12], -whitening.weight[12:])
+    assert not whitening.weight.requires_grad
+    assert whitening.bias.requires_grad
+
+
+def test_a_file_of_its_weights_tells_classes_channels_and_width(tmp_path, generator):
+    model, path = build("airbench_cnn-w6", 4, 1, generator=generator), tmp_path / "weights.pt"
+    torch.save(model.state_dict(), path)
+    images = torch.rand(2, 1, 28, 28, generator=generator)
+    with torch.no_grad():
+        opened = load_model(path, "airbench_cnn").eval()
+        assert torch.allclose(opened(images), model.eval()(images), atol=1e-6)
