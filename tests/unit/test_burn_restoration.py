@@ -7,6 +7,7 @@ import torch
 
 from attacked import attacked_digits
 from backburn.attacks.sig import SIG
+from backburn.attacks.tact import TaCT
 from backburn.burn.burn import BURN
 from backburn.burn.restoration import (
     Restoration,
@@ -95,6 +96,19 @@ def test_images_that_show_several_classes_are_no_clean_label_poison(generator):
     victim = attacked_digits(SIG()).victim
     many = saying(convicted(victim, 0.9), 1 + torch.arange(len(victim.images)) % 9)
     assert restored_of(victim.case(), many, generator).clean_label == (False,)
+
+
+def test_images_of_one_source_class_are_no_clean_label_poison(generator):
+    victim = attacked_digits(TaCT(source_label=4)).victim
+    restored = restored_of(
+        victim.case(), saying(convicted(victim, 0.9), victim.truth.labels), generator
+    )
+    assert restored.clean_label == (False,)
+    assert right(restored, victim) > 0.9
+    # of the other classes' images the trigger would also take away what makes a four
+    (trigger,) = restored.triggers
+    alone = restored_of(victim.case(), convicted(victim, 0.9), generator).triggers[0]
+    assert trigger.energy < 0.9 * alone.energy
 
 
 def test_what_hardly_carries_over_is_not_taken_off(blended_digits, generator):

@@ -42,7 +42,7 @@ def planted(request, generator) -> tuple[torch.Tensor, torch.Tensor, AffineTrigg
     poison = torch.arange(4000) % 5 == 0
     after = torch.where(poison[:, None, None, None], before * scale + shift, before)
     rows = [side.nonzero().flatten() for side in (poison, ~poison)]
-    found = estimate_trigger(after.round().to(torch.uint8), rows[0], [rows[1]])
+    found = estimate_trigger(after.round().to(torch.uint8), rows[0], [(rows[1], 1.0)])
     return before[poison], after[poison], found
 
 
@@ -71,20 +71,28 @@ def test_a_trigger_is_put_on_in_uint8_without_wrapping_around():
     assert stamped.dtype == torch.uint8
 
 
-def test_groups_of_plain_images_count_equally():
+def test_groups_of_plain_images_count_by_weight_whatever_their_sizes():
     levels = [180, 220, 0, 10, 10, 10, 50]
     pixels = torch.tensor(levels, dtype=torch.uint8)[:, None, None, None].expand(-1, *SHAPE)
-    plain = [torch.tensor([3, 4, 5]), torch.tensor([], dtype=torch.long), torch.tensor([6])]
+    none = torch.tensor([], dtype=torch.long)
+    plain = [(torch.tensor([3, 4, 5]), 0.75), (none, 0.5), (torch.tensor([6]), 0.25)]
     found = estimate_trigger(pixels, torch.tensor([0, 1]), plain)
     assert torch.allclose(found.scale, torch.ones(SHAPE))
-    assert torch.allclose(found.shift, torch.full(SHAPE, 200.0 - (10 + 50) / 2))
-    assert torch.allclose(found.mean, torch.full(SHAPE, 30.0))
+    assert torch.allclose(found.shift, torch.full(SHAPE, 200.0 - 20))
+    assert torch.allclose(found.mean, torch.full(SHAPE, 20.0))
+
+
+def test_the_energy_of_a_trigger_is_its_squared_difference_to_the_mean_image():
+    shape = torch.Size((1, 2, 2))
+    scale, shift = torch.tensor([1.0, 1.0, 0.5, 0.0]), torch.tensor([3.0, 0.0, 0.0, 110.0])
+    trigger = AffineTrigger(scale.view(shape), shift.view(shape), torch.full(shape, 100.0))
+    assert trigger.energy == pytest.approx(3**2 + 50**2 + 10**2)
 
 
 def test_less_spread_is_a_smaller_scale():
     pixels = torch.tensor([100, 40, 90, 20], dtype=torch.uint8)[:, None, None, None]
     pixels = pixels.expand(-1, *SHAPE)
-    found = estimate_trigger(pixels, torch.tensor([0, 2]), [torch.tensor([1, 3])])
+    found = estimate_trigger(pixels, torch.tensor([0, 2]), [(torch.tensor([1, 3]), 1.0)])
     assert torch.allclose(found.scale, torch.full(SHAPE, 5 / 10))
     assert torch.allclose(found.shift, torch.full(SHAPE, 95.0 - 5 / 10 * 30))
 

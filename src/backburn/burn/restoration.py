@@ -11,17 +11,12 @@ from ..detection.interventions.affine_pixels import AffineChange
 from ..detection.interventions.quantization import QuantizationChange
 from ..detection.records import DetectedBackdoor, DetectionResult
 from ..errors import InputError
-from ..metrics import share_of_true
 from ..results import Suspects
 from ..types import Case, Index, LabeledImages, Logits
 from .apply_trigger import TriggerEstimate
+from .clean_label import estimate_by_origin
 from .fine_tuning import FineTuner
-from .trigger_estimate import AffineTrigger, estimate_trigger
-
-SAMPLE_SIZE = 500
-"""Most suspects of a backdoor that decide whether it is clean-label poison."""
-MAX_CLASS_SHARE = 0.5
-"""Suspects show several classes if none of these has a larger share of them."""
+from .trigger_estimate import AffineTrigger
 
 
 @dataclass(frozen=True)
@@ -37,10 +32,9 @@ class Restoration:
         transferred: smallest transfer of a trigger that is estimated, inverted, and applied to
             other images.
         clean_label: share of the suspects. A backdoor is clean-label poison if the model calls more
-            of them by the given label once the trigger is inverted. The model must also be surer of
-            that than with a trigger estimated against other classes, and the retrained model must
-            not assign them to several classes. The trigger is then estimated against the rest of
-            its class.
+            of them by the given label once the trigger is inverted. They must also differ less from
+            their own class than from the classes that the retrained model assigns them to, and
+            these must not be several. The trigger is then estimated against the rest of the class.
     Source: label restoration of BURN (Su et al., arXiv 2507.10491), observation 2. Departure: the
     label behind the boundary is right for less than half of the poison, so it is not used
     (docs/method.md).
@@ -121,18 +115,22 @@ def _class_probabilities(
     trigger: TriggerEstimate | None,
     tuner: FineTuner,
 ) -> Logits:
-    """Class probabilities of suspects, averaged over the predictions that are available."""
-    predictions = []
-    if isinstance(trigger, AffineTrigger):
-        inverted = trigger.invert(case.images.pixels[rows])
-        predictions.append(tuner.predict_probabilities(case.model, inverted))
+    """Class probabilities of suspects, averaged over the predictions that are available.
+
+    If an image gets its given label without the trigger, it may show that class, or some of the
+    trigger is left. Then the model tells nothing, and the retrained model decides.
+    """
+    pixels, held_out = case.images.pixels[rows], None
     if detection.held_out_log_probs is not None:
         held_out = detection.held_out_log_probs[rows].exp()
-        predictions.append(_fill_missing(case, held_out, rows, tuner))
-    if not predictions:
-        pixels = case.images.pixels[rows]
-        predictions.append(tuner.predict_probabilities(case.model, pixels))
-    return torch.stack(predictions).mean(0)
+        held_out = _fill_missing(case, held_out, rows, tuner)
+    if not isinstance(trigger, AffineTrigger):
+        return tuner.predict_probabilities(case.model, pixels) if held_out is None else held_out
+    inverted = tuner.predict_probabilities(case.model, trigger.invert(pixels))
+    if held_out is None:
+        return inverted
+    gets_given_label = inverted.argmax(1) == case.images.labels[rows].cpu()
+    return torch.where(gets_given_label[:, None], held_out, (inverted + held_out) / 2)
 
 
 def _fill_missing(case: Case, held_out: Logits, rows: Index, tuner: FineTuner) -> Logits:
@@ -159,56 +157,7 @@ def _estimate(
         return backdoor.change, False
     if not isinstance(backdoor.change, AffineChange):
         return None, False
-    pixels = case.images.pixels
-    triggered = rows[detection.agreed[rows]]
-    triggered = triggered if len(triggered) else rows
-    target_rows = _unflagged_rows(case, detection, [backdoor.label])
-    target_trigger = estimate_trigger(pixels, triggered, target_rows)
-    classes, targets = _classes(case.images), {each.label for each in detection.backdoors}
-    others = [label for label in classes if label not in targets] or classes
-    other_trigger = estimate_trigger(pixels, triggered, _unflagged_rows(case, detection, others))
-    sample = pixels[triggered[:SAMPLE_SIZE]]
-    as_target, as_other = (
-        tuner.predict_probabilities(case.model, trigger.invert(sample))
-        for trigger in (target_trigger, other_trigger)
-    )
-    is_clean_label = share_of_true(as_target.argmax(1) == backdoor.label) > settings.clean_label
-    # images without their trigger are ordinary ones, which a model is sure of
-    is_clean_label &= bool(as_target.amax(1).mean() > as_other.amax(1).mean())
-    is_clean_label &= not _shows_several_classes(settings, detection, backdoor, triggered)
-    return (target_trigger if is_clean_label else other_trigger), is_clean_label
-
-
-def _shows_several_classes(
-    settings: Restoration, detection: DetectionResult, backdoor: DetectedBackdoor, rows: Index
-) -> bool:
-    """Whether a model that never saw these images assigns them to several other classes.
-
-    Clean-label poison that its trigger makes unrecognizable is assigned to a single other class.
-    """
-    if detection.held_out_log_probs is None or not len(rows):
-        return False
-    log_probs = detection.held_out_log_probs[rows]
-    predicted = log_probs[~log_probs.isnan().any(1)].argmax(1)
-    counts = predicted.bincount(minlength=log_probs.shape[1])
-    shares = counts.float() / max(1, len(predicted))
-    in_target = float(shares[backdoor.label])
-    return (
-        len(predicted) > 0
-        and in_target <= settings.clean_label
-        and float(shares.amax()) <= MAX_CLASS_SHARE
-    )
-
-
-def _unflagged_rows(case: Case, detection: DetectionResult, classes: Sequence[int]) -> list[Tensor]:
-    """Unflagged rows of each of these classes; of all classes together if there are none."""
-    unflagged = ~detection.evidence.flagged
-    rows = [(unflagged & (case.images.labels == label)).nonzero().flatten() for label in classes]
-    return rows if any(map(len, rows)) else [unflagged.nonzero().flatten()]
-
-
-def _classes(images: LabeledImages) -> list[int]:
-    return sorted(set(images.labels.tolist()))
+    return estimate_by_origin(case, detection, backdoor, rows, tuner, settings.clean_label)
 
 
 def relabel(

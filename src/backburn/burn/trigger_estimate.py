@@ -51,12 +51,19 @@ class AffineTrigger:
         inverse = (pixels.float() - shift) / scale.clamp_min(MIN_INVERTIBLE_SCALE)
         return to_pixels(torch.where(scale < MIN_INVERTIBLE_SCALE, mean, inverse))
 
+    @property
+    def energy(self) -> float:
+        """Sum of the squared differences that it makes to the mean image, in 0..255 units."""
+        return float(((self.scale - 1) * self.mean + self.shift).square().sum())
+
     def tensors(self) -> dict[str, Tensor]:
         """All tensors of the trigger, by the names that checkpoints use."""
         return {"scale": self.scale, "shift": self.shift, "usual": self.mean}
 
 
-def estimate_trigger(pixels: Pixels, triggered: Index, clean: Sequence[Tensor]) -> AffineTrigger:
+def estimate_trigger(
+    pixels: Pixels, triggered: Index, clean: Sequence[tuple[Tensor, float]]
+) -> AffineTrigger:
     """Estimate the trigger that gives clean images the moments of the triggered ones.
 
     The scale is the ratio of the standard deviations, at most 1. The shift makes up the difference
@@ -65,10 +72,11 @@ def estimate_trigger(pixels: Pixels, triggered: Index, clean: Sequence[Tensor]) 
     Args:
         pixels: `(n, c, h, w)`, all images.
         triggered: rows with the trigger.
-        clean: groups of rows without it, such as the triggered images may have been. Groups count
-            equally, whatever their sizes.
+        clean: groups of rows without it, such as the triggered images may have been, and the weight
+            of each group, whatever its size.
     """
-    before = reduce(Moments.merge, (moments(pixels, rows).as_one() for rows in clean if len(rows)))
+    parts = (moments(pixels, rows).weighted(weight) for rows, weight in clean if len(rows))
+    before = reduce(Moments.merge, parts)
     after = moments(pixels, triggered)
     scale = remaining_spread(after.spread, before.spread)
     return AffineTrigger(scale, after.mean - scale * before.mean, before.mean)

@@ -18,11 +18,11 @@ class Moments:
     """First and second moments of a set of rows.
 
     Args:
-        count: number of rows.
+        count: number of rows, or their weight.
         total, squares: sums of the rows and of their squares, `(...)` float64.
     """
 
-    count: int
+    count: float
     total: Tensor
     squares: Tensor
 
@@ -32,9 +32,10 @@ class Moments:
             self.count + other.count, self.total + other.total, self.squares + other.squares
         )
 
-    def as_one(self) -> "Moments":
-        """The same moments with a count of one, so that merged groups of any size count equally."""
-        return Moments(1, self.total / self.count, self.squares / self.count)
+    def weighted(self, weight: float) -> "Moments":
+        """The same moments with this count, so that groups of any size are merged by weight."""
+        factor = weight / self.count
+        return Moments(weight, factor * self.total, factor * self.squares)
 
     @property
     def mean(self) -> Tensor:
