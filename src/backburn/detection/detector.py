@@ -1,6 +1,5 @@
 """The poison detector: split every class, test both groups, compare with the other classes."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -24,6 +23,7 @@ from .linear_probe import fit_probe
 from .records import DetectedBackdoor, DetectionResult
 from .retraining import Retraining
 from .sampling import images_per_class, sample_rows
+from .settings import DecisionSettings
 from .test_statistics import StatisticsCalculator
 from .verdict import HypothesisTests
 from .witness import fit_witness
@@ -33,37 +33,12 @@ VARIATION_SAMPLE = 200
 
 
 @dataclass(frozen=True)
-class PoisonDetector(Detector):
+class PoisonDetector(DecisionSettings, Detector):
     """Finds groups of images that have their label because of something put into them.
 
+    What decides is documented with `DecisionSettings`.
+
     Args:
-        false_alarm: p-value of a case below which it is called backdoored. It is the share of clean
-            models that may be accused.
-        suspicion: p-value below which a case is called suspicious.
-        smallest: fewest images of a candidate group. What fewer have in common may be chance.
-        asked: images of other classes that each intervention is applied to.
-        resolution: finest scale of the tail of transfer's null distribution, as a share of images.
-            A share of `asked` images is no more precise.
-        resolution_probe: the same for the probe test. With .03, 29 clean development cases had
-            uniform p-values. A little more keeps natural kinds of digits from being suspicious.
-        least: share of images. A group is flagged only if its transfer or its probe statistic is at
-            least this large, and it leads the other group of its split by as much.
-        resolution_transplant: the same for mixtures and crops, which move content, too. Groups of
-            clean models transferred up to .3 more of it than their siblings.
-        smallest_class: fewest images that the model calls by their label of a class that is split.
-        placebos: placebo groups to aim for. With few classes, more splits of each are measured.
-        tail: share of the null distribution that its tail is fitted to.
-        natural_group: images of a typical natural group, such as frames of one object. A group of
-            this size counts half.
-        standard_errors: a pixel belongs to the estimated trigger only if its difference exceeds
-            this many standard errors.
-        min_foreign: share of a group that must be foreign to its class before transplants count.
-        lost_lead: an image loses its label if less than this share of its lead remains. A network
-            that has memorized poisoned images keeps their label without the trigger, with a smaller
-            lead.
-        min_necessity: necessity above which the change tells members of a group from other images.
-        min_similarity: images outside of the split's group join it if they depend on its change by
-            at least this share of what the group does.
         retraining: how a model is retrained without the suspects.
         budget: effort of the boundary search of suspects: `screen`, `fast`, `default` or `exact`.
         probes: images of each target class whose boundary is searched beside those of the suspects.
@@ -73,51 +48,17 @@ class PoisonDetector(Detector):
     2018), FLARE (Hou et al., arXiv 2411.19479).
     """
 
-    false_alarm: float = 0.01
-    suspicion: float = 0.05
-    smallest: int = 10
-    asked: int = 60
-    resolution: float = 0.02
-    resolution_probe: float = 0.04
-    least: float = 0.05
-    resolution_transplant: float = 0.06
-    smallest_class: int = 20
-    placebos: int = 24
-    tail: float = 0.25
-    natural_group: int = 30
-    standard_errors: float = 2.0
-    min_foreign: float = 0.3
-    lost_lead: float = 0.5
-    min_necessity: float = 0.3
-    min_similarity: float = 0.5
     retraining: Retraining = field(default_factory=Retraining)
     budget: str = "fast"
     probes: int = 20
     batch_size: int = 256
 
     def __post_init__(self) -> None:
+        DecisionSettings.__post_init__(self)
         get_budget(self.budget)
-        for names, least in (
-            ("batch_size probes asked placebos natural_group", 1),
-            ("smallest", 2),
-            ("smallest_class", 10),
-        ):
-            for name in names.split():
-                if getattr(self, name) < least:
-                    raise InputError(f"{name}={getattr(self, name)}: give {least} or more")
-        for name in ("resolution", "resolution_probe", "resolution_transplant", "tail"):
-            if not 0 < getattr(self, name) < 1:
-                raise InputError(f"{name}={getattr(self, name)}: give a fraction between 0 and 1")
-        for name in ("least", "min_foreign", "lost_lead", "min_necessity", "min_similarity"):
-            if not 0 <= getattr(self, name) < 1:
-                raise InputError(f"{name}={getattr(self, name)}: give a fraction below 1")
-        if not 0 <= self.standard_errors < math.inf:
-            raise InputError(f"standard_errors={self.standard_errors}: give 0 or more")
-        if not 0 < self.false_alarm <= self.suspicion < 1:
-            raise InputError(
-                f"false_alarm={self.false_alarm}, suspicion={self.suspicion}: give "
-                "0 < false_alarm <= suspicion < 1"
-            )
+        for name in ("probes", "batch_size"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name}={getattr(self, name)}: give 1 or more")
 
     def examine(
         self, case: Case, generator: torch.Generator, progress: Progress = no_progress

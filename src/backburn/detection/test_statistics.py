@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Int64
@@ -23,6 +22,7 @@ from .interventions.transplant import TransplantChange
 from .linear_probe import LinearProbe, ProbeResult
 from .records import CandidateGroup, GroupStatistics
 from .sampling import sample_rows, size_weight
+from .settings import DecisionSettings
 from .witness import WitnessClassifier
 
 BATCH_SIZE = 512
@@ -31,29 +31,6 @@ MAX_DIRECTIONS, VALUES_PER_DIRECTION, VARIATION_SAMPLE = 16, 96, 100
 that they are estimated from."""
 PILOT_IMAGES = 20
 """Images that a change is applied to first. Most changes flip none of them, and stop there."""
-
-
-@runtime_checkable
-class StatisticsSettings(Protocol):
-    """The settings that measurements depend on; see `detector.PoisonDetector`."""
-
-    @property
-    def asked(self) -> int: ...
-
-    @property
-    def least(self) -> float: ...
-
-    @property
-    def min_foreign(self) -> float: ...
-
-    @property
-    def min_necessity(self) -> float: ...
-
-    @property
-    def lost_lead(self) -> float: ...
-
-    @property
-    def natural_group(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +59,7 @@ class StatisticsCalculator:
     interventions: Mapping[str, Intervention]
     probes: Mapping[str, LinearProbe]
     early_probe: LinearProbe | None
-    settings: StatisticsSettings
+    settings: DecisionSettings
     seed: int
     witness: WitnessClassifier | None = None
 

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -17,6 +16,7 @@ from .p_values import (
     smallest_significant,
 )
 from .records import DetectedBackdoor, GroupStatistics, SplitStatistics
+from .settings import DecisionSettings
 from .test_statistics import StatisticsCalculator
 
 MAX_LINES = 5
@@ -27,35 +27,6 @@ AMBIGUOUS_GROUP = (
     "the class holds two kinds of images that differ as poisoned and clean ones do, but which of "
     "them was poisoned cannot be told. Give more of the training images"
 )
-
-
-@runtime_checkable
-class VerdictSettings(Protocol):
-    """The settings that decide; see `detector.PoisonDetector`."""
-
-    @property
-    def false_alarm(self) -> float: ...
-
-    @property
-    def suspicion(self) -> float: ...
-
-    @property
-    def resolution(self) -> float: ...
-
-    @property
-    def resolution_probe(self) -> float: ...
-
-    @property
-    def least(self) -> float: ...
-
-    @property
-    def min_similarity(self) -> float: ...
-
-    @property
-    def tail(self) -> float: ...
-
-    @property
-    def placebos(self) -> int: ...
 
 
 class HypothesisTests:
@@ -70,7 +41,7 @@ class HypothesisTests:
 
     def __init__(
         self,
-        settings: VerdictSettings,
+        settings: DecisionSettings,
         calculator: StatisticsCalculator,
         splitter: ClassSplitter,
         classes: int,
