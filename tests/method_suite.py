@@ -8,6 +8,7 @@ from backburn.baselines.defenses.clp import CLP
 from backburn.baselines.defenses.dbr import DBR
 from backburn.baselines.defenses.fine_pruning import FinePruning
 from backburn.baselines.defenses.fine_tuning import FineTuning
+from backburn.baselines.defenses.fst import FST
 from backburn.baselines.defenses.ft_sam import FTSAM
 from backburn.baselines.defenses.ibau import IBAU
 from backburn.baselines.defenses.inversion import TriggerInversion
@@ -46,6 +47,7 @@ DEFENSES = {
     "clp": CLP(),
     "dbr": brief(DBR()),
     "fp": brief(FinePruning()),
+    "fst": brief(FST()),
     "ft": brief(FineTuning()),
     "ft_sam": brief(FTSAM()),
     "ibau": IBAU(rounds=1, iterations=1),

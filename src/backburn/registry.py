@@ -92,6 +92,7 @@ DEFENSES: Registry[Defense] = Registry(
         "clp": "baselines.defenses.clp:CLP",
         "dbr": "baselines.defenses.dbr:DBR",
         "fp": "baselines.defenses.fine_pruning:FinePruning",
+        "fst": "baselines.defenses.fst:FST",
         "ft": "baselines.defenses.fine_tuning:FineTuning",
         "ft_sam": "baselines.defenses.ft_sam:FTSAM",
         "ibau": "baselines.defenses.ibau:IBAU",

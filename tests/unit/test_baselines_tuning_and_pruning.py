@@ -15,6 +15,7 @@ from backburn.baselines.defenses.clp import (
 )
 from backburn.baselines.defenses.fine_pruning import FinePruning, prunable_channels
 from backburn.baselines.defenses.fine_tuning import FineTuning
+from backburn.baselines.defenses.fst import FST, feature_shift_loss, reinitialize
 from backburn.baselines.defenses.ft_sam import FTSAM, perturbation, sharpness_aware_loss
 from backburn.baselines.defenses.nad import NAD, attention_map, distillation_loss, record_stages
 from backburn.baselines.defenses.retrain import Retraining
@@ -42,11 +43,12 @@ def plain_case(generator) -> Case:
     ("defense", "lacking"),
     [
         (FinePruning(), "features"),
+        (FST(), "linear head"),
         (NAD(), "feature maps"),
         (ANP(), "batch norm"),
         (CLP(), "batch norm"),
     ],
-    ids=["fp", "nad", "anp", "clp"],
+    ids=["fp", "fst", "nad", "anp", "clp"],
 )
 def test_a_model_without_what_it_takes_is_refused(plain_case, generator, defense, lacking):
     with pytest.raises(InputError, match=lacking):
@@ -187,6 +189,43 @@ def test_the_gradient_of_ft_sam_is_that_at_the_worst_weights(generator):
         assert torch.allclose(weight.grad, gradient, atol=1e-5)
 
 
+def test_a_new_head_is_drawn_within_the_bound_of_linear_layers():
+    head = nn.Linear(16, 50)
+    given = head.weight.detach().clone()
+    reinitialize(head, torch.Generator().manual_seed(3))
+    largest = max(float(each.detach().abs().max()) for each in head.parameters())
+    assert 0.24 < largest <= 0.25
+    assert abs(head.weight.detach().mean().item()) < 0.02
+    assert not torch.equal(head.weight, given)
+
+
+def test_feature_shift_is_the_inner_product_of_heads_of_one_norm(generator):
+    model = build("small_cnn-w4", 3, 1, generator=generator).eval()
+    given = torch.zeros_like(model.head.weight)
+    given[0, 0] = 2.0
+    with torch.no_grad():
+        model.head.weight.zero_()
+        model.head.weight[0, 0], model.head.weight[1, 1] = 3.0, 4.0
+    images, labels = torch.rand(5, 1, 8, 8, generator=generator), torch.tensor([0, 1, 2, 0, 1])
+    found = feature_shift_loss(model.head, given, 0.5)(model, images, labels)
+    assert model.head.weight[0, 0].item() == pytest.approx(3.0 * 2.0 / 5.0)
+    entropy = nn.functional.cross_entropy(model(images), labels, reduction="none")
+    assert torch.allclose(found, entropy + 0.5 * 2.0 * 1.2)
+
+
+def test_a_head_of_fst_has_the_given_norm_and_another_direction(badnets_digits):
+    case = few_clean(badnets_digits, FST())
+    given = case.model.head.weight.detach()
+
+    def direction(alpha: float) -> float:
+        defense = FST(alpha, replace(SHORT, epochs=10, learning_rate=0.05))
+        head = defense.repair(case, torch.Generator().manual_seed(0)).model.head.weight.detach()
+        assert head.norm().item() == pytest.approx(given.norm().item(), rel=1e-4)
+        return float((head * given).sum() / given.norm() ** 2)
+
+    assert direction(0.2) < min(direction(0.0), 0.0)
+
+
 def test_the_worst_perturbation_of_anp_is_at_its_bound():
     defense = ANP(epsilon=0.3)
     noise = defense._worst_perturbation(
@@ -301,8 +340,9 @@ SMOOTHED = replace(LIVELY, learning_rate=0.05, label_smoothing=0.1)
         FinePruning(training=LIVELY),
         NAD(training=LIVELY),
         FTSAM(training=SMOOTHED),
+        FST(training=LIVELY),
     ],
-    ids=["ft", "fp", "nad", "ft_sam"],
+    ids=["ft", "fp", "nad", "ft_sam", "fst"],
 )
 def test_fine_tuning_on_fresh_images_removes_a_patch(badnets_digits, defense):
     """Half of the test digits is the holdout, the other half the exam."""

@@ -80,6 +80,7 @@ OUT_OF_RANGE = {
     "clp": {"u": (0.0,)},
     "dbr": {"poison_rate": (0.0,), "degrees": (181.0,), "shift": (1.0,)},
     "fp": {"tolerance": (1.0, -0.1)},
+    "fst": {"alpha": (-1.0, INF)},
     "ft_sam": {"rho": (-1.0,)},
     "ibau": {"rounds": (0,), "portion": (0.0,), "bound": (0.0,), "shrinkage": (-1.0,)},
     "nad": {"betas": ((), (1.0, -1.0)), "power": (0.5,), "teacher_epochs": (0,)},

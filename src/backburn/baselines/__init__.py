@@ -13,6 +13,7 @@ __all__ = [
     "ANP",
     "CLP",
     "DBR",
+    "FST",
     "FTSAM",
     "IBAU",
     "IBDPSC",
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from .defenses.dbr import DBR
     from .defenses.fine_pruning import FinePruning
     from .defenses.fine_tuning import FineTuning
+    from .defenses.fst import FST
     from .defenses.ft_sam import FTSAM
     from .defenses.ibau import IBAU
     from .defenses.nad import NAD
@@ -96,6 +98,7 @@ else:
             "DBR": ".defenses.dbr",
             "Defense": "..interfaces",
             "Detector": "..interfaces",
+            "FST": ".defenses.fst",
             "FTSAM": ".defenses.ft_sam",
             "FinePruning": ".defenses.fine_pruning",
             "FineTuning": ".defenses.fine_tuning",
