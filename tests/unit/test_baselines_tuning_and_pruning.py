@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from backburn.baselines.defenses.anp import ANP
+from backburn.baselines.defenses.anp_oracle import ANPOracle
 from backburn.baselines.defenses.clp import (
     CLP,
     above_mean,
@@ -17,11 +18,12 @@ from backburn.baselines.defenses.fine_pruning import FinePruning, prunable_chann
 from backburn.baselines.defenses.fine_tuning import FineTuning
 from backburn.baselines.defenses.fst import FST, feature_shift_loss, reinitialize
 from backburn.baselines.defenses.ft_sam import FTSAM, perturbation, sharpness_aware_loss
-from backburn.baselines.defenses.nad import NAD, attention_map, distillation_loss, record_stages
+from backburn.baselines.defenses.nad import NAD, attention_map, distillation_loss
 from backburn.baselines.defenses.retrain import Retraining
+from backburn.baselines.defenses.stage_maps import record_stages
 from backburn.benchmark.cell import case_for_method
 from backburn.errors import InputError
-from backburn.metrics import evaluate_model
+from backburn.metrics import Scores, evaluate_model
 from backburn.models.inference import predict
 from backburn.models.nets.zoo import build
 from backburn.training import Training
@@ -317,6 +319,37 @@ def test_the_neuron_of_a_trigger_is_pruned(planted, generator, defense):
     success, accuracy = rates(defense.repair(case, generator).model)
     assert success < 0.2
     assert accuracy > 0.95
+
+
+def test_the_test_images_choose_the_threshold_of_an_oracle(planted, generator):
+    case, triggered = planted
+    oracle = ANPOracle(ANP(iterations=300, batch_size=32), step=0.3)
+    exam = EvaluationSet(case.holdout, triggered, torch.zeros_like(triggered.labels))
+    models = list(oracle.candidates(case, generator))
+    scores = [evaluate_model(model, exam) for model in models]
+    assert len(models) == 4
+    assert [int((m.bn.weight == 0).sum()) for m in models] == sorted(
+        int((m.bn.weight == 0).sum()) for m in models
+    )
+    given = best = evaluate_model(case.model, exam)
+    for each in scores:
+        best = each if oracle.prefers(given, best, each) else best
+    assert given.asr == 1.0
+    assert best.asr == min(each.asr for each in scores if each.acc > 0.9) < 0.2
+
+
+@pytest.mark.parametrize(
+    ("new", "preferred"),
+    [
+        (Scores(0.85, 0.3, 0.6), True),
+        (Scores(0.85, 0.5, 0.6), False),  # no better than the best
+        (Scores(0.8, 0.0, 0.8), False),  # a tenth of the accuracy is lost
+        (Scores(0.9, float("nan"), float("nan")), False),  # no trigger to choose by
+    ],
+)
+def test_an_oracle_prefers_less_asr_at_the_given_accuracy(new, preferred):
+    given, best = Scores(0.9, 1.0, 0.0), Scores(0.85, 0.5, 0.4)
+    assert ANPOracle().prefers(given, best, new) is preferred
 
 
 def test_a_network_retrained_on_clean_images_has_no_backdoor(badnets_digits):

@@ -22,6 +22,8 @@ __all__ = [
     "SAU",
     "SPECTRE",
     "STRIP",
+    "VAB",
+    "ANPOracle",
     "ActivationClustering",
     "Augmentation",
     "Beatrix",
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
     from ..training import Training, TrainingTask, fit
     from .defenses.abl import ABL
     from .defenses.anp import ANP
+    from .defenses.anp_oracle import ANPOracle
     from .defenses.clp import CLP
     from .defenses.dbr import DBR
     from .defenses.fine_pruning import FinePruning
@@ -70,6 +73,7 @@ if TYPE_CHECKING:
     from .defenses.neural_cleanse import NeuralCleanse
     from .defenses.retrain import Retraining
     from .defenses.sau import SAU
+    from .defenses.vab import VAB
     from .detectors.activation_clustering import ActivationClustering
     from .detectors.agpd import AGPD
     from .detectors.beatrix import Beatrix
@@ -91,6 +95,7 @@ else:
             "ABL": ".defenses.abl",
             "AGPD": ".detectors.agpd",
             "ANP": ".defenses.anp",
+            "ANPOracle": ".defenses.anp_oracle",
             "ActivationClustering": ".detectors.activation_clustering",
             "Augmentation": "..data.augmentation",
             "Beatrix": ".detectors.beatrix",
@@ -120,6 +125,7 @@ else:
             "SpectralSignatures": ".detectors.spectral",
             "Training": "..training",
             "TrainingTask": "..training",
+            "VAB": ".defenses.vab",
             "auroc": "..metrics",
             "der": "..metrics",
             "evaluate_model": "..metrics",
