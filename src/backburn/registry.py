@@ -8,10 +8,9 @@ from collections.abc import Iterator, Mapping
 from typing import Generic, TypeVar
 
 from .attacks.base import Attack
-from .baselines.defenses.oracle import Oracle
 from .burn.interface import Unlearning
 from .errors import unknown_name
-from .interfaces import Defense, Detector
+from .interfaces import Defense, Detector, Oracle
 from .lazy_names import load_name
 
 T = TypeVar("T")

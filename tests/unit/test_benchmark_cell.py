@@ -9,14 +9,13 @@ import pytest
 import torch
 
 from backburn.attacks.base import Recipe
-from backburn.baselines.defenses.oracle import Oracle, OracleInputs
 from backburn.benchmark import cell as cells
 from backburn.benchmark.cell import run_cell
 from backburn.benchmark.plan import planned_cells
 from backburn.benchmark.study_file import Study
 from backburn.data.load_images import load_images
 from backburn.errors import InputError
-from backburn.interfaces import Defense, Detector
+from backburn.interfaces import Defense, Detector, Oracle, OracleInputs
 from backburn.registry import DEFENSES, DETECTORS, ORACLES
 from backburn.results import Evidence
 from backburn.runs import to_json

@@ -95,7 +95,7 @@ OUT_OF_RANGE = {
         "refresh": (0,),
         "views": (0,),
         "temperature": (0.0, INF),
-        "weights": ((0.1,), (0.1, -1.0)),
+        "weights": ((0.1, -1.0), (INF, 0.5)),
     },
     "boundary": {
         "budget": ("slow",),

@@ -56,8 +56,9 @@ __all__ = [
 if TYPE_CHECKING:
     from ..data.augmentation import Augmentation
     from ..interfaces import Defense, Detector, Inputs
-    from ..metrics import Scores, auroc, der, evaluate_model
+    from ..metrics import auroc, der, evaluate_model
     from ..models.inference import predict
+    from ..results import Scores
     from ..training import Training, TrainingTask, fit
     from .defenses.abl import ABL
     from .defenses.anp import ANP
@@ -121,7 +122,7 @@ else:
             "SPECTRE": ".detectors.spectre",
             "STRIP": ".detectors.strip",
             "ScaleUp": ".detectors.scale_up",
-            "Scores": "..metrics",
+            "Scores": "..results",
             "SpectralSignatures": ".detectors.spectral",
             "Training": "..training",
             "TrainingTask": "..training",

@@ -8,12 +8,11 @@ from pathlib import Path
 import torch
 
 from ..attacks.victim_folder import read_victim
-from ..baselines.defenses.oracle import Oracle
 from ..data.sampling import stratified_sample
-from ..interfaces import Defense, Detector, Inputs
-from ..metrics import DetectionScores, Scores, der, evaluate_model, score_detection
+from ..interfaces import Defense, Detector, Inputs, Oracle
+from ..metrics import DetectionScores, der, evaluate_model, score_detection
 from ..models.inference import best_device
-from ..results import Phase, Repaired, Unlearned
+from ..results import Phase, Repaired, Scores, Unlearned
 from ..runs import Record, Stopwatch, new_record
 from ..types import Case, EvaluationSet, LabeledImages, Progress, State, Truth
 from .peak_memory import peak_mebibytes, reset_peak

@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from ..attacks.base import Recipe
-from ..baselines.defenses.oracle import Oracle
 from ..burn.burn import BURN
 from ..burn.paper import PaperBURN
 from ..config import overlay, read_toml
 from ..errors import InputError
-from ..interfaces import Defense, Detector
+from ..interfaces import Defense, Detector, Oracle
 from ..registry import ATTACKS, compared_named
 
 

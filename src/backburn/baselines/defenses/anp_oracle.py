@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from ...errors import InputError
-from ...metrics import Scores
+from ...interfaces import Oracle, OracleInputs
+from ...results import Scores
 from ...types import Case, Progress, no_progress
 from .anp import ANP, prune_neurons
-from .oracle import Oracle, OracleInputs
 
 
 @dataclass(frozen=True)
