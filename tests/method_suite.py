@@ -8,6 +8,7 @@ from backburn.baselines.defenses.clp import CLP
 from backburn.baselines.defenses.dbr import DBR
 from backburn.baselines.defenses.fine_pruning import FinePruning
 from backburn.baselines.defenses.fine_tuning import FineTuning
+from backburn.baselines.defenses.fst import FST
 from backburn.baselines.defenses.ft_sam import FTSAM
 from backburn.baselines.defenses.ibau import IBAU
 from backburn.baselines.defenses.inversion import TriggerInversion
@@ -15,6 +16,7 @@ from backburn.baselines.defenses.nad import NAD
 from backburn.baselines.defenses.neural_cleanse import NeuralCleanse
 from backburn.baselines.defenses.retrain import Retraining
 from backburn.baselines.defenses.sau import SAU
+from backburn.baselines.defenses.vab import VAB
 from backburn.baselines.detectors.activation_clustering import ActivationClustering
 from backburn.baselines.detectors.agpd import AGPD
 from backburn.baselines.detectors.beatrix import Beatrix
@@ -46,6 +48,7 @@ DEFENSES = {
     "clp": CLP(),
     "dbr": brief(DBR()),
     "fp": brief(FinePruning()),
+    "fst": brief(FST()),
     "ft": brief(FineTuning()),
     "ft_sam": brief(FTSAM()),
     "ibau": IBAU(rounds=1, iterations=1),
@@ -54,6 +57,7 @@ DEFENSES = {
     "nc": brief(NeuralCleanse(abnormal=1e-9, inversion=TriggerInversion(success=0.01))),
     "retrain": brief(Retraining()),
     "sau": brief(SAU(steps=1)),
+    "vab": brief(VAB()),
 }
 DETECTORS = {
     "boundary": PoisonDetector(),

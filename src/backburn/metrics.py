@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from .errors import missing_extra
 from .models.inference import predict
-from .results import Evidence, Suspects
+from .results import Evidence, Scores, Suspects
 from .types import (
     EvaluationSet,
     Flags,
@@ -25,15 +25,6 @@ from .types import (
 )
 
 SSIM_WINDOW = 11
-
-
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """How a model does: accuracy on clean images; ASR and RA on triggered ones."""
-
-    acc: float
-    asr: float
-    ra: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The registry: every attack, method, defense and detector by the name that studies use.
+"""The registry: every attack, method, defense, detector and oracle by the name that studies use.
 
 A name is stored with the place of its class, `module:Class`. The class is imported when it is
 looked up, so a command imports no method that it does not run.
@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 from .attacks.base import Attack
 from .burn.interface import Unlearning
 from .errors import unknown_name
-from .interfaces import Defense, Detector
+from .interfaces import Defense, Detector, Oracle
 from .lazy_names import load_name
 
 T = TypeVar("T")
@@ -92,6 +92,7 @@ DEFENSES: Registry[Defense] = Registry(
         "clp": "baselines.defenses.clp:CLP",
         "dbr": "baselines.defenses.dbr:DBR",
         "fp": "baselines.defenses.fine_pruning:FinePruning",
+        "fst": "baselines.defenses.fst:FST",
         "ft": "baselines.defenses.fine_tuning:FineTuning",
         "ft_sam": "baselines.defenses.ft_sam:FTSAM",
         "ibau": "baselines.defenses.ibau:IBAU",
@@ -99,6 +100,7 @@ DEFENSES: Registry[Defense] = Registry(
         "nc": "baselines.defenses.neural_cleanse:NeuralCleanse",
         "retrain": "baselines.defenses.retrain:Retraining",
         "sau": "baselines.defenses.sau:SAU",
+        "vab": "baselines.defenses.vab:VAB",
     },
 )
 
@@ -122,10 +124,18 @@ DETECTORS: Registry[Detector] = Registry(
 )
 
 
-def compared_named(name: str) -> type[Defense] | type[Detector]:
-    """The defense or detector of that name; raises as `Registry.named` does."""
+ORACLES: Registry[Oracle] = Registry(
+    "method", {"anp_oracle": "baselines.defenses.anp_oracle:ANPOracle"}
+)
+"""Methods whose result the test images with triggers choose. They are no defenses."""
+
+
+def compared_named(name: str) -> type[Defense] | type[Detector] | type[Oracle]:
+    """The defense, detector or oracle of that name; raises as `Registry.named` does."""
     if name in DEFENSES:
         return DEFENSES[name]
     if name in DETECTORS:
         return DETECTORS[name]
-    raise unknown_name("method", name, [*DEFENSES, *DETECTORS])
+    if name in ORACLES:
+        return ORACLES[name]
+    raise unknown_name("method", name, [*DEFENSES, *DETECTORS, *ORACLES])

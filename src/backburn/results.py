@@ -16,6 +16,15 @@ from .types import BoundaryResult, Flags, Index, Labels, PerImage
 
 
 @dataclass(frozen=True, slots=True)
+class Scores:
+    """How a model does: accuracy on clean images; ASR and RA on triggered ones."""
+
+    acc: float
+    asr: float
+    ra: float
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """A score in [0, 1] for every image, and flags of the images that are held to be poison."""
 

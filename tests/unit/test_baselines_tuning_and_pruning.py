@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from backburn.baselines.defenses.anp import ANP
+from backburn.baselines.defenses.anp_oracle import ANPOracle
 from backburn.baselines.defenses.clp import (
     CLP,
     above_mean,
@@ -15,12 +16,14 @@ from backburn.baselines.defenses.clp import (
 )
 from backburn.baselines.defenses.fine_pruning import FinePruning, prunable_channels
 from backburn.baselines.defenses.fine_tuning import FineTuning
+from backburn.baselines.defenses.fst import FST, feature_shift_loss, reinitialize
 from backburn.baselines.defenses.ft_sam import FTSAM, perturbation, sharpness_aware_loss
-from backburn.baselines.defenses.nad import NAD, attention_map, distillation_loss, record_stages
+from backburn.baselines.defenses.nad import NAD, attention_map, distillation_loss
 from backburn.baselines.defenses.retrain import Retraining
+from backburn.baselines.defenses.stage_maps import record_stages
 from backburn.benchmark.cell import case_for_method
 from backburn.errors import InputError
-from backburn.metrics import evaluate_model
+from backburn.metrics import Scores, evaluate_model
 from backburn.models.inference import predict
 from backburn.models.nets.zoo import build
 from backburn.training import Training
@@ -42,11 +45,12 @@ def plain_case(generator) -> Case:
     ("defense", "lacking"),
     [
         (FinePruning(), "features"),
+        (FST(), "linear head"),
         (NAD(), "feature maps"),
         (ANP(), "batch norm"),
         (CLP(), "batch norm"),
     ],
-    ids=["fp", "nad", "anp", "clp"],
+    ids=["fp", "fst", "nad", "anp", "clp"],
 )
 def test_a_model_without_what_it_takes_is_refused(plain_case, generator, defense, lacking):
     with pytest.raises(InputError, match=lacking):
@@ -187,6 +191,43 @@ def test_the_gradient_of_ft_sam_is_that_at_the_worst_weights(generator):
         assert torch.allclose(weight.grad, gradient, atol=1e-5)
 
 
+def test_a_new_head_is_drawn_within_the_bound_of_linear_layers():
+    head = nn.Linear(16, 50)
+    given = head.weight.detach().clone()
+    reinitialize(head, torch.Generator().manual_seed(3))
+    largest = max(float(each.detach().abs().max()) for each in head.parameters())
+    assert 0.24 < largest <= 0.25
+    assert abs(head.weight.detach().mean().item()) < 0.02
+    assert not torch.equal(head.weight, given)
+
+
+def test_feature_shift_is_the_inner_product_of_heads_of_one_norm(generator):
+    model = build("small_cnn-w4", 3, 1, generator=generator).eval()
+    given = torch.zeros_like(model.head.weight)
+    given[0, 0] = 2.0
+    with torch.no_grad():
+        model.head.weight.zero_()
+        model.head.weight[0, 0], model.head.weight[1, 1] = 3.0, 4.0
+    images, labels = torch.rand(5, 1, 8, 8, generator=generator), torch.tensor([0, 1, 2, 0, 1])
+    found = feature_shift_loss(model.head, given, 0.5)(model, images, labels)
+    assert model.head.weight[0, 0].item() == pytest.approx(3.0 * 2.0 / 5.0)
+    entropy = nn.functional.cross_entropy(model(images), labels, reduction="none")
+    assert torch.allclose(found, entropy + 0.5 * 2.0 * 1.2)
+
+
+def test_a_head_of_fst_has_the_given_norm_and_another_direction(badnets_digits):
+    case = few_clean(badnets_digits, FST())
+    given = case.model.head.weight.detach()
+
+    def direction(alpha: float) -> float:
+        defense = FST(alpha, replace(SHORT, epochs=10, learning_rate=0.05))
+        head = defense.repair(case, torch.Generator().manual_seed(0)).model.head.weight.detach()
+        assert head.norm().item() == pytest.approx(given.norm().item(), rel=1e-4)
+        return float((head * given).sum() / given.norm() ** 2)
+
+    assert direction(0.2) < min(direction(0.0), 0.0)
+
+
 def test_the_worst_perturbation_of_anp_is_at_its_bound():
     defense = ANP(epsilon=0.3)
     noise = defense._worst_perturbation(
@@ -280,6 +321,37 @@ def test_the_neuron_of_a_trigger_is_pruned(planted, generator, defense):
     assert accuracy > 0.95
 
 
+def test_the_test_images_choose_the_threshold_of_an_oracle(planted, generator):
+    case, triggered = planted
+    oracle = ANPOracle(ANP(iterations=300, batch_size=32), step=0.3)
+    exam = EvaluationSet(case.holdout, triggered, torch.zeros_like(triggered.labels))
+    models = list(oracle.candidates(case, generator))
+    scores = [evaluate_model(model, exam) for model in models]
+    assert len(models) == 4
+    assert [int((m.bn.weight == 0).sum()) for m in models] == sorted(
+        int((m.bn.weight == 0).sum()) for m in models
+    )
+    given = best = evaluate_model(case.model, exam)
+    for each in scores:
+        best = each if oracle.prefers(given, best, each) else best
+    assert given.asr == 1.0
+    assert best.asr == min(each.asr for each in scores if each.acc > 0.9) < 0.2
+
+
+@pytest.mark.parametrize(
+    ("new", "preferred"),
+    [
+        (Scores(0.85, 0.3, 0.6), True),
+        (Scores(0.85, 0.5, 0.6), False),  # no better than the best
+        (Scores(0.8, 0.0, 0.8), False),  # a tenth of the accuracy is lost
+        (Scores(0.9, float("nan"), float("nan")), False),  # no trigger to choose by
+    ],
+)
+def test_an_oracle_prefers_less_asr_at_the_given_accuracy(new, preferred):
+    given, best = Scores(0.9, 1.0, 0.0), Scores(0.85, 0.5, 0.4)
+    assert ANPOracle().prefers(given, best, new) is preferred
+
+
 def test_a_network_retrained_on_clean_images_has_no_backdoor(badnets_digits):
     case = few_clean(badnets_digits, Retraining())
     defense = Retraining(Training(epochs=15, batch_size=64, learning_rate=0.05))
@@ -301,8 +373,9 @@ SMOOTHED = replace(LIVELY, learning_rate=0.05, label_smoothing=0.1)
         FinePruning(training=LIVELY),
         NAD(training=LIVELY),
         FTSAM(training=SMOOTHED),
+        FST(training=LIVELY),
     ],
-    ids=["ft", "fp", "nad", "ft_sam"],
+    ids=["ft", "fp", "nad", "ft_sam", "fst"],
 )
 def test_fine_tuning_on_fresh_images_removes_a_patch(badnets_digits, defense):
     """Half of the test digits is the holdout, the other half the exam."""

@@ -1,7 +1,9 @@
 """A victim is handed to a method, and what comes of it is judged: real cells of small victims."""
 
+import copy
 import json
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import pytest
 import torch
@@ -11,8 +13,10 @@ from backburn.benchmark import cell as cells
 from backburn.benchmark.cell import run_cell
 from backburn.benchmark.plan import planned_cells
 from backburn.benchmark.study_file import Study
+from backburn.data.load_images import load_images
 from backburn.errors import InputError
-from backburn.interfaces import Detector
+from backburn.interfaces import Defense, Detector, Oracle, OracleInputs
+from backburn.registry import DEFENSES, DETECTORS, ORACLES
 from backburn.results import Evidence
 from backburn.runs import to_json
 from backburn.training import Training
@@ -84,6 +88,50 @@ def test_a_method_gets_no_more_than_it_says(victims, monkeypatch):
     (case,) = SEEN
     assert case.holdout is case.base is case.witness is None
     assert set(case.__slots__) == {"model", "images", "holdout", "base", "witness"}
+
+
+@dataclass(frozen=True)
+class Proposing(Oracle):
+    """Proposes the given model, one that says class 3, and one that says class 4."""
+
+    inputs: ClassVar[OracleInputs] = OracleInputs("none", 0.05)
+
+    def candidates(self, case, generator, progress=no_progress):
+        SEEN.append(case)
+        yield case.model
+        for label in (3, 4):
+            model = copy.deepcopy(case.model)
+            with torch.no_grad():
+                model.head.weight.zero_()
+                model.head.bias.copy_(torch.eye(10)[label])
+            yield model
+
+    def prefers(self, given, best, new):
+        return new.asr < best.asr
+
+
+def test_the_test_picks_one_of_an_oracles_models_and_shows_it_no_trigger(victims, monkeypatch):
+    SEEN.clear()
+    monkeypatch.setattr(Study, "build_method", lambda study, method: Proposing())
+    outcome = ran("badnets-0.1-0-clp", victims).metrics["outcome"]
+    assert outcome.before.asr > 0.9
+    assert outcome.after.asr == 0.0  # the first that no other beats: all images are called 3
+    digits = load_images("digits", split="test")
+    assert outcome.after.acc == pytest.approx(float((digits.labels == 3).float().mean()))
+    (case,) = SEEN
+    assert len(case.images) == 0
+    assert set(case.__slots__) == {"model", "images", "holdout", "base", "witness"}
+
+
+def test_an_oracle_is_no_defense_and_says_what_it_is_given():
+    assert set(ORACLES).isdisjoint({**DEFENSES, **DETECTORS})
+    for oracle in ORACLES.values():
+        assert not issubclass(oracle, Defense)
+        assert "test images with triggers" in str(oracle.inputs)
+    study = replace(STUDY, attacks=["badnets"], methods=["anp_oracle"])
+    (cell,) = planned_cells(study)
+    assert cell.kind == "defense"
+    assert str(cell.inputs) == "5 % clean + test images with triggers"
 
 
 def test_a_fresh_holdout_is_of_images_that_no_victim_has_seen(tmp_path):

@@ -74,8 +74,9 @@ def test_without_two_methods_on_one_victim_there_are_no_ranks(rows):
     assert mean_ranks(rows) is None
 
 
-def test_a_ceiling_is_not_ranked():
-    assert mean_ranks(rows_of({**DERS, "retrain": [1.0] * 4})) == mean_ranks(rows_of(DERS))
+@pytest.mark.parametrize("name", ["retrain", "anp_oracle"])
+def test_ceilings_and_oracles_are_not_ranked(name):
+    assert mean_ranks(rows_of({**DERS, name: [1.0] * 4})) == mean_ranks(rows_of(DERS))
 
 
 def test_the_lowest_may_be_best():

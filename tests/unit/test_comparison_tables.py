@@ -53,6 +53,10 @@ def test_what_is_missing_and_what_is_not_ranked_is_said():
     assert "over the 1 of 2 victims that all 3 ranked methods have, of 1 attack." in text
     assert "- Missing: ft on 1 of 2 victims (wanet 10 % seed 0)." in text
     assert "- retrain: a ceiling, not ranked" in text
+    assert "oracle" not in text
+    oracle = comparison_markdown([*ROWS, defense_row("anp_oracle", "badnets", der=1.0)])
+    assert "- anp_oracle: an oracle, not ranked: the test images with triggers choose" in oracle
+    assert oracle.index("| anp_oracle |") > oracle.index("| ft |")
     assert "- The 2 victims before any repair: ACC 90.0, ASR 100.0, RA 0.0." in text
     assert "critical difference" not in text
     whole = comparison_markdown([row for row in ROWS if row["method"] != "ft"])

@@ -19,10 +19,10 @@ from backburn.data.augmentation import Augmentation
 from backburn.detection.retraining import Retraining
 from backburn.errors import InputError
 from backburn.fit.fit_check import FitCheck
-from backburn.registry import ATTACKS, DEFENSES, DETECTORS
+from backburn.registry import ATTACKS, DEFENSES, DETECTORS, ORACLES
 from backburn.training import Training
 
-METHODS = {**ATTACKS, **DEFENSES, **DETECTORS}
+METHODS = {**ATTACKS, **DEFENSES, **DETECTORS, **ORACLES}
 NAN, INF = math.nan, math.inf
 OUTSIDE = (-0.1, 1.1, NAN)
 
@@ -77,14 +77,26 @@ OUT_OF_RANGE = {
         "momentum": (1.0,),
         "threshold": (2.0,),
     },
+    "anp_oracle": {"step": (0.0,), "highest": (1.1,), "tolerance": (0.0,)},
     "clp": {"u": (0.0,)},
     "dbr": {"poison_rate": (0.0,), "degrees": (181.0,), "shift": (1.0,)},
     "fp": {"tolerance": (1.0, -0.1)},
+    "fst": {"alpha": (-1.0, INF)},
     "ft_sam": {"rho": (-1.0,)},
     "ibau": {"rounds": (0,), "portion": (0.0,), "bound": (0.0,), "shrinkage": (-1.0,)},
     "nad": {"betas": ((), (1.0, -1.0)), "power": (0.5,), "teacher_epochs": (0,)},
     "nc": {"abnormal": (0.0,), "stamped": (1.1,)},
     "sau": {"bound": (0.0,), "steps": (0,), "shared": (-1.0,)},
+    "vab": {
+        "threshold": (0.0,),
+        "easing": (1.1,),
+        "newest": (0.0,),
+        "attention": (2.0,),
+        "refresh": (0,),
+        "views": (0,),
+        "temperature": (0.0, INF),
+        "weights": ((0.1, -1.0), (INF, 0.5)),
+    },
     "boundary": {
         "budget": ("slow",),
         "batch_size": (0,),

@@ -49,7 +49,8 @@ __all__ = [
 
 if TYPE_CHECKING:
     from ..data.augmentation import Augmentation
-    from ..metrics import Scores, evaluate_model
+    from ..metrics import evaluate_model
+    from ..results import Scores
     from ..training import Training
     from .adap_blend import AdapBlend
     from .adap_patch import AdapPatch
@@ -94,7 +95,7 @@ else:
             "PoisonedData": ".base",
             "Recipe": ".base",
             "SIG": ".sig",
-            "Scores": "..metrics",
+            "Scores": "..results",
             "Surrogates": ".surrogates",
             "TaCT": ".tact",
             "Training": "..training",

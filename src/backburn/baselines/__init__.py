@@ -13,6 +13,7 @@ __all__ = [
     "ANP",
     "CLP",
     "DBR",
+    "FST",
     "FTSAM",
     "IBAU",
     "IBDPSC",
@@ -21,6 +22,8 @@ __all__ = [
     "SAU",
     "SPECTRE",
     "STRIP",
+    "VAB",
+    "ANPOracle",
     "ActivationClustering",
     "Augmentation",
     "Beatrix",
@@ -53,21 +56,25 @@ __all__ = [
 if TYPE_CHECKING:
     from ..data.augmentation import Augmentation
     from ..interfaces import Defense, Detector, Inputs
-    from ..metrics import Scores, auroc, der, evaluate_model
+    from ..metrics import auroc, der, evaluate_model
     from ..models.inference import predict
+    from ..results import Scores
     from ..training import Training, TrainingTask, fit
     from .defenses.abl import ABL
     from .defenses.anp import ANP
+    from .defenses.anp_oracle import ANPOracle
     from .defenses.clp import CLP
     from .defenses.dbr import DBR
     from .defenses.fine_pruning import FinePruning
     from .defenses.fine_tuning import FineTuning
+    from .defenses.fst import FST
     from .defenses.ft_sam import FTSAM
     from .defenses.ibau import IBAU
     from .defenses.nad import NAD
     from .defenses.neural_cleanse import NeuralCleanse
     from .defenses.retrain import Retraining
     from .defenses.sau import SAU
+    from .defenses.vab import VAB
     from .detectors.activation_clustering import ActivationClustering
     from .detectors.agpd import AGPD
     from .detectors.beatrix import Beatrix
@@ -89,6 +96,7 @@ else:
             "ABL": ".defenses.abl",
             "AGPD": ".detectors.agpd",
             "ANP": ".defenses.anp",
+            "ANPOracle": ".defenses.anp_oracle",
             "ActivationClustering": ".detectors.activation_clustering",
             "Augmentation": "..data.augmentation",
             "Beatrix": ".detectors.beatrix",
@@ -96,6 +104,7 @@ else:
             "DBR": ".defenses.dbr",
             "Defense": "..interfaces",
             "Detector": "..interfaces",
+            "FST": ".defenses.fst",
             "FTSAM": ".defenses.ft_sam",
             "FinePruning": ".defenses.fine_pruning",
             "FineTuning": ".defenses.fine_tuning",
@@ -113,10 +122,11 @@ else:
             "SPECTRE": ".detectors.spectre",
             "STRIP": ".detectors.strip",
             "ScaleUp": ".detectors.scale_up",
-            "Scores": "..metrics",
+            "Scores": "..results",
             "SpectralSignatures": ".detectors.spectral",
             "Training": "..training",
             "TrainingTask": "..training",
+            "VAB": ".defenses.vab",
             "auroc": "..metrics",
             "der": "..metrics",
             "evaluate_model": "..metrics",

@@ -39,6 +39,23 @@ def require_training_set(case: Case, method: str) -> LabeledImages:
     return case.images
 
 
+def require_linear_head(model: nn.Module, method: str) -> nn.Linear:
+    """Return the linear layer that turns the model's features into logits.
+
+    Args:
+        method: name of the method, for the message.
+    Raises:
+        InputError: the model has no method `features`, or its `head` is not a linear layer.
+    """
+    head = getattr(model, "head", None)
+    if not isinstance(head, nn.Linear) or not callable(getattr(model, "features", None)):
+        raise InputError(
+            f"{method} needs features(images) and a linear head, which {type(model).__name__} "
+            "has not: give a model that has"
+        )
+    return head
+
+
 def trainable_copy(model: nn.Module) -> nn.Module:
     """Return a copy of the model in evaluation mode, all of whose parameters can be trained."""
     return copy.deepcopy(model).eval().requires_grad_(True)

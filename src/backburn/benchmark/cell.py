@@ -9,10 +9,10 @@ import torch
 
 from ..attacks.victim_folder import read_victim
 from ..data.sampling import stratified_sample
-from ..interfaces import Defense, Detector, Inputs
-from ..metrics import DetectionScores, Scores, der, evaluate_model, score_detection
+from ..interfaces import Defense, Detector, Inputs, Oracle
+from ..metrics import DetectionScores, der, evaluate_model, score_detection
 from ..models.inference import best_device
-from ..results import Phase, Repaired, Unlearned
+from ..results import Phase, Repaired, Scores, Unlearned
 from ..runs import Record, Stopwatch, new_record
 from ..types import Case, EvaluationSet, LabeledImages, Progress, State, Truth
 from .peak_memory import peak_mebibytes, reset_peak
@@ -107,6 +107,8 @@ def run_cell(cell: Cell, data: Path, victims: Path, progress: Progress) -> Recor
     if isinstance(method, Detector):
         detected = _examine(cell, method, victim, watch, progress)
         metrics: dict[str, object] = {"detected": detected, "before": victim.scores}
+    elif isinstance(method, Oracle):
+        metrics = {"outcome": _choose(cell, method, victim, watch, progress)}
     else:
         metrics = {"outcome": _repair(cell, method, victim, watch, progress)}
     seconds = {"victim": victim_record.seconds["victim"], **watch.seconds}
@@ -192,6 +194,24 @@ def _repair(
     with watch("test"):
         return _outcome(
             victim, repaired, evaluate_model(repaired.model, victim.evaluation_set, progress)
+        )
+
+
+def _choose(
+    cell: Cell, oracle: Oracle, victim: LoadedVictim, watch: Stopwatch, progress: Progress
+) -> Outcome:
+    """Evaluate the candidates of an oracle, and keep the one that it prefers by their scores."""
+    case, kept = _method_case(cell, victim), victim.case.model
+    best = given = evaluate_model(kept, victim.evaluation_set, progress)
+    with watch("repair"):
+        generator = torch.Generator().manual_seed(cell.seed)
+        for model in oracle.candidates(case, generator, progress):
+            scores = evaluate_model(model, victim.evaluation_set, progress)
+            if oracle.prefers(given, best, scores):
+                kept, best = model, scores
+    with watch("test"):
+        return _outcome(
+            victim, Repaired(model=kept), evaluate_model(kept, victim.evaluation_set, progress)
         )
 
 

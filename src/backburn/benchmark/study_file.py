@@ -9,7 +9,7 @@ from ..burn.burn import BURN
 from ..burn.paper import PaperBURN
 from ..config import overlay, read_toml
 from ..errors import InputError
-from ..interfaces import Defense, Detector
+from ..interfaces import Defense, Detector, Oracle
 from ..registry import ATTACKS, compared_named
 
 
@@ -38,7 +38,7 @@ class Study:
             compared with.
         rates: poisoning rates; `none` ignores them. If empty, every attack has its own.
         seeds: seeds of the victims.
-        methods: names of defenses and detectors.
+        methods: names of defenses, detectors and oracles.
         at_most: the highest rate of some attacks. A clean-label attack can't poison more images
             than its class has.
         target_label: the target class of every attack.
@@ -91,8 +91,8 @@ class Study:
         if self.longer.attacks and self.longer.epochs < 1:
             raise InputError(f"longer.epochs is {self.longer.epochs}: give at least 1")
 
-    def build_method(self, method: str) -> Defense | Detector:
-        """The defense or detector of that name, with the study's hyperparameters.
+    def build_method(self, method: str) -> Defense | Detector | Oracle:
+        """The defense, detector or oracle of that name, with the study's hyperparameters.
 
         >>> Study(hyperparameters={"clp": {"u": 2.0}}).build_method("clp")
         CLP(u=2.0)

@@ -15,9 +15,10 @@ from ..data.load_images import load_images
 from ..data.tensor_digest import digest
 from ..errors import InputError
 from ..executor.resumable import ResumableExecutor
-from ..metrics import Scores, Stealth, evaluate_model, stealth
+from ..metrics import Stealth, evaluate_model, stealth
 from ..models.inference import best_device, predict
 from ..models.open.open_model import load_model
+from ..results import Scores
 from ..runs import (
     Record,
     Stopwatch,

@@ -19,7 +19,8 @@ from ..report.phrases import (
 from ..services.terminal_escapes import safe_console
 
 if TYPE_CHECKING:  # `backburn ls` needs no torch
-    from ..metrics import DetectionScores, Scores
+    from ..metrics import DetectionScores
+    from ..results import Scores
     from ..types import LabeledImages
 
 

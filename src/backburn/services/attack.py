@@ -13,7 +13,8 @@ from ..data.tensor_digest import digest
 from ..errors import InputError
 from ..executor.digests import digest_of_images
 from ..executor.interface import LOCAL, Executor
-from ..metrics import Scores, evaluate_model
+from ..metrics import evaluate_model
+from ..results import Scores
 from ..runs import Stopwatch
 from ..training import Training
 from ..types import EvaluationSet, LabeledImages, Progress, Victim

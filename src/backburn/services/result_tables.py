@@ -12,9 +12,9 @@ from ..config import to_toml
 from ..data.csv_cells import csv_bytes
 from ..data.tensor_digest import digest
 from ..executor.digests import digest_of_images, digest_of_model
-from ..metrics import DetectionScores, Scores, evaluate_model, score_detection
+from ..metrics import DetectionScores, evaluate_model, score_detection
 from ..report.phrases import NO_POISON, STATE_TITLES
-from ..results import Audit, Unlearned
+from ..results import Audit, Scores, Unlearned
 from ..toolkits.run_suspects import COLUMNS
 from ..types import LabeledImages, Labels, Progress
 from .opened_case import OpenedCase

@@ -11,7 +11,7 @@ from typing import Any
 from ..burn.interface import Unlearning
 from ..config import to_toml
 from ..executor.interface import LOCAL, Executor
-from ..metrics import DetectionScores, Scores
+from ..metrics import DetectionScores
 from ..models.inference import device_of
 from ..models.nets.base import Classifier
 from ..models.save_model import dump_like, dump_model, dump_weights
@@ -19,7 +19,7 @@ from ..models.wrapping import WrappedModel
 from ..report.gallery import build_gallery, rank_suspects
 from ..report.gallery_files import gallery_files
 from ..report.repair_checks import measure_checks
-from ..results import Audit, Unlearned
+from ..results import Audit, Scores, Unlearned
 from ..runs import RECORD, Record, Stopwatch, new_record, to_json, write_in_run, write_run
 from ..types import Progress
 from .opened_case import OpenedCase

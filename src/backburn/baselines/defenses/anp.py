@@ -17,7 +17,7 @@ from ...models.inference import as_images, device_of, has_native_bf16
 from ...results import Repaired
 from ...training import Training
 from ...training.adapt_settings import adapt_augmentation
-from ...types import Case, LabeledImages, PerImage, Progress, no_progress
+from ...types import Case, Flags, PerImage, Progress, no_progress
 from ..input_checks import require_holdout, trainable_copy
 from .clean_fine_tuning import FIVE_PERCENT_CLEAN
 from .prunable_channels import Norm, batch_norms, prune
@@ -79,29 +79,21 @@ class ANP(Defense):
     def repair(
         self, case: Case, generator: torch.Generator, progress: Progress = no_progress
     ) -> Repaired:
+        mask = self.learn_mask(case, generator, progress)
+        return Repaired(model=prune_neurons(case.model, mask < self.threshold))
+
+    def learn_mask(self, case: Case, generator: torch.Generator, progress: Progress) -> PerImage:
+        """The mask of each neuron, in [0, 1], over all batch norms in order.
+
+        Raises:
+            InputError: there is no holdout, or the model has no batch norm.
+        """
         holdout = require_holdout(case, "ANP")
-        model = trainable_copy(case.model)
-        norms = batch_norms(model, "ANP")
+        network = copy.deepcopy(case.model).eval().requires_grad_(False)
+        norms = batch_norms(network, "ANP")
         augmentation = adapt_augmentation(
             Training(augmentation=self.augmentation), Case(case.model, holdout)
         ).augmentation
-        mask = self._learn_mask(case.model, holdout, augmentation, generator, progress)
-        sizes = [norm.num_features for norm in norms.values()]
-        for norm, part in zip(norms.values(), torch.split(mask, sizes), strict=True):
-            prune(norm, part < self.threshold, shift=False)
-        return Repaired(model=model)
-
-    def _learn_mask(
-        self,
-        model: nn.Module,
-        holdout: LabeledImages,
-        augmentation: Augmentation,
-        generator: torch.Generator,
-        progress: Progress,
-    ) -> PerImage:
-        """The mask of each neuron, in [0, 1], over all batch norms in order."""
-        network = copy.deepcopy(model).eval().requires_grad_(False)
-        norms = batch_norms(network, "ANP")
         for norm in norms.values():
             norm.train()  # as in the paper's code: statistics of the batch
         count = sum(norm.num_features for norm in norms.values())
@@ -130,6 +122,20 @@ class ANP(Defense):
         (gradient,) = torch.autograd.grad(loss_at(mask + noise[0], 1 + noise[1]), noise)
         moved = noise.detach() + self.epsilon * gradient.sign()
         return moved.clamp(-self.epsilon, self.epsilon)
+
+
+def prune_neurons(model: nn.Module, pruned: Flags) -> nn.Module:
+    """Return a copy of the model without some neurons: their scales are 0.
+
+    Args:
+        pruned: flags of the neurons of all batch norms in order.
+    """
+    copied = trainable_copy(model)
+    norms = batch_norms(copied, "ANP").values()
+    parts = torch.split(pruned, [norm.num_features for norm in norms])
+    for norm, part in zip(norms, parts, strict=True):
+        prune(norm, part, shift=False)
+    return copied
 
 
 def _masked_loss(

@@ -13,7 +13,7 @@ from ...models.inference import penultimate_features
 from ...results import Repaired
 from ...training import Training
 from ...types import Case, Features, Index, Labels, Progress, no_progress
-from ..input_checks import require_holdout, trainable_copy
+from ..input_checks import require_holdout, require_linear_head, trainable_copy
 from .clean_fine_tuning import FIVE_PERCENT_CLEAN, fine_tune, fine_tuning_settings
 
 
@@ -45,7 +45,7 @@ class FinePruning(Defense):
     ) -> Repaired:
         holdout = require_holdout(case, "Fine-Pruning")
         model = trainable_copy(case.model)
-        head = _linear_head(model)
+        head = require_linear_head(model, "Fine-Pruning")
         features = penultimate_features(model, holdout.pixels)
         kept = torch.ones(features.shape[1])
         kept[prunable_channels(features, head, holdout.labels, self.tolerance)] = 0
@@ -78,13 +78,3 @@ def prunable_channels(
         if share_of_true(logits.argmax(1) == labels) < min_accuracy:
             return order[:count]
     return order[:-1]
-
-
-def _linear_head(model: nn.Module) -> nn.Linear:
-    head = getattr(model, "head", None)
-    if not isinstance(head, nn.Linear) or not callable(getattr(model, "features", None)):
-        raise InputError(
-            f"Fine-Pruning needs features(images) and a linear head, which {type(model).__name__} "
-            "has not: give a model that has"
-        )
-    return head

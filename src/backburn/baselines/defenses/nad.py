@@ -1,7 +1,5 @@
 """NAD: the attention of the backdoored model is drawn to that of a fine-tuned copy."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import ClassVar
@@ -13,14 +11,12 @@ from torch import Tensor, nn
 
 from ...errors import InputError
 from ...interfaces import Defense, Inputs
-from ...models.inference import forward_hooks, predict
 from ...results import Repaired
 from ...training import Objective, Training
-from ...types import Case, Images, LabeledImages, Labels, Progress, no_progress
+from ...types import Case, Images, Labels, Progress, no_progress
 from ..input_checks import require_holdout, trainable_copy
 from .clean_fine_tuning import FIVE_PERCENT_CLEAN, fine_tune, fine_tuning_settings
-
-SPATIAL = (nn.modules.conv._ConvNd, nn.modules.batchnorm._BatchNorm)
+from .stage_maps import coarsest_first, record_stages, require_stages
 
 
 @dataclass(frozen=True)
@@ -62,7 +58,7 @@ class NAD(Defense):
     ) -> Repaired:
         holdout = require_holdout(case, "NAD")
         student, teacher = trainable_copy(case.model), trainable_copy(case.model)
-        _check_stages(student, holdout)
+        require_stages(student, holdout.pixels, "NAD")
         short = replace(self.training, epochs=self.teacher_epochs)
         fine_tune(teacher, case, holdout, short, generator, phase="teacher", progress=progress)
         fine_tune(
@@ -86,7 +82,7 @@ def distillation_loss(teacher: nn.Module, betas: tuple[float, ...], power: float
             teacher(images)
         with record_stages(student) as student_maps:
             total = F.cross_entropy(student(images).float(), labels, reduction="none")
-        pairs = zip(_coarsest_first(student_maps), _coarsest_first(teacher_maps), strict=True)
+        pairs = zip(coarsest_first(student_maps), coarsest_first(teacher_maps), strict=True)
         for beta, (student_map, teacher_map) in zip(reversed(betas), pairs, strict=False):
             difference = attention_map(student_map, power) - attention_map(teacher_map, power)
             total = total + beta * difference.square().mean(1)
@@ -98,46 +94,3 @@ def distillation_loss(teacher: nn.Module, betas: tuple[float, ...], power: float
 def attention_map(maps: Float[Tensor, "n c h w"], power: float) -> Float[Tensor, "n p"]:
     """The attention map over positions, all channels together, scaled to length 1."""
     return F.normalize(maps.float().abs().pow(power).sum(1).flatten(1))
-
-
-@contextmanager
-def record_stages(model: nn.Module) -> Iterator[dict[tuple[int, int], Tensor]]:
-    """Record the last feature map `(n, c, h, w)` of every resolution while the model runs.
-
-    Maps of 1x1 do not count, nor do tokens of transformers and layers with channels last.
-
-    Yields:
-        The maps by resolution `(h, w)`, filled by each forward pass.
-    """
-    maps: dict[tuple[int, int], Tensor] = {}
-
-    def note(_layer: nn.Module, _inputs: object, output: object) -> None:
-        if (
-            isinstance(output, Tensor)
-            and output.dim() == 4
-            and output.shape[-2] * output.shape[-1] > 1
-        ):
-            maps[(output.shape[-2], output.shape[-1])] = output
-
-    blocks = [block for block in model.modules() if any(map(_is_spatial, block.modules()))]
-    with forward_hooks(blocks, note):
-        yield maps
-
-
-def _is_spatial(layer: nn.Module) -> bool:
-    return isinstance(layer, SPATIAL)
-
-
-def _coarsest_first(maps: dict[tuple[int, int], Tensor]) -> list[Tensor]:
-    return [maps[size] for size in sorted(maps, key=lambda size: size[0] * size[1])]
-
-
-def _check_stages(model: nn.Module, holdout: LabeledImages) -> None:
-    """Raise if the model has no feature maps."""
-    with record_stages(model) as maps:
-        predict(model, holdout.pixels[:2])
-    if not maps:
-        raise InputError(
-            f"NAD needs feature maps of convolutions, and {type(model).__name__} shows none: give "
-            "a convolutional model"
-        )

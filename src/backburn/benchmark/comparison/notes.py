@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from statistics import fmean
 
+from ...registry import ORACLES
 from .columns import ACC, ASR, RA, Column
 from .ranks import MeanRanks, mean_ranks
 from .victims import (
@@ -34,9 +35,14 @@ def defense_notes(rows: Sequence[Row]) -> list[str]:
         *_missing_notes(method_names(rows), counted),
         *_failed_note(failed_victims(rows)),
     ]
-    ceilings = [name for name in method_names(rows) if name in CEILINGS]
-    lines += [f"{name}: a ceiling, not ranked: it is given what nobody has." for name in ceilings]
+    lines += [_ceiling_note(name) for name in method_names(rows) if name in CEILINGS]
     return _bullets(lines)
+
+
+def _ceiling_note(name: str) -> str:
+    if name in ORACLES:
+        return f"{name}: an oracle, not ranked: the test images with triggers choose its result."
+    return f"{name}: a ceiling, not ranked: it is given what nobody has."
 
 
 def detector_notes(rows: Sequence[Row]) -> list[str]:
