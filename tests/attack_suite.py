@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from backburn.attacks.adap_blend import AdapBlend
 from backburn.attacks.adap_patch import AdapPatch
+from backburn.attacks.adaptive import Adaptive
 from backburn.attacks.all_to_all import AllToAll
 from backburn.attacks.badnets import BadNets
 from backburn.attacks.base import Recipe
@@ -14,6 +15,8 @@ from backburn.attacks.input_aware import InputAware
 from backburn.attacks.issba import ISSBA
 from backburn.attacks.label_consistent import LabelConsistent
 from backburn.attacks.low_frequency import LowFrequency
+from backburn.attacks.multi_trigger import MultiTrigger
+from backburn.attacks.narcissus import Narcissus
 from backburn.attacks.sig import SIG
 from backburn.attacks.tact import TaCT
 from backburn.attacks.trojan import Trojan
@@ -27,6 +30,8 @@ TINY = Recipe("small_cnn-w4", replace(BRIEF, optimizer="sgd"))
 SUITE = [
     AdapBlend(0.1, cover_rate=0.1),
     AdapPatch(0.1, cover_rate=0.1),
+    Adaptive(0.1, extra=4),
+    Adaptive(0.1, pattern="blended", extra=4),
     AllToAll(),
     AllToAll(pattern="blended"),
     BadNets(0.1),
@@ -37,6 +42,9 @@ SUITE = [
     ISSBA(training=BRIEF, specializing=BRIEF, width=4),
     LabelConsistent(0.1, steps=2, surrogate=TINY),
     LowFrequency(0.1),
+    MultiTrigger(0.1, cover_rate=0.1, source_labels=(1, 2)),
+    MultiTrigger(0.1, source_labels=(1, 2), target_labels=(2, 3), cover_rate=0.1),
+    Narcissus(0.1, steps=2, surrogate=TINY),
     SIG(0.1, target_label=3),
     TaCT(0.1, cover_rate=0.1),
     Trojan(0.1),

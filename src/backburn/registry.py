@@ -60,6 +60,7 @@ ATTACKS: Registry[Attack] = Registry(
     {
         "adap_blend": "attacks.adap_blend:AdapBlend",
         "adap_patch": "attacks.adap_patch:AdapPatch",
+        "adaptive": "attacks.adaptive:Adaptive",
         "all_to_all": "attacks.all_to_all:AllToAll",
         "badnets": "attacks.badnets:BadNets",
         "blended": "attacks.blended:Blended",
@@ -69,6 +70,8 @@ ATTACKS: Registry[Attack] = Registry(
         "issba": "attacks.issba:ISSBA",
         "lc": "attacks.label_consistent:LabelConsistent",
         "lf": "attacks.low_frequency:LowFrequency",
+        "multi_trigger": "attacks.multi_trigger:MultiTrigger",
+        "narcissus": "attacks.narcissus:Narcissus",
         "none": "attacks.none:NoAttack",
         "sig": "attacks.sig:SIG",
         "tact": "attacks.tact:TaCT",

@@ -9,6 +9,7 @@ from backburn.attacks.base import Recipe
 from backburn.attacks.input_aware import InputAware
 from backburn.attacks.issba import ISSBA
 from backburn.attacks.label_consistent import LabelConsistent
+from backburn.attacks.narcissus import Narcissus
 from backburn.attacks.pgd import linf_pgd
 from backburn.attacks.steganography import change_similarity
 from backburn.attacks.surrogates import Surrogates
@@ -107,6 +108,36 @@ def test_a_trojan_patch_excites_its_neurons(images, generator):
 
     other = torch.randint(256, patch.shape, generator=generator).to(torch.uint8)
     assert excited(patch) > 1.2 * excited(other)
+
+
+def test_a_narcissus_pattern_is_small_and_says_the_class(images, generator):
+    attack = Narcissus(0.02, epsilon=24.0, steps=60, surrogate=SHORT)
+    model = SHORT.network(images, 10, torch.Generator().manual_seed(3))
+    model = Surrogates().fit(model, images, SHORT.training, 3, "clean")
+    pattern = attack.optimize_pattern(model, images, generator)
+    assert 12 < float(pattern.abs().max()) <= 24
+    others = as_images(images.pixels[images.labels != 0])
+    noise = 24 * torch.randn(pattern.shape, generator=generator).sign()
+    shares = []
+    for added in (noise, pattern):
+        with torch.no_grad():
+            logits = model((others + 3 * added / 255).clamp(0, 1))
+        shares.append(float((logits.argmax(1) == 0).float().mean()))
+    assert shares[1] > shares[0] + 0.3
+
+
+def test_narcissus_poisons_with_the_pattern_and_triggers_three_times_as_strongly(images):
+    out = plant(Narcissus(0.02, steps=20, surrogate=SHORT), images)
+    poison = out.truth.poison
+    assert set(images.labels[poison].tolist()) == {0}
+    assert torch.equal(out.images.labels, images.labels)
+    gray = torch.full_like(images.pixels[:1], 128)
+    strong = out.trigger(gray).float() - 128
+    added = out.images.pixels[poison].float() - images.pixels[poison]
+    assert 16 < float(strong.abs().max()) <= 48
+    inside = (images.pixels[poison] > 16) & (images.pixels[poison] < 239)
+    expected = (strong / 3).expand_as(added)
+    assert float((added - expected)[inside].abs().max()) <= 1
 
 
 def test_a_hidden_message_can_be_read_and_differs_from_image_to_image(images):

@@ -13,6 +13,7 @@ __all__ = [
     "SIG",
     "AdapBlend",
     "AdapPatch",
+    "Adaptive",
     "AllToAll",
     "Attack",
     "Augmentation",
@@ -22,6 +23,8 @@ __all__ = [
     "InputAware",
     "LabelConsistent",
     "LowFrequency",
+    "MultiTrigger",
+    "Narcissus",
     "NoAttack",
     "PoisonedData",
     "Recipe",
@@ -53,6 +56,7 @@ if TYPE_CHECKING:
     from ..training import Training
     from .adap_blend import AdapBlend
     from .adap_patch import AdapPatch
+    from .adaptive import Adaptive
     from .all_to_all import AllToAll
     from .badnets import BadNets
     from .base import Attack, PoisonedData, Recipe, TrainingControl, make_evaluation_set
@@ -63,6 +67,8 @@ if TYPE_CHECKING:
     from .issba import ISSBA
     from .label_consistent import LabelConsistent
     from .low_frequency import LowFrequency
+    from .multi_trigger import MultiTrigger
+    from .narcissus import Narcissus
     from .none import NoAttack
     from .poisoning import clean_label, dirty_label, draw_states, poison_images
     from .sig import SIG
@@ -79,6 +85,7 @@ else:
         {
             "AdapBlend": ".adap_blend",
             "AdapPatch": ".adap_patch",
+            "Adaptive": ".adaptive",
             "AllToAll": ".all_to_all",
             "Attack": ".base",
             "Augmentation": "..data.augmentation",
@@ -90,6 +97,8 @@ else:
             "InputAware": ".input_aware",
             "LabelConsistent": ".label_consistent",
             "LowFrequency": ".low_frequency",
+            "MultiTrigger": ".multi_trigger",
+            "Narcissus": ".narcissus",
             "NoAttack": ".none",
             "PoisonedData": ".base",
             "Recipe": ".base",
