@@ -10,6 +10,7 @@ from backburn.attacks.badnets import BadNets
 from backburn.attacks.base import Recipe
 from backburn.attacks.blended import Blended
 from backburn.attacks.bpp import BPP
+from backburn.attacks.combat import Combat
 from backburn.attacks.ftrojan import FTrojan
 from backburn.attacks.input_aware import InputAware
 from backburn.attacks.issba import ISSBA
@@ -37,6 +38,7 @@ SUITE = [
     BadNets(0.1),
     Blended(0.1, target_label=2),
     BPP(),
+    Combat(0.1, width=4, surrogate=TINY),
     FTrojan(),
     InputAware(mask_training=BRIEF, width=4),
     ISSBA(training=BRIEF, specializing=BRIEF, width=4),
@@ -44,7 +46,7 @@ SUITE = [
     LowFrequency(0.1),
     MultiTrigger(0.1, cover_rate=0.1, source_labels=(1, 2)),
     MultiTrigger(0.1, source_labels=(1, 2), target_labels=(2, 3), cover_rate=0.1),
-    Narcissus(0.1, steps=2, surrogate=TINY),
+    Narcissus(0.1, steps=20, learning_rate=0.05, surrogate=TINY),
     SIG(0.1, target_label=3),
     TaCT(0.1, cover_rate=0.1),
     Trojan(0.1),

@@ -65,6 +65,7 @@ ATTACKS: Registry[Attack] = Registry(
         "badnets": "attacks.badnets:BadNets",
         "blended": "attacks.blended:Blended",
         "bpp": "attacks.bpp:BPP",
+        "combat": "attacks.combat:Combat",
         "ftrojan": "attacks.ftrojan:FTrojan",
         "iad": "attacks.input_aware:InputAware",
         "issba": "attacks.issba:ISSBA",

@@ -44,6 +44,13 @@ OUT_OF_RANGE = {
     },
     "blended": {"alpha": (0.0, 1.0)},
     "bpp": {"cover_rate": (0.0, 1.0, NAN), "levels": (1, 129)},
+    "combat": {
+        "strength": (0.0, 256.0, NAN),
+        "ratio": (0.0, 1.0, NAN),
+        "smallness": (-1.0, INF),
+        "clean_weight": (-1.0, INF),
+        "width": (6,),
+    },
     "ftrojan": {"magnitude": (0.0, NAN), "window": (2,)},
     "iad": {
         "density": (0.0,),
@@ -199,7 +206,8 @@ TOGETHER = (
 RATES = (0.0, 1.0, -0.1, 1.5, NAN)
 
 NO_RANGE = {
-    (name, "size") for name in ("adap_patch", "badnets", "lc", "tact", "trojan", "trojannn")
+    (name, "size")
+    for name in ("adap_patch", "badnets", "lc", "multi_trigger", "tact", "trojan", "trojannn")
 }
 """Fields of which nothing is known before there are images: the size of a patch."""
 

@@ -19,6 +19,7 @@ __all__ = [
     "Augmentation",
     "BadNets",
     "Blended",
+    "Combat",
     "FTrojan",
     "InputAware",
     "LabelConsistent",
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from .base import Attack, PoisonedData, Recipe, TrainingControl, make_evaluation_set
     from .blended import Blended
     from .bpp import BPP
+    from .combat import Combat
     from .ftrojan import FTrojan
     from .input_aware import InputAware
     from .issba import ISSBA
@@ -92,6 +94,7 @@ else:
             "BPP": ".bpp",
             "BadNets": ".badnets",
             "Blended": ".blended",
+            "Combat": ".combat",
             "FTrojan": ".ftrojan",
             "ISSBA": ".issba",
             "InputAware": ".input_aware",

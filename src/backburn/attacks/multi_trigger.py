@@ -52,15 +52,18 @@ class MultiTrigger(Attack):
             raise InputError(f"triggers is {self.triggers}: give 1 to {MAX_TRIGGERS}")
         sources, targets = self.source_labels, self.targets()
         if not sources or len(set(sources)) < len(sources) or min(sources) < 0:
-            raise InputError(f"source_labels is {list(sources)}: give different class numbers")
+            raise InputError(f"source_labels is {sources}: give different class numbers")
         if len(targets) != len(sources) or min(targets) < 0:
             raise InputError(
-                f"target_labels is {list(targets)}: give one class for each of {len(sources)} "
-                "sources, or none"
+                f"target_labels is {targets}: give one class for each of {len(sources)} sources, "
+                "or none"
             )
         for source, target in zip(sources, targets, strict=True):
             if source == target:
-                raise InputError(f"class {source} is its own target: give another one")
+                raise InputError(
+                    f"source_labels is {sources}, target_labels {targets}: class {source} is its "
+                    "own target, give another"
+                )
 
     def targets(self) -> tuple[int, ...]:
         """Return the target class of each source."""

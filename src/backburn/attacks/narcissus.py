@@ -13,7 +13,7 @@ from ..models.nets.base import Classifier
 from ..types import LabeledImages
 from .base import Attack, PoisonedData, Recipe, surrogate_recipe
 from .poisoning import clean_label
-from .surrogates import Surrogates, draw_seed
+from .surrogates import Surrogates, draw_seed, spawn_generator
 from .triggers import additive_trigger
 
 BATCH_SIZE = 350
@@ -69,7 +69,7 @@ class Narcissus(Attack):
         model = self.surrogate.network(images, images.class_count, model_generator)
         purpose = "train a clean network"
         clean_model = surrogates.fit(model, images, self.surrogate.training, seed, purpose)
-        pattern = self.optimize_pattern(clean_model, images, generator)
+        pattern = self.optimize_pattern(clean_model, images, spawn_generator(generator))
         trigger = additive_trigger(self.magnification * pattern)
         return clean_label(self, images, trigger, generator, poison=additive_trigger(pattern))
 
