@@ -50,13 +50,16 @@ COLORS = {"patch": "#0072B2", "blended": "#D55E00"}
 
 
 def planned() -> Iterator[tuple[str, str, float, int]]:
-    """Pattern, goal, weight and seed of every victim; without a penalty once a pattern and seed."""
+    """Pattern, goal, weight and seed of every victim; without a penalty once a pattern and seed.
+
+    Those of weight 1 come first, so that a study that is stopped has something of every goal.
+    """
     for pattern in PATTERNS:
         for seed in SEEDS:
             yield pattern, "none", 0.0, seed
-            for weight in (1.0, 10.0, 0.1, 3.0, 0.3):
-                for goal in GOALS:
-                    yield pattern, goal, weight, seed
+            points = [(goal, weight) for goal in GOALS for weight in WEIGHTS]
+            for goal, weight in sorted(points, key=lambda point: point[1] != 1):
+                yield pattern, goal, weight, seed
 
 
 def measure(pattern: str, goal: str, weight: float, seed: int) -> dict[str, object]:
