@@ -28,7 +28,8 @@ mpl.use("agg")
 import matplotlib.pyplot as plt
 
 ROOT = Path(__file__).parents[2]
-SEEDS, PATTERNS, WEIGHTS = (900, 901, 902), ("patch", "blended"), (0.1, 0.3, 1.0, 3.0, 10.0)
+SEEDS, PATTERNS = (900, 901, 902), ("patch", "blended")
+WEIGHTS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 GOALS = {
     "separation": ("separation",),
     "transfer": ("transfer",),
@@ -161,7 +162,7 @@ def draw(rows: list[dict[str, str]], out: Path) -> None:
             lower.plot([w for w, _ in curve], line, ":", color=COLORS[pattern])
         upper.axhline(PoisonDetector().false_alarm, color="gray", linewidth=0.8)
         upper.set(yscale="log", ylim=(LEAST_P / 2, 2), title=f"penalty: {goal}")
-        lower.set_xscale("symlog", linthresh=0.1, linscale=0.4)
+        lower.set_xscale("symlog", linthresh=0.01, linscale=0.4)
         lower.set(xlabel="weight", ylim=(-0.03, 1.03), xticks=[0, *WEIGHTS])
         lower.set_xticklabels(["0", *(f"{weight:g}" for weight in WEIGHTS)])
         lower.minorticks_off()
