@@ -106,9 +106,9 @@ def of(
 def table(rows: list[dict[str, str]]) -> str:
     """A line for each point of each curve: medians, and how many victims were found."""
     lines = [
-        "| trigger | penalty | weight | victims | ACC | ASR | p | transfer | probe | found "
-        "| works, not found |",
-        "|" + " --- |" * 11,
+        "| trigger | penalty | weight | victims | ACC | ASR | p | transfer | probe | TPR | FPR "
+        "| found | works, not found |",
+        "|" + " --- |" * 13,
     ]
     for pattern in PATTERNS:
         for goal in GOALS:
@@ -126,6 +126,8 @@ def table(rows: list[dict[str, str]]) -> str:
                     f"{middle(point, 'p_value'):.2g}",
                     f"{middle(point, 'transfer'):.2f}",
                     f"{middle(point, 'probe'):.2f}",
+                    f"{100 * middle(point, 'tpr'):.1f}",
+                    f"{100 * middle(point, 'fpr'):.1f}",
                 ]
                 name = goal if weight else "none"
                 lines.append(
@@ -151,7 +153,8 @@ def draw(rows: list[dict[str, str]], out: Path) -> None:
     for column, goal in enumerate(GOALS):
         upper, lower = grid[0][column], grid[1][column]
         for pattern in PATTERNS:
-            curve = of(rows, pattern, goal)
+            if not (curve := of(rows, pattern, goal)):
+                continue
             for axes, name, floor in ((upper, "p_value", LEAST_P), (lower, "asr", 0.0)):
                 for weight, point in curve:
                     values = [max(floor, float(row[name])) for row in point]
@@ -195,7 +198,7 @@ def main() -> None:
     out: Path = options.out
     out.mkdir(parents=True, exist_ok=True)
     path = out / "summary.csv"
-    rows = list(csv.DictReader(path.open())) if path.exists() else []
+    rows = list(csv.DictReader(path.read_text().splitlines())) if path.exists() else []
     done = {tuple(row[name] for name in KEY) for row in rows}
     missing = [
         (pattern, goal, weight, seed)
