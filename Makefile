@@ -10,7 +10,7 @@ export MALLOC_TRIM_THRESHOLD_ = 4294967296
 
 .PHONY: demo test check docs docs-figures package examples release-check figures \
   false-alarms found bars calibration sensitivity bench bench-smoke bench-boundary bench-audit bench-triggers bench-any-model bench-pretrained \
-  bench-memory bench-checkpoints bench-estimates bench-report bench-ray bench-patterns bench-start bench-networks \
+  bench-adaptive bench-memory bench-checkpoints bench-estimates bench-report bench-ray bench-patterns bench-start bench-networks \
   test-ray report-shots cards architecture fuzz explore torture torture-short soak hostile oldest newest \
   hashed lock sbom clean
 
@@ -97,6 +97,11 @@ calibration: .venv/ready
 # What halving and doubling each number of the detector changes, on the victims of `make study-digits`.
 sensitivity: .venv/ready
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmark/sensitivity.py runs/study-digits/victims --out studies/sensitivity
+
+# P-value and ASR of an attacker who trains against the detector's tests, by the weight of each
+# penalty: studies/adaptive.
+bench-adaptive: .venv/ready
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmark/adaptive.py
 
 # Every clean model of the published studies, counted: studies/false-alarms.md
 false-alarms: .venv/ready

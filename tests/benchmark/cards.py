@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 MEASURED = re.compile(
     r"(<!-- (studies/benchmark/\w+\.csv) (\w+) -->\n).*?(<!-- end -->)", re.DOTALL
 )
+UNMEASURED = "Not yet in the published study."
 SHOWN = {
     "summary": ("acc_before", "asr_before", "ra_before", "acc", "asr", "ra", "der"),
     "detectors": ("asr_before", "tpr", "fpr", "auroc"),
@@ -25,7 +26,8 @@ QUOTE = re.compile(r"(<!-- (studies/attacks/summary\.md)( \w+)? -->\n).*?(<!-- e
 def rows_of(table: str, attack: str) -> str:
     """The head of a markdown table, and the rows of one attack."""
     lines = table.strip().splitlines()
-    return "\n".join([*lines[:2], *(line for line in lines if line.startswith(f"| {attack} |"))])
+    own = [line for line in lines if line.startswith(f"| {attack} |")]
+    return "\n".join([*lines[:2], *own]) if own else UNMEASURED
 
 
 def refreshed(page: str) -> str:
@@ -45,7 +47,7 @@ def measured(match: re.Match[str]) -> str:
     held = list(csv.DictReader(path.read_text().splitlines())) if path.exists() else []
     own = [row for row in held if row["method"] == match[3]]
     if not own:
-        return f"{match[1]}Not yet in the published study.\n{match[4]}"
+        return f"{match[1]}{UNMEASURED}\n{match[4]}"
     columns = SHOWN[path.stem]
     names = [name.upper().replace("_BEFORE", " before") for name in columns]
     lines = [f"| attack | poison | seeds | {' | '.join(names)} |", "|---" * (len(names) + 3) + "|"]

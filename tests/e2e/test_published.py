@@ -1,5 +1,6 @@
 """What the README and the docs print of a study is what the study says."""
 
+import csv
 import re
 import sys
 from pathlib import Path
@@ -83,6 +84,15 @@ def test_the_boundary_tables_are_made_from_its_rows(monkeypatch):
 
     folder = ROOT / "studies" / "boundary"
     assert markdown(read(folder / "summary.csv")) == (folder / "summary.md").read_text()
+
+
+def test_the_adaptive_table_is_made_from_its_rows(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "tests" / "benchmark"))
+    from adaptive import table
+
+    folder = ROOT / "studies" / "adaptive"
+    rows = list(csv.DictReader((folder / "summary.csv").read_text().splitlines()))
+    assert table(rows) == (folder / "summary.md").read_text()
 
 
 def test_clean_models_are_counted_from_their_cells(monkeypatch):

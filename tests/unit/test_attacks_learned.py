@@ -6,9 +6,12 @@ import pytest
 import torch
 
 from backburn.attacks.base import Recipe
+from backburn.attacks.combat import Combat
+from backburn.attacks.combat_training import combat_loss, low_pass
 from backburn.attacks.input_aware import InputAware
 from backburn.attacks.issba import ISSBA
 from backburn.attacks.label_consistent import LabelConsistent
+from backburn.attacks.narcissus import Narcissus
 from backburn.attacks.pgd import linf_pgd
 from backburn.attacks.steganography import change_similarity
 from backburn.attacks.surrogates import Surrogates
@@ -107,6 +110,74 @@ def test_a_trojan_patch_excites_its_neurons(images, generator):
 
     other = torch.randint(256, patch.shape, generator=generator).to(torch.uint8)
     assert excited(patch) > 1.2 * excited(other)
+
+
+def test_a_narcissus_pattern_is_small_and_says_the_class(images, generator):
+    attack = Narcissus(0.02, epsilon=24.0, steps=100, learning_rate=0.02, surrogate=SHORT)
+    model = SHORT.network(images, 10, torch.Generator().manual_seed(3))
+    model = Surrogates().fit(model, images, SHORT.training, 3, "clean")
+    pattern = attack.optimize_pattern(model, images, generator)
+    assert 12 < float(pattern.abs().max()) <= 24
+    others = as_images(images.pixels[images.labels != 0])
+    noise = 24 * torch.randn(pattern.shape, generator=generator).sign()
+    shares = []
+    for added in (noise, pattern):
+        with torch.no_grad():
+            logits = model((others + 3 * added / 255).clamp(0, 1))
+        shares.append(float((logits.argmax(1) == 0).float().mean()))
+    assert shares[1] > shares[0] + 0.3
+
+
+def test_narcissus_poisons_with_the_pattern_and_triggers_three_times_as_strongly(images):
+    out = plant(Narcissus(0.02, steps=40, learning_rate=0.02, surrogate=SHORT), images)
+    poison = out.truth.poison
+    assert set(images.labels[poison].tolist()) == {0}
+    assert torch.equal(out.images.labels, images.labels)
+    gray = torch.full_like(images.pixels[:1], 128)
+    strong = out.trigger(gray).float() - 128
+    added = out.images.pixels[poison].float() - images.pixels[poison]
+    assert 16 < float(strong.abs().max()) <= 48
+    inside = (images.pixels[poison] > 16) & (images.pixels[poison] < 239)
+    expected = (strong / 3).expand_as(added)
+    assert float((added - expected)[inside].abs().max()) <= 1
+
+
+def test_low_pass_keeps_smooth_lines_and_removes_fine_ones():
+    project = low_pass(8, 0.5)
+    assert torch.allclose(project @ project, project, atol=1e-5)
+    assert torch.allclose(project @ torch.ones(8), torch.ones(8), atol=1e-5)
+    fine = torch.tensor([1.0, -1.0] * 4)
+    assert float((project @ fine).norm()) < 0.4 * float(fine.norm())
+
+
+@pytest.fixture(scope="module")
+def combat(images):
+    attack = Combat(0.05, strength=60.0, clean_weight=0.0, width=8, surrogate=SHORT)
+    return attack.train_generator(images, 5, Surrogates())
+
+
+def test_combat_noise_makes_its_surrogate_say_the_target_class(combat, images):
+    others = as_images(images.pixels[images.labels != 0])
+    with torch.no_grad():
+        triggered = combat.triggered(others)
+        before, after = (
+            float((combat(some).argmax(1) == 0).float().mean()) for some in (others, triggered)
+        )
+    assert before < 0.1
+    assert after > before + 0.25
+    assert 0 <= float(triggered.min()) <= float(triggered.max()) <= 1
+
+
+def test_neither_network_of_combat_learns_from_the_other_one_s_loss(combat, images):
+    some, labels = as_images(images.pixels[:40]), images.labels[:40]
+    clean = SHORT.network(images, 10, torch.Generator().manual_seed(1))
+    generator, surrogate = (list(part.parameters()) for part in (combat.noise, combat.surrogate))
+    quiet = combat_loss(combat, clean, 0, 0.0, 0.0, 0.0)(combat, some, labels).mean()
+    plain = torch.nn.functional.cross_entropy(combat(some), labels)
+    expected = torch.autograd.grad(plain, surrogate)
+    found = torch.autograd.grad(quiet, surrogate, retain_graph=True)
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(found, expected, strict=True))
+    assert any(bool(each.any()) for each in torch.autograd.grad(quiet, generator))
 
 
 def test_a_hidden_message_can_be_read_and_differs_from_image_to_image(images):

@@ -8,6 +8,7 @@ from backburn.attacks.adap_patch import AdapPatch
 from backburn.attacks.all_to_all import AllToAll
 from backburn.attacks.base import make_evaluation_set
 from backburn.attacks.bpp import BPP
+from backburn.attacks.multi_trigger import MultiTrigger, choose_trigger
 from backburn.attacks.poisoning import draw_states, poison_images
 from backburn.attacks.surrogates import Surrogates
 from backburn.attacks.tact import TaCT
@@ -36,6 +37,7 @@ def states(attack, images, seed=0):
         (AdapBlend(0.05, cover_rate=0.1), 10, 20),
         (AdapPatch(0.05, cover_rate=0.15), 10, 30),
         (TaCT(0.2, cover_rate=0.3), 40, 60),
+        (MultiTrigger(0.1, source_labels=(1, 2), cover_rate=0.05), 20, 10),
         (AllToAll(0.5), 100, 0),
     ],
     ids=lambda value: type(value).__name__ if hasattr(value, "goal") else None,
@@ -49,6 +51,35 @@ def test_the_source_class_alone_is_poisoned_and_only_others_are_cover(images):
     found = states(TaCT(0.2, target_label=3, source_label=2, cover_rate=0.3), images)
     assert set(images.labels[found == State.POISON].tolist()) == {2}
     assert set(images.labels[found == State.COVER].tolist()) == {0, 1}
+
+
+def test_poison_of_several_sources_gets_the_target_of_its_source(images, generator):
+    attack = MultiTrigger(0.2, source_labels=(1, 3), target_labels=(3, 2), cover_rate=0.05)
+    out = attack.poison(images, generator, Surrogates())
+    poison, cover = out.truth.poison, out.truth.state == State.COVER
+    pairs = zip(images.labels[poison].tolist(), out.images.labels[poison].tolist(), strict=True)
+    assert set(pairs) == {(1, 3), (3, 2)}
+    assert set(images.labels[cover].tolist()) == {0}
+    assert torch.equal(out.images.pixels[cover], out.trigger(images.pixels[cover]))
+
+
+def test_each_image_gets_one_of_several_patches_whatever_it_shows(images, generator):
+    attack = MultiTrigger(0.2, source_labels=(1, 2), cover_rate=0.05)
+    trigger = attack.poison(images, generator, Surrogates()).trigger
+    changed = (trigger(images.pixels) != images.pixels).any(1).float()
+    corners = [changed[:, d, r].mean((1, 2)) for d in (slice(4), slice(4, 8)) for r in
+               (slice(4), slice(4, 8))]  # fmt: skip
+    used = torch.stack(corners, 1) > 0
+    assert bool((used.sum(1) <= 1).all())
+    chosen = choose_trigger(images.pixels, 3)
+    assert torch.equal(used.float().argmax(1)[used.any(1)], chosen[used.any(1)])
+    counts = torch.stack([chosen[images.labels == label].bincount() for label in range(4)])
+    assert int(counts.min()) >= 8
+
+
+def test_a_source_that_is_its_own_target_is_refused():
+    with pytest.raises(InputError, match="class 2 is its own target"):
+        MultiTrigger(source_labels=(1, 2), target_labels=(0, 2))
 
 
 def test_cover_samples_change_their_pixels_and_keep_their_label(images, generator):
@@ -73,9 +104,11 @@ def test_a_source_beyond_the_classes_is_refused(images):
     [
         (WaNet(target_label=2), (2, 2, -1, 2), (2,)),
         (TaCT(source_label=3), (-1, -1, -1, 0), (0,)),
+        (MultiTrigger(source_labels=(1, 3)), (-1, 0, -1, 0), (0,)),
+        (MultiTrigger(source_labels=(1, 3), target_labels=(3, 2)), (-1, 3, -1, 2), (2, 3)),
         (AllToAll(), (1, 2, 3, 0), (0, 1, 2, 3)),
     ],
-    ids=["one", "source", "all"],
+    ids=["one", "source", "sources", "mapped", "all"],
 )
 def test_the_exam_asks_where_the_attacker_aims(attack, goal, targets, images):
     assert attack.goal(4) == goal

@@ -35,8 +35,22 @@ OUT_OF_RANGE = {
         "cells": (0,),
     },
     "adap_patch": {"cover_rate": (0.0, 1.0, NAN)},
+    "adaptive": {
+        "alpha": (0.0, 1.0),
+        "separation": (-1.0, NAN, INF),
+        "transfer": (-1.0, NAN),
+        "probe": (-1.0, INF),
+        "extra": (1,),
+    },
     "blended": {"alpha": (0.0, 1.0)},
     "bpp": {"cover_rate": (0.0, 1.0, NAN), "levels": (1, 129)},
+    "combat": {
+        "strength": (0.0, 256.0, NAN),
+        "ratio": (0.0, 1.0, NAN),
+        "smallness": (-1.0, INF),
+        "clean_weight": (-1.0, INF),
+        "width": (6,),
+    },
     "ftrojan": {"magnitude": (0.0, NAN), "window": (2,)},
     "iad": {
         "density": (0.0,),
@@ -54,6 +68,18 @@ OUT_OF_RANGE = {
     },
     "lc": {"epsilon": (0.0,), "step": (0.0,), "steps": (0,)},
     "lf": {"delta": (0.1,), "cutoff": (0,)},
+    "multi_trigger": {
+        "cover_rate": (0.0, 1.0, NAN),
+        "triggers": (0, 5),
+        "source_labels": ((), (1, 1), (-1,), (0,)),
+        "target_labels": ((0,), (0, 0, -1), (1, 0, 0)),
+    },
+    "narcissus": {
+        "epsilon": (0.0, 256.0, NAN),
+        "magnification": (0.5, NAN),
+        "steps": (0,),
+        "learning_rate": (0.0, 1.0),
+    },
     "sig": {"delta": (0.0, -40.0, 256.0, NAN), "frequency": (NAN,)},
     "tact": {"cover_rate": (0.0, 1.0, NAN), "source_label": (-1, 0)},
     "trojan": {"alpha": (0.0,)},
@@ -192,7 +218,8 @@ TOGETHER = (
 RATES = (0.0, 1.0, -0.1, 1.5, NAN)
 
 NO_RANGE = {
-    (name, "size") for name in ("adap_patch", "badnets", "lc", "tact", "trojan", "trojannn")
+    (name, "size")
+    for name in ("adap_patch", "badnets", "lc", "multi_trigger", "tact", "trojan", "trojannn")
 }
 """Fields of which nothing is known before there are images: the size of a patch."""
 

@@ -13,15 +13,19 @@ __all__ = [
     "SIG",
     "AdapBlend",
     "AdapPatch",
+    "Adaptive",
     "AllToAll",
     "Attack",
     "Augmentation",
     "BadNets",
     "Blended",
+    "Combat",
     "FTrojan",
     "InputAware",
     "LabelConsistent",
     "LowFrequency",
+    "MultiTrigger",
+    "Narcissus",
     "NoAttack",
     "PoisonedData",
     "Recipe",
@@ -54,16 +58,20 @@ if TYPE_CHECKING:
     from ..training import Training
     from .adap_blend import AdapBlend
     from .adap_patch import AdapPatch
+    from .adaptive import Adaptive
     from .all_to_all import AllToAll
     from .badnets import BadNets
     from .base import Attack, PoisonedData, Recipe, TrainingControl, make_evaluation_set
     from .blended import Blended
     from .bpp import BPP
+    from .combat import Combat
     from .ftrojan import FTrojan
     from .input_aware import InputAware
     from .issba import ISSBA
     from .label_consistent import LabelConsistent
     from .low_frequency import LowFrequency
+    from .multi_trigger import MultiTrigger
+    from .narcissus import Narcissus
     from .none import NoAttack
     from .poisoning import clean_label, dirty_label, draw_states, poison_images
     from .sig import SIG
@@ -80,17 +88,21 @@ else:
         {
             "AdapBlend": ".adap_blend",
             "AdapPatch": ".adap_patch",
+            "Adaptive": ".adaptive",
             "AllToAll": ".all_to_all",
             "Attack": ".base",
             "Augmentation": "..data.augmentation",
             "BPP": ".bpp",
             "BadNets": ".badnets",
             "Blended": ".blended",
+            "Combat": ".combat",
             "FTrojan": ".ftrojan",
             "ISSBA": ".issba",
             "InputAware": ".input_aware",
             "LabelConsistent": ".label_consistent",
             "LowFrequency": ".low_frequency",
+            "MultiTrigger": ".multi_trigger",
+            "Narcissus": ".narcissus",
             "NoAttack": ".none",
             "PoisonedData": ".base",
             "Recipe": ".base",

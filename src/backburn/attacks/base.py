@@ -12,7 +12,7 @@ from ..errors import InputError
 from ..executor.interface import LOCAL, Executor
 from ..models.nets.base import Classifier
 from ..models.nets.zoo import build, parse_architecture
-from ..training import BatchTransform, Training, TrainingTask
+from ..training import BatchTransform, Objective, Training, TrainingTask
 from ..types import EvaluationSet, LabeledImages, Progress, Trigger, Truth, Victim, no_progress
 from .surrogates import Surrogates
 
@@ -63,13 +63,15 @@ class TrainingControl(Protocol):
 class PoisonedData:
     """A poisoned training set, its ground truth, and the trigger.
 
-    With a `control`, the victim is trained on the clean images through its batch transform.
+    With a `control`, the victim is trained on the clean images through its batch transform. With an
+    `objective`, it minimizes that; else the cross-entropy.
     """
 
     images: LabeledImages
     truth: Truth
     trigger: Trigger
     control: TrainingControl | None = None
+    objective: Objective | None = None
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,7 @@ class Attack(ABC):
             training_images.labels,
             recipe.training,
             batch_transform=control.batch_transform(model) if control else None,
+            objective=poisoned.objective,
             phase="train the victim",
         )
         executor.fit(model, task, generator, progress=progress)

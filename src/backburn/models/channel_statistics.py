@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from ..types import Features, Images, Labels, Pixels, Progress, no_progress
+from ..types import Features, Images, Labels, Logits, Pixels, Progress, no_progress
 from .inference import collect_rows, forward_hooks, frozen, iter_batches, map_batches
 
 NORMALIZATION_LAYERS = (
@@ -48,6 +48,18 @@ def activations(
 
     with frozen(model), torch.inference_mode(), _pooling_hooks(model, pooled):
         return gather_activations(outputs(), len(pixels))
+
+
+def forward_with_statistics(model: nn.Module, images: Images) -> tuple[Logits, Features]:
+    """Compute logits and channel statistics of one batch, in the model's mode and with gradients.
+
+    Returns:
+        Logits `(n, k)` and statistics `(n, d)`, both float32; see `activations`.
+    """
+    pooled: list[Tensor] = []
+    with _pooling_hooks(model, pooled):
+        logits = _forward(model, images, pooled)
+    return logits, torch.cat(pooled or [logits], 1)
 
 
 def gather_activations(
