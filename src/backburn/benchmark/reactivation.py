@@ -3,14 +3,14 @@
 from dataclasses import dataclass, field
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..baselines.input_checks import trainable_copy
 from ..data.sampling import stratified_sample
 from ..errors import InputError
 from ..metrics import Scores, evaluate_model
 from ..training import Training, TrainingTask, fit
-from ..types import EvaluationSet, Index, LabeledImages, Progress, no_progress
+from ..types import EvaluationSet, LabeledImages, Progress, no_progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +140,8 @@ class Reactivation:
 
     def _draw(
         self, clean: LabeledImages, evaluation_set: EvaluationSet, generator: torch.Generator
-    ) -> tuple[Index, Index]:
-        """Rows of the clean images, and an order of all triggered ones."""
+    ) -> tuple[Tensor, Tensor]:
+        """Rows `(m,)` of the clean images, and an order `(n,)` of all triggered ones."""
         count = len(evaluation_set.triggered)
         if count <= self.most:
             raise InputError(

@@ -1,6 +1,6 @@
 """Figure of the retuning attack: ASR against the number of triggered images."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from statistics import fmean
 from typing import Any
 
@@ -35,14 +35,14 @@ def reactivation_files(rows: Sequence[Row]) -> dict[str, bytes]:
     return render_figure("reactivation", counted, draw, size, panels=panels)
 
 
-def draw_reactivation(panels: Sequence[Any], rows: Rows) -> None:
+def draw_reactivation(panels: Iterable[Any], rows: Rows) -> None:
     """Draw a line for each method: the mean ASR over the victims. The control is gray and dashed.
 
     Args:
         panels: matplotlib axes, one for each attack; or one for the mean over more than three.
         rows: of victims on which the attack worked.
     """
-    order = order_of(rows)
+    panels, order = list(panels), order_of(rows)
     counts = sorted({row["images"] for row in rows})
     for axes, (title, own) in zip(panels, _panels(rows).items(), strict=True):
         for method, style in method_styles(order).items():
