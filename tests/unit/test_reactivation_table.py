@@ -62,10 +62,10 @@ def test_a_study_without_it_has_no_such_files():
 
 def test_the_table_has_the_least_excess_first_and_the_control_last():
     lines = reactivation_tables(CELLS)["reactivation.md"].splitlines()
-    assert lines[2].startswith("| method | given | victims | repaired | 0 | 5 | 50 | excess |")
-    assert lines[4] == "| default | 5 % clean | 1 | 0.0 | 0.0 | 0.0 | 30.0 | 5.0 |"
-    assert lines[5] == "| ft | 5 % clean | 1 | 5.0 | 10.0 | 40.0 | 100.0 | 60.0 |"
-    assert lines[6] == "| retrain | 5 % clean | 1 | 0.0 | 0.0 | 0.0 | 20.0 | control |"
+    assert lines[0].startswith("| method | given | victims | repaired | 0 | 5 | 50 | excess |")
+    assert lines[2] == "| default | 5 % clean | 1 | 0.0 | 0.0 | 0.0 | 30.0 | 5.0 |"
+    assert lines[3] == "| ft | 5 % clean | 1 | 5.0 | 10.0 | 40.0 | 100.0 | 60.0 |"
+    assert lines[4] == "| retrain | 5 % clean | 1 | 0.0 | 0.0 | 0.0 | 20.0 | control |"
 
 
 def test_every_attack_has_its_own_table_and_failed_attacks_count_nowhere():
@@ -73,10 +73,12 @@ def test_every_attack_has_its_own_table_and_failed_attacks_count_nowhere():
         retuned("ft", 0.0, 0.0, 0.0, attack="wanet"),
         retuned("ft", 1, 1, 1, attack="sig", before=0.4),
     ]
-    text = reactivation_tables([*CELLS, *more])["reactivation.md"]
-    assert "### wanet 10 %" in text
-    assert "sig" not in text
-    assert "| ft | 5 % clean | 2 |" in text
+    tables = reactivation_tables([*CELLS, *more])
+    attacks = tables["reactivation-attacks.md"]
+    assert [line for line in attacks.splitlines() if "#" in line] == [
+        "### badnets 10 %", "### wanet 10 %",
+    ]  # fmt: skip
+    assert "| ft | 5 % clean | 2 | 2.5 ± 3.5 |" in tables["reactivation.md"]
 
 
 def test_without_the_control_the_order_is_by_success():

@@ -10,7 +10,6 @@ from .cell_table import SCORES, rounded
 from .comparison.cell_rows import Cells
 from .comparison.victims import (
     Row,
-    Setting,
     figure_of,
     method_names,
     rows_of_victims,
@@ -36,13 +35,18 @@ NOTES = (
 
 
 def reactivation_tables(cells: Cells) -> dict[str, str]:
-    """`reactivation.csv` and `reactivation.md`; empty if no repaired model was fine-tuned."""
+    """The tables by file name; empty if no repaired model was fine-tuned.
+
+    `reactivation.csv` has all rows, `reactivation.md` the means over all victims, and
+    `reactivation-attacks.md` those of each attack.
+    """
     rows = reactivation_rows(cells)
     if not rows:
         return {}
     return {
         "reactivation.csv": csv_text(COLUMNS, rows),
         "reactivation.md": reactivation_markdown(rows),
+        "reactivation-attacks.md": attacks_markdown(rows),
     }
 
 
@@ -91,14 +95,19 @@ def _rows_of_cell(cell: Any, record: Any) -> list[Row]:
 
 
 def reactivation_markdown(rows: Sequence[Row]) -> str:
-    """ASR by number of triggered images: over all victims, then for each attack."""
+    """ASR by number of triggered images, over all victims, and how to read it."""
+    counted = rows_of_victims(rows)
+    notes = "\n".join(f"- {note}" for note in NOTES)
+    return f"{_table(counted)}\n\n{notes}\n"
+
+
+def attacks_markdown(rows: Sequence[Row]) -> str:
+    """ASR by number of triggered images, for each attack."""
     counted = rows_of_victims(rows)
     settings = sorted({setting_of(row) for row in counted})
-    parts = [_section("ASR after fine-tuning on triggered images", counted, order_of(counted))]
-    parts.append("\n".join(f"- {note}" for note in NOTES))
-    if len(settings) > 1:
-        parts += [_attack_section(counted, setting) for setting in settings]
-    return "\n\n".join(parts) + "\n"
+    tables = {s: [row for row in counted if setting_of(row) == s] for s in settings}
+    sections = [f"### {setting_name(s)}\n\n{_table(own)}\n" for s, own in tables.items()]
+    return "\n".join(sections)
 
 
 def order_of(rows: Sequence[Row]) -> list[str]:
@@ -126,17 +135,11 @@ def _mean_excess(rows: Sequence[Row]) -> float | None:
     return fmean(values) if values else None
 
 
-def _attack_section(rows: Sequence[Row], setting: Setting) -> str:
-    own = [row for row in rows if setting_of(row) == setting]
-    return _section(setting_name(setting), own, order_of(own))
-
-
-def _section(title: str, rows: Sequence[Row], order: Sequence[str]) -> str:
+def _table(rows: Sequence[Row]) -> str:
     counts = sorted({row["images"] for row in rows})
     head = ["method", "given", "victims", "repaired", *map(str, counts), "excess"]
     lines = [_line(head), _line(["---"] * len(head))]
-    lines += [_method_line(rows, method, counts) for method in order]
-    return f"### {title}\n\n" + "\n".join(lines)
+    return "\n".join(lines + [_method_line(rows, name, counts) for name in order_of(rows)])
 
 
 def _method_line(rows: Sequence[Row], method: str, counts: Sequence[int]) -> str:
