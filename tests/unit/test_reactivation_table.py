@@ -93,7 +93,7 @@ def test_the_picture_has_a_line_for_each_method_from_the_repair_on():
     draw_reactivation([axes], rows)
     lines = {line.get_label(): list(line.get_ydata()) for line in axes.get_lines()}
     assert {name: [round(y, 6) for y in line] for name, line in lines.items()} == {
-        "default": [0, 0, 0, 30], "ft": [5, 10, 40, 100], "retrain": [0, 0, 0, 20],
+        "default": [0, 0, 0, 30], "ft": [5, 10, 40, 100], "retrain (control)": [0, 0, 0, 20],
     }  # fmt: skip
     ticks = [text.get_text() for text in axes.get_xticklabels()]
     assert ticks == ["repaired", "0", "5", "50"]

@@ -47,8 +47,10 @@ def draw_reactivation(panels: Iterable[Any], rows: Rows) -> None:
     for axes, (title, own) in zip(panels, _panels(rows).items(), strict=True):
         for method, style in method_styles(order).items():
             values = _mean_curve([row for row in own if row["method"] == method], counts)
-            line = CONTROL_LINE if method == CONTROL else METHOD_LINE
-            axes.plot(range(len(values)), values, label=method, zorder=3, **style, **line)
+            is_control = method == CONTROL
+            look = style | (CONTROL_LINE if is_control else METHOD_LINE)
+            label = f"{method} (control)" if is_control else method
+            axes.plot(range(len(values)), values, label=label, zorder=3, **look)
         axes.set_xticks(range(len(counts) + 1), [REPAIRED, *map(str, counts)])
         axes.set(title=title, xlabel="triggered images in the fine-tuning", ylim=(-3, 103))
         axes.grid(axis="y", alpha=0.25)
