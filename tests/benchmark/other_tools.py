@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import click
 import numpy as np
@@ -47,6 +48,8 @@ CELLS = ROOT / "studies" / "digits" / "cells"
 COLUMNS = ("tool", "version", "victim", "seed", "flagged", "tpr", "fpr", "alarm", "commit")
 QUIET = {**os.environ, "PROMPTFOO_DISABLE_TELEMETRY": "1", "NO_ANALYTICS": "1"}
 """ModelAudit would otherwise report its use to its makers."""
+NO_ISSUE = ("info", "debug")
+"""Severities of ModelAudit's remarks, such as that it could not look into a part of a file."""
 FOLDS = 5
 Row = dict[str, object]
 Flagging = Callable[[Case, int], np.ndarray]
@@ -196,14 +199,14 @@ def scanner_rows(subjects: Sequence[Subject]) -> Iterator[Row]:
                 yield subject.row(tool, package, alarm=alarm)
 
 
-def run_scanner(out: Path, *command: str) -> dict[str, object]:
-    """The report of a scanner, which ends with 1 if it found something."""
+def run_scanner(out: Path, *command: str) -> dict[str, Any]:
+    """The report of a scanner, which ends with 1 or 2 if it found something or left something out."""
     program = str(Path(sys.executable).with_name(command[0]))
     line = [program, *command[1:]]
     done = subprocess.run(line, env=QUIET, capture_output=True, text=True, check=False)
-    if done.returncode not in (0, 1):
+    if done.returncode not in (0, 1, 2) or not out.exists():
         raise RuntimeError(f"{command[0]} ended with {done.returncode}: {done.stderr}")
-    report: dict[str, object] = json.loads(out.read_text())
+    report: dict[str, Any] = json.loads(out.read_text())
     return report
 
 
@@ -216,12 +219,15 @@ def modelscan_issues(folder: Path) -> list[str]:
 
 
 def modelaudit_issues(folder: Path) -> list[str]:
-    """The files that ModelAudit has an issue with, of whatever severity."""
+    """The files that ModelAudit has an issue with; what it could not inspect is told apart."""
     out = folder.with_suffix(".modelaudit.json")
     options = ("--format", "json", "--no-cache", "--output", str(out))
     report = run_scanner(out, "modelaudit", "scan", str(folder), *options)
-    click.echo(f"ModelAudit: {report['files_scanned']} files, {report['total_checks']} checks")
-    return [str(issue["location"]) for issue in report["issues"]]
+    notes = [issue for issue in report["issues"] if issue["severity"] in NO_ISSUE]
+    issues = [str(issue["location"]) for issue in report["issues"] if issue not in notes]
+    click.echo(f"ModelAudit: {report['files_scanned']} files, {len(issues)} issues")
+    click.echo(f"remarks that are no issues: {sorted(note['message'] for note in notes)}")
+    return issues
 
 
 def our_rows(subjects: Sequence[Subject]) -> Iterator[Row]:
