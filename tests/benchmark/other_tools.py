@@ -200,7 +200,7 @@ def scanner_rows(subjects: Sequence[Subject]) -> Iterator[Row]:
 
 
 def run_scanner(out: Path, *command: str) -> dict[str, Any]:
-    """The report of a scanner, which ends with 1 or 2 if it found something or left something out."""
+    """The report of a scanner, which ends with 1 if it found something, with 2 if incomplete."""
     program = str(Path(sys.executable).with_name(command[0]))
     line = [program, *command[1:]]
     done = subprocess.run(line, env=QUIET, capture_output=True, text=True, check=False)
