@@ -10,7 +10,7 @@ export MALLOC_TRIM_THRESHOLD_ = 4294967296
 
 .PHONY: demo test check docs docs-figures package examples release-check figures \
   false-alarms found bars calibration sensitivity bench bench-smoke bench-boundary bench-audit bench-triggers bench-any-model bench-pretrained \
-  bench-adaptive bench-memory bench-checkpoints bench-estimates bench-report bench-ray bench-patterns bench-start bench-networks \
+  bench-adaptive bench-memory bench-checkpoints bench-estimates bench-report bench-ray bench-patterns bench-start bench-networks bench-tools \
   test-ray report-shots cards architecture fuzz explore torture torture-short soak hostile oldest newest \
   hashed lock sbom clean
 
@@ -155,6 +155,12 @@ bench-patterns: .venv/ready
 bench-networks: .venv/ready
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmark/networks.py
 
+# What other tools say of the models that `make study-digits` makes: studies/tools; ten minutes. ART,
+# cleanlab, ModelScan and ModelAudit have an environment of their own.
+bench-tools: .venv/other-tools
+	OMP_NUM_THREADS=1 .venv/other-tools/bin/python tests/benchmark/other_tools.py \
+	  --victims runs/study-digits/victims
+
 # How long it takes to put each trigger on 50,000 images.
 bench-triggers: .venv/ready
 	$(BIN)/python tests/benchmark/triggers.py
@@ -275,6 +281,13 @@ sbom: .venv/ready .venv/tools
 .venv/peers: .venv/ready tests/benchmark/peers.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[peers]'
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r tests/benchmark/peers.txt
+	touch $@
+
+.venv/other-tools: tests/benchmark/tools.txt constraints.txt
+	$(PYTHON) -m venv .venv/other-tools
+	.venv/other-tools/bin/pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	.venv/other-tools/bin/pip install --quiet --disable-pip-version-check --no-deps -r tests/benchmark/tools.txt
+	.venv/other-tools/bin/pip install --quiet --disable-pip-version-check --no-deps -e .
 	touch $@
 
 # torch first: what depends on it must not draw in another build

@@ -14,6 +14,9 @@ rates = [0.1]
 [recipe]
 architecture = "small_cnn"
 training = {epochs = 16, batch_size = 64, learning_rate = 0.05}
+[reactivation]
+images = [5]
+clean = 200
 """
 
 
@@ -38,6 +41,10 @@ def test_a_study_makes_repairs_tabulates_and_is_resumed(cli, study, tmp_path):
     assert (out / "victims" / "badnets-0.1-0" / "model.safetensors").is_file()
     assert "badnets" in (out / "commits.md").read_text()
     assert (out / "repairs.png").is_file()
+    (row,) = csv.DictReader((out / "reactivation.csv").read_text().splitlines())
+    assert (row["method"], row["images"], row["asr_control"]) == ("default", "5", "")
+    assert float(row["asr"]) < 0.5
+    assert (out / "reactivation.svg").is_file()
     kept = (out / "cells" / "badnets-0.1-0.json").read_bytes()
     again = cli("bench", study, "--out", out)
     assert again.code == 0

@@ -54,6 +54,8 @@ def test_a_study_is_read_from_toml(tmp_path):
         ('attacks = ["badnets"]\n[at_most]\nsgi = 0.05', "did you mean 'sig'"),
         ('attacks = ["sig"]\n[longer]\nattacks = ["sgi"]\nepochs = 60', "did you mean 'sig'"),
         ('attacks = ["sig"]\n[longer]\nattacks = ["sig"]', "longer.epochs is 0"),
+        ('attacks = ["sig"]\n[reactivation]\nimages = [5, 5]', "reactivation.images is"),
+        ('attacks = ["sig"]\n[reactivation]\nimage = [5]', "did you mean 'reactivation.images'"),
     ],
 )
 def test_a_study_with_a_mistake_is_refused_before_anything_runs(tmp_path, text, message):

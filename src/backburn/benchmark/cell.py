@@ -17,6 +17,7 @@ from ..runs import Record, Stopwatch, new_record
 from ..types import Case, EvaluationSet, LabeledImages, Progress, State, Truth
 from .peak_memory import peak_mebibytes, reset_peak
 from .plan import Cell
+from .reactivation import Reactivated
 from .victims import (
     CleanModelScores,
     dataset_source,
@@ -41,6 +42,7 @@ class Outcome:
         p_value: p-value of the verdict; NaN without one.
         history: phases of the repair.
         aimed_at: labels that the poison has.
+        reactivation: scores after fine-tuning on a few triggered images; None if not tested.
     """
 
     before: Scores
@@ -53,6 +55,7 @@ class Outcome:
     p_value: float
     history: tuple[Phase, ...]
     aimed_at: tuple[int, ...]
+    reactivation: Reactivated | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,9 +195,26 @@ def _repair(
     with watch("repair"):
         repaired = method.repair(case, torch.Generator().manual_seed(cell.seed), progress)
     with watch("test"):
-        return _outcome(
-            victim, repaired, evaluate_model(repaired.model, victim.evaluation_set, progress)
-        )
+        after = evaluate_model(repaired.model, victim.evaluation_set, progress)
+    outcome = _outcome(victim, repaired, after)
+    if not cell.is_reactivated:
+        return outcome
+    with watch("reactivate"):
+        return replace(outcome, reactivation=_reactivate(cell, repaired, victim, progress))
+
+
+def _reactivate(
+    cell: Cell, repaired: Repaired, victim: LoadedVictim, progress: Progress
+) -> Reactivated:
+    """Fine-tune the repaired model on triggered images, the same for all methods of a victim."""
+    untouched = (victim.truth.state == State.CLEAN).nonzero().flatten()
+    return cell.study.reactivation.test(
+        repaired.model,
+        victim.case.images.take(untouched),
+        victim.evaluation_set,
+        torch.Generator().manual_seed(cell.seed),
+        progress,
+    )
 
 
 def _choose(

@@ -41,6 +41,12 @@ class Cell:
         return "detector" if self.method in DETECTORS else "defense"
 
     @property
+    def is_reactivated(self) -> bool:
+        """Whether the repaired model is fine-tuned on triggered images: clean models have none."""
+        wanted = bool(self.study.reactivation.images)
+        return wanted and self.kind == "defense" and self.attack != "none"
+
+    @property
     def inputs(self) -> Inputs:
         """What the method gets besides the model."""
         inputs = self.study.build_method(self.method).inputs
@@ -84,6 +90,7 @@ class Cell:
             "method": self.method,
             "burn": settings,
             **self._holdout_settings(),
+            **self._reactivation_settings(),
         }
 
     def _holdout_settings(self) -> dict[str, Any]:
@@ -93,6 +100,10 @@ class Cell:
         share = {"holdout": self.inputs.holdout} if self.method in METHODS else {}
         fresh = {"fresh_holdout": True} if self.study.fresh_holdout else {}
         return share | fresh
+
+    def _reactivation_settings(self) -> dict[str, Any]:
+        """Settings of the retuning attack, if repaired models are tested by it."""
+        return {"reactivation": _as_json(self.study.reactivation)} if self.is_reactivated else {}
 
     def victim_arguments(self) -> dict[str, Any]:
         """The arguments in the victim's record, which decide whether it can be reused."""

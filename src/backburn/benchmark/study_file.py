@@ -11,6 +11,7 @@ from ..config import overlay, read_toml
 from ..errors import InputError
 from ..interfaces import Defense, Detector, Oracle
 from ..registry import ATTACKS, compared_named
+from .reactivation import Reactivation
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ class Study:
             trained on. Otherwise they are untouched training images of the victim.
         longer: attacks that need more epochs than the recipe has. If `none` is among the attacks,
             a clean model is trained as long.
+        reactivation: fine-tunes every repaired model on a few triggered images. Off without a
+            number of images.
     """
 
     dataset: str = "cifar10"
@@ -72,6 +75,7 @@ class Study:
     holdout: float = 0.0
     fresh_holdout: bool = False
     longer: LongerTraining = field(default_factory=LongerTraining)
+    reactivation: Reactivation = field(default_factory=Reactivation)
 
     def __post_init__(self) -> None:
         for method in (*self.methods, *self.hyperparameters):

@@ -10,6 +10,7 @@ from .comparison.cell_rows import Cells, defense_rows, defenses_csv, detector_ro
 from .comparison.latex import defenses_latex, detectors_latex
 from .comparison.markdown import comparison_markdown, detectors_markdown, standings_markdown
 from .plan import Cell
+from .reactivation_table import reactivation_tables
 from .study_file import Study
 from .victim_tables import attack_csv, attack_markdown
 
@@ -23,8 +24,9 @@ def study_tables(study: Study, cells: Sequence[tuple[Cell, Record]]) -> dict[str
             "summary.csv": summary_csv(cells),
             "summary.md": summary_markdown(cells),
             "commits.md": commits_markdown(cells),
+            **reactivation_tables(cells),
         }
-    return comparison_tables(cells)
+    return comparison_tables(cells) | reactivation_tables(cells)
 
 
 def compares_methods(study: Study) -> bool:

@@ -21,9 +21,11 @@ def draw_plots(study: "Study", cells: "Sequence[tuple[Cell, Record]]", folder: "
     """Write the plots of a study of defenses, if matplotlib is installed."""
     from ..benchmark.cell_table import summary_rows
     from ..benchmark.comparison.cell_rows import defense_rows
+    from ..benchmark.reactivation_table import reactivation_rows
     from ..benchmark.tables import compares_methods
     from ..errors import InputError
     from ..report.comparison_figure import comparison_files
+    from ..report.reactivation_figure import reactivation_files
     from ..report.repair_figure import repair_files
     from ..runs import write_atomic
     from ..services.terminal_escapes import echo
@@ -33,6 +35,7 @@ def draw_plots(study: "Study", cells: "Sequence[tuple[Cell, Record]]", folder: "
         files = (
             comparison_files(defense_rows(cells)) if compared else repair_files(summary_rows(cells))
         )
+        files |= reactivation_files(reactivation_rows(cells))
     except InputError as error:
         echo(f"No plots: {error}", error=True)
         return
@@ -150,7 +153,8 @@ def command(
     if as_json:
         print_json({cell.name: next(iter(record.metrics.values())) for cell, record in cells})
     else:
-        shown = (tables[name] for name in ("summary.md", "detectors.md") if name in tables)
+        names = ("summary.md", "detectors.md", "reactivation.md")
+        shown = (tables[name] for name in names if name in tables)
         echo("\n".join(shown))
         echo(f"tables: {folder}")
         _print_next(cells, shared_victims or folder / "victims")
