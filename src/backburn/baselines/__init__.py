@@ -13,17 +13,20 @@ __all__ = [
     "ANP",
     "CLP",
     "DBR",
+    "FLARE",
     "FTSAM",
     "IBAU",
     "IBDPSC",
     "MSPC",
     "NAD",
+    "PSBD",
     "SAU",
     "SPECTRE",
     "STRIP",
     "ActivationClustering",
     "Augmentation",
     "Beatrix",
+    "ConfusionTraining",
     "Defense",
     "Detector",
     "FinePruning",
@@ -71,10 +74,13 @@ if TYPE_CHECKING:
     from .detectors.activation_clustering import ActivationClustering
     from .detectors.agpd import AGPD
     from .detectors.beatrix import Beatrix
+    from .detectors.confusion_training import ConfusionTraining
+    from .detectors.flare import FLARE
     from .detectors.ibd_psc import IBDPSC
     from .detectors.loss import Loss
     from .detectors.margin import Margin
     from .detectors.mspc import MSPC
+    from .detectors.psbd import PSBD
     from .detectors.scale_up import ScaleUp
     from .detectors.scan import SCAn
     from .detectors.spectral import SpectralSignatures
@@ -93,9 +99,11 @@ else:
             "Augmentation": "..data.augmentation",
             "Beatrix": ".detectors.beatrix",
             "CLP": ".defenses.clp",
+            "ConfusionTraining": ".detectors.confusion_training",
             "DBR": ".defenses.dbr",
             "Defense": "..interfaces",
             "Detector": "..interfaces",
+            "FLARE": ".detectors.flare",
             "FTSAM": ".defenses.ft_sam",
             "FinePruning": ".defenses.fine_pruning",
             "FineTuning": ".defenses.fine_tuning",
@@ -107,6 +115,7 @@ else:
             "Margin": ".detectors.margin",
             "NAD": ".defenses.nad",
             "NeuralCleanse": ".defenses.neural_cleanse",
+            "PSBD": ".detectors.psbd",
             "Retraining": ".defenses.retrain",
             "SAU": ".defenses.sau",
             "SCAn": ".detectors.scan",
