@@ -9,12 +9,12 @@ import torch
 from attacked import attacked_digits
 from backburn.attacks.badnets import BadNets
 from backburn.baselines.detectors.confused_classes import likelihood_ratio
-from backburn.baselines.detectors.confusion_training import (
-    ConfusionTraining,
+from backburn.baselines.detectors.confusing_batches import (
     class_weights,
     lowest_losses,
     wrong_labels,
 )
+from backburn.baselines.detectors.confusion_training import ConfusionTraining
 from backburn.benchmark.cell import case_for_method
 from backburn.metrics import auroc, share_of_true
 

@@ -14,12 +14,13 @@ from ...errors import InputError
 from ...interfaces import Detector, Inputs
 from ...models.inference import predict
 from ...results import Evidence
-from ...training import BatchTransform, Training, TrainingTask, fit
-from ...types import Case, Flags, Index, LabeledImages, Labels, PerImage, Progress, no_progress
+from ...training import Training, TrainingTask, fit
+from ...types import Case, Index, LabeledImages, Progress, no_progress
 from ..flagging import rank_flagged_first
 from ..input_checks import require_holdout, require_training_set, trainable_copy
 from ..rank_evidence import evidence_by_rank
 from .confused_classes import suspect_images
+from .confusing_batches import class_weights, lowest_losses, wrong_labels
 
 CLEAN_PER_IMAGE = 2
 """Mislabeled clean images for each image of the training set, in confusion training."""
@@ -159,37 +160,3 @@ class ConfusionTraining(Detector):
             batch_transform=wrong_labels(mislabeled, classes, generator),
             phase="confusion",
         )
-
-
-def wrong_labels(mislabeled: Flags, classes: int, generator: torch.Generator) -> BatchTransform:
-    """A batch transform that draws a wrong label for each image with a flag."""
-
-    def transform(
-        pixels: torch.Tensor, labels: torch.Tensor, rows: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        step = torch.randint(1, classes, labels.shape, generator=generator)
-        return pixels, torch.where(mislabeled[rows], (labels + step) % classes, labels)
-
-    return transform
-
-
-def class_weights(labels: Labels) -> PerImage:
-    """Weights of mean 1 that are lower for larger classes, by the root of their frequency."""
-    frequency = labels.bincount().double() / len(labels)
-    weights = 1 / (frequency + 1e-3).sqrt()[labels]
-    return (weights / weights.mean()).float()
-
-
-def lowest_losses(loss: PerImage, labels: Labels, share: float, class_share: float) -> Index:
-    """Rows of the lowest losses of all images, and of those of each class, in order.
-
-    >>> lowest_losses(torch.tensor([0.1, 0.2, 0.9, 0.8]), torch.tensor([0, 0, 1, 1]), 0.5, 0.5)
-    tensor([0, 1, 3])
-    """
-    order = loss.argsort(stable=True)
-    chosen = torch.zeros(len(loss), dtype=torch.bool)
-    chosen[order[: max(1, round(share * len(loss)))]] = True
-    for label in set(labels.tolist()):
-        own = order[labels[order] == label]
-        chosen[own[: max(1, round(class_share * len(own)))]] = True
-    return chosen.nonzero().flatten()
