@@ -20,10 +20,13 @@ from backburn.baselines.defenses.vab import VAB
 from backburn.baselines.detectors.activation_clustering import ActivationClustering
 from backburn.baselines.detectors.agpd import AGPD
 from backburn.baselines.detectors.beatrix import Beatrix
+from backburn.baselines.detectors.confusion_training import ConfusionTraining
+from backburn.baselines.detectors.flare import FLARE
 from backburn.baselines.detectors.ibd_psc import IBDPSC
 from backburn.baselines.detectors.loss import Loss
 from backburn.baselines.detectors.margin import Margin
 from backburn.baselines.detectors.mspc import MSPC
+from backburn.baselines.detectors.psbd import PSBD
 from backburn.baselines.detectors.scale_up import ScaleUp
 from backburn.baselines.detectors.scan import SCAn
 from backburn.baselines.detectors.spectral import SpectralSignatures
@@ -64,10 +67,13 @@ DETECTORS = {
     "ac": ActivationClustering(),
     "agpd": AGPD(),
     "beatrix": Beatrix(orders=2),
+    "ct": brief(ConfusionTraining(steps=1, keep=(0.5,), weights=(20.0, 20.0))),
+    "flare": FLARE(),
     "ibd_psc": IBDPSC(),
     "loss": Loss(),
     "margin": Margin(),
     "mspc": MSPC(scales=(2.0, 6.0), rounds=1, epochs=1),
+    "psbd": PSBD(rates=(0.3, 0.6), passes=1),
     "scale_up": ScaleUp(),
     "scan": SCAn(),
     "spectral": SpectralSignatures(),

@@ -13,12 +13,14 @@ __all__ = [
     "ANP",
     "CLP",
     "DBR",
+    "FLARE",
     "FST",
     "FTSAM",
     "IBAU",
     "IBDPSC",
     "MSPC",
     "NAD",
+    "PSBD",
     "SAU",
     "SPECTRE",
     "STRIP",
@@ -27,6 +29,7 @@ __all__ = [
     "ActivationClustering",
     "Augmentation",
     "Beatrix",
+    "ConfusionTraining",
     "Defense",
     "Detector",
     "FinePruning",
@@ -78,10 +81,13 @@ if TYPE_CHECKING:
     from .detectors.activation_clustering import ActivationClustering
     from .detectors.agpd import AGPD
     from .detectors.beatrix import Beatrix
+    from .detectors.confusion_training import ConfusionTraining
+    from .detectors.flare import FLARE
     from .detectors.ibd_psc import IBDPSC
     from .detectors.loss import Loss
     from .detectors.margin import Margin
     from .detectors.mspc import MSPC
+    from .detectors.psbd import PSBD
     from .detectors.scale_up import ScaleUp
     from .detectors.scan import SCAn
     from .detectors.spectral import SpectralSignatures
@@ -101,9 +107,11 @@ else:
             "Augmentation": "..data.augmentation",
             "Beatrix": ".detectors.beatrix",
             "CLP": ".defenses.clp",
+            "ConfusionTraining": ".detectors.confusion_training",
             "DBR": ".defenses.dbr",
             "Defense": "..interfaces",
             "Detector": "..interfaces",
+            "FLARE": ".detectors.flare",
             "FST": ".defenses.fst",
             "FTSAM": ".defenses.ft_sam",
             "FinePruning": ".defenses.fine_pruning",
@@ -116,6 +124,7 @@ else:
             "Margin": ".detectors.margin",
             "NAD": ".defenses.nad",
             "NeuralCleanse": ".defenses.neural_cleanse",
+            "PSBD": ".detectors.psbd",
             "Retraining": ".defenses.retrain",
             "SAU": ".defenses.sau",
             "SCAn": ".detectors.scan",

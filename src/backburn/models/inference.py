@@ -36,7 +36,7 @@ def frozen(model: nn.Module) -> Iterator[nn.Module]:
 
 
 @contextmanager
-def forward_hooks(layers: Iterable[nn.Module], hook: Callable[..., None]) -> Iterator[None]:
+def forward_hooks(layers: Iterable[nn.Module], hook: Callable[..., object]) -> Iterator[None]:
     """Call `hook(layer, inputs, output)` after each forward pass of these layers."""
     handles = [layer.register_forward_hook(hook) for layer in layers]
     try:
