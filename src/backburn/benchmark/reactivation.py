@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from ..baselines.input_checks import trainable_copy
 from ..data.sampling import stratified_sample
 from ..errors import InputError
-from ..metrics import Scores, evaluate_model
+from ..metrics import evaluate_model
+from ..results import Scores
 from ..training import Training, TrainingTask, fit
 from ..types import EvaluationSet, LabeledImages, Progress, no_progress
 
