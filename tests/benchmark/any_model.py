@@ -33,8 +33,9 @@ from backburn.attacks.surrogates import Surrogates
 from backburn.attacks.trojan import Trojan
 from backburn.data.load_images import load_images
 from backburn.data.writing import dump_folder, dump_parquet
-from backburn.metrics import Scores, evaluate_model
+from backburn.metrics import evaluate_model
 from backburn.models.inference import accuracy
+from backburn.results import Scores
 from backburn.runs import git_commit
 from backburn.types import EvaluationSet, LabeledImages, State, Victim
 

@@ -23,9 +23,10 @@ from backburn.baselines.defenses.retrain import Retraining
 from backburn.baselines.defenses.stage_maps import record_stages
 from backburn.benchmark.cell import case_for_method
 from backburn.errors import InputError
-from backburn.metrics import Scores, evaluate_model
+from backburn.metrics import evaluate_model
 from backburn.models.inference import predict
 from backburn.models.nets.zoo import build
+from backburn.results import Scores
 from backburn.training import Training
 from backburn.types import Case, EvaluationSet, LabeledImages
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from backburn.benchmark.plan import planned_cells
 from backburn.benchmark.study_file import Study
 from backburn.cli import study_progress
-from backburn.metrics import Scores
+from backburn.results import Scores
 from backburn.runs import new_record, to_json, with_checksum
 
 STUDY = Study(

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from backburn.errors import InputError
-from backburn.metrics import Scores
+from backburn.results import Scores
 from backburn.runs import new_record, read_checked, to_json, with_checksum
 
 

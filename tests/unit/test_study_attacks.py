@@ -13,7 +13,8 @@ from backburn.benchmark.run_study import read_cells, run_study
 from backburn.benchmark.study_file import LongerTraining, Study
 from backburn.benchmark.victim_tables import attack_csv, attack_markdown
 from backburn.benchmark.victims import VictimScores
-from backburn.metrics import Scores, Stealth
+from backburn.metrics import Stealth
+from backburn.results import Scores
 from backburn.runs import Record, new_record
 
 NAN = float("nan")

@@ -22,7 +22,8 @@ from backburn.benchmark.run_study import read_cells, run_study
 from backburn.benchmark.study_file import Study
 from backburn.burn.decoupling import Decoupling
 from backburn.errors import BackburnError, InputError
-from backburn.metrics import DetectionScores, Scores
+from backburn.metrics import DetectionScores
+from backburn.results import Scores
 from backburn.runs import new_record, to_json
 
 STUDY = Study(dataset="digits", attacks=["badnets", "sig", "none"], rates=[0.05], seeds=[0])
