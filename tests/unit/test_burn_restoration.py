@@ -109,6 +109,18 @@ def test_what_hardly_carries_over_is_not_taken_off(blended_digits, generator):
     assert strict.triggers == (None,)
 
 
+def test_where_inverting_leaves_the_target_class_the_retrained_model_decides(
+    blended_digits, generator, monkeypatch
+):
+    victim = blended_digits.victim
+    monkeypatch.setattr(AffineTrigger, "invert", lambda trigger, pixels: pixels)
+    found = saying(convicted(victim, 0.9), victim.truth.labels, sure=0.6)
+    restored = restored_of(victim.case(), found, generator)
+    assert restored.clean_label == (False,)
+    assert right(restored, victim) == 1
+    assert restored.suspects.confidence.tolist() == pytest.approx([0.6] * len(restored.suspects))
+
+
 def test_of_a_quantization_only_a_retrained_model_knows_labels(blended_digits, generator):
     victim = blended_digits.victim
     change = QuantizationChange((torch.arange(256) // 64 * 64).byte()[None])

@@ -29,9 +29,10 @@ class Restoration:
     """Restored labels of the suspects, backdoor by backdoor.
 
     Two predictions are averaged if both are available. One is the model's for the image with the
-    estimated trigger inverted, the other is that of a retrained model that never saw the image. The
-    restored label may equal the given one: for clean-label poison, and for triggered images of the
-    target class.
+    estimated trigger inverted, the other is that of a retrained model that never saw the image.
+    Where the first is the target class, the trigger may not be inverted completely, so that only
+    the second counts. The restored label may equal the given one: for clean-label poison, and for
+    triggered images of the target class.
 
     Args:
         transferred: smallest transfer of a trigger that is estimated, inverted, and applied to
@@ -89,7 +90,10 @@ def restore(
         triggers.append(trigger)
         clean_label.append(is_clean_label)
         if len(rows):
-            probabilities[mask] = _class_probabilities(case, detection, rows, trigger, tuner)
+            target = -1 if is_clean_label else backdoor.label
+            probabilities[mask] = _class_probabilities(
+                case, detection, rows, trigger, tuner, target
+            )
     rest = backdoor_index < 0  # flagged, but of no backdoor
     if bool(rest.any()):
         probabilities[rest] = _class_probabilities(case, detection, flagged[rest], None, tuner)
@@ -120,19 +124,31 @@ def _class_probabilities(
     rows: Index,
     trigger: TriggerEstimate | None,
     tuner: FineTuner,
+    target: int = -1,
 ) -> Logits:
-    """Class probabilities of suspects, averaged over the predictions that are available."""
-    predictions = []
+    """Class probabilities of suspects, averaged over the predictions that are available.
+
+    If the model calls an inverted image by the target class, the image is of that class, or too
+    little of its trigger was inverted. Only the retrained model can tell, so it alone counts.
+
+    Args:
+        target: the target class; -1 if the images keep their label.
+    """
+    inverted, held_out = None, None
     if isinstance(trigger, AffineTrigger):
-        inverted = trigger.invert(case.images.pixels[rows])
-        predictions.append(tuner.predict_probabilities(case.model, inverted))
+        pixels = trigger.invert(case.images.pixels[rows])
+        inverted = tuner.predict_probabilities(case.model, pixels)
     if detection.held_out_log_probs is not None:
         held_out = detection.held_out_log_probs[rows].exp()
-        predictions.append(_fill_missing(case, held_out, rows, tuner))
-    if not predictions:
-        pixels = case.images.pixels[rows]
-        predictions.append(tuner.predict_probabilities(case.model, pixels))
-    return torch.stack(predictions).mean(0)
+        held_out = _fill_missing(case, held_out, rows, tuner)
+    if inverted is None:
+        if held_out is not None:
+            return held_out
+        return tuner.predict_probabilities(case.model, case.images.pixels[rows])
+    if held_out is None:
+        return inverted
+    called_target = inverted.argmax(1) == target
+    return torch.where(called_target[:, None], held_out, (inverted + held_out) / 2)
 
 
 def _fill_missing(case: Case, held_out: Logits, rows: Index, tuner: FineTuner) -> Logits:
