@@ -109,16 +109,21 @@ def test_what_hardly_carries_over_is_not_taken_off(blended_digits, generator):
     assert strict.triggers == (None,)
 
 
-def test_where_inverting_leaves_the_target_class_the_retrained_model_decides(
-    blended_digits, generator, monkeypatch
+def test_a_small_finding_of_one_source_class_shares_the_trigger_of_a_larger_one(
+    badnets_digits, generator
 ):
-    victim = blended_digits.victim
-    monkeypatch.setattr(AffineTrigger, "invert", lambda trigger, pixels: pixels)
-    found = saying(convicted(victim, 0.9), victim.truth.labels, sure=0.6)
-    restored = restored_of(victim.case(), found, generator)
-    assert restored.clean_label == (False,)
-    assert right(restored, victim) == 1
-    assert restored.suspects.confidence.tolist() == pytest.approx([0.6] * len(restored.suspects))
+    victim = badnets_digits.victim
+    found = saying(convicted(victim, 0.9), victim.truth.labels)
+    (whole,) = found.backdoors
+    ones = victim.truth.poison[whole.rows] & (victim.truth.labels[whole.rows] == 1)
+    small = replace(whole, member=ones.float())
+    large = replace(whole, member=whole.member * ~ones)
+    alone = restored_of(victim.case(), replace(found, backdoors=(small,)), generator)
+    both = restored_of(victim.case(), replace(found, backdoors=(small, large)), generator)
+    assert both.clean_label == (False, False)
+    assert right(both, victim) > 0.95
+    assert both.triggers[0] is both.triggers[1]
+    assert alone.triggers[0] is not both.triggers[0]
 
 
 def test_of_a_quantization_only_a_retrained_model_knows_labels(blended_digits, generator):

@@ -29,10 +29,10 @@ class Restoration:
     """Restored labels of the suspects, backdoor by backdoor.
 
     Two predictions are averaged if both are available. One is the model's for the image with the
-    estimated trigger inverted, the other is that of a retrained model that never saw the image.
-    Where the first is the target class, the trigger may not be inverted completely, so that only
-    the second counts. The restored label may equal the given one: for clean-label poison, and for
-    triggered images of the target class.
+    estimated trigger inverted, the other is that of a retrained model that never saw the image. The
+    restored label may equal the given one: for clean-label poison, and for triggered images of the
+    target class. Backdoors of one class are restored from the largest to the smallest. A smaller
+    one has the trigger of a larger one if inverting that takes the label from its suspects.
 
     Args:
         transferred: smallest transfer of a trigger that is estimated, inverted, and applied to
@@ -81,19 +81,15 @@ def restore(
     """Restore the labels of the flagged images."""
     flagged = detection.evidence.flagged.nonzero().flatten()
     backdoor_index = detection.backdoor_index(len(case.images))[flagged]
-    triggers, clean_label = list[TriggerEstimate | None](), list[bool]()
+    masks = [backdoor_index == number for number in range(len(detection.backdoors))]
+    triggers, clean_label = _estimate_all(
+        settings, case, detection, [flagged[mask] for mask in masks], tuner
+    )
     probabilities = torch.zeros(len(flagged), _class_count(case, detection))
-    for number, backdoor in enumerate(detection.backdoors):
-        mask = backdoor_index == number
-        rows = flagged[mask]
-        trigger, is_clean_label = _estimate(settings, case, detection, backdoor, rows, tuner)
-        triggers.append(trigger)
-        clean_label.append(is_clean_label)
-        if len(rows):
-            target = -1 if is_clean_label else backdoor.label
-            probabilities[mask] = _class_probabilities(
-                case, detection, rows, trigger, tuner, target
-            )
+    for trigger, mask in zip(triggers, masks, strict=True):
+        if bool(mask.any()):
+            rows = flagged[mask]
+            probabilities[mask] = _class_probabilities(case, detection, rows, trigger, tuner)
     rest = backdoor_index < 0  # flagged, but of no backdoor
     if bool(rest.any()):
         probabilities[rest] = _class_probabilities(case, detection, flagged[rest], None, tuner)
@@ -124,31 +120,19 @@ def _class_probabilities(
     rows: Index,
     trigger: TriggerEstimate | None,
     tuner: FineTuner,
-    target: int = -1,
 ) -> Logits:
-    """Class probabilities of suspects, averaged over the predictions that are available.
-
-    If the model calls an inverted image by the target class, the image is of that class, or too
-    little of its trigger was inverted. Only the retrained model can tell, so it alone counts.
-
-    Args:
-        target: the target class; -1 if the images keep their label.
-    """
-    inverted, held_out = None, None
+    """Class probabilities of suspects, averaged over the predictions that are available."""
+    predictions = []
     if isinstance(trigger, AffineTrigger):
-        pixels = trigger.invert(case.images.pixels[rows])
-        inverted = tuner.predict_probabilities(case.model, pixels)
+        inverted = trigger.invert(case.images.pixels[rows])
+        predictions.append(tuner.predict_probabilities(case.model, inverted))
     if detection.held_out_log_probs is not None:
         held_out = detection.held_out_log_probs[rows].exp()
-        held_out = _fill_missing(case, held_out, rows, tuner)
-    if inverted is None:
-        if held_out is not None:
-            return held_out
-        return tuner.predict_probabilities(case.model, case.images.pixels[rows])
-    if held_out is None:
-        return inverted
-    called_target = inverted.argmax(1) == target
-    return torch.where(called_target[:, None], held_out, (inverted + held_out) / 2)
+        predictions.append(_fill_missing(case, held_out, rows, tuner))
+    if not predictions:
+        pixels = case.images.pixels[rows]
+        predictions.append(tuner.predict_probabilities(case.model, pixels))
+    return torch.stack(predictions).mean(0)
 
 
 def _fill_missing(case: Case, held_out: Logits, rows: Index, tuner: FineTuner) -> Logits:
@@ -158,6 +142,55 @@ def _fill_missing(case: Case, held_out: Logits, rows: Index, tuner: FineTuner) -
         pixels = case.images.pixels[rows[missing]]
         held_out[missing] = tuner.predict_probabilities(case.model, pixels)
     return held_out
+
+
+def _estimate_all(
+    settings: Restoration,
+    case: Case,
+    detection: DetectionResult,
+    rows: Sequence[Index],
+    tuner: FineTuner,
+) -> tuple[list[TriggerEstimate | None], list[bool]]:
+    """The trigger of each backdoor, None if it can't be estimated, and whether it is clean-label.
+
+    Args:
+        rows: the suspects of each backdoor.
+    """
+    triggers: list[TriggerEstimate | None] = [None] * len(rows)
+    clean_label = [False] * len(rows)
+    larger = dict[int, list[AffineTrigger]]()  # of each class, of images with another label
+    for number in sorted(range(len(rows)), key=lambda number: -len(rows[number])):
+        backdoor = detection.backdoors[number]
+        known = larger.setdefault(backdoor.label, [])
+        trigger = _shared_trigger(settings, case, backdoor, rows[number], known, tuner)
+        triggers[number] = trigger
+        if trigger is None:
+            estimated = _estimate(settings, case, detection, backdoor, rows[number], tuner)
+            triggers[number], clean_label[number] = estimated
+            if isinstance(estimated[0], AffineTrigger) and not estimated[1]:
+                known.append(estimated[0])
+    return triggers, clean_label
+
+
+def _shared_trigger(
+    settings: Restoration,
+    case: Case,
+    backdoor: DetectedBackdoor,
+    rows: Index,
+    larger: Sequence[AffineTrigger],
+    tuner: FineTuner,
+) -> AffineTrigger | None:
+    """The trigger of a larger backdoor of this class, if these images have it, too.
+
+    A small backdoor often holds the poison of a single source class. What its images have in common
+    is the trigger and what they show, so that their own estimate would take both.
+    """
+    sample = case.images.pixels[rows[:SAMPLE_SIZE]]
+    for trigger in larger if len(rows) else ():
+        predicted = tuner.predict_probabilities(case.model, trigger.invert(sample)).argmax(1)
+        if share_of_true(predicted == backdoor.label) <= settings.clean_label:
+            return trigger
+    return None
 
 
 def _estimate(
