@@ -11,6 +11,7 @@ from backburn.burn.burn import BURN
 from backburn.burn.restoration import (
     Restoration,
     RestoredSuspects,
+    _estimate,
     keeps_given_label,
     relabel,
     restore,
@@ -109,8 +110,8 @@ def test_what_hardly_carries_over_is_not_taken_off(blended_digits, generator):
     assert strict.triggers == (None,)
 
 
-def test_a_small_finding_of_one_source_class_shares_the_trigger_of_a_larger_one(
-    badnets_digits, generator
+def test_poison_of_one_source_class_is_no_clean_label_poison_if_a_larger_finding_is_none(
+    badnets_digits, generator, monkeypatch
 ):
     victim = badnets_digits.victim
     found = saying(convicted(victim, 0.9), victim.truth.labels)
@@ -118,12 +119,18 @@ def test_a_small_finding_of_one_source_class_shares_the_trigger_of_a_larger_one(
     ones = victim.truth.poison[whole.rows] & (victim.truth.labels[whole.rows] == 1)
     small = replace(whole, member=ones.float())
     large = replace(whole, member=whole.member * ~ones)
+
+    def estimate(settings, case, detection, backdoor, rows, tuner):
+        trigger, _ = _estimate(settings, case, detection, backdoor, rows, tuner)
+        return trigger, backdoor is small  # as on a victim that torch 2.6 trained
+
+    monkeypatch.setattr("backburn.burn.restoration._estimate", estimate)
     alone = restored_of(victim.case(), replace(found, backdoors=(small,)), generator)
+    assert alone.clean_label == (True,)
     both = restored_of(victim.case(), replace(found, backdoors=(small, large)), generator)
     assert both.clean_label == (False, False)
-    assert right(both, victim) > 0.95
     assert both.triggers[0] is both.triggers[1]
-    assert alone.triggers[0] is not both.triggers[0]
+    assert right(both, victim) > 0.95
 
 
 def test_of_a_quantization_only_a_retrained_model_knows_labels(blended_digits, generator):

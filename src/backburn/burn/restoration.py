@@ -31,8 +31,7 @@ class Restoration:
     Two predictions are averaged if both are available. One is the model's for the image with the
     estimated trigger inverted, the other is that of a retrained model that never saw the image. The
     restored label may equal the given one: for clean-label poison, and for triggered images of the
-    target class. Backdoors of one class are restored from the largest to the smallest. A smaller
-    one has the trigger of a larger one if inverting that takes the label from its suspects.
+    target class.
 
     Args:
         transferred: smallest transfer of a trigger that is estimated, inverted, and applied to
@@ -40,8 +39,9 @@ class Restoration:
         clean_label: share of the suspects. A backdoor is clean-label poison if the model calls more
             of them by the given label once the trigger is inverted. The model must also be surer of
             that than with a trigger estimated against other classes, and the retrained model must
-            not assign them to several classes. The trigger is then estimated against the rest of
-            its class.
+            not assign them to several classes. They must also keep the label if the trigger of a
+            larger backdoor of this class, which is no clean-label poison, is inverted. The trigger
+            is then estimated against the rest of its class.
     Source: label restoration of BURN (Su et al., arXiv 2507.10491), observation 2. Departure: the
     label behind the boundary is right for less than half of the poison, so it is not used
     (docs/method.md).
@@ -162,13 +162,15 @@ def _estimate_all(
     for number in sorted(range(len(rows)), key=lambda number: -len(rows[number])):
         backdoor = detection.backdoors[number]
         known = larger.setdefault(backdoor.label, [])
-        trigger = _shared_trigger(settings, case, backdoor, rows[number], known, tuner)
-        triggers[number] = trigger
-        if trigger is None:
-            estimated = _estimate(settings, case, detection, backdoor, rows[number], tuner)
-            triggers[number], clean_label[number] = estimated
-            if isinstance(estimated[0], AffineTrigger) and not estimated[1]:
-                known.append(estimated[0])
+        trigger, keeps = _estimate(settings, case, detection, backdoor, rows[number], tuner)
+        shared = None
+        if keeps:
+            shared = _shared_trigger(settings, case, backdoor, rows[number], known, tuner)
+        if shared is not None:
+            trigger, keeps = shared, False
+        elif isinstance(trigger, AffineTrigger) and not keeps:
+            known.append(trigger)
+        triggers[number], clean_label[number] = trigger, keeps
     return triggers, clean_label
 
 
@@ -180,10 +182,10 @@ def _shared_trigger(
     larger: Sequence[AffineTrigger],
     tuner: FineTuner,
 ) -> AffineTrigger | None:
-    """The trigger of a larger backdoor of this class, if these images have it, too.
+    """The trigger of a larger backdoor of this class, if inverting it takes their label.
 
-    A small backdoor often holds the poison of a single source class. What its images have in common
-    is the trigger and what they show, so that their own estimate would take both.
+    A small backdoor may hold the poison of a single source class. What its images have in common is
+    the trigger and what they show, so that it looks like clean-label poison.
     """
     sample = case.images.pixels[rows[:SAMPLE_SIZE]]
     for trigger in larger if len(rows) else ():
