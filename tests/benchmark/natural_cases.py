@@ -157,6 +157,8 @@ def sentences(rows: list[Mapping[str, str]]) -> str:
 
 def accusations(rows: list[Mapping[str, str]]) -> str:
     """Every model that is suspicious or backdoored, with the statistics that say so."""
+    if not any(row["targets"] for row in rows):
+        return "No model is suspicious or backdoored."
     head = ("data", "kind", "seed", "verdict", "p", "classes", "transfer", "probe", "suspects")
     lines = [f"| {' | '.join(head)} |", "|" + " --- |" * len(head)]
     for row in rows:
