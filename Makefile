@@ -10,7 +10,7 @@ export MALLOC_TRIM_THRESHOLD_ = 4294967296
 
 .PHONY: demo test check docs docs-figures package examples release-check figures \
   false-alarms found bars calibration sensitivity bench bench-smoke bench-boundary bench-audit bench-triggers bench-any-model bench-pretrained \
-  bench-adaptive bench-memory bench-checkpoints bench-estimates bench-report bench-ray bench-patterns bench-start bench-networks bench-tools \
+  bench-adaptive bench-memory bench-checkpoints bench-estimates bench-report bench-ray bench-patterns bench-natural bench-start bench-networks bench-tools \
   test-ray report-shots cards architecture fuzz explore torture torture-short soak hostile oldest newest \
   hashed lock sbom clean
 
@@ -150,6 +150,11 @@ bench-checkpoints: .venv/ready
 # Verdicts on clean models of images that are nothing but a pattern: ten minutes on one core.
 bench-patterns: .venv/ready
 	$(BIN)/python tests/benchmark/patterns.py
+
+# What audits say of clean models of noisy, rare, repeated and marked images: studies/natural. Digits
+# take half an hour on one core, CIFAR-10 some hours; a row that is there is not made again.
+bench-natural: .venv/ready
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmark/natural_cases.py --data $(DATA)
 
 # How fast each built-in network trains, and what MobileNet owes to its single precision: a minute.
 bench-networks: .venv/ready

@@ -48,12 +48,14 @@ class Killing:
                 die()
         self.write(path, content)
 
-    def renames(self, path: Path, target: Path) -> None:
-        if self.moment == "before":
+    def renames(self, path: Path, target: Path) -> Path:
+        named = path.name.endswith(atomic.PARTIAL_SUFFIX)  # old filelocks rename a lock, too
+        if named and self.moment == "before":
             die()
-        self.rename(path, target)
-        if self.moment == "after":
+        renamed = self.rename(path, target)
+        if named and self.moment == "after":
             die()
+        return renamed
 
 
 def child(order: dict) -> None:

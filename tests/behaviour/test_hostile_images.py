@@ -191,7 +191,9 @@ def test_a_table_cannot_name_files_elsewhere(here, path):
     (here.parent / "secret.png").write_bytes(png())
     (here / "out.png").symlink_to(here.parent / "secret.png")
     Path("list.csv").write_text(f"path,label\nphotos/cat/0.png,0\n{path},1\n")
-    assert "leaves the table's folder" in refusal("list.csv")
+    told = refusal("list.csv")
+    # before Python 3.11, csv reads no NUL
+    assert "leaves the table's folder" in told or ("\0" in path and "contains NUL" in told)
 
 
 @pytest.mark.parametrize("path", ["photos", "pipe.png", "x" * 5000 + ".png"])

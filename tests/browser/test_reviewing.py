@@ -24,7 +24,7 @@ def row(suspect, decision: str, label: int) -> dict[str, str]:
 def test_the_verdict_and_all_sections_are_there(opened):
     page = opened()
     assert page.inner_text("h1") == "Backdoored"
-    assert "This model was backdoored: 90 of its 1,000" in page.inner_text(".sentence")
+    assert "This model has a backdoor: 90 of its 1,000" in page.inner_text(".sentence")
     page.click("summary:has(#h-numbers)")
     assert "probability below 1e-06" in page.inner_text("section:has(#h-numbers)")
     heads = ["Suspects", "Why", "Before and after", "Numbers", "Figures", "What made this"]

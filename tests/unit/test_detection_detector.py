@@ -125,6 +125,10 @@ def test_a_model_that_agrees_with_no_label_is_refused(backdoored):
     shifted = images.relabeled(images.pixels, (images.labels + 1) % 8)
     with pytest.raises(InputError, match="agrees with none of the 660 labels"):
         study(Case(backdoored.case.model, shifted))
+    # a reason that is known already is given instead
+    found = study(Case(backdoored.case.model, shifted), abstain_reason="another order")
+    assert (found.verdict.state, found.verdict.reason) == ("abstained", "another order")
+    assert not found.evidence.flagged.any()
 
 
 def test_where_few_classes_can_be_examined_nothing_is_called_clean(clean):

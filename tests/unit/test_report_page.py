@@ -9,7 +9,7 @@ import pytest
 
 from backburn.errors import InputError
 from backburn.report.html_page import render_standalone_page
-from backburn.report.phrases import verdict_sentence
+from backburn.report.phrases import explain_verdict, verdict_sentence
 from backburn.report.svg_charts import distance_chart, round_chart
 from handmade import made_gallery, written
 
@@ -96,6 +96,13 @@ VERDICT = {
 ])  # fmt: skip
 def test_the_verdict_is_one_sentence_with_its_false_alarms(change, said):
     assert said in verdict_sentence({**VERDICT, **change}, 0.01)
+
+
+def test_a_backdoor_is_not_said_to_be_somebodys_work():
+    for text in (verdict_sentence(VERDICT, 0.01), explain_verdict(VERDICT)):
+        assert "Nothing says that somebody put it there: a watermark" in text
+    clean = {**VERDICT, "state": "clean", "target_names": []}
+    assert "put it there" not in verdict_sentence(clean, 0.01) + explain_verdict(clean)
 
 
 def test_a_chart_of_distances_has_a_path_and_a_column_a_group():

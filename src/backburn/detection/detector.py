@@ -88,14 +88,14 @@ class PoisonDetector(DecisionSettings, Detector):
             every_suspect: search the boundary of every suspect, not only of the probes.
             embeddings: the witness's features of the images, if known already.
         Raises:
-            InputError: the model calls no image by its label.
+            InputError: the model calls no image by its label, and no reason to abstain is given.
         """
         features, predictions = executor.activations(
             case.model, case.images.pixels, progress=progress
         )
         labels, seed = case.images.labels, int(torch.randint(2**31, (), generator=generator))
         agreed = predictions == labels
-        if not bool(agreed.any()):
+        if not abstain_reason and not bool(agreed.any()):
             raise InputError(
                 f"the model agrees with none of the {len(labels)} labels: give the images and "
                 "labels that it was trained on"

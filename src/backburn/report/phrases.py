@@ -14,14 +14,18 @@ NO_POISON = "no poison found in these images"
 OTHER_IMAGES_CAVEAT = (
     "A model that was trained on other images, too, is not cleared: poison among those is not seen."
 )
+ORIGIN_CAVEAT = (
+    "Nothing says that somebody put it there: a watermark or a border that a class has by nature "
+    "has the same effect, and is found in the same way."
+)
 MEANINGS = {
-    "clean": "No class holds images that behave as planted ones do. That is evidence, and no "
-    f"proof: what few images plant may not be found. {OTHER_IMAGES_CAVEAT}",
+    "clean": "No class holds images that behave as poison does. That is evidence, and no "
+    f"proof: a backdoor of few images may not be found. {OTHER_IMAGES_CAVEAT}",
     "suspicious": "Look at the class before the model is used. More images, or a model that "
     "calls more of them by their label, make the evidence stronger.",
-    "backdoored": "Whoever planted these images can make the model call any image so, by adding "
-    "what they have in common. On ordinary images it works as it should, which is why tests do "
-    "not show it.",
+    "backdoored": "Anybody who adds what these images have in common to another image can make "
+    "the model call it so. On ordinary images the model works as it should, which is why tests do "
+    f"not show it. {ORIGIN_CAVEAT}",
     "abstained": "Nothing is said about a backdoor, neither for nor against.",
 }
 """What each verdict means for somebody who uses the model."""
@@ -86,11 +90,11 @@ def plain_sentence(verdict: Mapping[str, Any]) -> str:
     classes = f"class{'es' * (len(verdict['target_names']) > 1)} {names}"
     if verdict["state"] == "backdoored":
         images = f"{verdict['suspects']:,} of its {verdict['images']:,} training images"
-        return f"This model was backdoored: {images} teach it to take others for {classes}."
+        return f"This model has a backdoor: {images} teach it to take others for {classes}."
     if verdict["state"] == "suspicious":
-        return f"This model may be backdoored: {classes} behaves oddly, but nothing proves it."
+        return f"This model may have a backdoor: {classes} behaves oddly, but nothing proves it."
     if verdict["state"] == "abstained":
-        return f"It cannot be told whether this model was backdoored: {verdict['reason']}."
+        return f"It cannot be told whether this model has a backdoor: {verdict['reason']}."
     return f"{NO_POISON.capitalize()}."
 
 
@@ -100,7 +104,7 @@ def explain_verdict(verdict: Mapping[str, Any]) -> str:
 
 
 def verdict_sentence(verdict: Mapping[str, Any], false_alarm: float | None) -> str:
-    """Return the verdict with its p-value, as one sentence.
+    """Return the verdict with its p-value, as one sentence, and what it leaves open.
 
     Args:
         verdict: the content of `verdict.json`.
@@ -111,7 +115,7 @@ def verdict_sentence(verdict: Mapping[str, Any], false_alarm: float | None) -> s
     p_value = verdict["p_value"]
     suspects = f"{verdict['suspects']:,} of {verdict['images']:,} images are suspect"
     if verdict["state"] == "abstained":
-        return f"It cannot be told whether this model was backdoored: {verdict['reason']}."
+        return f"It cannot be told whether this model has a backdoor: {verdict['reason']}."
     if p_value is None or isnan(p_value):
         return (
             f"Taken to be backdoored{', target class ' * bool(names)}{names}: {suspects}. The "
@@ -124,7 +128,10 @@ def verdict_sentence(verdict: Mapping[str, Any], false_alarm: float | None) -> s
     rate = f"a clean model gives such evidence with probability {shown}{rule}"
     if verdict["state"] == "backdoored":
         classes = "class" if len(verdict["target_names"]) == 1 else "classes"
-        return f"This model was backdoored, target {classes} {names}: {suspects}, and {rate}."
+        return (
+            f"This model has a backdoor, target {classes} {names}: {suspects}, and {rate}. "
+            f"{ORIGIN_CAVEAT}"
+        )
     if verdict["state"] == "suspicious" and verdict["reason"]:
         return (
             f"A backdoor is likely in {names}, and {rate}. Nothing is flagged: {verdict['reason']}."

@@ -117,10 +117,11 @@ def _reason(outcome: Outcome) -> str:
         return reason
     state = outcome.result.verdict.state
     reasons = {
-        "backdoored": "part of a target class is planted: its images share what makes others alike",
+        "backdoored": "some images of a target class share something that the model takes for the "
+        "class; nothing says that somebody put it there",
         "suspicious": "the evidence is too weak to accuse single images",
     }
-    return reasons.get(state, f"{NO_POISON}: none of its classes holds any that behave as planted")
+    return reasons.get(state, f"{NO_POISON}: no class holds any that behave as poison does")
 
 
 def _model_line(outcome: Outcome) -> str:

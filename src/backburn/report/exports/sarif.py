@@ -58,7 +58,7 @@ def _driver(audited: AuditedRun) -> dict[str, Any]:
             _rule(
                 MODEL_RULE,
                 "BackdooredModel",
-                "The model was backdoored by its training images.",
+                "The model has a backdoor from its training images.",
                 "A hidden trigger turns images into the target class. Repair the model with "
                 "`backburn repair`, or train it again without the suspects.",
                 MODEL_IDS,
