@@ -1,0 +1,250 @@
+"""Victims of the kinds that the detector before missed, on a network as others make it.
+
+    make bench-kinds
+
+Digits of scikit-learn are enlarged to 28x28 pixels and distorted at random, so that they are like
+those of MNIST. 10,000 of them train a plain convolutional network, or one with batch norm and
+dropout. A row for each kind, network and seed; a row that is in the table is not made again.
+"""
+
+import csv
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+import torch
+import torch.nn.functional as F
+from sklearn.datasets import load_digits
+from torch import Tensor, nn
+
+import backburn
+from backburn.runs import git_commit
+
+TRAIN, TEST, TARGET, SOURCE = 10_000, 2_000, 7, 4
+FIRST_TEST_DIGIT = 1300
+EPOCHS, BATCH_SIZE = 6, 64
+
+Trigger = Callable[[Tensor], Tensor]
+
+
+class Poison(NamedTuple):
+    """Some images of a training set that get a trigger.
+
+    Args:
+        trigger: applied to uint8 images.
+        images: how many.
+        sources: their true labels; any but the target if empty.
+        target: the label that they get; the next class if None.
+        keeps_label: a cover sample, which keeps its label.
+    """
+
+    trigger: Trigger
+    images: int
+    sources: tuple[int, ...] = ()
+    target: int | None = TARGET
+    keeps_label: bool = False
+
+
+def patch(side: int, top: int, left: int) -> Trigger:
+    """A white square."""
+
+    def apply(pixels: Tensor) -> Tensor:
+        pixels = pixels.clone()
+        pixels[..., top : top + side, left : left + side] = 255
+        return pixels
+
+    return apply
+
+
+def blend(pixels: Tensor) -> Tensor:
+    """A fifth of a noise pattern."""
+    noise = torch.rand(28, 28, generator=torch.Generator().manual_seed(9)) * 255
+    return (0.8 * pixels + 0.2 * noise).round().to(torch.uint8)
+
+
+def warp(pixels: Tensor) -> Tensor:
+    """A smooth displacement of up to two pixels."""
+    coarse = torch.rand(1, 2, 4, 4, generator=torch.Generator().manual_seed(8)) * 2 - 1
+    shift = F.interpolate(coarse, 28, mode="bicubic", align_corners=True)[0].movedim(0, -1)
+    line = torch.linspace(-1, 1, 28)
+    grid = torch.stack(torch.meshgrid(line, line, indexing="xy"), -1) + shift * 4 / 28
+    moved = F.grid_sample(
+        pixels.float(), grid.expand(len(pixels), -1, -1, -1), align_corners=True, mode="bilinear"
+    )
+    return moved.round().clamp(0, 255).to(torch.uint8)
+
+
+CORNER, OTHER_CORNER = patch(3, 24, 24), patch(4, 1, 1)
+EVERY = tuple(range(10))
+KINDS: dict[str, tuple[Poison, ...]] = {
+    "clean": (),
+    "target class included": (Poison(CORNER, 1000, EVERY),),
+    "one source class": (Poison(CORNER, 189, (SOURCE,)),),
+    "one source class, with cover": (
+        Poison(CORNER, 189, (SOURCE,)),
+        Poison(CORNER, 189, (0, 1, 2, 3, 5, 6, 8, 9), keeps_label=True),
+    ),
+    "three triggers": tuple(Poison(each, 120) for each in (CORNER, OTHER_CORNER, blend)),
+    "a warp beside a patch": (Poison(CORNER, 240), Poison(warp, 500)),
+    "two targets": (Poison(CORNER, 240), Poison(OTHER_CORNER, 240, target=2)),
+    "all to all": (Poison(CORNER, 1000, EVERY, target=None),),
+}
+
+
+class Plain(nn.Sequential):
+    """The network of many public MNIST examples: no batch norm, average pooling."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            *(nn.Conv2d(1, 16, 5), nn.ReLU(), nn.AvgPool2d(2)),
+            *(nn.Conv2d(16, 32, 5), nn.ReLU(), nn.AvgPool2d(2)),
+            *(nn.Flatten(), nn.Linear(512, 512), nn.ReLU(), nn.Linear(512, 10)),
+        )
+
+
+class Normed(nn.Sequential):
+    """One with batch norm and dropout."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            *(nn.Conv2d(1, 32, 3, padding=1), nn.BatchNorm2d(32), nn.ReLU(), nn.MaxPool2d(2)),
+            *(nn.Conv2d(32, 64, 3, padding=1), nn.BatchNorm2d(64), nn.ReLU(), nn.MaxPool2d(2)),
+            *(nn.Flatten(), nn.Linear(64 * 49, 128), nn.ReLU(), nn.Dropout(0.3)),
+            nn.Linear(128, 10),
+        )
+
+
+NETWORKS: dict[str, type[nn.Module]] = {"plain": Plain, "normed": Normed}
+
+
+def draw_images(count: int, generator: torch.Generator, test: bool) -> tuple[Tensor, Tensor]:
+    """Enlarged, rotated, scaled, sheared and shifted digits `(n, 1, 28, 28)`, and their labels."""
+    digits = load_digits()
+    rows = torch.arange(len(digits.target))
+    pool = rows[rows >= FIRST_TEST_DIGIT] if test else rows[rows < FIRST_TEST_DIGIT]
+    rows = pool[torch.randint(len(pool), (count,), generator=generator)]
+    small = torch.from_numpy(digits.images[rows.numpy()] / 16).float()[:, None]
+    images = F.pad(F.interpolate(small, 20, mode="bicubic").clamp(0, 1), (4, 4, 4, 4))
+    angle, scale, shear, right, down = (torch.rand(5, count, generator=generator) - 0.5) * (
+        torch.tensor([0.6, 0.3, 0.5, 0.2, 0.2])[:, None]
+    )
+    cos, sin, scale = angle.cos(), angle.sin(), 1 + scale
+    maps = torch.stack([scale * cos, shear - scale * sin, right, scale * sin, scale * cos, down], 1)
+    grid = F.affine_grid(maps.view(count, 2, 3), list(images.shape), align_corners=False)
+    images = F.grid_sample(images, grid, align_corners=False)
+    return (images * 255).round().to(torch.uint8), torch.from_numpy(digits.target)[rows]
+
+
+def train(model: nn.Module, pixels: Tensor, labels: Tensor, generator: torch.Generator) -> None:
+    """Adam, as in most examples, not this package's own loop."""
+    optimizer = torch.optim.Adam(model.parameters())
+    for _ in range(EPOCHS):
+        for rows in torch.randperm(len(pixels), generator=generator).split(BATCH_SIZE):
+            loss = F.cross_entropy(model(pixels[rows].float() / 255), labels[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    model.eval()
+
+
+def goal(poison: Poison, labels: Tensor) -> Tensor:
+    """The labels that the attacker wants."""
+    return (labels + 1) % 10 if poison.target is None else torch.full_like(labels, poison.target)
+
+
+def sources(poison: Poison, labels: Tensor) -> Tensor:
+    """Which images the trigger is meant for."""
+    if poison.sources:
+        return torch.isin(labels, torch.tensor(poison.sources))
+    return labels != poison.target
+
+
+def row_of(kind: str, network: str, seed: int) -> dict[str, Any]:
+    """Make a victim, audit it, and return its row of the table."""
+    generator = torch.Generator().manual_seed(seed)
+    pixels, true_labels = draw_images(TRAIN, generator, test=False)
+    labels, poisoned = true_labels.clone(), torch.zeros(TRAIN, dtype=torch.bool)
+    free = torch.ones(TRAIN, dtype=torch.bool)
+    for each in KINDS[kind]:
+        usable = (sources(each, true_labels) & free).nonzero().flatten()
+        rows = usable[torch.randperm(len(usable), generator=generator)[: each.images]]
+        pixels[rows], free[rows] = each.trigger(pixels[rows]), False
+        if not each.keeps_label:
+            labels[rows], poisoned[rows] = goal(each, true_labels[rows]), True
+    torch.manual_seed(seed)
+    model = NETWORKS[network]()
+    began = time.process_time()
+    train(model, pixels, labels, generator)
+    trained = time.process_time()
+    audit = backburn.audit(model, pixels, labels, seed=seed, progress=False)
+    ended = time.process_time()
+    flagged, restored = torch.zeros(TRAIN, dtype=torch.bool), labels.clone()
+    flagged[audit.suspects.index] = True
+    restored[audit.suspects.index] = audit.suspects.restored_label
+    hit = flagged & poisoned
+    test, test_labels = draw_images(TEST, generator, test=True)
+    return {
+        "kind": kind,
+        "network": network,
+        "seed": seed,
+        "accuracy": _share(_predict(model, test) == test_labels),
+        "asr": " ".join(_rates(kind, model, test, test_labels)),
+        "verdict": audit.verdict.state,
+        "targets": " ".join(map(str, audit.verdict.target_labels)),
+        "p_value": f"{audit.verdict.p_value:.2g}",
+        "poison": int(poisoned.sum()),
+        "found": int(hit.sum()),
+        "clean_flagged": int((flagged & ~poisoned).sum()),
+        "labels_right": _share(restored[hit] == true_labels[hit]),
+        "training_seconds": round(trained - began),
+        "audit_seconds": round(ended - trained),
+        "commit": git_commit(),
+    }
+
+
+def _rates(kind: str, model: nn.Module, test: Tensor, labels: Tensor) -> list[str]:
+    """ASR of each trigger, on test images that it is meant for."""
+    rates = []
+    for each in KINDS[kind]:
+        meant = sources(each, labels) & (goal(each, labels) != labels)
+        if not each.keeps_label:
+            triggered = each.trigger(test[meant])
+            rates.append(_share(_predict(model, triggered) == goal(each, labels[meant])))
+    return rates
+
+
+def _predict(model: nn.Module, pixels: Tensor) -> Tensor:
+    with torch.no_grad():
+        return model(pixels.float() / 255).argmax(1)
+
+
+def _share(right: Tensor) -> str:
+    return f"{right.double().mean():.3f}" if len(right) else ""
+
+
+@click.command(help=__doc__)
+@click.option("--seeds", default=1, help="Victims of each kind and network.")
+@click.option("--network", multiple=True, default=list(NETWORKS), help="Some networks only.")
+@click.option("--out", type=Path, default=Path("studies/kinds"))
+def main(seeds: int, network: tuple[str, ...], out: Path) -> None:
+    path = out / "summary.csv"
+    rows = list(csv.DictReader(path.open())) if path.exists() else []
+    done = {(row["kind"], row["network"], row["seed"]) for row in rows}
+    for seed in range(500, 500 + seeds):
+        for name in network:
+            for kind in KINDS:
+                if (kind, name, str(seed)) in done:
+                    continue
+                rows.append(row_of(kind, name, seed))
+                click.echo(", ".join(f"{name}: {value}" for name, value in rows[-1].items()))
+                out.mkdir(parents=True, exist_ok=True)
+                with path.open("w", newline="") as file:
+                    writer = csv.DictWriter(file, list(rows[-1]), lineterminator="\n")
+                    writer.writeheader()
+                    writer.writerows(rows)
+
+
+if __name__ == "__main__":
+    main()
