@@ -31,7 +31,8 @@ class DecisionSettings:
             this size counts half.
         standard_errors: a pixel belongs to the estimated trigger only if its difference exceeds
             this many standard errors.
-        min_foreign: share of a group that must be foreign to its class before transplants count.
+        min_foreign: share of a group that must be foreign to its class before transplants count,
+            and before it is a second backdoor of its class.
         lost_lead: an image loses its label if less than this share of its lead remains. A network
             that has memorized poisoned images keeps their label without the trigger, with a smaller
             lead.

@@ -187,7 +187,9 @@ class HypothesisTests:
     def find_backdoors(self, label: int, rows: Tensor, agreed: Flags) -> list[DetectedBackdoor]:
         """The backdoors of a class: set its strongest group aside, split the remainder, repeat.
 
-        The search ends at the first group that is not significant.
+        The search ends at the first group that is not significant. A backdoored network is close to
+        its target class everywhere, so what is natural there carries over more easily than in the
+        other classes. Further groups must therefore be foreign to the class, too.
 
         Args:
             rows: images of the class that the model calls by their label.
@@ -199,6 +201,8 @@ class HypothesisTests:
         while len(backdoors) < MAX_BACKDOORS_PER_CLASS:
             level = self.settings.false_alarm if backdoors else self.settings.suspicion
             if p * self.splits * self.classes >= level or not self._is_usable(best):
+                break
+            if backdoors and not self._is_foreign(best.stronger):
                 break
             free = everything[~torch.isin(everything, rows[~torch.isin(rows, remaining)])]
             member = self._membership(best.stronger, free, agreed, remaining)
@@ -232,6 +236,10 @@ class HypothesisTests:
             return member
         own = torch.isin(rows, group) | ~agreed[rows]
         return torch.where(own, member.maximum(torch.isin(rows, group).float()), 0.0)
+
+    def _is_foreign(self, group: GroupStatistics) -> bool:
+        """Whether a probe that never saw the group takes it for other classes."""
+        return max(group.probes.values(), default=1.0) >= self.settings.min_foreign
 
     def _is_usable(self, split: SplitStatistics) -> bool:
         """Whether an attacker could use the backdoor, and it is clear which group carries it."""
