@@ -224,6 +224,30 @@ def _share(right: Tensor) -> str:
     return f"{right.double().mean():.3f}" if len(right) else ""
 
 
+def table(rows: list[dict[str, Any]]) -> str:
+    """The rows as a Markdown table; shares in per cent."""
+    head = (
+        "kind",
+        "network",
+        "seed",
+        "ASR",
+        "verdict",
+        "p",
+        "poison found",
+        "clean flagged",
+        "labels",
+    )
+    lines = ["| " + " | ".join(head) + " |", "| --- " * len(head) + "|"]
+    for row in rows:
+        rates = [f"{100 * float(rate):.0f}" for rate in row["asr"].split()]
+        labels = f"{100 * float(row['labels_right']):.0f}" if row["labels_right"] else "-"
+        found = f"{row['found']} of {row['poison']}" if int(row["poison"]) else "-"
+        cells = [row["kind"], row["network"], row["seed"], ", ".join(rates) or "-", row["verdict"]]
+        cells += [row["p_value"], found, row["clean_flagged"], labels]
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(lines) + "\n"
+
+
 @click.command(help=__doc__)
 @click.option("--seeds", default=1, help="Victims of each kind and network.")
 @click.option("--network", multiple=True, default=list(NETWORKS), help="Some networks only.")
@@ -244,6 +268,7 @@ def main(seeds: int, network: tuple[str, ...], out: Path) -> None:
                     writer = csv.DictWriter(file, list(rows[-1]), lineterminator="\n")
                     writer.writeheader()
                     writer.writerows(rows)
+                (out / "summary.md").write_text(table(rows))
 
 
 if __name__ == "__main__":
