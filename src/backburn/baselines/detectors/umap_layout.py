@@ -10,8 +10,8 @@ CURVE_SCALE, CURVE_POWER = 1.932, 0.7905
 NEGATIVES = 5
 """Random points that repel the start of an edge, each time the edge attracts it."""
 LARGEST_STEP = 4.0
-FEW, MANY_EPOCHS, FEW_EPOCHS = 10_000, 500, 200
-"""Up to so many points are laid out in the larger number of epochs."""
+SMALL_SET, SMALL_EPOCHS, LARGE_EPOCHS = 10_000, 500, 200
+"""Sets of up to so many points get the first number of epochs, larger ones the second."""
 
 
 def umap_layout(points: np.ndarray, neighbors: int, seed: int) -> np.ndarray:
@@ -31,7 +31,7 @@ def umap_layout(points: np.ndarray, neighbors: int, seed: int) -> np.ndarray:
     random = np.random.default_rng(seed)
     graph = neighbor_graph(points, min(neighbors, len(points)))
     layout = _initial_layout(points, random)
-    epochs = MANY_EPOCHS if len(points) <= FEW else FEW_EPOCHS
+    epochs = SMALL_EPOCHS if len(points) <= SMALL_SET else LARGE_EPOCHS
     starts = np.repeat(np.arange(len(points)), np.diff(graph.indptr))
     probability = graph.data / graph.data.max()
     for epoch in range(epochs):
