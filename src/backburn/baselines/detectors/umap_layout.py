@@ -2,8 +2,9 @@
 
 import numpy as np
 from scipy.sparse import csr_array
-from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
+
+from .features import principal_components
 
 CURVE_SCALE, CURVE_POWER = 1.932, 0.7905
 """`a` and `b` of 1 / (1 + a d^2b), fitted to exp(-d): a least distance of 0, a spread of 1."""
@@ -69,9 +70,8 @@ def _bandwidths(beyond: np.ndarray, total: float) -> np.ndarray:
 
 def _initial_layout(points: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Two principal components scaled to [0, 10], with a little noise."""
-    layout = np.zeros((len(points), 2))
-    count = min(2, *points.shape)
-    layout[:, :count] = PCA(count, svd_solver="full").fit_transform(points)
+    layout, components = np.zeros((len(points), 2)), principal_components(points, 2)
+    layout[:, : components.shape[1]] = components
     spread = np.ptp(layout, 0)
     layout = 10 * (layout - layout.min(0)) / np.where(spread > 0, spread, 1)
     # single precision takes half the time
