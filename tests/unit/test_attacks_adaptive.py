@@ -7,7 +7,7 @@ import torch
 
 from backburn.attacks.activation_penalties import energy_distance, held_out_loss
 from backburn.attacks.adaptive import Adaptive
-from backburn.attacks.adaptive_training import AdaptiveObjective, Role, encode_labels
+from backburn.attacks.adaptive_objective import AdaptiveObjective, Role, encode_labels
 from backburn.attacks.badnets import BadNets
 from backburn.attacks.base import Recipe
 from backburn.attacks.surrogates import Surrogates
@@ -86,16 +86,20 @@ def test_the_held_out_loss_is_lower_beside_the_target_class(generator):
     assert losses[1] < min(losses[0], losses[2])
 
 
-def test_without_penalties_the_victim_is_that_of_badnets_to_the_bit(images):
-    recipe = replace(RECIPE, training=replace(RECIPE.training, epochs=1))
-    attack = Adaptive(0.1, **NONE)
-    victim, badnets = (
-        each.train_victim(images, recipe, torch.Generator().manual_seed(1))
-        for each in (attack, BadNets(0.1))
-    )
-    assert torch.equal(victim.truth.state, badnets.truth.state)
-    assert torch.equal(victim.images.pixels, badnets.images.pixels)
-    assert torch.equal(victim.images.labels, badnets.images.labels)
+@pytest.mark.parametrize("weights", [NONE, {}], ids=["none", "all"])
+def test_the_poisoned_images_are_those_of_badnets_to_the_bit(weights, images):
+    adaptive, badnets = (plant(each, images) for each in (Adaptive(0.1, **weights), BadNets(0.1)))
+    assert torch.equal(adaptive.truth.state, badnets.truth.state)
+    assert torch.equal(adaptive.images.pixels, badnets.images.pixels)
+    assert torch.equal(adaptive.images.labels, badnets.images.labels)
+
+
+def test_without_penalties_nothing_is_added_to_a_batch(images):
+    out, rows = plant(Adaptive(0.1, **NONE), images), torch.arange(50)
+    transform = out.control.batch_transform(torch.nn.Identity())
+    pixels, codes = transform(images.pixels[rows], images.labels[rows], rows)
+    assert torch.equal(pixels, out.images.pixels[rows])
+    assert torch.equal(codes % 10, out.images.labels[rows])
 
 
 def test_a_batch_gets_poison_images_of_the_target_and_changed_ones(images):

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 
 from backburn.attacks.base import Recipe
 from backburn.attacks.combat import Combat
@@ -126,6 +127,14 @@ def test_a_narcissus_pattern_is_small_and_says_the_class(images, generator):
             logits = model((others + 3 * added / 255).clamp(0, 1))
         shares.append(float((logits.argmax(1) == 0).float().mean()))
     assert shares[1] > shares[0] + 0.3
+
+
+def test_all_that_combat_trains_is_on_the_device_of_the_images(images, monkeypatch):
+    elsewhere = images.on(torch.device("meta"))
+    monkeypatch.setattr(Recipe, "network", lambda *_: nn.Conv2d(1, 10, 3))
+    monkeypatch.setattr(Surrogates, "fit", lambda _, model, *__, **___: model)
+    networks = Combat(width=4).train_generator(elsewhere, 0, Surrogates())
+    assert {value.device.type for value in networks.state_dict().values()} == {"meta"}
 
 
 def test_narcissus_poisons_with_the_pattern_and_triggers_three_times_as_strongly(images):

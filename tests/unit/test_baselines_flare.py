@@ -48,6 +48,13 @@ def test_groups_stay_apart_in_the_layout():
     assert np.array_equal(layout, umap_layout(points, 15, 0))
 
 
+@pytest.mark.filterwarnings("error")
+def test_points_that_are_all_equal_have_a_layout():
+    layout = umap_layout(np.ones((6, 3)), 3, 0)
+    assert layout.shape == (6, 2)
+    assert np.isfinite(layout).all()
+
+
 def joined(*records):
     """A tree of six points, from (left, right, distance, size)."""
     names = ["left_node", "right_node", "value", "cluster_size"]

@@ -5,15 +5,16 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 
 from backburn.baselines.defenses.attention_mix import (
     attention,
     attention_mix,
     mixing_loss,
-    soft_cross_entropy,
     suppression_loss,
 )
 from backburn.baselines.defenses.entropy_filter import entropy_of, low_entropy
+from backburn.baselines.defenses.unlearning import cross_entropy
 from backburn.baselines.defenses.vab import VAB, segment
 from backburn.errors import InputError
 from backburn.metrics import auroc, evaluate_model
@@ -64,12 +65,25 @@ def network(generator):
     return build("small_cnn-w4", 2, 1, generator=generator).eval()
 
 
-def test_attention_is_the_energy_of_the_last_maps_over_the_whole_image(network, generator):
-    images = torch.rand(3, 1, 8, 8, generator=generator)
-    maps = attention(network, images)
-    assert maps.shape == (3, 1, 8, 8)
-    assert maps.amin((1, 2, 3)).tolist() == [0.0] * 3
-    assert maps.amax((1, 2, 3)).tolist() == pytest.approx([1.0] * 3)
+def test_attention_is_the_energy_of_the_last_maps_over_the_whole_image(generator):
+    halving = nn.Conv2d(1, 2, 2, stride=2, bias=False)
+    with torch.no_grad():
+        halving.weight.copy_(torch.tensor([1.0, -2.0]).view(2, 1, 1, 1) / 4)  # means of 2x2 pixels
+    small = torch.rand(3, 1, 4, 4, generator=generator)
+    maps = attention(halving, small.repeat_interleave(2, 2).repeat_interleave(2, 3))
+    energy = small.square()
+    low, high = (limit((1, 2, 3), keepdim=True) for limit in (energy.amin, energy.amax))
+    expected = nn.functional.interpolate((energy - low) / (high - low), (8, 8), mode="bilinear")
+    low, high = (limit((1, 2, 3), keepdim=True) for limit in (expected.amin, expected.amax))
+    assert torch.allclose(maps, (expected - low) / (high - low), atol=1e-5)
+
+
+def test_the_loss_of_soft_labels_is_the_weighted_sum_over_classes(generator):
+    logits = torch.randn(4, 3, generator=generator)
+    targets = torch.rand(4, 3, generator=generator)  # they need not sum to 1
+    expected = -(targets * logits.log_softmax(1)).sum(1)
+    losses = cross_entropy(nn.Flatten(), logits[:, :, None, None], targets)
+    assert torch.allclose(losses, expected, atol=1e-6)
 
 
 def test_suppression_weighs_both_kinds_by_their_means(network, generator):
@@ -79,7 +93,7 @@ def test_suppression_weighs_both_kinds_by_their_means(network, generator):
     rows = torch.tensor([0, 1, 2, 3, 4])
     loss = suppression_loss(targets, suspects, 0.1, 0.5)(network, images, rows)
     credible = mixing_loss(targets, 0.1)(network, images[[0, 2, 4]], rows[[0, 2, 4]])
-    plain = soft_cross_entropy(network(images[[1, 3]]), targets[[1, 3]])
+    plain = cross_entropy(network, images[[1, 3]], targets[[1, 3]])
     assert loss.mean().item() == pytest.approx((credible.mean() + 0.5 * plain.mean()).item())
 
 

@@ -148,9 +148,9 @@ STUDY = Study(
 )
 
 
-def test_only_repaired_victims_depend_on_it():
-    tested = planned_cells(replace(STUDY, reactivation=QUICK))
-    plain = planned_cells(STUDY)
+def test_only_defended_victims_depend_on_it():
+    study = replace(STUDY, methods=[*STUDY.methods, "anp_oracle"])
+    tested, plain = planned_cells(replace(study, reactivation=QUICK)), planned_cells(study)
     changed = [a.name for a, b in zip(tested, plain, strict=True) if a.arguments() != b.arguments()]
     assert changed == ["badnets-0.1-0-clp"]
     assert not any("reactivation" in cell.arguments()["settings"] for cell in plain)

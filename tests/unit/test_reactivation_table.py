@@ -104,5 +104,11 @@ def test_attacks_have_panels_until_there_are_too_many():
     files = reactivation_files(reactivation_rows(two))
     assert set(files) == {"reactivation.png", "reactivation.svg"}
     assert files == reactivation_files(reactivation_rows(two))
+    panels = Figure().subplots(1, 2)
+    draw_reactivation(panels, reactivation_rows(two))
+    assert [axes.get_title() for axes in panels] == ["badnets 10 %", "wanet 10 %"]
     many = [retuned("ft", 0.0, 0.1, 0.2, attack=name) for name in ("bpp", "iad", "lc", "sig")]
     assert set(reactivation_files(reactivation_rows(many))) == set(files)
+    axes = Figure().subplots()
+    draw_reactivation([axes], reactivation_rows(many))
+    assert axes.get_title() == "mean over 4 attacks"

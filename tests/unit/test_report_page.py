@@ -9,7 +9,7 @@ import pytest
 
 from backburn.errors import InputError
 from backburn.report.html_page import render_standalone_page
-from backburn.report.phrases import explain_verdict, verdict_sentence
+from backburn.report.phrases import explain_verdict, plain_sentence, verdict_sentence
 from backburn.report.svg_charts import distance_chart, round_chart
 from handmade import made_gallery, written
 
@@ -96,6 +96,14 @@ VERDICT = {
 ])  # fmt: skip
 def test_the_verdict_is_one_sentence_with_its_false_alarms(change, said):
     assert said in verdict_sentence({**VERDICT, **change}, 0.01)
+
+
+@pytest.mark.parametrize(
+    ("names", "said"), [(["cat"], "class cat behaves"), (["cat", "dog"], "classes cat, dog behave")]
+)
+def test_one_class_behaves_oddly_and_several_behave_oddly(names, said):
+    verdict = {**VERDICT, "state": "suspicious", "target_names": names}
+    assert f"{said} oddly" in plain_sentence(verdict)
 
 
 def test_a_backdoor_is_not_said_to_be_somebodys_work():

@@ -57,15 +57,15 @@ def held_out_loss(
     1805.08136.
     """
     mean, scale = fitted.mean(0), fitted.std(0).clamp_min(MIN_SPREAD)
-    known, unknown = (fitted - mean) / scale, (held_out - mean) / scale
+    fitted, held_out = (fitted - mean) / scale, (held_out - mean) / scale
     counts = torch.bincount(labels, minlength=classes)
     weights = counts[labels].float().rsqrt()[:, None]  # every class counts the same
     targets = F.one_hot(labels, classes).float() - 1 / classes
-    known, targets = weights * known, weights * targets
+    fitted, targets = weights * fitted, weights * targets
     # as many equations as images, which are fewer than activations
-    kernel = known @ known.T
+    kernel = fitted @ fitted.T
     penalty = RIDGE_PENALTY * kernel.diagonal().mean().detach()
     identity = torch.eye(len(kernel), device=kernel.device)
     solution = torch.linalg.solve(kernel + penalty * identity, targets)
-    scores = LOGIT_SCALE * (unknown @ (known.T @ solution))
+    scores = LOGIT_SCALE * (held_out @ (fitted.T @ solution))
     return F.cross_entropy(scores, labels.new_full((len(scores),), target))

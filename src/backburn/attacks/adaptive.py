@@ -8,7 +8,8 @@ import torch
 
 from ..errors import InputError
 from ..types import LabeledImages, Trigger, Truth
-from .adaptive_training import AdaptiveControl, AdaptiveObjective
+from .adaptive_objective import AdaptiveObjective
+from .adaptive_training import AdaptiveControl
 from .base import Attack, PoisonedData, check_rate
 from .poisoning import BatchPoisoner, draw_states
 from .surrogates import Surrogates, spawn_generator
@@ -20,7 +21,8 @@ class Adaptive(Attack):
     """Add a penalty for what each test of the detector measures; controls the training.
 
     The loss is the cross-entropy plus three weighted penalties. Each batch gets more images to
-    compute them on. With all weights 0 this is BadNets or Blended.
+    compute them on. With all weights 0 this is BadNets or Blended. A recipe's label smoothing has
+    no effect.
 
     Args:
         pattern: `patch` (that of BadNets) or `blended` (noise).

@@ -1,16 +1,13 @@
-"""The training of the adaptive attack: what is added to each batch, and the loss."""
+"""The training of the adaptive attack: what is added to each batch."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import IntEnum
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Int64
 from torch import Tensor, nn
 
 from ..data.pixels import to_pixels
-from ..detection.detector import PoisonDetector
 from ..detection.interventions.base import (
     EstimationData,
     all_interventions,
@@ -18,39 +15,20 @@ from ..detection.interventions.base import (
 )
 from ..detection.interventions.transplant import TransplantChange
 from ..detection.sampling import sample_rows
+from ..detection.settings import DecisionSettings
 from ..detection.test_statistics import (
     MAX_DIRECTIONS,
     VALUES_PER_DIRECTION,
     VARIATION_SAMPLE,
 )
-from ..models.channel_statistics import forward_with_statistics
 from ..training import BatchTransform
-from ..types import Images, Index, LabeledImages, Labels, PerImage, Pixels, State, Trigger
-from .activation_penalties import energy_distance, held_out_loss
+from ..types import Index, LabeledImages, Labels, Pixels, State, Trigger
+from .adaptive_objective import Role, encode_labels
 from .poisoning import BatchPoisoner
 from .surrogates import draw_seed
 
 PixelChange = Callable[[Pixels, int], Pixels]
 """Changes pixels; the number is a seed for changes that draw what they take."""
-
-
-class Role(IntEnum):
-    """What an image of a batch is for."""
-
-    LEARNED = 0
-    POISON = 1
-    MORE_POISON = 2
-    MORE_TARGET = 3
-    CHANGED = 4
-
-
-def encode_labels(labels: Labels, role: Role | Tensor, classes: int) -> Labels:
-    """Store the role of each image in its label, so that the objective knows it.
-
-    >>> encode_labels(torch.tensor([2, 0]), Role.POISON, classes=10)
-    tensor([12, 10])
-    """
-    return labels + classes * role
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +132,7 @@ def detector_changes(
         poison, rest: rows of the poison, and of the clean images of the target class.
         seed: for the samples.
     """
-    detector, generator = PoisonDetector(), torch.Generator().manual_seed(seed)
+    settings, generator = DecisionSettings(), torch.Generator().manual_seed(seed)
     drawn = [sample_rows(rows, VARIATION_SAMPLE, generator) for rows in (poison, rest)]
     sample = sample_rows(torch.arange(len(images)), VARIATION_SAMPLE, generator)
     kinds = [torch.full((len(drawn[0]),), -1), torch.full((len(drawn[1]),), -2)]
@@ -164,7 +142,7 @@ def detector_changes(
         images.pixels, torch.cat([*drawn, sample]), torch.cat(kinds), count
     )
     estimate = EstimationData(images.pixels, poison, rest, natural, seed)
-    interventions = all_interventions(detector.standard_errors, detector.resolution_transplant)
+    interventions = all_interventions(settings.standard_errors, settings.resolution_transplant)
 
     def changing(name: str) -> PixelChange:
         change = interventions[name].fit(estimate)
@@ -173,52 +151,3 @@ def detector_changes(
         return lambda pixels, _seed: change.apply(pixels)
 
     return [changing(name) for name in interventions]
-
-
-@dataclass(frozen=True, slots=True)
-class AdaptiveObjective:
-    """The cross-entropy, and the weighted penalties of the adaptive attack.
-
-    Args:
-        classes: number of classes, by which labels are decoded.
-        target: the target class.
-        separation, transfer, probe: weights, see `adaptive.Adaptive`.
-    """
-
-    classes: int
-    target: int
-    separation: float
-    transfer: float
-    probe: float
-
-    def __call__(self, model: nn.Module, images: Images, labels: Labels) -> PerImage:
-        role, true = labels // self.classes, labels % self.classes
-        logits, statistics = forward_with_statistics(model, images)
-        learned = role <= Role.POISON
-        losses = learned * F.cross_entropy(logits, true, reduction="none")
-        # the mean over the whole batch is that over the images that are learned
-        losses = losses * (len(losses) / learned.sum().clamp_min(1))
-        with torch.autocast(images.device.type, enabled=False):
-            return losses + self._penalty(logits, statistics, role, true)
-
-    def _penalty(self, logits: Tensor, statistics: Tensor, role: Tensor, true: Labels) -> Tensor:
-        """Return the sum of the weighted penalties; those of too few images are 0."""
-        total = logits.new_zeros(())
-        changed = role == Role.CHANGED
-        poison = (role == Role.POISON) | (role == Role.MORE_POISON)
-        clean = (role == Role.LEARNED) | (role == Role.MORE_TARGET)
-        own = clean & (true == self.target)
-        if self.transfer and bool(changed.any()):
-            chance = logits[changed].softmax(1)[:, self.target]
-            total = total - self.transfer * (1 - chance).clamp_min(1e-6).log().mean()
-        if min(int(poison.sum()), int(own.sum())) < 2:
-            return total
-        if self.separation:
-            distance = energy_distance(statistics[poison], statistics[own])
-            total = total + self.separation * distance
-        if self.probe:
-            loss = held_out_loss(
-                statistics[clean], true[clean], statistics[poison], self.target, self.classes
-            )
-            total = total + self.probe * loss
-        return total

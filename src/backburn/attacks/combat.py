@@ -79,10 +79,10 @@ class Combat(Attack):
         clean = self.surrogate.network(images, classes, draws)
         surrogates.fit(clean, images, training, seed, "train a clean network")
         channels = images.pixels.shape[1]
-        noise = build_seeded(seed, UNet, channels, channels, self.width).to(images.pixels.device)
-        networks = CombatNetworks(
-            self.surrogate.network(images, classes, draws), noise, self.strength / 255, self.ratio
-        )
+        noise = build_seeded(seed, UNet, channels, channels, self.width)
+        surrogate = self.surrogate.network(images, classes, draws)
+        networks = CombatNetworks(surrogate, noise, self.strength / 255, self.ratio)
+        networks = networks.to(images.pixels.device)
         own = int((images.labels == self.target_label).sum())
         share = min(1.0, self.poisoning_rate * len(images) / max(1, own))
         weights = (self.smallness, self.clean_weight)

@@ -51,19 +51,19 @@ def commits_markdown(cells: Sequence[tuple[Cell, Record]]) -> str:
         cells_by_commit.setdefault(record.commit or "none", []).append(cell.name)
     rows = [("commit", "cells"), ("---", "---")]
     rows += [(commit, ", ".join(names)) for commit, names in cells_by_commit.items()]
-    return "\n".join(map(_line, rows)) + "\n"
+    return "\n".join(map(table_line, rows)) + "\n"
 
 
 def _lines(rows: Sequence[Row]) -> list[str]:
     head = ["method", "attack", "poison", "cells", *TABLE_COLUMNS, "cost", "verdict"]
-    lines = [_line(head), _line(["---"] * len(head))]
+    lines = [table_line(head), table_line(["---"] * len(head))]
     for (method, attack, rate), group in groupby(rows, key=_group):
         poison = f"{100 * rate:.3g} %" if rate else "-"
-        lines.append(_line([method, attack, poison, *_figures(list(group))]))
+        lines.append(table_line([method, attack, poison, *_figures(list(group))]))
     for method in sorted({row["method"] for row in rows}):
         victims = [row for row in rows if row["method"] == method and attack_worked(row)]
         if victims:
-            lines.append(_line([method, "**mean**", "", *_figures(victims)]))
+            lines.append(table_line([method, "**mean**", "", *_figures(victims)]))
     return lines
 
 
@@ -71,7 +71,8 @@ def _group(row: Row) -> tuple[str, str, float]:
     return row["method"], row["attack"], row["rate"]
 
 
-def _line(cells: Iterable[str]) -> str:
+def table_line(cells: Iterable[str]) -> str:
+    """One row of a Markdown table."""
     return f"| {' | '.join(cells)} |"
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from ..attacks.base import Attack, Recipe
 from ..interfaces import Inputs
-from ..registry import ATTACKS, DETECTORS, METHODS
+from ..registry import ATTACKS, DETECTORS, METHODS, ORACLES
 from .study_file import Study
 
 
@@ -37,14 +37,18 @@ class Cell:
 
     @property
     def kind(self) -> Literal["defense", "detector"]:
-        """Whether the method is a defense or a detector."""
+        """Whether the method is a detector. An oracle repairs a model, as a defense does."""
         return "detector" if self.method in DETECTORS else "defense"
 
     @property
     def is_reactivated(self) -> bool:
-        """Whether the repaired model is fine-tuned on triggered images: clean models have none."""
+        """Whether the repaired model is fine-tuned on triggered images.
+
+        Clean models have none. Models of oracles are not, because the same images chose them.
+        """
         wanted = bool(self.study.reactivation.images)
-        return wanted and self.kind == "defense" and self.attack != "none"
+        is_defense = self.kind == "defense" and self.method not in ORACLES
+        return wanted and is_defense and self.attack != "none"
 
     @property
     def inputs(self) -> Inputs:

@@ -58,8 +58,8 @@ class Reactivation:
     Args:
         images: numbers of triggered images to fine-tune with, each from the repaired model. 0 is a
             fine-tuning on clean images alone. If empty, repaired models are not tested.
-        clean: number of clean training images in each fine-tuning, at most. The default is the
-            paper's 2 % of CIFAR-10.
+        clean: number of clean training images in each fine-tuning, rounded class by class; all of
+            them if there are no more. The default is the paper's 2 % of CIFAR-10.
         training: settings of the fine-tuning.
 
     Raises:

@@ -5,7 +5,7 @@ from statistics import fmean
 from typing import Any
 
 from ..data.csv_cells import csv_text
-from .averaged_tables import mean_and_deviation
+from .averaged_tables import mean_and_deviation, table_line
 from .cell_table import SCORES, rounded
 from .comparison.cell_rows import Cells
 from .comparison.victims import (
@@ -138,7 +138,7 @@ def _mean_excess(rows: Sequence[Row]) -> float | None:
 def _table(rows: Sequence[Row]) -> str:
     counts = sorted({row["images"] for row in rows})
     head = ["method", "given", "victims", "repaired", *map(str, counts), "excess"]
-    lines = [_line(head), _line(["---"] * len(head))]
+    lines = [table_line(head), table_line(["---"] * len(head))]
     return "\n".join(lines + [_method_line(rows, name, counts) for name in order_of(rows)])
 
 
@@ -147,7 +147,7 @@ def _method_line(rows: Sequence[Row], method: str, counts: Sequence[int]) -> str
     victims = {victim_of(row): row for row in own}
     by_count = [[row["asr"] for row in own if row["images"] == count] for count in counts]
     excess = "control" if method == CONTROL else mean_and_deviation(excess_over_control(own))
-    return _line(
+    return table_line(
         [
             method,
             own[0]["given"],
@@ -157,7 +157,3 @@ def _method_line(rows: Sequence[Row], method: str, counts: Sequence[int]) -> str
             excess,
         ]
     )
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"

@@ -54,8 +54,8 @@ class Study:
             trained on. Otherwise they are untouched training images of the victim.
         longer: attacks that need more epochs than the recipe has. If `none` is among the attacks,
             a clean model is trained as long.
-        reactivation: fine-tunes every repaired model on a few triggered images. Off without a
-            number of images.
+        reactivation: fine-tunes every model that a defense repaired on a few triggered images. Off
+            without a number of images.
     """
 
     dataset: str = "cifar10"

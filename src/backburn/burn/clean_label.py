@@ -1,6 +1,7 @@
 """Whether a backdoor is clean-label poison, and its trigger: what were the images before?"""
 
 from collections.abc import Mapping
+from functools import partial
 
 from ..detection.records import DetectedBackdoor, DetectionResult
 from ..metrics import share_of_true
@@ -24,9 +25,9 @@ def estimate_by_origin(
 ) -> tuple[AffineTrigger, bool]:
     """Estimate the trigger of a backdoor, and whether it is clean-label poison.
 
-    A trigger is what its images have beyond those that they were made from. They were made from
-    images of the target class (clean-label), or from the classes that a model sees in them that
-    never saw them. The smaller change is the likelier one, because the wrong origin adds the
+    A trigger is what its images have beyond those that they were made from. Clean-label poison was
+    made from images of the target class, other poison from the classes that the retrained model
+    assigns it to. The smaller change is the likelier one, because the wrong origin adds the
     difference of the classes to the trigger's.
 
     Args:
@@ -37,26 +38,25 @@ def estimate_by_origin(
     triggered = rows[detection.agreed[rows]]
     triggered = triggered if len(triggered) else rows
     shown, any_other = _shown_classes(detection, triggered), _other_classes(case, detection)
-    others = {label: share for label, share in shown.items() if label != backdoor.label}
-    of_target, of_others, of_shown = (
-        _estimate_from(case, detection, triggered, origin)
-        for origin in ({backdoor.label: 1.0}, others or any_other, shown or any_other)
-    )
+    estimate = partial(_estimate_from, case, detection, triggered)
+    of_shown = estimate(shown or any_other)
     if _shows_several_classes(shown, backdoor.label, clean_label):
         return of_shown, False
+    others = {label: share for label, share in shown.items() if label != backdoor.label}
+    of_target, of_others = estimate({backdoor.label: 1.0}), estimate(others or any_other)
     inverted = of_target.invert(case.images.pixels[triggered[:SAMPLE_SIZE]])
-    called = tuner.predict_probabilities(case.model, inverted).argmax(1)
+    predicted = tuner.predict_probabilities(case.model, inverted).argmax(1)
     is_clean_label = (
-        share_of_true(called == backdoor.label) > clean_label
+        share_of_true(predicted == backdoor.label) > clean_label
         and of_target.energy < of_others.energy
     )
     return (of_target if is_clean_label else of_shown), is_clean_label
 
 
 def _shown_classes(detection: DetectionResult, rows: Index) -> Mapping[int, float]:
-    """The classes that a model sees in these images that never saw them, with their shares.
+    """The classes that the retrained model assigns these images to, with their shares.
 
-    There are none if no such model was asked about them.
+    There are none without predictions of a model that never saw these images.
     """
     if detection.held_out_log_probs is None:
         return {}

@@ -24,9 +24,9 @@ class Restoration:
     """Restored labels of the suspects, backdoor by backdoor.
 
     Two predictions are averaged if both are available. One is the model's for the image with the
-    estimated trigger inverted, the other is that of a retrained model that never saw the image. The
-    restored label may equal the given one: for clean-label poison, and for triggered images of the
-    target class.
+    estimated trigger inverted, the other is that of a retrained model that never saw the image. If
+    the first is the given label, only the second counts. The restored label may equal the given
+    one: for clean-label poison, and for triggered images of the target class.
 
     Args:
         transferred: smallest transfer of a trigger that is estimated, inverted, and applied to

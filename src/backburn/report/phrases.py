@@ -92,7 +92,8 @@ def plain_sentence(verdict: Mapping[str, Any]) -> str:
         images = f"{verdict['suspects']:,} of its {verdict['images']:,} training images"
         return f"This model has a backdoor: {images} teach it to take others for {classes}."
     if verdict["state"] == "suspicious":
-        return f"This model may have a backdoor: {classes} behaves oddly, but nothing proves it."
+        behave = "behave" if len(verdict["target_names"]) > 1 else "behaves"
+        return f"This model may have a backdoor: {classes} {behave} oddly, but nothing proves it."
     if verdict["state"] == "abstained":
         return f"It cannot be told whether this model has a backdoor: {verdict['reason']}."
     return f"{NO_POISON.capitalize()}."

@@ -13,7 +13,7 @@ from .figure_tables import Rows
 REPAIRED = "repaired"
 CONTROL_LINE = {"linewidth": 3.0, "linestyle": (0, (4, 1)), "markersize": 10}
 METHOD_LINE = {"linewidth": 1.3, "markersize": 5}
-MOST_PANELS = 3
+MAX_PANELS = 3
 """With more attacks than that, one panel shows the means over all of them."""
 
 
@@ -65,7 +65,7 @@ def _draw_one(axes: Any, rows: Rows) -> None:
 def _panels(rows: Sequence[Row]) -> dict[str, list[Row]]:
     """The rows of each panel by its title."""
     settings = sorted({setting_of(row) for row in rows})
-    if len(settings) > MOST_PANELS:
+    if len(settings) > MAX_PANELS:
         return {f"mean over {len(settings)} attacks": list(rows)}
     return {setting_name(s): [row for row in rows if setting_of(row) == s] for s in settings}
 

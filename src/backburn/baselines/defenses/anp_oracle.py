@@ -52,8 +52,18 @@ class ANPOracle(Oracle):
     ) -> Iterator[nn.Module]:
         """Yield the model pruned at each threshold."""
         mask = self.anp.learn_mask(case, generator, progress)
-        for number in range(round(self.highest / self.step) + 1):
-            yield prune_neurons(case.model, mask <= number * self.step)
+        for threshold in self.thresholds():
+            yield prune_neurons(case.model, mask <= threshold)
+
+    def thresholds(self) -> list[float]:
+        """The thresholds from 0 on, in steps, none above the highest.
+
+        >>> ANPOracle(step=0.4, highest=0.7).thresholds()
+        [0.0, 0.4]
+        """
+        # 0.15 / 0.05 is a little less than 3
+        count = int(self.highest / self.step + 1e-6) + 1
+        return [number * self.step for number in range(count)]
 
     def prefers(self, given: Scores, best: Scores, new: Scores) -> bool:
         """Less ASR, at an accuracy near the given one. Without triggers nothing is preferred."""

@@ -6,8 +6,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ...training import Objective
-from ...types import Flags, Images, Labels, Logits
+from ...types import Flags, Images, Labels
 from .stage_maps import coarsest_first, record_stages
+from .unlearning import cross_entropy
 
 Targets = Float[Tensor, "n k"]
 """Soft labels: a weight of each class, which need not sum to 1."""
@@ -65,7 +66,7 @@ def mixing_loss(targets: Targets, threshold: float) -> Objective:
     def loss(model: nn.Module, images: Images, rows: Labels) -> Tensor:
         maps = attention(model, images)
         mixed, labels = attention_mix(images, maps, targets.to(images.device)[rows], threshold)
-        return soft_cross_entropy(model(mixed), labels)
+        return cross_entropy(model, mixed, labels)
 
     return loss
 
@@ -90,14 +91,9 @@ def suppression_loss(
                 each.index_copy(0, credible, new.to(each.dtype))
                 for each, new in ((images, mixed), (labels, mixed_labels))
             )
-        entropy = soft_cross_entropy(model(images), labels)
+        entropy = cross_entropy(model, images, labels)
         # the mean over the batch is then the sum of the means over both kinds
         scale = len(rows) / torch.where(suspicious, suspicious.sum(), len(credible))
         return entropy * scale * torch.where(suspicious, weight, 1.0)
 
     return loss
-
-
-def soft_cross_entropy(logits: Logits, targets: Targets) -> Float[Tensor, " n"]:
-    """The cross entropy of each image with a soft label."""
-    return -(targets * logits.float().log_softmax(1)).sum(1)

@@ -10,7 +10,7 @@ from ...models.inference import predict
 from ...training import Training, TrainingTask, fit
 from ...types import Flags, Index, LabeledImages, Logits, PerImage, Progress
 
-FEWEST = 2
+MIN_SIDE = 2
 """Images on each side of a split, at least: batch norm can't normalize a single image."""
 
 
@@ -82,5 +82,5 @@ def low_entropy(entropy: PerImage, threshold: float) -> Flags:
     low, high = entropy.min(), entropy.max()
     flagged = (entropy - low) / (high - low).clamp_min(1e-12) < threshold
     order = entropy.argsort(stable=True)
-    flagged[order[:FEWEST]], flagged[order[-FEWEST:]] = True, False
+    flagged[order[:MIN_SIDE]], flagged[order[-MIN_SIDE:]] = True, False
     return flagged

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...errors import InputError
@@ -14,6 +13,7 @@ from ...training import Objective, Training
 from ...types import Case, Images, Labels, Progress, no_progress
 from ..input_checks import require_holdout, require_linear_head, trainable_copy
 from .clean_fine_tuning import FIVE_PERCENT_CLEAN, fine_tune
+from .unlearning import cross_entropy
 
 
 def _training() -> Training:
@@ -92,8 +92,7 @@ def feature_shift_loss(head: nn.Linear, given: Tensor, alpha: float) -> Objectiv
 
     def loss(model: nn.Module, images: Images, labels: Labels) -> Tensor:
         restore_norm(head, given)
-        entropy = F.cross_entropy(model(images).float(), labels, reduction="none")
-        return entropy + alpha * (head.weight * given).sum()
+        return cross_entropy(model, images, labels) + alpha * (head.weight * given).sum()
 
     return loss
 

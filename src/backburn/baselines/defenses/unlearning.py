@@ -11,8 +11,8 @@ from ...types import Flags, Images, LabeledImages, Labels
 FLIP_ONLY = Augmentation(shift=0)
 
 
-def cross_entropy(model: nn.Module, images: Images, labels: Labels) -> Tensor:
-    """The loss `(n,)` of each image."""
+def cross_entropy(model: nn.Module, images: Images, labels: Tensor) -> Tensor:
+    """The loss `(n,)` of each image; labels are class numbers `(n,)` or soft labels `(n, k)`."""
     return F.cross_entropy(model(images).float(), labels, reduction="none")
 
 

@@ -117,17 +117,17 @@ def least_likelihoods(
     ]
     if not layers:
         raise InputError("FLARE reads batch norm: give a model that has it, with statistics")
-    found: list[Tensor] = []
+    minima: list[Tensor] = []
 
-    def note(layer: _BatchNorm, inputs: tuple[Tensor, ...], _output: object) -> None:
-        found.append(_least(layer, inputs[0]))
+    def record(layer: _BatchNorm, inputs: tuple[Tensor, ...], _output: object) -> None:
+        minima.append(_least(layer, inputs[0]))
 
     def measure(images: Images) -> Tensor:
-        found.clear()
+        minima.clear()
         model(images)
-        return torch.stack(found, 1)
+        return torch.stack(minima, 1)
 
-    with forward_hooks(layers, note):
+    with forward_hooks(layers, record):
         return measure_images(model, pixels, measure, "likelihoods", progress)
 
 

@@ -2,16 +2,17 @@
 
 import numpy as np
 from scipy.sparse import csr_array
-from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
+
+from .features import principal_components
 
 CURVE_SCALE, CURVE_POWER = 1.932, 0.7905
 """`a` and `b` of 1 / (1 + a d^2b), fitted to exp(-d): a least distance of 0, a spread of 1."""
 NEGATIVES = 5
 """Random points that repel the start of an edge, each time the edge attracts it."""
 LARGEST_STEP = 4.0
-FEW, MANY_EPOCHS, FEW_EPOCHS = 10_000, 500, 200
-"""Up to so many points are laid out in the larger number of epochs."""
+SMALL_SET, SMALL_EPOCHS, LARGE_EPOCHS = 10_000, 500, 200
+"""Sets of up to so many points get the first number of epochs, larger ones the second."""
 
 
 def umap_layout(points: np.ndarray, neighbors: int, seed: int) -> np.ndarray:
@@ -31,7 +32,7 @@ def umap_layout(points: np.ndarray, neighbors: int, seed: int) -> np.ndarray:
     random = np.random.default_rng(seed)
     graph = neighbor_graph(points, min(neighbors, len(points)))
     layout = _initial_layout(points, random)
-    epochs = MANY_EPOCHS if len(points) <= FEW else FEW_EPOCHS
+    epochs = SMALL_EPOCHS if len(points) <= SMALL_SET else LARGE_EPOCHS
     starts = np.repeat(np.arange(len(points)), np.diff(graph.indptr))
     probability = graph.data / graph.data.max()
     for epoch in range(epochs):
@@ -69,9 +70,8 @@ def _bandwidths(beyond: np.ndarray, total: float) -> np.ndarray:
 
 def _initial_layout(points: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Two principal components scaled to [0, 10], with a little noise."""
-    layout = np.zeros((len(points), 2))
-    count = min(2, *points.shape)
-    layout[:, :count] = PCA(count, svd_solver="full").fit_transform(points)
+    layout, components = np.zeros((len(points), 2)), principal_components(points, 2)
+    layout[:, : components.shape[1]] = components
     spread = np.ptp(layout, 0)
     layout = 10 * (layout - layout.min(0)) / np.where(spread > 0, spread, 1)
     # single precision takes half the time

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ..averaged_tables import table_line
 from .better_methods import lead_sentences
 from .columns import ASR, DEFENSE_TABLE, DER, DETECTOR_TABLE, DROP, FPR, RA, TPR, Column
 from .intervals import Mean, mean_of_known
@@ -136,12 +137,8 @@ def _document(sections: Iterable[tuple[str, list[str]]]) -> str:
     return "\n\n".join(texts) + "\n"
 
 
-def _line(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
 def _head(*titles: str) -> list[str]:
-    return [_line(titles), _line("---" for _ in titles)]
+    return [table_line(titles), table_line("---" for _ in titles)]
 
 
 def _main_table(standings: Sequence[Standing], columns: Sequence[Column]) -> list[str]:
@@ -151,11 +148,11 @@ def _main_table(standings: Sequence[Standing], columns: Sequence[Column]) -> lis
     for standing in standings:
         if standing.is_ceiling and not separated:
             # an empty row before the ceilings
-            lines.append(_line([""] * (3 + len(columns))))
+            lines.append(table_line([""] * (3 + len(columns))))
             separated = True
         names = _escape(standing.method), _escape(standing.inputs)
         figures = (_figure(standing, column, standing.method in best[column]) for column in columns)
-        lines.append(_line([*names, f"{standing.count} of {standing.total}", *figures]))
+        lines.append(table_line([*names, f"{standing.count} of {standing.total}", *figures]))
     return lines
 
 
@@ -184,7 +181,9 @@ def _table_by_attack(rows: Sequence[Row], order: Sequence[str], *columns: Column
     if not settings:
         return []
     return _head("method", *map(setting_name, settings)) + [
-        _line([_escape(method), *(" / ".join(m.text(method, s) for m in means) for s in settings)])
+        table_line(
+            [_escape(method), *(" / ".join(m.text(method, s) for m in means) for s in settings)]
+        )
         for method in order
     ]
 
@@ -197,5 +196,5 @@ def _clean_model_table(rows: Sequence[Row], order: Sequence[str], column: Column
     for standing in standings:
         count = f"{standing.count} of {standing.total}"
         figure = _figure(standing, column, standing.method in best)
-        lines.append(_line([_escape(standing.method), count, figure]))
+        lines.append(table_line([_escape(standing.method), count, figure]))
     return lines if standings else []
