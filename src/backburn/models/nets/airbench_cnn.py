@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ...memory_mapped import copy_rows, evenly_spaced
 from ...types import Pixels
 from .base import Classifier
 
@@ -69,7 +70,8 @@ class AirbenchCNN(Classifier):
 
     def adapt_to(self, pixels: Pixels) -> None:
         """Set the filters of the first layer so that they whiten the patches of these images."""
-        images = (pixels[:SAMPLE_SIZE].cpu().float() / 255 - self.mean) / self.std
+        rows = evenly_spaced(torch.arange(len(pixels)), SAMPLE_SIZE)  # files may be sorted by class
+        images = (copy_rows(pixels, rows).cpu().float() / 255 - self.mean) / self.std
         patches = F.unfold(images, PATCH).transpose(1, 2).flatten(0, 1)
         # in float64: the least eigenvalues of neighbouring pixels are thousands of times smaller
         variances, directions = torch.linalg.eigh((patches.T @ patches).double() / len(patches))
