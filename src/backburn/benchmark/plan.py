@@ -9,7 +9,7 @@ import msgspec
 
 from ..attacks.base import Attack, Recipe
 from ..interfaces import Inputs
-from ..registry import ATTACKS, DETECTORS, METHODS
+from ..registry import ATTACKS, DEFENSES, DETECTORS, METHODS
 from .study_file import Study
 
 
@@ -42,9 +42,12 @@ class Cell:
 
     @property
     def is_reactivated(self) -> bool:
-        """Whether the repaired model is fine-tuned on triggered images: clean models have none."""
+        """Whether the repaired model is fine-tuned on triggered images.
+
+        Clean models have none, and an oracle has seen all of them.
+        """
         wanted = bool(self.study.reactivation.images)
-        return wanted and self.kind == "defense" and self.attack != "none"
+        return wanted and self.method in DEFENSES and self.attack != "none"
 
     @property
     def inputs(self) -> Inputs:
