@@ -4,7 +4,8 @@ import dataclasses
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, cast, get_type_hints
+from types import UnionType
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import msgspec
 import tomli_w
@@ -16,7 +17,19 @@ LIST = "list"
 
 
 class SettingsListedError(BackburnError):
-    """Somebody asked for all settings with their values: the message is TOML."""
+    """Somebody asked for all settings with their values.
+
+    Attributes:
+        toml: the settings. The message itself has no line breaks.
+    """
+
+    def __init__(self, toml: str) -> None:
+        super().__init__(toml)
+        self.toml = toml
+
+
+class UnknownSettingError(InputError):
+    """A name is no setting; the message offers the nearest ones."""
 
 
 def configure(default: T, file: str | Path | None = None, settings: Sequence[str] = ()) -> T:
@@ -32,6 +45,15 @@ def configure(default: T, file: str | Path | None = None, settings: Sequence[str
     """
     if LIST in settings:
         raise SettingsListedError(to_toml(default).decode())
+    try:
+        return _configure(default, file, settings)
+    except UnknownSettingError as error:
+        separator = " " if str(error).endswith("?") else ": "
+        advice = f"--set {LIST} shows all with their values"
+        raise InputError(f"{error}{separator}{advice}") from error
+
+
+def _configure(default: T, file: str | Path | None, settings: Sequence[str]) -> T:
     if file is not None:
         default = overlay(default, read_toml(Path(file)), str(file))
     for setting in settings:
@@ -65,7 +87,16 @@ def overlay(default: T, values: Mapping[str, Any], where: str, prefix: str = "")
     try:
         return cast(T, dataclasses.replace(cast(Any, default), **changes))
     except InputError as error:
-        raise InputError(f"{where}: {error}") from error
+        raise InputError(f"{where}: {_in_table(str(error), prefix)}") from error
+
+
+def _in_table(message: str, prefix: str) -> str:
+    """The message with the name of its table, if it doesn't say it already.
+
+    >>> _in_table("epochs is 0", "recipe.training.")
+    '[recipe.training] epochs is 0'
+    """
+    return message if message.startswith(prefix) else f"[{prefix.rstrip('.')}] {message}"
 
 
 def to_toml(value: Any) -> bytes:
@@ -91,7 +122,17 @@ def _convert(value: Any, hint: Any, dotted: str, where: str) -> Any:
     try:
         return msgspec.convert(value, type=hint)
     except msgspec.ValidationError as error:
-        raise InputError(f"{dotted} in {where} is {value!r}: {error}") from None
+        remedy = _choices(hint) or error
+        raise InputError(f"{dotted} in {where} is {value!r}: {remedy}") from None
+
+
+def _choices(hint: Any) -> str:
+    """What can be given for a type of a few words, as `give 'fast' or 'full'`; empty for others."""
+    kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    words = [repr(word) for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)]
+    if not words or not all(kind is bool or get_origin(kind) is Literal for kind in kinds):
+        return ""
+    return f"give {' or '.join([*(['true', 'false'] if bool in kinds else []), *words])}"
 
 
 def _value(text: str) -> Any:
@@ -104,13 +145,10 @@ def _value(text: str) -> Any:
 
 
 def _unknown(name: str, known: Iterator[str], where: str) -> InputError:
-    """The nearest names, and how to see all."""
+    """The error for a name that is no setting; it offers the nearest ones."""
     near = nearest_names(name, known)
-    meant = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
-    return InputError(
-        f"unknown setting {printable(name)!r} in {where}: {meant}--set {LIST} shows all with their "
-        "values"
-    )
+    meant = f": did you mean {' or '.join(map(repr, near))}?" if near else ""
+    return UnknownSettingError(f"unknown setting {printable(name)!r} in {where}{meant}")
 
 
 def _known(default: Any, prefix: str) -> Iterator[str]:

@@ -53,6 +53,7 @@ def test_a_file_that_is_no_checkpoint_is_called_what_it_is(refused, here, name):
         ((PHOTOS, MODEL), "look swapped"),
         ((MODEL, PHOTOS, "--arch", "nets.py"), "did you mean 'nets:build'"),
         ((MODEL, PHOTOS, "--arch", "nets.make"), "did you mean 'nets:make'"),
+        (("nowhere",), "no folder at nowhere"),
         ((MODEL, PHOTOS, "--set", "foo=1"), "--set list shows all"),
         ((MODEL, PHOTOS, "--set", "trainings.epochs=1"), "did you mean 'training' or"),
         ((MODEL, PHOTOS, "--classes", "no.txt"), "no.txt cannot be read as a list of classes"),
@@ -79,7 +80,7 @@ def test_the_library_of_a_network_is_proposed(refused):
 def test_all_settings_are_listed(cli, here):
     done = cli("audit", MODEL, PHOTOS, "--set", "list")
     assert (done.code, done.err) == (0, "")
-    assert "[detector]" in done.out
+    assert "[detector]" in done.out.splitlines()
 
 
 def test_help_is_a_word_too(cli):

@@ -156,6 +156,11 @@ def test_only_defended_victims_depend_on_it():
     assert not any("reactivation" in cell.arguments()["settings"] for cell in plain)
 
 
+def test_the_result_of_an_oracle_is_not_fine_tuned():
+    cells = planned_cells(replace(STUDY, methods=["clp", "anp_oracle"], reactivation=QUICK))
+    assert {cell.method for cell in cells if cell.is_reactivated} == {"clp"}
+
+
 def test_a_cell_holds_the_curve_and_the_defense_sees_nothing_of_it(tmp_path):
     tested = replace(STUDY, attacks=["badnets"], methods=["clp"], reactivation=QUICK)
     (cell,), (plain,) = (

@@ -3,7 +3,9 @@
 import pytest
 import torch
 
-from backburn.cli.output import print_verdict
+from backburn.cli.bench import _first
+from backburn.cli.output import print_verdict, print_victim
+from backburn.results import Scores
 from backburn.types import LabeledImages
 
 IMAGES = LabeledImages(
@@ -36,3 +38,14 @@ def test_a_proof_that_accuses_no_image_says_why_and_asks_for_no_risk(capsys):
     said = capsys.readouterr().out
     assert "SUSPICIOUS: target class cat (p = 1e-06)\nNothing is flagged: both sides" in said
     assert "false_alarm" not in said
+
+
+@pytest.mark.parametrize(("asr", "failed"), [(0.49, True), (0.5, False), (float("nan"), False)])
+def test_a_victim_whose_trigger_hardly_works_is_called_failed(capsys, tmp_path, asr, failed):
+    print_victim(Scores(0.98, asr, 0.1), IMAGES, IMAGES, tmp_path)
+    assert ("The attack failed (ASR below 50%)" in capsys.readouterr().out) == failed
+
+
+def test_of_many_failed_cells_three_are_shown():
+    assert _first(["a", "b", "c"]) == "a; b; c"
+    assert _first(["a", "b", "c", "d", "e"]) == "a; b; c; and 2 more"

@@ -132,7 +132,7 @@ def test_every_method_survives_the_way_to_toml_and_back(path, kind):
         ("fit=3", "fit in --set is a table"),
         ("name.first=x", "name in --set is"),
         ("fit.epochs", "--set fit.epochs: give it as name=value"),
-        ("fit.epochs=0", "--set: epochs is 0: give 1 or more"),
+        ("fit.epochs=0", "--set: [fit] epochs is 0: give 1 or more"),
     ],
 )
 def test_a_bad_setting_is_refused_by_name(setting, message):

@@ -2,6 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from backburn.errors import InputError
 from backburn.models.nets.zoo import build, parse_architecture
 from backburn.models.open.open_model import load_model
 
@@ -57,3 +58,12 @@ def test_a_file_of_its_weights_tells_classes_channels_and_width(tmp_path, genera
     with torch.no_grad():
         opened = load_model(path, "airbench_cnn").eval()
         assert torch.allclose(opened(images), model.eval()(images), atol=1e-6)
+
+
+@pytest.mark.parametrize(("name", "least"), [("airbench_cnn-w4", 9), ("vgg11-w4", 16)])
+def test_images_that_are_too_small_are_refused(name, least):
+    pixels = torch.randint(256, (4, 1, least, 2 * least), dtype=torch.uint8)
+    with torch.no_grad():
+        assert build(name, 3, 1, pixels=pixels).eval()(pixels / 255).shape == (4, 3)
+    with pytest.raises(InputError, match=f"needs images of {least} pixels"):
+        build(name, 3, 1, pixels=pixels[:, :, 1:])

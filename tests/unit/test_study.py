@@ -56,11 +56,28 @@ def test_a_study_is_read_from_toml(tmp_path):
         ('attacks = ["sig"]\n[longer]\nattacks = ["sig"]', "longer.epochs is 0"),
         ('attacks = ["sig"]\n[reactivation]\nimages = [5, 5]', "reactivation.images is"),
         ('attacks = ["sig"]\n[reactivation]\nimage = [5]', "did you mean 'reactivation.images'"),
+        (
+            'attacks = ["sig"]\n[reactivation]\ntraining = {epochs = 0}',
+            r"toml: \[reactivation\.training\] epochs=0",
+        ),
+        (
+            'attacks = ["sig"]\n[recipe.training]\naugmentation = {flip = "sometimes"}',
+            "give true or false or 'alternate'",
+        ),
+        ('attacks = ["sig"]\nseeds = [-1]', "seeds has -1"),
+        ('attacks = ["sig"]\nat_most = {sig = 2.0}', r"at_most\.sig is 2"),
+        ('attacks = ["sig"]\n[hyperparameters.default]\nx = 1', r"the table \[burn\]"),
     ],
 )
 def test_a_study_with_a_mistake_is_refused_before_anything_runs(tmp_path, text, message):
     with pytest.raises(InputError, match=message):
         load_study(written(tmp_path / "study.toml", text))
+
+
+def test_a_study_is_not_advised_to_use_an_option_that_bench_lacks(tmp_path):
+    with pytest.raises(InputError) as caught:
+        load_study(written(tmp_path / "study.toml", 'atacks = ["sig"]'))
+    assert "--set" not in str(caught.value)
 
 
 def test_a_study_that_is_not_there_is_refused(tmp_path):

@@ -9,7 +9,7 @@ import msgspec
 
 from ..attacks.base import Attack, Recipe
 from ..interfaces import Inputs
-from ..registry import ATTACKS, DETECTORS, METHODS, ORACLES
+from ..registry import ATTACKS, DEFENSES, DETECTORS, METHODS
 from .study_file import Study
 
 
@@ -44,11 +44,10 @@ class Cell:
     def is_reactivated(self) -> bool:
         """Whether the repaired model is fine-tuned on triggered images.
 
-        Clean models have none. Models of oracles are not, because the same images chose them.
+        Clean models have none, and an oracle has seen all of them.
         """
         wanted = bool(self.study.reactivation.images)
-        is_defense = self.kind == "defense" and self.method not in ORACLES
-        return wanted and is_defense and self.attack != "none"
+        return wanted and self.method in DEFENSES and self.attack != "none"
 
     @property
     def inputs(self) -> Inputs:

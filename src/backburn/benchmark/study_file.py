@@ -13,6 +13,11 @@ from ..interfaces import Defense, Detector, Oracle
 from ..registry import ATTACKS, compared_named
 from .reactivation import Reactivation
 
+OWN_TABLES = {"default": "burn", "paper": "paper"}
+"""Methods whose settings are a table of their own in a study."""
+MAX_SEED = 2**31 - 1
+"""The largest seed, as of the commands."""
+
 
 @dataclass(frozen=True)
 class LongerTraining:
@@ -78,22 +83,35 @@ class Study:
     reactivation: Reactivation = field(default_factory=Reactivation)
 
     def __post_init__(self) -> None:
+        self._check_numbers()
+        for method, table in OWN_TABLES.items():
+            if method in self.hyperparameters:
+                raise InputError(f"hyperparameters.{method}: its settings are the table [{table}]")
         for method in (*self.methods, *self.hyperparameters):
             self.build_method(method)
         for name in (*self.attacks, *self.longer.attacks, *self.at_most):
             for rate in self.rates:
                 ATTACKS.named(name)(poisoning_rate=rate, target_label=self.target_label)
             ATTACKS.named(name)(target_label=self.target_label)
+        if self.fresh_holdout and not self.skip:
+            raise InputError("fresh_holdout: skip leaves no images out that it could be drawn from")
+        if self.longer.attacks and self.longer.epochs < 1:
+            raise InputError(f"longer.epochs is {self.longer.epochs}: give at least 1")
+
+    def _check_numbers(self) -> None:
+        """Raise InputError if a number is out of its range."""
         if min(self.train, self.skip) < 0:
             raise InputError(
                 f"train={self.train}, skip={self.skip}: give 0 or more (a train of 0 is all)"
             )
         if not 0 <= self.holdout < 1:
             raise InputError(f"holdout is {self.holdout}: give a fraction in [0, 1)")
-        if self.fresh_holdout and not self.skip:
-            raise InputError("fresh_holdout: skip leaves no images out that it could be drawn from")
-        if self.longer.attacks and self.longer.epochs < 1:
-            raise InputError(f"longer.epochs is {self.longer.epochs}: give at least 1")
+        for seed in self.seeds:
+            if not 0 <= seed <= MAX_SEED:
+                raise InputError(f"seeds has {seed}: give 0 to {MAX_SEED}")
+        for name, rate in self.at_most.items():
+            if not 0 < rate <= 1:
+                raise InputError(f"at_most.{name} is {rate}: give a fraction above 0, at most 1")
 
     def build_method(self, method: str) -> Defense | Detector | Oracle:
         """The defense, detector or oracle of that name, with the study's hyperparameters.
@@ -101,9 +119,8 @@ class Study:
         >>> Study(hyperparameters={"clp": {"u": 2.0}}).build_method("clp")
         CLP(u=2.0)
         """
-        own = {"default": self.burn, "paper": self.paper}
-        if method in own:
-            return own[method]
+        if method in OWN_TABLES:
+            return self.burn if method == "default" else self.paper
         where = f"hyperparameters.{method}"
         return overlay(compared_named(method)(), self.hyperparameters.get(method, {}), where)
 

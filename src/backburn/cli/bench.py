@@ -54,6 +54,12 @@ def _print_next(cells: "Sequence[tuple[Cell, Record]]", victims: "Path") -> None
         print_next(("look at one victim by itself", command_line("repair", str(victim))))
 
 
+def _first(messages: "Sequence[str]", shown: int = 3) -> str:
+    """The first messages on one line, and how many others there are."""
+    more = len(messages) - shown
+    return "; ".join([*messages[:shown], *([f"and {more} more"] if more > 0 else [])])
+
+
 LOCK = ".lock"
 
 
@@ -160,7 +166,7 @@ def command(
         _print_next(cells, shared_victims or folder / "victims")
     if failed:
         raise BackburnError(
-            f"{len(failed)} cells failed ({'; '.join(failed)}): see {folder}/cells; the same "
-            "command tries them again"
+            f"failed cells: {len(failed)} ({_first(failed)}): see {folder}/cells; the same command "
+            "tries them again"
         )
     return 0

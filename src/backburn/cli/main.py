@@ -90,7 +90,7 @@ def main() -> None:
             sys.stdout.flush()
         sys.exit(code)
     except SettingsListedError as listed:
-        click.echo(str(listed), nl=False)
+        click.echo(listed.toml, nl=False)
         sys.exit(0)
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "backburn"

@@ -27,12 +27,21 @@ if TYPE_CHECKING:  # `backburn ls` needs no torch
 def print_victim(
     scores: "Scores", images: "LabeledImages", test: "LabeledImages", path: Path
 ) -> None:
-    """Print the scores and the path of a victim."""
+    """Print the scores and the path of a victim, and whether the attack failed."""
+    from ..benchmark.averaged_tables import MIN_ASR
+
     console = safe_console()
     console.print(scores_table({"victim": scores}))
     console.print(
         f"{len(images)} training images, {len(test)} test images{_skipped(images)}", markup=False
     )
+    if scores.asr < MIN_ASR:
+        console.print(
+            f"The attack failed (ASR below {MIN_ASR:.0%}): give another --rate, or train longer, "
+            "such as --set recipe.training.epochs=40",
+            soft_wrap=True,
+            markup=False,
+        )
     console.print(f"\nThe victim is in {path}", soft_wrap=True, markup=False)
     print_next(("is it backdoored?", command_line("audit", str(path))))
 

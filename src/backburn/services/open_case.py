@@ -210,6 +210,8 @@ def _open_victim(
     """The case that `attack` wrote, with the truth if its file is still there."""
     if path.is_file() or (path / "config.json").is_file():
         raise InputError(data_missing_message(str(path)))
+    if not path.exists():
+        raise InputError(f"no folder at {path}: give MODEL and DATA, or a folder that exists")
     if not is_victim(path):
         raise InputError(
             f"{path} is no victim's folder (it needs {MODEL} and {IMAGES}): give MODEL and "

@@ -50,6 +50,7 @@ class AirbenchCNN(Classifier):
     """
 
     stem = "groups.0.conv1"
+    min_side = 9  # whitening takes one pixel; three poolings halve the rest
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ class Classifier(nn.Module, ABC):
     """A network on pixels in [0, 1] that normalizes inside and exposes its penultimate layer.
 
     `architecture` is the name that `zoo.build` makes it by. `stem` is the name of the convolution
-    whose number of outputs is the width.
+    whose number of outputs is the width. `min_side` is the least height and width of an image.
 
     Args:
         channels: 1 or 3.
@@ -26,6 +26,7 @@ class Classifier(nn.Module, ABC):
     head: nn.Linear
     architecture: str = ""
     stem: ClassVar[str] = "conv1"
+    min_side: ClassVar[int] = 1
 
     def __init__(self, channels: int, mean: tuple[float, ...] = (), std: tuple[float, ...] = ()):
         super().__init__()

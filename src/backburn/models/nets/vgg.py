@@ -24,6 +24,7 @@ class VGG11(Classifier):
     """
 
     stem = "convs.0"
+    min_side = 16  # four poolings halve it
 
     def __init__(
         self,

@@ -62,11 +62,19 @@ def build(
         generator: seeds the initial weights. Global generators are not touched.
         pixels: uint8 training images; their channel statistics are the network's normalization,
             and `Classifier.adapt_to` gets them.
+    Raises:
+        InputError: no such network, or the images are too small for it.
 
     >>> build("small_cnn-w4", classes=5, channels=1)(torch.rand(2, 1, 8, 8)).shape
     torch.Size([2, 5])
     """
     architecture, width = parse_architecture(name)
+    side = architecture.min_side if pixels is None else min(pixels.shape[-2:])
+    if side < architecture.min_side:
+        raise InputError(
+            f"{name} needs images of {architecture.min_side} pixels a side or more, but these have "
+            f"{side}: give another architecture, such as small_cnn"
+        )
     mean, std = channel_statistics(pixels) if pixels is not None else ((), ())
     options = {} if width is None else {"width": width}
     seed = int(torch.randint(2**31, (), generator=generator)) if generator else 0
