@@ -194,7 +194,12 @@ PARTS = {
     FitCheck: {"images": (0,), "accuracy": OUTSIDE, "class_accuracy": OUTSIDE, "least": OUTSIDE},
     Purification: {"confident": OUTSIDE},
     Refinement: {"rounds": (0,), "trust": (0.5, 1.0)},
-    Restoration: {"transferred": OUTSIDE, "clean_label": OUTSIDE},
+    Restoration: {
+        "transferred": OUTSIDE,
+        "clean_label": OUTSIDE,
+        "max_class_share": OUTSIDE,
+        "sample_size": (0,),
+    },
     Retraining: {"reset": (0.0, 1.1), "steps": (0,)},
     Training: {
         "epochs": (0,),

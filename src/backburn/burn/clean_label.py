@@ -9,11 +9,6 @@ from ..types import Case, Index
 from .fine_tuning import FineTuner
 from .trigger_estimate import AffineTrigger, estimate_trigger
 
-SAMPLE_SIZE = 500
-"""Most suspects of a backdoor that decide whether it is clean-label poison."""
-MAX_CLASS_SHARE = 0.5
-"""Suspects show several classes if none of these has a larger share of them."""
-
 
 def estimate_by_origin(
     case: Case,
@@ -21,7 +16,10 @@ def estimate_by_origin(
     backdoor: DetectedBackdoor,
     rows: Index,
     tuner: FineTuner,
+    *,
     clean_label: float,
+    max_class_share: float,
+    sample_size: int,
 ) -> tuple[AffineTrigger, bool]:
     """Estimate the trigger of a backdoor, and whether it is clean-label poison.
 
@@ -32,19 +30,20 @@ def estimate_by_origin(
 
     Args:
         rows: the suspects of the backdoor, at least one.
-        clean_label: share of the suspects. The model calls more of clean-label poison by the given
-            label once the trigger is inverted.
+        clean_label, max_class_share, sample_size: see `restoration.Restoration`.
     """
     triggered = rows[detection.agreed[rows]]
     triggered = triggered if len(triggered) else rows
     shown, any_other = _shown_classes(detection, triggered), _other_classes(case, detection)
     estimate = partial(_estimate_from, case, detection, triggered)
     of_shown = estimate(shown or any_other)
-    if _shows_several_classes(shown, backdoor.label, clean_label):
+    largest = max(shown.values(), default=1.0)
+    if shown.get(backdoor.label, 0.0) <= clean_label and largest <= max_class_share:
+        # clean-label poison that its trigger makes unrecognizable is assigned to a single class
         return of_shown, False
     others = {label: share for label, share in shown.items() if label != backdoor.label}
     of_target, of_others = estimate({backdoor.label: 1.0}), estimate(others or any_other)
-    inverted = of_target.invert(case.images.pixels[triggered[:SAMPLE_SIZE]])
+    inverted = of_target.invert(case.images.pixels[triggered[:sample_size]])
     predicted = tuner.predict_probabilities(case.model, inverted).argmax(1)
     is_clean_label = (
         share_of_true(predicted == backdoor.label) > clean_label
@@ -72,15 +71,6 @@ def _other_classes(case: Case, detection: DetectionResult) -> Mapping[int, float
     targets = {backdoor.label for backdoor in detection.backdoors}
     others = [label for label in classes if label not in targets] or classes
     return {label: 1 / len(others) for label in others}
-
-
-def _shows_several_classes(shown: Mapping[int, float], target: int, clean_label: float) -> bool:
-    """Whether these classes can't be those of clean-label poison.
-
-    Clean-label poison that its trigger makes unrecognizable is assigned to a single other class.
-    """
-    largest = max(shown.values(), default=1.0)
-    return shown.get(target, 0.0) <= clean_label and largest <= MAX_CLASS_SHARE
 
 
 def _estimate_from(
