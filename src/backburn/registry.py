@@ -139,10 +139,7 @@ ORACLES: Registry[Oracle] = Registry(
 
 def compared_named(name: str) -> type[Defense] | type[Detector] | type[Oracle]:
     """The defense, detector or oracle of that name; raises as `Registry.named` does."""
-    if name in DEFENSES:
-        return DEFENSES[name]
-    if name in DETECTORS:
-        return DETECTORS[name]
-    if name in ORACLES:
-        return ORACLES[name]
+    for registry in (DEFENSES, DETECTORS, ORACLES):
+        if name in registry:
+            return registry[name]
     raise unknown_name("method", name, [*DEFENSES, *DETECTORS, *ORACLES])

@@ -7,7 +7,6 @@ ASR against the weight of one penalty, or of all three. Rows that are in the tab
 """
 
 import argparse
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
@@ -15,6 +14,7 @@ from statistics import median
 import click
 import matplotlib as mpl
 import torch
+from made_rows import read_rows, write_rows
 
 from backburn.attacks.adaptive import Adaptive
 from backburn.attacks.base import make_evaluation_set
@@ -39,10 +39,6 @@ GOALS = {
 NONE = {"separation": 0.0, "transfer": 0.0, "probe": 0.0}
 RATE, TARGET = 0.05, 0
 KEY = ("pattern", "goal", "weight", "seed")
-COLUMNS = (
-    *KEY, "acc", "asr", "verdict", "targets", "p_value", "p_case", "transfer", "probe", "tpr",
-    "fpr", "commit",
-)  # fmt: skip
 WORKS = 0.5
 """ASR from which an attack is counted as working."""
 LEAST_P = 1e-8
@@ -198,7 +194,7 @@ def main() -> None:
     out: Path = options.out
     out.mkdir(parents=True, exist_ok=True)
     path = out / "summary.csv"
-    rows = list(csv.DictReader(path.read_text().splitlines())) if path.exists() else []
+    rows = read_rows(path)
     done = {tuple(row[name] for name in KEY) for row in rows}
     missing = [
         (pattern, goal, weight, seed)
@@ -209,10 +205,7 @@ def main() -> None:
         row = {name: str(value) for name, value in measure(pattern, goal, weight, seed).items()}
         rows.append(row)
         click.echo(" ".join(row.values()))
-        with path.open("w", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+        write_rows(path, rows)
     (out / "summary.md").write_text(table(rows))
     draw(rows, out)
 

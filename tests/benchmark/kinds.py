@@ -7,7 +7,6 @@ those of MNIST. 10,000 of them train a plain convolutional network, or one with 
 dropout. A row for each kind, network and seed; a row that is in the table is not made again.
 """
 
-import csv
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,10 +15,12 @@ from typing import Any, NamedTuple
 import click
 import torch
 import torch.nn.functional as F
+from made_rows import read_rows, write_rows
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
 import backburn
+from backburn.benchmark.averaged_tables import table_line
 from backburn.runs import git_commit
 
 TRAIN, TEST, TARGET, SOURCE = 10_000, 2_000, 7, 4
@@ -237,14 +238,14 @@ def table(rows: list[dict[str, Any]]) -> str:
         "clean flagged",
         "labels",
     )
-    lines = ["| " + " | ".join(head) + " |", "| --- " * len(head) + "|"]
+    lines = [table_line(head), table_line(["---"] * len(head))]
     for row in rows:
         rates = [f"{100 * float(rate):.0f}" for rate in row["asr"].split()]
         labels = f"{100 * float(row['labels_right']):.0f}" if row["labels_right"] else "-"
         found = f"{row['found']} of {row['poison']}" if int(row["poison"]) else "-"
         cells = [row["kind"], row["network"], row["seed"], ", ".join(rates) or "-", row["verdict"]]
         cells += [row["p_value"], found, row["clean_flagged"], labels]
-        lines.append("| " + " | ".join(map(str, cells)) + " |")
+        lines.append(table_line(map(str, cells)))
     return "\n".join(lines) + "\n"
 
 
@@ -254,7 +255,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 @click.option("--out", type=Path, default=Path("studies/kinds"))
 def main(seeds: int, network: tuple[str, ...], out: Path) -> None:
     path = out / "summary.csv"
-    rows = list(csv.DictReader(path.open())) if path.exists() else []
+    rows = read_rows(path)
     done = {(row["kind"], row["network"], row["seed"]) for row in rows}
     for seed in range(500, 500 + seeds):
         for name in network:
@@ -263,11 +264,7 @@ def main(seeds: int, network: tuple[str, ...], out: Path) -> None:
                     continue
                 rows.append(row_of(kind, name, seed))
                 click.echo(", ".join(f"{name}: {value}" for name, value in rows[-1].items()))
-                out.mkdir(parents=True, exist_ok=True)
-                with path.open("w", newline="") as file:
-                    writer = csv.DictWriter(file, list(rows[-1]), lineterminator="\n")
-                    writer.writeheader()
-                    writer.writerows(rows)
+                write_rows(path, rows)
                 (out / "summary.md").write_text(table(rows))
 
 

@@ -4,7 +4,6 @@ What an audit says where labels are noisy, classes are rare, images repeat, or a
 watermark or a border by nature. A row that is in `summary.csv` is not made again.
 """
 
-import csv
 import time
 from collections.abc import Callable, Mapping
 from functools import cache, partial
@@ -13,6 +12,7 @@ from typing import Any
 
 import click
 import torch
+from made_rows import read_rows, write_rows
 from natural_images import (
     Altered,
     border,
@@ -173,14 +173,6 @@ def accusations(rows: list[Mapping[str, str]]) -> str:
     return "\n".join(lines)
 
 
-def read(path: Path) -> list[Mapping[str, str]]:
-    """The rows that are made already."""
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
 @click.command()
 @click.option("--only", help="A data set: digits or cifar10; all of them by default.")
 @click.option("--kinds", default="", help="Only kinds whose name begins so.")
@@ -195,17 +187,13 @@ def main(only: str | None, kinds: str, seeds: int, data: Path, out: Path) -> Non
     for name in [only] if only else RECIPES:
         for seed in range(400, 400 + seeds):
             for kind in (kind for kind in KINDS if kind.startswith(kinds)):
-                done = {(row["data"], row["kind"], row["seed"]) for row in read(path)}
-                if (name, kind, str(seed)) in done:
+                rows = read_rows(path)
+                if (name, kind, str(seed)) in {(r["data"], r["kind"], r["seed"]) for r in rows}:
                     continue
-                row, fresh = row_of(name, kind, seed, data), not path.exists()
-                click.echo(" ".join(map(str, row.values())))
-                with path.open("a", newline="") as file:
-                    writer = csv.DictWriter(file, list(row), lineterminator="\n")
-                    if fresh:
-                        writer.writeheader()
-                    writer.writerow(row)
-    (out / "summary.md").write_text(table(read(path)))
+                rows.append(row_of(name, kind, seed, data))
+                click.echo(" ".join(map(str, rows[-1].values())))
+                write_rows(path, rows)
+    (out / "summary.md").write_text(table(read_rows(path)))
 
 
 if __name__ == "__main__":

@@ -8,10 +8,10 @@ table are kept.
 """
 
 import argparse
-import csv
 from pathlib import Path
 
 import torch
+from made_rows import read_rows, write_rows
 
 from backburn.attacks.victim_folder import is_victim, read_victim
 from backburn.config import overlay
@@ -36,7 +36,6 @@ FIELDS = (
     "min_necessity",
     "min_similarity",
 )
-COLUMNS = ("field", "value", "victims", "found", "tpr", "fpr", "clean", "stay_clean", "least_p")
 BELOW_ONE = 0.99
 TARGET = 0
 """The target class of the study's victims."""
@@ -97,19 +96,15 @@ def main() -> None:
     folders = sorted(path for path in options.victims.iterdir() if is_victim(path))
     device = torch.device("cpu")
     cases = [read_victim(path, device)[:2] for path in folders]
-    options.out.mkdir(parents=True, exist_ok=True)
     table = options.out / "summary.csv"
-    rows = list(csv.DictReader(table.open())) if table.exists() else []
+    rows = read_rows(table)
     done = {(each["field"], each["value"]) for each in rows}
     for name, detector in variants():
         value = "" if name == "none" else f"{getattr(detector, name):g}"
         if (name, value) in done:
             continue
         rows.append(row(name, detector, cases))
-        with table.open("w", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+        write_rows(table, rows)
 
 
 if __name__ == "__main__":

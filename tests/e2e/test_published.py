@@ -106,10 +106,11 @@ def test_clean_models_are_counted_from_their_cells(monkeypatch):
 
 def test_natural_cases_are_counted_from_their_rows(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "tests" / "benchmark"))
-    from natural_cases import read, table
+    from made_rows import read_rows
+    from natural_cases import table
 
     folder = ROOT / "studies" / "natural"
-    assert table(read(folder / "summary.csv")) == (folder / "summary.md").read_text()
+    assert table(read_rows(folder / "summary.csv")) == (folder / "summary.md").read_text()
 
 
 def test_victims_are_counted_from_the_rows_of_their_studies(monkeypatch):

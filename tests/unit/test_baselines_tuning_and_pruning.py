@@ -16,7 +16,7 @@ from backburn.baselines.defenses.clp import (
 )
 from backburn.baselines.defenses.fine_pruning import FinePruning, prunable_channels
 from backburn.baselines.defenses.fine_tuning import FineTuning
-from backburn.baselines.defenses.fst import FST, feature_shift_loss, reinitialize
+from backburn.baselines.defenses.fst import FST, feature_shift_loss
 from backburn.baselines.defenses.ft_sam import FTSAM, perturbation, sharpness_aware_loss
 from backburn.baselines.defenses.nad import NAD, attention_map, distillation_loss
 from backburn.baselines.defenses.retrain import Retraining
@@ -28,6 +28,7 @@ from backburn.models.inference import predict
 from backburn.models.nets.zoo import build
 from backburn.results import Scores
 from backburn.training import Training
+from backburn.training.adapt_settings import reset_last_layers
 from backburn.types import Case, EvaluationSet, LabeledImages
 
 SHORT = Training(epochs=2, batch_size=16, learning_rate=0.01, warmup=0.0)
@@ -195,7 +196,7 @@ def test_the_gradient_of_ft_sam_is_that_at_the_worst_weights(generator):
 def test_a_new_head_is_drawn_within_the_bound_of_linear_layers():
     head = nn.Linear(16, 50)
     given = head.weight.detach().clone()
-    reinitialize(head, torch.Generator().manual_seed(3))
+    reset_last_layers(head, 1.0, torch.Generator().manual_seed(3))
     largest = max(float(each.detach().abs().max()) for each in head.parameters())
     assert 0.24 < largest <= 0.25
     assert abs(head.weight.detach().mean().item()) < 0.02

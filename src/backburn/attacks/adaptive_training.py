@@ -8,19 +8,11 @@ from jaxtyping import Int64
 from torch import Tensor, nn
 
 from ..data.pixels import to_pixels
-from ..detection.interventions.base import (
-    EstimationData,
-    all_interventions,
-    natural_directions,
-)
+from ..detection.interventions.base import EstimationData, all_interventions
 from ..detection.interventions.transplant import TransplantChange
 from ..detection.sampling import sample_rows
 from ..detection.settings import DecisionSettings
-from ..detection.test_statistics import (
-    MAX_DIRECTIONS,
-    VALUES_PER_DIRECTION,
-    VARIATION_SAMPLE,
-)
+from ..detection.test_statistics import VARIATION_SAMPLE, directions_within_groups
 from ..training import BatchTransform
 from ..types import Index, LabeledImages, Labels, Pixels, State, Trigger
 from .adaptive_objective import Role, encode_labels
@@ -135,12 +127,8 @@ def detector_changes(
     settings, generator = DecisionSettings(), torch.Generator().manual_seed(seed)
     drawn = [sample_rows(rows, VARIATION_SAMPLE, generator) for rows in (poison, rest)]
     sample = sample_rows(torch.arange(len(images)), VARIATION_SAMPLE, generator)
-    kinds = [torch.full((len(drawn[0]),), -1), torch.full((len(drawn[1]),), -2)]
-    kinds.append(images.labels[sample].cpu())
-    count = min(MAX_DIRECTIONS, max(1, images.pixels[0].numel() // VALUES_PER_DIRECTION))
-    natural = natural_directions(
-        images.pixels, torch.cat([*drawn, sample]), torch.cat(kinds), count
-    )
+    kinds = images.labels[sample].cpu()
+    natural = directions_within_groups(images.pixels, drawn, sample, kinds)
     estimate = EstimationData(images.pixels, poison, rest, natural, seed)
     interventions = all_interventions(settings.standard_errors, settings.resolution_transplant)
 

@@ -14,7 +14,7 @@ from ..models.nets.base import Classifier
 from ..models.nets.zoo import build, parse_architecture
 from ..training import BatchTransform, Objective, Training, TrainingTask
 from ..types import EvaluationSet, LabeledImages, Progress, Trigger, Truth, Victim, no_progress
-from .surrogates import Surrogates
+from .surrogates import Surrogates, draw_seed
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,15 @@ class Recipe:
 def surrogate_recipe() -> Recipe:
     """Return the default recipe of surrogate models: ten epochs at width 16."""
     return Recipe("preact_resnet18-w16", Training(10, augmentation=Augmentation(flip=True)))
+
+
+def train_clean_network(
+    recipe: Recipe, images: LabeledImages, generator: torch.Generator, surrogates: Surrogates
+) -> Classifier:
+    """Train a surrogate on the clean images, or load it if it was trained before."""
+    seed = draw_seed(generator)
+    model = recipe.network(images, images.class_count, torch.Generator().manual_seed(seed))
+    return surrogates.fit(model, images, recipe.training, seed, "train a clean network")
 
 
 @runtime_checkable

@@ -11,9 +11,9 @@ from ..errors import InputError
 from ..models.inference import as_images, frozen
 from ..models.nets.base import Classifier
 from ..types import LabeledImages
-from .base import Attack, PoisonedData, Recipe, surrogate_recipe
+from .base import Attack, PoisonedData, Recipe, surrogate_recipe, train_clean_network
 from .poisoning import clean_label
-from .surrogates import Surrogates, draw_seed, spawn_generator
+from .surrogates import Surrogates, spawn_generator
 from .triggers import additive_trigger
 
 BATCH_SIZE = 350
@@ -64,11 +64,7 @@ class Narcissus(Attack):
     def poison(
         self, images: LabeledImages, generator: torch.Generator, surrogates: Surrogates
     ) -> PoisonedData:
-        seed = draw_seed(generator)
-        model_generator = torch.Generator().manual_seed(seed)
-        model = self.surrogate.network(images, images.class_count, model_generator)
-        purpose = "train a clean network"
-        clean_model = surrogates.fit(model, images, self.surrogate.training, seed, purpose)
+        clean_model = train_clean_network(self.surrogate, images, generator, surrogates)
         pattern = self.optimize_pattern(clean_model, images, spawn_generator(generator))
         trigger = additive_trigger(self.magnification * pattern)
         return clean_label(self, images, trigger, generator, poison=additive_trigger(pattern))

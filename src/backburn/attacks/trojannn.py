@@ -11,9 +11,9 @@ from ..errors import InputError
 from ..models.inference import as_images, frozen
 from ..models.nets.base import Classifier
 from ..types import LabeledImages
-from .base import Attack, PoisonedData, Recipe, surrogate_recipe
+from .base import Attack, PoisonedData, Recipe, surrogate_recipe, train_clean_network
 from .poisoning import dirty_label
-from .surrogates import Surrogates, draw_seed
+from .surrogates import Surrogates
 from .triggers import patch_side, patch_trigger
 
 SAMPLE_COUNT = 128
@@ -49,11 +49,7 @@ class TrojanNN(Attack):
         self, images: LabeledImages, generator: torch.Generator, surrogates: Surrogates
     ) -> PoisonedData:
         side = patch_side(self.size, 8, images.pixels)
-        seed = draw_seed(generator)
-        model_generator = torch.Generator().manual_seed(seed)
-        model = self.surrogate.network(images, images.class_count, model_generator)
-        purpose = "train a clean network"
-        clean_model = surrogates.fit(model, images, self.surrogate.training, seed, purpose)
+        clean_model = train_clean_network(self.surrogate, images, generator, surrogates)
         patch = self.optimize_patch(clean_model, images, side, generator)
         return dirty_label(self, images, patch_trigger(patch), generator)
 

@@ -222,17 +222,15 @@ def _choose(
 ) -> Outcome:
     """Evaluate the candidates of an oracle, and keep the one that it prefers by their scores."""
     case, kept = _method_case(cell, victim), victim.case.model
-    best = given = evaluate_model(kept, victim.evaluation_set, progress)
+    with watch("test"):
+        best = given = evaluate_model(kept, victim.evaluation_set, progress)
     with watch("repair"):
         generator = torch.Generator().manual_seed(cell.seed)
         for model in oracle.candidates(case, generator, progress):
             scores = evaluate_model(model, victim.evaluation_set, progress)
             if oracle.prefers(given, best, scores):
                 kept, best = model, scores
-    with watch("test"):
-        return _outcome(
-            victim, Repaired(model=kept), evaluate_model(kept, victim.evaluation_set, progress)
-        )
+    return _outcome(victim, Repaired(model=kept), best)
 
 
 def _outcome(victim: LoadedVictim, repaired: Repaired, after: Scores) -> Outcome:

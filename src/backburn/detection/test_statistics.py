@@ -1,6 +1,6 @@
 """Test statistics of candidate groups, measured by interventions on images and by probes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -202,19 +202,10 @@ class StatisticsCalculator:
         Only variation within the groups counts, because what sets them apart may be the trigger.
         """
         generator = torch.Generator().manual_seed(self.seed)
-        size = self.images.pixels[0].numel()
         groups = candidate.group, candidate.rest
         own = [sample_rows(group, VARIATION_SAMPLE, generator) for group in groups]
-        rows = torch.cat([*own, self.variation_rows])
-        kinds = torch.cat(
-            [
-                torch.full((len(own[0]),), -1),
-                torch.full((len(own[1]),), -2),
-                self.subgroups[self.variation_rows],
-            ]
-        )
-        count = min(MAX_DIRECTIONS, max(1, size // VALUES_PER_DIRECTION))
-        return natural_directions(self.images.pixels, rows, kinds, count)
+        others = self.variation_rows
+        return directions_within_groups(self.images.pixels, own, others, self.subgroups[others])
 
     def _draw_other_classes(self, label: int, generator: torch.Generator) -> Index:
         """Random images of other classes, as evenly spread over these as possible."""
@@ -247,6 +238,23 @@ class StatisticsCalculator:
         with fast_inference(self.model):
             outputs = map_batches(self.model, (as_images(part, device) for part in parts))
             return torch.cat([part.float().cpu() for part in outputs])
+
+
+def directions_within_groups(
+    pixels: Pixels, own: Sequence[Tensor], others: Index, kinds: Tensor
+) -> Tensor:
+    """Directions of natural variation within the groups of a class and within other kinds.
+
+    Args:
+        own: rows of each group of the class.
+        others: rows of other images.
+        kinds: `(m,)` number of the kind of each of these, 0 or more.
+    """
+    numbers = [torch.full((len(rows),), -1 - number) for number, rows in enumerate(own)]
+    count = min(MAX_DIRECTIONS, max(1, pixels[0].numel() // VALUES_PER_DIRECTION))
+    return natural_directions(
+        pixels, torch.cat([*own, others]), torch.cat([*numbers, kinds]), count
+    )
 
 
 def _halves(rows: Index, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -10,6 +10,7 @@ from ...errors import InputError
 from ...interfaces import Defense, Inputs
 from ...results import Repaired
 from ...training import Objective, Training
+from ...training.adapt_settings import reset_last_layers
 from ...types import Case, Images, Labels, Progress, no_progress
 from ..input_checks import require_holdout, require_linear_head, trainable_copy
 from .clean_fine_tuning import FIVE_PERCENT_CLEAN, fine_tune
@@ -65,7 +66,7 @@ class FST(Defense):
         model = trainable_copy(case.model)
         head = require_linear_head(model, "FST")
         given = head.weight.detach().clone()
-        reinitialize(head, generator)
+        reset_last_layers(head, 1.0, generator)
         fine_tune(
             model,
             case,
@@ -101,12 +102,3 @@ def feature_shift_loss(head: nn.Linear, given: Tensor, alpha: float) -> Objectiv
 def restore_norm(head: nn.Linear, given: Tensor) -> None:
     """Scale the weights of a head to the Frobenius norm of the given ones."""
     head.weight.mul_(given.norm() / head.weight.norm().clamp_min(1e-12))
-
-
-@torch.no_grad()
-def reinitialize(head: nn.Linear, generator: torch.Generator) -> None:
-    """Draw weights and bias uniformly from +-1 / sqrt(d), as PyTorch does for linear layers."""
-    bound = head.in_features**-0.5
-    for parameter in head.parameters():
-        drawn = torch.rand(parameter.shape, generator=generator)
-        parameter.copy_((2 * drawn - 1) * bound)

@@ -98,16 +98,18 @@ def _read_sizes(spec: NetworkSpec, weights: Mapping[str, Tensor]) -> NetworkSize
         weight = weights.get(file_names.get(name, ""))
         return weight.shape if weight is not None and weight.numel() and weight.dim() else None
 
+    def conv_shape(layer: str) -> tuple[int | None, int | None]:
+        """Outputs and inputs of a convolution."""
+        found = shape(f"{layer}.weight")
+        return (found[0], found[1]) if found is not None and len(found) == 4 else (None, None)
+
     heads = (shape(name) for name in _head_weights(spec, skeleton))
     counts = [head[0] for head in heads if head is not None]
     convs = [name for name, module in skeleton.named_modules() if isinstance(module, nn.Conv2d)]
-    first = shape(f"{convs[0]}.weight") if convs else None
-    stem = shape(f"{skeleton.stem}.weight") if isinstance(skeleton, Classifier) else first
-    return NetworkSizes(
-        counts[0] if counts else None,
-        first[1] if first is not None and len(first) == 4 else None,
-        stem[0] if stem is not None and len(stem) == 4 else None,
-    )
+    first = convs[0] if convs else ""
+    width, _ = conv_shape(skeleton.stem if isinstance(skeleton, Classifier) else first)
+    _, channels = conv_shape(first)
+    return NetworkSizes(counts[0] if counts else None, channels, width)
 
 
 def _head_weights(spec: NetworkSpec, skeleton: nn.Module) -> list[str]:
