@@ -12,14 +12,13 @@ from typing import NamedTuple, runtime_checkable
 
 import pytest
 import torch
-from jaxtyping import install_import_hook
 
-# an int is a float, as it is for mypy
-CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
+import checking
+
 # not in `make test-ray`: workers of a cluster are not checked, and what is checked is not folded
 CHECKED = os.environ.get("SHAPES") != "unchecked"
 if CHECKED:
-    install_import_hook("backburn", CHECKER)
+    checking.install()
 collect_ignore = ["cluster"] if CHECKED else []
 runtime_checkable(importlib.import_module("backburn.types").Progress)  # beartype asks for it
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
