@@ -17,9 +17,15 @@ class Attacked(NamedTuple):
     exam: EvaluationSet
 
 
-def attacked_digits(attack: Attack) -> Attacked:
-    """A small network on the digits (1,437 of 8x8 pixels), judged on the rest."""
-    images, test = load_images("digits"), load_images("digits", split="test")
+def attacked_digits(attack: Attack, classes: int = 10) -> Attacked:
+    """A small network on the digits below `classes` (1,437 of 8x8 pixels), judged on the rest.
+
+    Groups of every class are tested, so that few classes are audited in less time.
+    """
+    images, test = (
+        each.take((each.labels < classes).nonzero().flatten())
+        for each in (load_images("digits"), load_images("digits", split="test"))
+    )
     recipe = Recipe("small_cnn", Training(epochs=15, batch_size=64, learning_rate=0.05))
     victim = attack.train_victim(images, recipe, torch.Generator().manual_seed(0))
     return Attacked(victim, make_evaluation_set(victim, test))
