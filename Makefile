@@ -18,8 +18,10 @@ export MALLOC_TRIM_THRESHOLD_ = 4294967296
 demo: .venv/core
 	$(BIN)/backburn demo
 
+# in the order of the folders, not with the files of fewest tests last: these take longest, and one
+# of them would run alone at the end
 test: .venv/ready
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # On a Ray cluster of two nodes on this machine: the shapes of what its workers do are not checked.
 test-ray: .venv/ready

@@ -1,5 +1,8 @@
 """Networks that end in probabilities are repaired as their twins with logits are."""
 
+import functools
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -86,6 +89,20 @@ def twin(poisoned) -> tuple[float, float]:
     return repaired(poisoned[0], None, *poisoned[1:])
 
 
+@pytest.fixture(scope="module")
+def given(poisoned) -> Callable[[str], tuple[Net, backburn.RepairResult]]:
+    """A network with an end of that name, and what Python makes of it: once for each."""
+    weights, pixels, labels = poisoned
+
+    @functools.cache
+    def repaired_as_it_is(end: str):
+        net = Net(ENDS[end]).eval()
+        net.load_state_dict(weights)
+        return net, backburn.repair(net, pixels, labels, progress=False)
+
+    return repaired_as_it_is
+
+
 @pytest.mark.parametrize("end", ENDS)
 def test_probabilities_are_repaired_as_logits_are(poisoned, twin, end):
     weights, pixels, labels = poisoned
@@ -94,11 +111,8 @@ def test_probabilities_are_repaired_as_logits_are(poisoned, twin, end):
 
 
 @pytest.mark.parametrize("end", ["softmax", "a softmax layer", "a sigmoid layer"])
-def test_python_takes_the_module_as_it_is_and_gives_back_its_kind(poisoned, twin, end):
-    weights, pixels, labels = poisoned
-    net = Net(ENDS[end]).eval()
-    net.load_state_dict(weights)
-    found = backburn.repair(net, pixels, labels, progress=False)
+def test_python_takes_the_module_as_it_is_and_gives_back_its_kind(poisoned, given, twin, end):
+    weights, (net, found) = poisoned[0], given(end)
     assert (found.verdict.state, found.fit.accuracy > 0.9) == ("backdoored", True)
     assert any("probabilities" in note or "is left out" in note for note in found.notes)
     assert type(found.model) is Net
@@ -112,11 +126,8 @@ def test_python_takes_the_module_as_it_is_and_gives_back_its_kind(poisoned, twin
     assert (said.argmax(1) == test.labels).float().mean() > twin[0] - 0.01
 
 
-def test_what_python_saves_of_it_has_the_pictures_of_its_logits(poisoned, tmp_path):
-    weights, pixels, labels = poisoned
-    net = Net(ENDS["a softmax layer"]).eval()
-    net.load_state_dict(weights)
-    found = backburn.repair(net, pixels, labels, progress=False)
+def test_what_python_saves_of_it_has_the_pictures_of_its_logits(given, tmp_path):
+    _, found = given("a softmax layer")
     run = backburn.load_run(found.save(tmp_path / "run", progress=False))
     assert run.record.metrics["fit"]["accuracy"] > 0.9
     before, after = run.record.metrics["checks"]["reversion"]
