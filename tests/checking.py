@@ -1,7 +1,7 @@
 """Shapes and types of the package's functions and dataclasses, checked at run time in tests.
 
 What is checked is what jaxtyping's import hook checks. Its wrapper builds two functions for each
-one and binds the arguments of each call, which is most of the time of many tests; here the
+one and binds the arguments of each call, which takes a sixth of the time of an audit. Here the
 function itself is checked by beartype, in a context of jaxtyping's.
 """
 
