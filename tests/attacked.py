@@ -1,5 +1,6 @@
 """Victims that train in two seconds, for methods to be tried on."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -7,7 +8,9 @@ import torch
 from backburn.attacks.base import Attack, Recipe, make_evaluation_set
 from backburn.data.load_images import load_images
 from backburn.training import Training
-from backburn.types import EvaluationSet, Victim
+from backburn.types import EvaluationSet, LabeledImages, Victim
+
+SPLITS = ("train", "test")
 
 
 class Attacked(NamedTuple):
@@ -22,10 +25,12 @@ def attacked_digits(attack: Attack, classes: int = 10) -> Attacked:
 
     Groups of every class are tested, so that few classes are audited in less time.
     """
-    images, test = (
-        each.take((each.labels < classes).nonzero().flatten())
-        for each in (load_images("digits"), load_images("digits", split="test"))
-    )
+    images, test = (_first_classes(load_images("digits", split=split), classes) for split in SPLITS)
     recipe = Recipe("small_cnn", Training(epochs=15, batch_size=64, learning_rate=0.05))
     victim = attack.train_victim(images, recipe, torch.Generator().manual_seed(0))
     return Attacked(victim, make_evaluation_set(victim, test))
+
+
+def _first_classes(images: LabeledImages, classes: int) -> LabeledImages:
+    kept = images.take((images.labels < classes).nonzero().flatten())
+    return replace(kept, class_names=images.class_names[:classes])
