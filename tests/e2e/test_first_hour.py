@@ -22,14 +22,10 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 import backburn
-from attacked import attacked_digits
-from backburn.attacks.badnets import BadNets
 from backburn.services.python_data import read_user_images
 from backburn.types import no_progress
 
 MEAN, STD = 0.3, 0.2
-CLASSES = 5
-"""Of the images in Python; those of the commands have all ten."""
 STARTED = 0.5
 """Seconds that a list of runs may take, on a machine that has nothing else to do."""
 
@@ -52,12 +48,11 @@ class Hour:
 
 
 @pytest.fixture(scope="module")
-def hour(tmp_path_factory, cli):
+def hour(tmp_path_factory, badnets_digits, cli):
     folder = tmp_path_factory.mktemp("first hour")
-    victim = attacked_digits(BadNets(poisoning_rate=0.1), CLASSES).victim
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        yield Hour(folder, victim, cli)
+        yield Hour(folder, badnets_digits.victim, cli)
 
 
 def pasted(hour: Hour, out: str) -> list[tuple[str, ...]]:
@@ -186,7 +181,7 @@ class Photos(Dataset):
 
     def __init__(self, hour: Hour, *transforms):
         self.hour, self.transform = hour, Compose(transforms)
-        self.classes = [str(label) for label in range(CLASSES)]
+        self.classes = [str(label) for label in range(10)]
 
     def __len__(self) -> int:
         return len(self.hour.labels)
@@ -248,7 +243,7 @@ def hugging_face(hour: Hour):
         {
             "id": datasets.Value("string"),
             "picture": datasets.Image(),
-            "digit": datasets.ClassLabel(names=[str(label) for label in range(CLASSES)]),
+            "digit": datasets.ClassLabel(names=[str(label) for label in range(10)]),
         }
     )
     pictures = [Image.fromarray(each.numpy()) for each in hour.pixels[:, 0]]
