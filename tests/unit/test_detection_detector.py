@@ -263,12 +263,14 @@ def told(transfers: dict[int, list[float]], **settings: float) -> HypothesisTest
     return made
 
 
-def measured(label: int, transfer: float, number: int = 0) -> GroupStatistics:
-    rows = torch.arange(970)
-    candidate = CandidateGroup(label, rows, rows, 1 + bool(number))
-    return GroupStatistics(
-        candidate, {"affine": transfer, "mixture": 0.0}, 0.0, {}, 0.0, {}, size_weight(970, 30)
-    )
+def measured(
+    label: int, transfer: float, number: int = 0, probe: float | None = None, size: int = 970
+) -> GroupStatistics:
+    candidate = CandidateGroup(label, torch.arange(size), torch.arange(970), 1 + bool(number))
+    probes = {} if probe is None else {"activations": probe}
+    weight = size_weight(min(size, 970), 30)
+    transfers = {"affine": transfer, "mixture": 0.0}
+    return GroupStatistics(candidate, transfers, 0.0, probes, 0.0, {}, weight)
 
 
 def set_aside(transfers: dict[int, list[float]]) -> set[int]:
@@ -283,13 +285,60 @@ def test_classes_that_stand_out_together_are_no_placebos_of_one_another():
     assert set_aside(clean) == set()
     assert set_aside({**clean, 2: [0.9, 0.0, 0.0]}) == {2}
     assert set_aside({**clean, 2: [0.9, 0.0, 0.0], 5: [0.7, 0.0, 0.0]}) == {2, 5}
-    assert set_aside({k: [0.8, 0.02, 0.0] for k in range(8)}) == set(range(8))
+
+
+class UnsplittableClasses(ClassSplitter):
+    def split(self, label, rows, level=1, count=1):
+        return []
+
+
+def all_to_all(sibling: float, placebo: float, transfer: float = 0.5) -> HypothesisTests:
+    """Ten classes, each of a small group of 100 that a probe calls otherwise, and its sibling."""
+    tests = told({label: [] for label in range(10)})
+    tests.splitter = UnsplittableClasses(torch.zeros(0, 1), 10, 20, 0)
+    for label in range(10):
+        groups = (
+            measured(label, transfer, probe=0.6, size=100),
+            measured(label, 0.0, probe=sibling),
+        )
+        pure = [measured(label, 0.0, 1, placebo * number / 4) for number in range(5)]
+        tests.measured[label] = [
+            SplitStatistics.of(*groups),
+            *[SplitStatistics.of(each, each, placebo=True) for each in pure],
+        ]
+    return tests
+
+
+def test_where_every_class_is_a_target_placebos_alone_are_compared_with():
+    tests = all_to_all(sibling=0.55, placebo=0.05)
+    assert tests._significant_classes() == set()
+    tests.set_aside = tests._most_classes()
+    assert tests.set_aside == set(range(10))
+    (tested, *placebos) = tests.measured[3]
+    assert len(tested.stronger.candidate.group) == 100
+    assert all(split.placebo for split in placebos)
+    assert tests.p_value(tested) < 1e-3
+
+
+def test_the_smaller_group_is_taken_for_poisoned_where_most_classes_are_targets():
+    tests = all_to_all(sibling=1.0, placebo=0.05, transfer=0.3)  # the sibling is the stronger one
+    assert len(tests.measured[3][0].stronger.candidate.group) == 970
+    tests._most_classes()
+    assert len(tests.measured[3][0].stronger.candidate.group) == 100
+    assert tests._is_usable(tests.measured[3][0])
+
+
+def test_classes_whose_groups_differ_as_much_within_are_no_targets():
+    tests = all_to_all(sibling=0.55, placebo=0.6, transfer=0.0)
+    before = dict(tests.measured)
+    assert tests._most_classes() == set()
+    assert tests.measured == before
 
 
 def test_placebos_fill_the_null_distribution_and_are_neither_tried_nor_paid_for():
-    tests = told({0: [0.9, 0.0, 0.0], 1: NOBODY, 2: NOBODY})
+    tests = told({0: [0.9, 0.0, 0.0], **dict.fromkeys(range(1, 6), NOBODY)})
     before = tests.p_value(tests.measured[0][0]), tests.splits
-    more = SplitStatistics.of(measured(1, 0.0, 3), measured(1, 0.04, 3), placebo=True)
+    more = SplitStatistics.of(measured(1, 0.0, 3), measured(1, 0.3, 3), placebo=True)
     tests.measured[1].append(more)
     assert tests.splits == before[1] == 3
     assert tests.p_value(tests.measured[0][0]) > before[0]
@@ -300,10 +349,10 @@ def test_placebos_fill_the_null_distribution_and_are_neither_tried_nor_paid_for(
 
 
 def test_a_group_is_compared_with_those_of_other_classes_only():
-    tests = told({0: [0.9, 0.8, 0.7], 1: NOBODY, 2: NOBODY})
+    tests = told({0: [0.9, 0.8, 0.7], **dict.fromkeys(range(1, 8), NOBODY)})
     own, other = tests.measured[0][0], tests.measured[1][0]
-    assert tests.p_value(own) < 1e-6
-    assert tests.p_value(other) > 0.5
+    assert tests.p_value(own) < 1e-5
+    assert tests.p_value(other) > 0.2
     assert tests.p_value(other, frozenset({0})) == tests.p_value(
         tests.measured[2][0], frozenset({0})
     )

@@ -6,13 +6,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import chi2, kstest
+from scipy.stats import genpareto
 
 from backburn.detection.p_values import (
     adjust_p_values,
-    combine_p_values,
     compute_p_value,
+    false_discovery_rates,
     smallest_significant,
+    to_log_scale,
 )
 
 SHARES = st.floats(-1, 1)
@@ -60,8 +61,16 @@ def test_beyond_all_placebos_it_is_below_the_smallest_rank(null):
 
 
 def test_far_beyond_few_placebos_it_is_extrapolated():
-    assert compute_p_value(1.0, [0.0] * 20, RESOLUTION) == pytest.approx(0.25 * math.exp(-50))
-    assert compute_p_value(1.0, [0.0] * 20, 0.2) == pytest.approx(0.25 * math.exp(-5))
+    """Five of twenty are in the tail. So well the scale of an exponential one is known."""
+    for resolution in (RESOLUTION, 0.2):
+        expected = 6 / 21 * genpareto.sf(1.0, 1 / 5, scale=resolution)
+        assert compute_p_value(1.0, [0.0] * 20, resolution) == pytest.approx(expected)
+
+
+def test_more_placebos_make_the_same_statistic_less_likely():
+    p_values = [compute_p_value(1.0, [0.0] * count, RESOLUTION) for count in (4, 12, 40, 116)]
+    assert p_values == sorted(p_values, reverse=True)
+    assert p_values[-1] < 1e-8
 
 
 @pytest.mark.parametrize("null", [[], [math.nan], [math.nan, math.inf]])
@@ -147,28 +156,36 @@ def test_a_corrected_p_value_is_between_the_raw_one_and_that_of_bonferroni(
     assert all(before <= after for before, after in pairs)
 
 
-@given(st.floats(1e-12, 1), st.floats(1e-12, 1))
-def test_two_tests_are_combined_as_fisher_did(first, second):
-    expected = chi2.sf(-2 * (math.log(first) + math.log(second)), 4)
-    assert combine_p_values(first, second) == pytest.approx(expected, rel=1e-6)
-    assert combine_p_values(first, second) == combine_p_values(second, first)
+@settings(max_examples=60)
+@given(st.lists(st.floats(1e-6, 1), min_size=1, max_size=12), st.integers(0, 4))
+def test_rates_of_wrong_targets_are_those_of_benjamini_and_hochberg(p_values, untried):
+    count = len(p_values) + untried
+    rates = false_discovery_rates(p_values, count)
+    for p, rate in zip(p_values, rates, strict=True):
+        # the least share of wrong ones, over all sets of the smallest p-values that hold this one
+        larger = [other for other in p_values if other >= p] + [1.0] * untried
+        assert rate == pytest.approx(
+            min(1.0, *(q * count / sum(r <= q for r in p_values + [1.0] * untried) for q in larger))
+        )
+        assert p <= rate <= 1
 
 
-@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
-def test_a_combined_p_value_is_no_less_than_the_product_and_rises_with_each(first, second, other):
-    combined = combine_p_values(first, second)
-    assert first * second <= combined <= 1
-    assert combined > 0
-    assert combined <= combine_p_values(max(first, other), second) + 1e-12
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
+def test_rates_of_wrong_targets_are_no_larger_than_holms_p_values(p_values):
+    pairs = zip(
+        false_discovery_rates(p_values, len(p_values)),
+        adjust_p_values(p_values, len(p_values)),
+        strict=True,
+    )
+    assert all(rate <= adjusted + 1e-12 for rate, adjusted in pairs)
 
 
-def test_of_uniform_p_values_the_combined_one_is_uniform(generator):
-    both = torch.rand(4000, 2, generator=generator, dtype=torch.double).tolist()
-    assert kstest([combine_p_values(*pair) for pair in both], "uniform").pvalue > 0.001
-
-
-def test_no_p_value_is_too_small_to_be_combined():
-    assert 0 < combine_p_values(0.0, 0.0) < 1e-200
+@given(st.floats(-1, 0.99), st.floats(-1, 0.99))
+def test_the_logarithmic_scale_keeps_the_order_and_small_shares(one, other):
+    small, large = sorted([one, other])
+    assert to_log_scale(small) <= to_log_scale(large)
+    assert 1 - math.exp(-to_log_scale(one)) == pytest.approx(one, abs=1e-9)
+    assert math.isfinite(to_log_scale(1.0))
 
 
 @settings(max_examples=50)

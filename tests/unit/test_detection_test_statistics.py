@@ -10,7 +10,7 @@ from backburn.detection.detector import PoisonDetector
 from backburn.detection.interventions.base import all_interventions
 from backburn.detection.linear_probe import ProbeResult, fit_probe
 from backburn.detection.records import CandidateGroup
-from backburn.detection.test_statistics import StatisticsCalculator
+from backburn.detection.test_statistics import StatisticsCalculator, relative_spread
 from backburn.types import LabeledImages
 
 CLASSES, EACH, PLANTED = 4, 60, 36
@@ -123,11 +123,28 @@ def test_what_goes_to_one_class_counts_if_its_change_turns_that_class(carries, m
         with torch.no_grad():
             deaf[1].weight[0] = 0
         knows = replace(knows, model=deaf)
-    asked = ProbeResult(1.0, torch.tensor([0.0, 0.0, 1.0, 0.0]))
+    asked = ProbeResult(1.0, torch.full((36,), 2))
     changes = knows.measure(PLANT, AMONG).changes
     expected = 36 / 66 * (1 if carries else 1 / 3)
     assert knows.probe_statistic(asked, PLANT, changes) == pytest.approx(expected, abs=0.01)
-    assert knows.probe_statistic(ProbeResult(0.04, asked.destinations), PLANT, changes) == 0
+    assert knows.probe_statistic(ProbeResult(0.04, asked.predicted), PLANT, changes) == 0
+
+
+SIZES = torch.tensor([30.0, 30.0, 30.0, 0.0])
+
+
+def test_images_are_spread_if_two_are_of_one_class_as_rarely_as_two_of_other_classes():
+    assert relative_spread(torch.tensor([10, 10, 10, 0]), SIZES) == 1.0
+    assert relative_spread(torch.tensor([30, 0, 0, 0]), SIZES) == pytest.approx(1 / 3)
+    assert relative_spread(torch.tensor([15, 15, 0, 0]), SIZES) == pytest.approx(2 / 3, abs=0.03)
+    assert relative_spread(torch.tensor([1, 0, 0, 0]), SIZES) == 0  # one image says nothing
+
+
+def test_few_images_of_many_classes_can_be_spread(generator):
+    """A distance between distributions would call them uneven: most classes have no image."""
+    sizes = torch.ones(1000)
+    counts = torch.bincount(torch.randint(1000, (60,), generator=generator), minlength=1000)
+    assert relative_spread(counts, sizes) > 0.5
 
 
 def test_others_are_alike_that_need_the_change_or_that_the_class_does_not_support(measuring):

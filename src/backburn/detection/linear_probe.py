@@ -9,7 +9,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from ..memory_mapped import copy_rows
-from ..types import Features, Index
+from ..types import Features, Index, Labels
 from .records import CandidateGroup
 from .sampling import sample_rows
 
@@ -30,12 +30,11 @@ class ProbeResult:
     Args:
         excess: share of the group that is called by another class, minus the same share of as many
             random images of the class, which the probe was not fitted to either; in [-1, 1].
-        destinations: `(k,)` distribution over the classes of the group's images that are called by
-            another class.
+        predicted: `(m,)` the class of each image of the group.
     """
 
     excess: float
-    destinations: Float[Tensor, " k"]
+    predicted: Labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +122,8 @@ class LinearProbe:
             self.held_out_scores(label, rows, among[~torch.isin(among, rows)]).argmax(1)
             for rows in (group, drawn)
         )
-        moved = predicted[predicted != label]
-        counts = torch.bincount(moved, minlength=len(self.means)).float()
         excess = (predicted != label).float().mean() - (reference != label).float().mean()
-        return ProbeResult(float(excess), counts / max(1, len(moved)))
+        return ProbeResult(float(excess), predicted)
 
 
 def fit_probe(features: Features, rows: Mapping[int, Tensor], seed: int) -> LinearProbe:

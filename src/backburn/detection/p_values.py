@@ -9,14 +9,29 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import genpareto
+from scipy.stats import false_discovery_control, genpareto
 
 MIN_EXCESSES, MAX_SHAPE = 30, 0.5
 """Fewest excesses that the tail's shape is fitted to, and the heaviest fitted shape. A shape from a
 dozen values is noise."""
 
+MAX_SHARE = 0.999
+"""Largest share on the logarithmic scale, where 1 would be infinite."""
+
 MIN_P_VALUE = 1e-300
 """Smallest p-value. A tail far beyond its scale would round to 0."""
+
+
+def to_log_scale(share: float) -> float:
+    """A share of images as `-log(1 - share)`, the unit of statistics in tests.
+
+    Small shares hardly change. Near 1 the scale grows without bound: what natural groups do to a
+    part of the images says little about doing it to all of them.
+
+    >>> round(to_log_scale(0.05), 3), round(to_log_scale(0.9), 3)
+    (0.051, 2.303)
+    """
+    return -math.log1p(-min(share, MAX_SHARE))
 
 
 def compute_p_value(
@@ -37,11 +52,11 @@ def compute_p_value(
     0.6
     """
     values = np.asarray(null, dtype=float)
-    values = values[np.isfinite(values)]
+    values = np.sort(values[np.isfinite(values)])
     if not len(values) or not math.isfinite(value):
         return 1.0
     rank = (1 + int((values >= value).sum())) / (len(values) + 1)
-    if value <= values.max():
+    if value <= values[-1]:
         return rank
     return max(MIN_P_VALUE, min(rank, _tail_probability(value, values, resolution, tail)))
 
@@ -63,19 +78,6 @@ def smallest_significant(
     return high
 
 
-def combine_p_values(first: float, second: float) -> float:
-    """Combine the p-values of two tests of the same group, as if they were independent.
-
-    Source: Fisher, Statistical Methods for Research Workers, 1932, for two p-values: the product
-    `x` has the distribution function `x (1 - log x)`.
-
-    >>> round(combine_p_values(0.05, 0.05), 4)
-    0.0175
-    """
-    product = max(first * second, MIN_P_VALUE)
-    return min(1.0, product * (1 - math.log(product)))
-
-
 def adjust_p_values(p_values: Sequence[float], count: int) -> list[float]:
     """Correct p-values for multiple testing of `count` classes (Holm).
 
@@ -91,21 +93,32 @@ def adjust_p_values(p_values: Sequence[float], count: int) -> list[float]:
     return adjusted
 
 
-def _tail_probability(value: float, values: np.ndarray, resolution: float, tail: float) -> float:
-    """Probability beyond `value` by the tail of this share of the values.
+def false_discovery_rates(p_values: Sequence[float], count: int) -> list[float]:
+    """Correct p-values for `count` classes where most may be targets (Benjamini and Hochberg).
 
-    The tail is exponential if sampling alone explains how much the values vary. Otherwise it is a
-    generalized Pareto distribution: fitted if there are many excesses, else predictive.
+    The rate of a class is the share of wrong ones among all classes that are called targets with
+    it. Without any target it is as strict as a correction for all classes.
+
+    >>> false_discovery_rates([0.01, 0.5], count=2)
+    [0.02, 0.5]
     """
-    threshold = float(np.quantile(values, 1 - tail))
-    excess = values[values > threshold] - threshold
-    count, mean = len(excess), float(excess.mean()) if len(excess) else 0.0
-    # one standard error above the resolution, the excesses are more than sampling alone explains
-    if not count or mean <= resolution * (1 + 1 / math.sqrt(count)):
-        return tail * math.exp(-(value - threshold) / max(resolution, mean))
-    shape, scale = 1 / count, mean
-    if count >= MIN_EXCESSES:
-        shape, _, scale = genpareto.fit(excess, floc=0)
-        shape, scale = float(np.clip(shape, 0.0, MAX_SHAPE)), max(resolution, float(scale))
+    everything = [*p_values, *[1.0] * (count - len(p_values))]
+    return [float(rate) for rate in false_discovery_control(everything)[: len(p_values)]]
+
+
+def _tail_probability(value: float, values: np.ndarray, resolution: float, tail: float) -> float:
+    """Probability beyond `value` by the tail of this share of the sorted values.
+
+    The scale of an exponential tail is known from a few excesses only. Averaged over what it may
+    be, the next excess has a generalized Pareto distribution. Its shape is fitted where there are
+    many excesses.
+    """
+    count = max(1, int(tail * len(values)))
+    threshold = float(values[-count - 1]) if count < len(values) else float(values[0])
+    excess = values[-count:] - threshold
+    shape, scale = 1 / count, max(resolution, float(excess.mean()))
+    if count >= MIN_EXCESSES and scale > resolution:
+        fitted, _, width = genpareto.fit(excess, floc=0)
+        shape, scale = float(np.clip(fitted, shape, MAX_SHAPE)), max(resolution, float(width))
     weight = (count + 1) / (len(values) + 1)
     return weight * float(genpareto.sf(value - threshold, shape, scale=scale))

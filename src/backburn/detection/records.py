@@ -92,10 +92,13 @@ class SplitStatistics:
     Args:
         groups: the weaker group and the stronger one, see `GroupStatistics.strength`.
         placebo: whether the split only fills the null distribution, and is no hypothesis.
+        ordered_by_size: whether the smaller group is taken for the stronger one, whatever their
+            strengths.
     """
 
     groups: tuple[GroupStatistics, GroupStatistics]
     placebo: bool = False
+    ordered_by_size: bool = False
 
     @classmethod
     def of(
@@ -105,6 +108,11 @@ class SplitStatistics:
         weaker, stronger = sorted((first, second), key=lambda group: group.strength)
         return cls((weaker, stronger), placebo)
 
+    def by_size(self) -> "SplitStatistics":
+        """The same split with the smaller group as the candidate for the poisoned one."""
+        larger, smaller = sorted(self.groups, key=lambda each: -len(each.candidate.group))
+        return SplitStatistics((larger, smaller), self.placebo, ordered_by_size=True)
+
     @property
     def stronger(self) -> GroupStatistics:
         """The candidate for the poisoned group."""
@@ -112,7 +120,9 @@ class SplitStatistics:
 
     @property
     def lead(self) -> float:
-        """How much stronger that group is than its sibling."""
+        """How much stronger that group is than its sibling; 1 if size decides."""
+        if self.ordered_by_size:
+            return 1.0
         return self.groups[1].strength - self.groups[0].strength
 
     def probe_statistic(self, name: str) -> float:

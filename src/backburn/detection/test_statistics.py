@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from ..memory_mapped import copy_rows, evenly_spaced
@@ -15,7 +15,7 @@ from ..models.inference import (
     fast_inference,
     map_batches,
 )
-from ..types import Index, LabeledImages, Pixels
+from ..types import Index, LabeledImages, Labels, Pixels
 from .boundary_statistics import logit_margin
 from .interventions.base import Change, EstimationData, Intervention, natural_directions
 from .interventions.transplant import TransplantChange
@@ -125,7 +125,7 @@ class StatisticsCalculator:
         )
         if share < self.settings.least:
             return 0.0
-        return share * self._spread(result.destinations, candidate.label, changes["affine"])
+        return share * self._spread(result.predicted, candidate.label, changes["affine"])
 
     def similarity(
         self, measured: GroupStatistics, rows: Index, among: Int64[Tensor, " a"]
@@ -155,24 +155,30 @@ class StatisticsCalculator:
         own, others = moved[: len(group)].mean(), moved[len(group) :].mean()
         return float(others / own.clamp_min(1e-6))
 
-    def _spread(self, destinations: Tensor, label: int, change: Change) -> float:
+    def _spread(self, predicted: Labels, label: int, change: Change) -> float:
         """Whether a group moves to many classes, or to one from which its change transfers.
 
         A natural group moves to the few classes that look like it, and its change does not turn
         these into its class.
+
+        Args:
+            predicted: the classes that a probe without the group calls its images.
         """
-        counts = torch.zeros_like(destinations)
+        moved = predicted[predicted != label]
+        if not len(moved):
+            return 0.0
+        sizes = torch.zeros(max(int(moved.max()), *self.rows) + 1)
         for other, rows in self.rows.items():
-            counts[other] = len(rows) * (other != label)
-        expected = counts / counts.sum().clamp_min(1)
-        even = 1 - float((destinations - expected).clamp_min(0).sum())
-        source = int(destinations.argmax())
-        if source == label or source not in self.rows:
-            return even
+            sizes[other] = len(rows) * (other != label)
+        counts = torch.bincount(moved, minlength=len(sizes))
+        spread = relative_spread(counts, sizes)
+        source = int(counts.argmax())
+        if source not in self.rows:
+            return spread
         pixels = copy_rows(
             self.images.pixels, evenly_spaced(self.rows[source], self.settings.asked // 2)
         )
-        return max(even, self._flipped_share(change, pixels, label))
+        return max(spread, self._flipped_share(change, pixels, label))
 
     def _transfer(self, change: Change, pixels: Pixels, label: int, foreign: float) -> float:
         """Increase of the share of images of other classes that are called by the label."""
@@ -238,6 +244,30 @@ class StatisticsCalculator:
         with fast_inference(self.model):
             outputs = map_batches(self.model, (as_images(part, device) for part in parts))
             return torch.cat([part.float().cpu() for part in outputs])
+
+
+def relative_spread(counts: Int64[Tensor, " k"], sizes: Float[Tensor, " k"]) -> float:
+    """How evenly images are spread over the classes, in [0, 1].
+
+    Args:
+        counts: images of each class.
+        sizes: images of each class that even images would be drawn from.
+    Returns:
+        How likely two images drawn by `sizes` are of the same class, over how likely two of these
+        are; at most 1. Two or more classes are needed to be spread, and two images.
+    Source: Simpson, Measurement of diversity, Nature 1949; its estimate is unbiased for few images.
+
+    >>> relative_spread(torch.tensor([5, 5, 0]), torch.tensor([9.0, 9.0, 0.0]))
+    1.0
+    >>> relative_spread(torch.tensor([5, 0, 0]), torch.tensor([9.0, 9.0, 0.0]))
+    0.5
+    """
+    total = int(counts.sum())
+    if total < 2:
+        return 0.0
+    same = float((counts * (counts - 1)).sum()) / (total * (total - 1))
+    expected = float((sizes / sizes.sum().clamp_min(1)).square().sum())
+    return min(1.0, expected / same) if same else 1.0
 
 
 def directions_within_groups(

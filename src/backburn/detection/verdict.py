@@ -11,9 +11,10 @@ from ..types import Flags, Progress
 from .candidate_groups import ClassSplitter, Split
 from .p_values import (
     adjust_p_values,
-    combine_p_values,
     compute_p_value,
+    false_discovery_rates,
     smallest_significant,
+    to_log_scale,
 )
 from .records import DetectedBackdoor, GroupStatistics, SplitStatistics
 from .settings import DecisionSettings
@@ -22,6 +23,10 @@ from .test_statistics import StatisticsCalculator
 MAX_LINES = 5
 """Most lines that one set of images is split along."""
 MAX_BACKDOORS_PER_CLASS, MAX_TARGET_CLASSES = 8, 64
+PLACEBOS_ALONE = 4
+"""Times as many placebos, where nothing else is left to compare with."""
+PERFECT_SHARE = 0.95
+"""The statistic of a perfect trigger in a group of some hundred images."""
 
 AMBIGUOUS_GROUP = (
     "the class holds two kinds of images that differ as poisoned and clean ones do, but which of "
@@ -64,14 +69,14 @@ class HypothesisTests:
             rows = torch.cat([candidate.group for candidate in split])
             self.measured[label] = self._measure(label, split, lines, rows)
             progress("tests", number, len(first))
-        self.set_aside = self._significant_classes()
+        self.set_aside = self._most_classes() or self._significant_classes()
         level = self.settings.suspicion
         self._best = {
             label: self._strongest_split(splits, level) for label, splits in self.measured.items()
         }
 
     def _strongest_split(
-        self, splits: Sequence[SplitStatistics], level: float, remainder: bool = False
+        self, splits: Sequence[SplitStatistics], level: float
     ) -> tuple[float, SplitStatistics]:
         """The p-value and the split with the strongest group among the significant splits.
 
@@ -81,14 +86,12 @@ class HypothesisTests:
 
         Args:
             level: significance level, after correction for all splits and classes.
-            remainder: whether a group of the class was set aside before. Less is known of what
-                remains of it than of other classes, so that the probe does not count.
         """
-        results = [(self.p_value(split, transfer_only=remainder), split) for split in splits]
+        results = [(self.p_value(split), split) for split in splits]
         self.log += [_log_row(split, p) for p, split in results]
         scored = [(p, split) for p, split in results if not split.placebo]
         significant = [pair for pair in scored if pair[0] * self.splits * self.classes < level]
-        if significant:
+        if significant and not significant[0][1].ordered_by_size:
             return max(significant, key=lambda pair: pair[1].stronger.strength)
         return min(scored, key=lambda pair: (pair[0], -pair[1].stronger.strength))
 
@@ -120,15 +123,70 @@ class HypothesisTests:
             key=lambda k: -max(split.stronger.strength for split in hypotheses(self.measured[k])),
         )
         out: frozenset[int] = frozenset()
-        for count in range(1, min(MAX_TARGET_CLASSES, len(strongest)) + 1):
+        for count in range(1, min(MAX_TARGET_CLASSES, len(strongest) // 2) + 1):
             together = frozenset(strongest[:count])
-            p_values = [
-                min(self.p_value(split, together) for split in hypotheses(self.measured[label]))
-                for label in strongest[:count]
-            ]
-            if max(p_values) * self.splits * self.classes < self.settings.false_alarm:
+            p_values = [self._class_p_value(label, together) for label in strongest[:count]]
+            if max(p_values) * (self.classes - count + 1) < self.settings.false_alarm:
                 out = together
         return out
+
+    def _most_classes(self) -> frozenset[int]:
+        """The significant classes if they are most of all classes, as in all-to-all attacks.
+
+        Their groups can't be compared with those of other classes, since these are poisoned, too.
+        Placebos take their place: within a group there is no trigger, or nothing but the trigger.
+        The smaller group of each split is taken for the poisoned one, since a label says what most
+        of its images show.
+        """
+        foreign = [
+            any(split.max_probe_statistic >= self.settings.min_foreign for split in tested)
+            for tested in map(hypotheses, self.measured.values())
+        ]
+        if 2 * sum(foreign) <= len(self.measured):
+            return frozenset()
+        before = dict(self.measured)
+        for label, splits in before.items():
+            ordered = [split if split.placebo else split.by_size() for split in splits]
+            self.measured[label] = ordered + self._more_placebos(label, splits)
+        everything = frozenset(self.measured)
+        p_values = {label: self._class_p_value(label, everything) for label in everything}
+        rates = false_discovery_rates(list(p_values.values()), self.classes)
+        found = frozenset(
+            label
+            for label, rate in zip(p_values, rates, strict=True)
+            if rate < self.settings.false_alarm
+        )
+        if 2 * len(found) > len(everything):
+            return found
+        self.measured = before
+        return frozenset()
+
+    def _more_placebos(
+        self, label: int, splits: Sequence[SplitStatistics]
+    ) -> list[SplitStatistics]:
+        """Splits of both groups of a class's first split along further lines."""
+        lines = count_lines(PLACEBOS_ALONE * self.settings.placebos, len(self.measured)) + 1
+        known = count_lines(self.settings.placebos, len(self.measured))
+        first = splits[0].groups
+        rows = torch.cat([group.candidate.group for group in first])
+        further = [
+            split
+            for group in first
+            for split in self.splitter.split(label, group.candidate.group, 2, lines)[known:]
+        ]
+        return [
+            SplitStatistics.of(*self.calculator.measure_split(split, rows), placebo=True)
+            for split in further
+        ]
+
+    @property
+    def _most_are_set_aside(self) -> bool:
+        return 2 * len(self.set_aside) > len(self.measured)
+
+    def _class_p_value(self, label: int, set_aside: frozenset[int]) -> float:
+        """The least p-value of a class's splits, corrected for their number."""
+        splits = hypotheses(self.measured[label])
+        return min(self.p_value(split, set_aside) for split in splits) * self.splits
 
     @property
     def splits(self) -> int:
@@ -139,50 +197,49 @@ class HypothesisTests:
         self,
         split: SplitStatistics,
         set_aside: frozenset[int] | None = None,
-        transfer_only: bool = False,
     ) -> float:
         """The p-value of one split, before correction for the number of splits and classes.
 
         The null distribution comes from the splits of all other classes that are not set aside. If
-        more than half of the classes are, it comes from splits within the groups of all other
-        classes. Within a group there is no trigger, or nothing but the trigger.
+        more than half of the classes are, it comes from the placebos of all other classes.
 
         Args:
             set_aside: classes to leave out of the null distribution; `self.set_aside` if None.
-            transfer_only: ignore the probes.
         """
         aside = self.set_aside if set_aside is None else set_aside
-        within = 2 * len(aside) > len(self.measured)
+        most = 2 * len(aside) > len(self.measured)
         placebos = [
             other
             for label, splits in self.measured.items()
-            if label != split.stronger.candidate.label and (within or label not in aside)
+            if label != split.stronger.candidate.label and (most or label not in aside)
             for other in splits
-            if not within or other.stronger.candidate.level == 2
+            if other.placebo or not most
         ]
         settings, group = self.settings, split.stronger
-        transfers = [
-            compute_p_value(
+        transfer = min(
+            self._tail(
                 group.weighted_transfer(name),
                 [placebo.stronger.weighted_transfer(name) for placebo in placebos],
                 max(settings.resolution, self.calculator.interventions[name].resolution),
-                settings.tail,
             )
             for name in group.transfer
-        ]
-        probes = [
-            compute_p_value(
+        ) * len(group.transfer)
+        if not group.probes:
+            return min(1.0, transfer)
+        probe = min(
+            self._tail(
                 split.probe_statistic(name),
                 [placebo.probe_statistic(name) for placebo in placebos],
                 settings.resolution_probe,
-                settings.tail,
             )
             for name in group.probes
-        ]
-        transfer = min(1.0, len(transfers) * min(transfers))
-        if transfer_only or not probes:
-            return transfer
-        return combine_p_values(transfer, min(1.0, len(probes) * min(probes)))
+        ) * len(group.probes)
+        return min(1.0, 2 * min(transfer, probe))
+
+    def _tail(self, value: float, null: Sequence[float], resolution: float) -> float:
+        """The p-value of a share of images, on the logarithmic scale."""
+        logs = [to_log_scale(share) for share in null]
+        return compute_p_value(to_log_scale(value), logs, resolution, self.settings.tail)
 
     def find_backdoors(self, label: int, rows: Tensor, agreed: Flags) -> list[DetectedBackdoor]:
         """The backdoors of a class: set its strongest group aside, split the remainder, repeat.
@@ -212,7 +269,7 @@ class HypothesisTests:
             if not next_splits:
                 break
             splits = self._measure(label, next_splits[0], 1, remaining)
-            p, best = self._strongest_split(splits, self.settings.false_alarm, remainder=True)
+            p, best = self._strongest_split(splits, self.settings.false_alarm)
         return backdoors
 
     def _membership(
@@ -255,7 +312,8 @@ class HypothesisTests:
         """
         labels = list(self.measured)
         corrected = [min(1.0, self._best[k][0] * self.splits) for k in labels]
-        p_values = dict(zip(labels, adjust_p_values(corrected, self.classes), strict=True))
+        adjust = false_discovery_rates if self._most_are_set_aside else adjust_p_values
+        p_values = dict(zip(labels, adjust(corrected, self.classes), strict=True))
         classes = tuple(self._class_evidence(k, p_values[k], backdoors) for k in sorted(labels))
         least = min(p_values.values(), default=1.0)
         accused = {backdoor.label for backdoor in backdoors}
@@ -287,21 +345,29 @@ class HypothesisTests:
     def _lack_of_power(self) -> str:
         """Why not even a perfect trigger would be significant; empty if it would be."""
         splits = [split for of_class in self.measured.values() for split in of_class]
-        level = self.settings.false_alarm / (self.splits * max(1, self.classes))
+        level = self.settings.false_alarm / (2 * self.splits * max(1, self.classes))
         interventions = max((len(split.stronger.transfer) for split in splits), default=1)
+        probes = max((len(split.stronger.probes) for split in splits), default=1)
         limits = [
             smallest_significant(
-                [split.stronger.max_transfer for split in splits],
-                self.settings.resolution,
-                level / interventions,
+                [to_log_scale(value) for value in values],
+                resolution,
+                level / max(1, tests),
                 self.settings.tail,
-            ),
-            smallest_significant(
-                [split.max_probe_statistic for split in splits],
-                self.settings.resolution_probe,
-                level,
-                self.settings.tail,
-            ),
+                to_log_scale(PERFECT_SHARE),
+            )
+            for values, resolution, tests in (
+                (
+                    [split.stronger.max_transfer for split in splits],
+                    self.settings.resolution,
+                    interventions,
+                ),
+                (
+                    [split.max_probe_statistic for split in splits],
+                    self.settings.resolution_probe,
+                    probes,
+                ),
+            )
         ]
         if min(limits) < math.inf:
             return ""

@@ -48,12 +48,10 @@ class WitnessClassifier:
 
     def test_group(self, candidate: CandidateGroup) -> ProbeResult:
         """Compare the predictions for a candidate group with those for the rest of its split."""
-        sides = candidate.group, candidate.rest
-        group, rest = (self.predictions[rows] != candidate.label for rows in sides)
-        moved = self.predictions[candidate.group][group]
-        counts = torch.bincount(moved, minlength=int(self.labels.max()) + 1).float()
-        reference = rest.float().mean() if len(rest) else torch.zeros(())
-        return ProbeResult(float(group.float().mean() - reference), counts / max(1, len(moved)))
+        predicted, rest = self.predictions[candidate.group], self.predictions[candidate.rest]
+        share = (predicted != candidate.label).float().mean()
+        reference = (rest != candidate.label).float().mean() if len(rest) else torch.zeros(())
+        return ProbeResult(float(share - reference), predicted)
 
     def probabilities(self, rows: Index, fitted: Tensor) -> Float[Tensor, "m k"]:
         """Class probabilities of images by a classifier that is fitted to other images.
