@@ -256,7 +256,7 @@ def told(transfers: dict[int, list[float]], **settings: float) -> HypothesisTest
     splitter = ClassSplitter(torch.zeros(0, 1), 10, 20, 0)
     made = HypothesisTests(PoisonDetector(**settings), measuring, splitter, len(transfers))
     for label, values in transfers.items():
-        made.measured[label] = [
+        made.null.measured[label] = [
             SplitStatistics.of(measured(label, 0.0, number), measured(label, value, number))
             for number, value in enumerate(values)
         ]
@@ -274,7 +274,7 @@ def measured(
 
 
 def set_aside(transfers: dict[int, list[float]]) -> set[int]:
-    return set(told(transfers)._significant_classes())
+    return set(told(transfers).null.significant_classes())
 
 
 NOBODY = [0.02, 0.0, 0.03]
@@ -302,7 +302,7 @@ def all_to_all(sibling: float, placebo: float, transfer: float = 0.5) -> Hypothe
             measured(label, 0.0, probe=sibling),
         )
         pure = [measured(label, 0.0, 1, placebo * number / 4) for number in range(5)]
-        tests.measured[label] = [
+        tests.null.measured[label] = [
             SplitStatistics.of(*groups),
             *[SplitStatistics.of(each, each, placebo=True) for each in pure],
         ]
@@ -311,56 +311,56 @@ def all_to_all(sibling: float, placebo: float, transfer: float = 0.5) -> Hypothe
 
 def test_where_every_class_is_a_target_placebos_alone_are_compared_with():
     tests = all_to_all(sibling=0.55, placebo=0.05)
-    assert tests._significant_classes() == set()
-    tests.set_aside = tests._most_classes()
-    assert tests.set_aside == set(range(10))
-    (tested, *placebos) = tests.measured[3]
+    assert tests.null.significant_classes() == set()
+    tests.null.set_aside = tests._most_classes()
+    assert tests.null.set_aside == set(range(10))
+    (tested, *placebos) = tests.null.measured[3]
     assert len(tested.stronger.candidate.group) == 100
     assert all(split.placebo for split in placebos)
-    assert tests.p_value(tested) < 1e-3
+    assert tests.null.p_value(tested) < 1e-3
 
 
 def test_the_smaller_group_is_taken_for_poisoned_where_most_classes_are_targets():
     tests = all_to_all(sibling=1.0, placebo=0.05, transfer=0.3)  # the sibling is the stronger one
-    assert len(tests.measured[3][0].stronger.candidate.group) == 970
+    assert len(tests.null.measured[3][0].stronger.candidate.group) == 970
     tests._most_classes()
-    assert len(tests.measured[3][0].stronger.candidate.group) == 100
-    assert tests._is_usable(tests.measured[3][0])
+    assert len(tests.null.measured[3][0].stronger.candidate.group) == 100
+    assert tests._is_usable(tests.null.measured[3][0])
 
 
 def test_classes_whose_groups_differ_as_much_within_are_no_targets():
     tests = all_to_all(sibling=0.55, placebo=0.6, transfer=0.0)
-    before = dict(tests.measured)
+    before = dict(tests.null.measured)
     assert tests._most_classes() == set()
-    assert tests.measured == before
+    assert tests.null.measured == before
 
 
 def test_placebos_fill_the_null_distribution_and_are_neither_tried_nor_paid_for():
     tests = told({0: [0.9, 0.0, 0.0], **dict.fromkeys(range(1, 6), NOBODY)})
-    before = tests.p_value(tests.measured[0][0]), tests.splits
+    before = tests.null.p_value(tests.null.measured[0][0]), tests.null.splits
     more = SplitStatistics.of(measured(1, 0.0, 3), measured(1, 0.3, 3), placebo=True)
-    tests.measured[1].append(more)
-    assert tests.splits == before[1] == 3
-    assert tests.p_value(tests.measured[0][0]) > before[0]
-    assert tests._significant_classes() == {0}
-    _, best = tests._strongest_split(tests.measured[1], 0.05)
+    tests.null.measured[1].append(more)
+    assert tests.null.splits == before[1] == 3
+    assert tests.null.p_value(tests.null.measured[0][0]) > before[0]
+    assert tests.null.significant_classes() == {0}
+    _, best = tests._strongest_split(tests.null.measured[1], 0.05)
     assert best is not more
     assert [row["placebo"] for row in tests.log] == [0, 0, 0, 1]
 
 
 def test_a_group_is_compared_with_those_of_other_classes_only():
     tests = told({0: [0.9, 0.8, 0.7], **dict.fromkeys(range(1, 8), NOBODY)})
-    own, other = tests.measured[0][0], tests.measured[1][0]
-    assert tests.p_value(own) < 1e-5
-    assert tests.p_value(other) > 0.2
-    assert tests.p_value(other, frozenset({0})) == tests.p_value(
-        tests.measured[2][0], frozenset({0})
+    own, other = tests.null.measured[0][0], tests.null.measured[1][0]
+    assert tests.null.p_value(own) < 1e-5
+    assert tests.null.p_value(other) > 0.2
+    assert tests.null.p_value(other, frozenset({0})) == tests.null.p_value(
+        tests.null.measured[2][0], frozenset({0})
     )
 
 
 def test_a_group_is_of_use_if_it_is_large_enough_and_leads_the_other_of_its_split():
     tests = told({0: [0.3, 0.04], 1: NOBODY})
-    large, small = tests.measured[0]
+    large, small = tests.null.measured[0]
     assert tests._is_usable(large)
     assert not tests._is_usable(SplitStatistics.of(measured(0, 0.3), measured(0, 0.27)))
     assert not tests._is_usable(small)

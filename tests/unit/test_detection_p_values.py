@@ -180,12 +180,12 @@ def test_rates_of_wrong_targets_are_no_larger_than_holms_p_values(p_values):
     assert all(rate <= adjusted + 1e-12 for rate, adjusted in pairs)
 
 
-@given(st.floats(-1, 0.99), st.floats(-1, 0.99))
-def test_the_logarithmic_scale_keeps_the_order_and_small_shares(one, other):
-    small, large = sorted([one, other])
-    assert to_log_scale(small) <= to_log_scale(large)
-    assert 1 - math.exp(-to_log_scale(one)) == pytest.approx(one, abs=1e-9)
-    assert math.isfinite(to_log_scale(1.0))
+@given(st.lists(st.floats(-1, 0.99), min_size=2, max_size=9))
+def test_the_logarithmic_scale_keeps_the_order_and_small_shares(shares):
+    logs = to_log_scale(sorted(shares))
+    assert logs == sorted(logs)
+    assert [1 - math.exp(-value) for value in logs] == pytest.approx(sorted(shares), abs=1e-9)
+    assert math.isfinite(to_log_scale([1.0])[0])
 
 
 @settings(max_examples=50)

@@ -22,16 +22,17 @@ MIN_P_VALUE = 1e-300
 """Smallest p-value. A tail far beyond its scale would round to 0."""
 
 
-def to_log_scale(share: float) -> float:
-    """A share of images as `-log(1 - share)`, the unit of statistics in tests.
+def to_log_scale(shares: Sequence[float]) -> list[float]:
+    """Shares of images as `-log(1 - share)`, the unit of statistics in tests.
 
     Small shares hardly change. Near 1 the scale grows without bound: what natural groups do to a
     part of the images says little about doing it to all of them.
 
-    >>> round(to_log_scale(0.05), 3), round(to_log_scale(0.9), 3)
-    (0.051, 2.303)
+    >>> [round(value, 3) for value in to_log_scale([0.05, 0.9])]
+    [0.051, 2.303]
     """
-    return -math.log1p(-min(share, MAX_SHARE))
+    values: list[float] = (-np.log1p(-np.minimum(shares, MAX_SHARE))).tolist()
+    return values
 
 
 def compute_p_value(

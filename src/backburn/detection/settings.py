@@ -18,8 +18,8 @@ class DecisionSettings:
         asked: images of other classes that each intervention is applied to.
         resolution: finest scale of the tail of transfer's null distribution, as a share of images.
             A share of `asked` images is no more precise.
-        resolution_probe: the same for the probe test. With .03, 29 clean development cases had
-            uniform p-values. A little more keeps natural kinds of digits from being suspicious.
+        resolution_probe: the same for the probe test. With .03, one of 15 clean development cases
+            had p = .01; with .04 the least was .035.
         least: share of images. A group is flagged only if its transfer or its probe statistic is at
             least this large, and it leads the other group of its split by as much.
         resolution_transplant: the same for mixtures and crops, which move content, too. Groups of
@@ -32,7 +32,8 @@ class DecisionSettings:
         standard_errors: a pixel belongs to the estimated trigger only if its difference exceeds
             this many standard errors.
         min_foreign: share of a group that must be foreign to its class before transplants count,
-            and before it is a second backdoor of its class.
+            before its change is estimated from these images alone, and before it is a second
+            backdoor of its class. Also the probe statistic from which most classes may be targets.
         lost_lead: an image loses its label if less than this share of its lead remains. A network
             that has memorized poisoned images keeps their label without the trigger, with a smaller
             lead.

@@ -67,29 +67,66 @@ class StatisticsCalculator:
         self, groups: tuple[CandidateGroup, CandidateGroup], among: Int64[Tensor, " a"]
     ) -> tuple[GroupStatistics, GroupStatistics]:
         """The statistics of both groups of a split; see `measure`."""
-        natural = self._natural_directions(groups[0])
         first, second = groups
-        return self.measure(first, among, natural), self.measure(second, among, natural)
+        results = self._test_by_probes(first, among), self._test_by_probes(second, among)
+        cores = self._foreign(first, results[0]), self._foreign(second, results[1])
+        natural = self._natural_directions(cores)
+        return (
+            self._measure(first, results[0], cores, natural),
+            self._measure(second, results[1], cores[::-1], natural),
+        )
 
-    def measure(
-        self, candidate: CandidateGroup, among: Int64[Tensor, " a"], natural: Tensor | None = None
-    ) -> GroupStatistics:
+    def measure(self, candidate: CandidateGroup, among: Int64[Tensor, " a"]) -> GroupStatistics:
         """All statistics of a group, each on images that its estimate did not use.
 
         Args:
             among: images of the class that are not set aside as poison.
-            natural: directions of natural variation, shared by both groups of a split.
         """
-        generator = torch.Generator().manual_seed(self.seed)
-        group, held_out = _halves(candidate.group, generator)
-        rest, _ = _halves(candidate.rest, generator)
-        natural = self._natural_directions(candidate) if natural is None else natural
-        estimate = EstimationData(self.images.pixels, group, rest, natural, self.seed)
-        changes = {name: each.fit(estimate) for name, each in self.interventions.items()}
-        pixels = copy_rows(self.images.pixels, self._draw_other_classes(candidate.label, generator))
+        results = self._test_by_probes(candidate, among)
+        cores = self._foreign(candidate, results), candidate.rest
+        return self._measure(candidate, results, cores, self._natural_directions(cores))
+
+    def _test_by_probes(
+        self, candidate: CandidateGroup, among: Int64[Tensor, " a"]
+    ) -> dict[str, ProbeResult]:
         results = {name: probe.test_group(candidate, among) for name, probe in self.probes.items()}
         if self.witness is not None:
             results["witness"] = self.witness.test_group(candidate)
+        return results
+
+    def _foreign(self, candidate: CandidateGroup, results: Mapping[str, ProbeResult]) -> Tensor:
+        """The images of a group that its change is estimated from: those foreign to its class.
+
+        Clean images in a poisoned group make its trigger look like natural variation. All images
+        count where the group is not foreign to its class.
+        """
+        if not results:
+            return candidate.group
+        predicted = max(results.values(), key=lambda result: result.excess).predicted
+        foreign = candidate.group[predicted != candidate.label]
+        enough = max(self.settings.min_foreign * len(candidate.group), 2 * self.settings.smallest)
+        return foreign if len(foreign) >= enough else candidate.group
+
+    def _measure(
+        self,
+        candidate: CandidateGroup,
+        results: Mapping[str, ProbeResult],
+        cores: tuple[Tensor, Tensor],
+        natural: Tensor,
+    ) -> GroupStatistics:
+        """The statistics of a group.
+
+        Args:
+            results: of the probes.
+            cores: rows of the group and of its sibling that changes are estimated from.
+            natural: directions of natural variation.
+        """
+        generator = torch.Generator().manual_seed(self.seed)
+        group, held_out = _halves(cores[0], generator)
+        rest, _ = _halves(cores[1], generator)
+        estimate = EstimationData(self.images.pixels, group, rest, natural, self.seed)
+        changes = {name: each.fit(estimate) for name, each in self.interventions.items()}
+        pixels = copy_rows(self.images.pixels, self._draw_other_classes(candidate.label, generator))
         foreign = max((result.excess for result in results.values()), default=0.0)
         transfer = {
             name: self._transfer(change, pixels, candidate.label, foreign)
@@ -202,13 +239,12 @@ class StatisticsCalculator:
             return 0.0
         return (flipped + self._predicted_share(others, label) * len(others)) / len(changed)
 
-    def _natural_directions(self, candidate: CandidateGroup) -> Tensor:
+    def _natural_directions(self, groups: tuple[Tensor, Tensor]) -> Tensor:
         """Directions of natural variation, of other classes and of the class within both groups.
 
         Only variation within the groups counts, because what sets them apart may be the trigger.
         """
         generator = torch.Generator().manual_seed(self.seed)
-        groups = candidate.group, candidate.rest
         own = [sample_rows(group, VARIATION_SAMPLE, generator) for group in groups]
         others = self.variation_rows
         return directions_within_groups(self.images.pixels, own, others, self.subgroups[others])

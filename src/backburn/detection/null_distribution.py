@@ -1,0 +1,156 @@
+"""The null distribution of a case: what its own groups without poison are like."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from .p_values import (
+    adjust_p_values,
+    compute_p_value,
+    false_discovery_rates,
+    smallest_significant,
+    to_log_scale,
+)
+from .records import SplitStatistics
+from .settings import DecisionSettings
+
+MAX_TARGET_CLASSES = 64
+"""Most classes that are set aside together."""
+PERFECT_SHARE = 0.95
+"""The statistic of a perfect trigger in a group of some hundred images."""
+
+
+class NullDistribution:
+    """The measured splits of a case, and p-values of each of them among the others.
+
+    Args:
+        settings: significance levels and resolutions.
+        resolutions: finest scale of each intervention's transfer, as a share of images.
+        classes: number of classes that p-values are corrected for.
+    """
+
+    def __init__(
+        self, settings: DecisionSettings, resolutions: Mapping[str, float], classes: int
+    ) -> None:
+        self.settings, self.resolutions, self.classes = settings, resolutions, classes
+        self.measured: dict[int, list[SplitStatistics]] = {}
+        self.set_aside: frozenset[int] = frozenset()
+
+    @property
+    def splits(self) -> int:
+        """Splits of a class that are hypotheses: its own, and one of each of its groups."""
+        return max((len(hypotheses(splits)) for splits in self.measured.values()), default=1)
+
+    @property
+    def most_are_set_aside(self) -> bool:
+        """Whether most classes are targets, so that only placebos are left to compare with."""
+        return 2 * len(self.set_aside) > len(self.measured)
+
+    def p_value(self, split: SplitStatistics, set_aside: frozenset[int] | None = None) -> float:
+        """The p-value of one split, before correction for the number of splits and classes.
+
+        The null distribution comes from the splits of all other classes that are not set aside. If
+        more than half of the classes are, it comes from the placebos of all other classes.
+
+        Args:
+            set_aside: classes to leave out of the null distribution; `self.set_aside` if None.
+        """
+        aside = self.set_aside if set_aside is None else set_aside
+        most = 2 * len(aside) > len(self.measured)
+        placebos = [
+            other
+            for label, splits in self.measured.items()
+            if label != split.stronger.candidate.label and (most or label not in aside)
+            for other in splits
+            if other.placebo or not most
+        ]
+        group = split.stronger
+        transfer = [
+            self._tail(
+                group.weighted_transfer(name),
+                [placebo.stronger.weighted_transfer(name) for placebo in placebos],
+                self.resolutions[name],
+            )
+            for name in group.transfer
+        ]
+        probe = [
+            self._tail(
+                split.probe_statistic(name),
+                [placebo.probe_statistic(name) for placebo in placebos],
+                self.settings.resolution_probe,
+            )
+            for name in group.probes
+        ]
+        families = [len(family) * min(family) for family in (transfer, probe) if family]
+        return min(1.0, len(families) * min(families))
+
+    def _tail(self, value: float, null: Sequence[float], resolution: float) -> float:
+        """The p-value of a share of images, on the logarithmic scale."""
+        value, *logs = to_log_scale([value, *null])
+        return compute_p_value(value, logs, resolution, self.settings.tail)
+
+    def class_p_value(self, label: int, set_aside: frozenset[int]) -> float:
+        """The least p-value of a class's splits, corrected for their number."""
+        splits = hypotheses(self.measured[label])
+        return min(self.p_value(split, set_aside) for split in splits) * self.splits
+
+    def significant_classes(self) -> frozenset[int]:
+        """The classes to set aside: as many of the strongest as are significant together.
+
+        One target would hide another if each were compared with the other. So the strongest `j`
+        classes are compared with the rest only. The result is the largest `j` for which all of them
+        are significant.
+        """
+        strongest = sorted(
+            self.measured,
+            key=lambda k: -max(split.stronger.strength for split in hypotheses(self.measured[k])),
+        )
+        out: frozenset[int] = frozenset()
+        for count in range(1, min(MAX_TARGET_CLASSES, len(strongest) // 2) + 1):
+            together = frozenset(strongest[:count])
+            p_values = [self.class_p_value(label, together) for label in strongest[:count]]
+            if max(p_values) * (self.classes - count + 1) < self.settings.false_alarm:
+                out = together
+        return out
+
+    def correct(self, p_values: Sequence[float], most: bool) -> list[float]:
+        """Correct the p-values of classes, one each, for the number of classes.
+
+        Args:
+            most: whether most classes may be targets. Holm's guarantee for every single class is
+                then stricter than needed, and a small share of wrong ones is guaranteed instead.
+        """
+        adjust = false_discovery_rates if most else adjust_p_values
+        return adjust(p_values, self.classes)
+
+    def lack_of_power(self) -> str:
+        """Why not even a perfect trigger would be significant; empty if it would be."""
+        splits = [split for of_class in self.measured.values() for split in of_class]
+        transfer = [split.stronger.max_transfer for split in splits]
+        probe = [split.max_probe_statistic for split in splits]
+        interventions = max((len(split.stronger.transfer) for split in splits), default=1)
+        probes = max((len(split.stronger.probes) for split in splits), default=1)
+        level = self.settings.false_alarm / (2 * self.splits * max(1, self.classes))
+        limits = [
+            smallest_significant(
+                to_log_scale(values),
+                resolution,
+                level / max(1, tests),
+                self.settings.tail,
+                to_log_scale([PERFECT_SHARE])[0],
+            )
+            for values, resolution, tests in (
+                (transfer, self.settings.resolution, interventions),
+                (probe, self.settings.resolution_probe, probes),
+            )
+        ]
+        if min(limits) < math.inf:
+            return ""
+        return (
+            f"{len(splits)} groups of these images were compared, and they differ so much by "
+            "nature that not even a perfect trigger would stand out: give more images or classes"
+        )
+
+
+def hypotheses(splits: Sequence[SplitStatistics]) -> list[SplitStatistics]:
+    """The splits that are tested; the others are placebos."""
+    return [split for split in splits if not split.placebo]
