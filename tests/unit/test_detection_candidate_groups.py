@@ -78,7 +78,7 @@ def test_images_that_took_no_part_are_placed_by_what_tells_the_group(generator):
     agreed = torch.ones(2 * COUNT, dtype=torch.bool)
     agreed[[0, 1, 2, 50, 51]] = False
     group, rest = torch.arange(3, PLANTED), torch.arange(40, COUNT)
-    member = given.membership(CandidateGroup(0, group, rest), ROWS, agreed)
+    member = given.membership(CandidateGroup(0, group, rest), group, ROWS, agreed)
     assert (member > 0.5).nonzero().flatten().tolist() == PLANTED_ROWS.tolist()
 
 
@@ -86,7 +86,7 @@ def test_where_nothing_tells_the_group_it_is_kept_as_it_is(generator):
     given = ClassSplitter(torch.zeros(COUNT, 12), 10, 20, 0)
     group = torch.arange(0, COUNT, 2)
     agreed = torch.ones(COUNT, dtype=torch.bool)
-    member = given.membership(CandidateGroup(0, group, group + 1), ROWS, agreed)
+    member = given.membership(CandidateGroup(0, group, group + 1), group, ROWS, agreed)
     assert (member > 0.5).nonzero().flatten().tolist() == group.tolist()
 
 

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from sklearn.mixture import GaussianMixture
 from torch import Tensor
 
@@ -81,17 +81,29 @@ class ClassSplitter:
                 return in_group
         return None
 
-    def membership(self, candidate: CandidateGroup, rows: Index, agreed: Flags) -> Tensor:
+    def membership(
+        self,
+        candidate: CandidateGroup,
+        foreign: Int64[Tensor, " f"],
+        rows: Index,
+        agreed: Flags,
+    ) -> Tensor:
         """Membership in the candidate group of all images of its class, in [0, 1].
 
-        The discriminant that separates the group from the rest of its class also places images that
-        took no part in the split. These are images that the model does not call by their label, and
-        poison in the other group of the split.
+        The discriminant that separates the foreign images of the group from the rest of its class
+        places all other images. These are images of the group that are not foreign to the class,
+        images that the model does not call by their label, and poison in the other group.
+
+        Args:
+            foreign: rows of the group that are foreign to its class.
+            agreed: flags of the images that the model calls by their label, among all images.
         """
-        member = torch.isin(rows, candidate.group).float()
-        refined = refine_membership(self.features, rows, member, agreed[rows], self.seed)
-        kept = float((refined[member > 0.5] > 0.5).float().mean())
-        return refined if kept > 0.5 else member
+        in_group = torch.isin(rows, candidate.group)
+        member = torch.isin(rows, foreign)
+        fitted = agreed[rows] & (member | ~in_group)
+        refined = refine_membership(self.features, rows, member.float(), fitted, self.seed)
+        kept = float((refined[member] > 0.5).float().mean())
+        return refined if kept > 0.5 else in_group.float()
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ class GroupStatistics:
         diversity: `LinearProbe.diversity`. It only decides which of two groups shows other classes.
         changes: the change of each intervention.
         weight: of the transfer, by the size of the smaller group; see `sampling.size_weight`.
+        foreign: rows of the group that are foreign to its class; all of them if that is not known.
     """
 
     candidate: CandidateGroup
@@ -52,6 +53,7 @@ class GroupStatistics:
     diversity: float
     changes: Mapping[str, Change]
     weight: float = 1.0
+    foreign: Index | None = None
 
     @property
     def best_intervention(self) -> str:
@@ -68,8 +70,8 @@ class GroupStatistics:
         return self.transfer[name] * self.weight
 
     @property
-    def strength(self) -> float:
-        """Evidence for this group rather than for its sibling: the sum of its four shares.
+    def map_transfer(self) -> float:
+        """The largest transfer of a change that is a map of pixels.
 
         Transplants are left out. A clean group shows its own class, so that its parts move other
         images to the class naturally.
@@ -79,8 +81,18 @@ class GroupStatistics:
             for name, value in self.transfer.items()
             if not isinstance(self.changes.get(name), TransplantChange)
         ]
+        return max(mapped, default=0.0)
+
+    @property
+    def supported_necessity(self) -> float:
+        """Necessity, as far as the change transfers: any image loses its label without content."""
+        return min(self.necessity, self.map_transfer)
+
+    @property
+    def strength(self) -> float:
+        """Evidence for this group rather than for its sibling: the sum of four shares."""
         probed = max(self.probes.values(), default=0.0)
-        return max(mapped, default=0.0) + self.necessity + probed + self.diversity
+        return self.map_transfer + self.supported_necessity + probed + self.diversity
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +154,7 @@ class DetectedBackdoor:
     Args:
         rows: all images of the class.
         member: `(m,)` probability that each of these belongs to the poisoned group.
-        p_value: of the group, before correction for the number of groups and classes.
+        p_value: of the group, before correction for the number of classes.
         change: the change that transfers, if one does; see `GroupStatistics.best_intervention`.
     """
 

@@ -145,7 +145,9 @@ class StatisticsCalculator:
         diversity = self.early_probe.diversity(candidate) if self.early_probe else 0.0
         smaller = min(len(candidate.group), len(candidate.rest))
         weight = size_weight(smaller, self.settings.natural_group)
-        return GroupStatistics(candidate, transfer, necessity, probes, diversity, changes, weight)
+        return GroupStatistics(
+            candidate, transfer, necessity, probes, diversity, changes, weight, cores[0]
+        )
 
     def probe_statistic(
         self, result: ProbeResult, candidate: CandidateGroup, changes: Mapping[str, Change]
@@ -179,7 +181,7 @@ class StatisticsCalculator:
             1: as much as the group; 0: not at all, or nothing is known.
         """
         label, group = measured.candidate.label, measured.candidate.group
-        if measured.necessity >= self.settings.min_necessity:
+        if measured.supported_necessity >= self.settings.min_necessity:
             drawn = evenly_spaced(rows, self.settings.asked)
             change = measured.changes[measured.best_intervention]
             return self._share_losing_label(change, drawn, label) / measured.necessity

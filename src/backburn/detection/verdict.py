@@ -61,7 +61,7 @@ class HypothesisTests:
         lines = count_lines(self.settings.placebos, len(first))
         for number, (label, split) in enumerate(first.items(), 1):
             rows = torch.cat([candidate.group for candidate in split])
-            self.null.measured[label] = self._measure(label, split, lines, rows)
+            self.null.measured[label] = self._measure(label, [split], lines, rows)
             progress("tests", number, len(first))
         self.null.set_aside = self._most_classes() or self.null.significant_classes()
         level = self.settings.suspicion
@@ -81,26 +81,27 @@ class HypothesisTests:
 
         Args:
             level: significance level, after correction for all splits and classes.
+        Returns:
+            The p-value is corrected for the number of splits.
         """
         results = [(self.null.p_value(split), split) for split in splits]
         self.log += [_log_row(split, p) for p, split in results]
-        scored = [(p, split) for p, split in results if not split.placebo]
-        significant = [
-            pair for pair in scored if pair[0] * self.null.splits * self.null.classes < level
-        ]
+        count = max(self.null.splits, len(hypotheses(splits)))
+        scored = [(min(1.0, p * count), split) for p, split in results if not split.placebo]
+        significant = [pair for pair in scored if pair[0] * self.null.classes < level]
         if significant and not significant[0][1].ordered_by_size:
             return max(significant, key=lambda pair: pair[1].stronger.strength)
         return min(scored, key=lambda pair: (pair[0], -pair[1].stronger.strength))
 
     def _measure(
-        self, label: int, first: Split, lines: int, among: Tensor
+        self, label: int, tested: Sequence[Split], lines: int, among: Tensor
     ) -> list[SplitStatistics]:
-        """Measure a split of a class and the clearest split of each of its groups.
+        """Measure splits of a class, and the clearest split of each group of the first of them.
 
         Further splits of these groups are placebos.
         """
-        splits = [(first, False)]
-        for candidate in first:
+        splits = [(split, False) for split in tested]
+        for candidate in tested[0]:
             within = self.splitter.split(label, candidate.group, 2, lines)
             splits += [(split, number > 0) for number, split in enumerate(within)]
         return [
@@ -173,7 +174,7 @@ class HypothesisTests:
         p, best = self._best[label]
         while len(backdoors) < MAX_BACKDOORS_PER_CLASS:
             level = self.settings.false_alarm if backdoors else self.settings.suspicion
-            if p * self.null.splits * self.null.classes >= level or not self._is_usable(best):
+            if p * self.null.classes >= level or not self._is_usable(best):
                 break
             if backdoors and not self._is_foreign(best.stronger):
                 break
@@ -181,10 +182,10 @@ class HypothesisTests:
             member = self._membership(best.stronger, free, agreed, remaining)
             backdoors.append(_to_backdoor(best, free, member, p))
             remaining = remaining[~torch.isin(remaining, backdoors[-1].flagged)]
-            next_splits = self.splitter.split(label, remaining)
+            next_splits = self.splitter.split(label, remaining, count=MAX_LINES)
             if not next_splits:
                 break
-            splits = self._measure(label, next_splits[0], 1, remaining)
+            splits = self._measure(label, next_splits, 1, remaining)
             p, best = self._strongest_split(splits, self.settings.false_alarm)
         return backdoors
 
@@ -200,7 +201,8 @@ class HypothesisTests:
             among: those of them that the model calls by their label.
         """
         group = best.candidate.group
-        member = self.splitter.membership(best.candidate, rows, agreed)
+        foreign = group if best.foreign is None else best.foreign
+        member = self.splitter.membership(best.candidate, foreign, rows, agreed)
         added = rows[(member > 0.5) & agreed[rows] & ~torch.isin(rows, group)]
         if (
             not len(added)
@@ -227,7 +229,7 @@ class HypothesisTests:
             abstain_reason: why the case must not be called clean; empty if it may be.
         """
         labels = list(self.null.measured)
-        corrected = [min(1.0, self._best[k][0] * self.null.splits) for k in labels]
+        corrected = [self._best[k][0] for k in labels]
         adjusted = self.null.correct(corrected, self.null.most_are_set_aside)
         p_values = dict(zip(labels, adjusted, strict=True))
         classes = tuple(self._class_evidence(k, p_values[k], backdoors) for k in sorted(labels))
