@@ -7,8 +7,6 @@ WORKERS ?= 2
 export OMP_WAIT_POLICY = PASSIVE
 export MALLOC_MMAP_THRESHOLD_ = 4294967296
 export MALLOC_TRIM_THRESHOLD_ = 4294967296
-# commands of tests start sooner with the package compiled once
-unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test check docs docs-figures package examples release-check figures \
   false-alarms found bars calibration sensitivity bench bench-smoke bench-boundary bench-audit bench-triggers bench-any-model bench-pretrained \
