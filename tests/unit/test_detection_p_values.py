@@ -6,10 +6,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import genpareto
+from scipy.stats import chi2, genpareto, kstest
 
 from backburn.detection.p_values import (
     adjust_p_values,
+    combine_p_values,
     compute_p_value,
     false_discovery_rates,
     smallest_significant,
@@ -154,6 +155,30 @@ def test_a_corrected_p_value_is_between_the_raw_one_and_that_of_bonferroni(
     raised[place % len(p_values)] = max(other, raised[place % len(p_values)])
     pairs = zip(adjusted, adjust_p_values(raised, count), strict=True)
     assert all(before <= after for before, after in pairs)
+
+
+@given(st.floats(1e-12, 1), st.floats(1e-12, 1))
+def test_two_tests_are_combined_as_fisher_did(first, second):
+    expected = chi2.sf(-2 * (math.log(first) + math.log(second)), 4)
+    assert combine_p_values(first, second) == pytest.approx(expected, rel=1e-6)
+    assert combine_p_values(first, second) == combine_p_values(second, first)
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
+def test_a_combined_p_value_is_no_less_than_the_product_and_rises_with_each(first, second, other):
+    combined = combine_p_values(first, second)
+    assert first * second <= combined <= 1
+    assert combined > 0
+    assert combined <= combine_p_values(max(first, other), second) + 1e-12
+
+
+def test_of_uniform_p_values_the_combined_one_is_uniform(generator):
+    both = torch.rand(4000, 2, generator=generator, dtype=torch.double).tolist()
+    assert kstest([combine_p_values(*pair) for pair in both], "uniform").pvalue > 0.001
+
+
+def test_no_p_value_is_too_small_to_be_combined():
+    assert 0 < combine_p_values(0.0, 0.0) < 1e-200
 
 
 @settings(max_examples=60)

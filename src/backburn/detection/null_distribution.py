@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from .p_values import (
     adjust_p_values,
+    combine_p_values,
     compute_p_value,
     false_discovery_rates,
     smallest_significant,
@@ -80,8 +81,8 @@ class NullDistribution:
             )
             for name in group.probes
         ]
-        families = [len(family) * min(family) for family in (transfer, probe) if family]
-        return min(1.0, len(families) * min(families))
+        families = [min(1.0, len(family) * min(family)) for family in (transfer, probe) if family]
+        return combine_p_values(*families) if len(families) == 2 else families[0]
 
     def _tail(self, value: float, null: Sequence[float], resolution: float) -> float:
         """The p-value of a share of images, on the logarithmic scale."""
@@ -129,7 +130,7 @@ class NullDistribution:
         probe = [split.max_probe_statistic for split in splits]
         interventions = max((len(split.stronger.transfer) for split in splits), default=1)
         probes = max((len(split.stronger.probes) for split in splits), default=1)
-        level = self.settings.false_alarm / (2 * self.splits * max(1, self.classes))
+        level = self.settings.false_alarm / (self.splits * max(1, self.classes))
         limits = [
             smallest_significant(
                 to_log_scale(values),

@@ -79,6 +79,19 @@ def smallest_significant(
     return high
 
 
+def combine_p_values(first: float, second: float) -> float:
+    """Combine the p-values of two tests of the same group, as if they were independent.
+
+    Source: Fisher, Statistical Methods for Research Workers, 1932, for two p-values: the product
+    `x` has the distribution function `x (1 - log x)`.
+
+    >>> round(combine_p_values(0.05, 0.05), 4)
+    0.0175
+    """
+    product = max(first * second, MIN_P_VALUE)
+    return min(1.0, product * (1 - math.log(product)))
+
+
 def adjust_p_values(p_values: Sequence[float], count: int) -> list[float]:
     """Correct p-values for multiple testing of `count` classes (Holm).
 
