@@ -270,7 +270,7 @@ def measured(
     probes = {} if probe is None else {"activations": probe}
     weight = size_weight(min(size, 970), 30)
     transfers = {"affine": transfer, "mixture": 0.0}
-    return GroupStatistics(candidate, transfers, 0.0, probes, 0.0, {}, weight)
+    return GroupStatistics(candidate, transfers, 0.0, probes, 0.0, {}, weight, candidate.group)
 
 
 def set_aside(transfers: dict[int, list[float]]) -> set[int]:

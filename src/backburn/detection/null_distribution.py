@@ -1,7 +1,7 @@
 """The null distribution of a case: what its own groups without poison are like."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from .p_values import (
     adjust_p_values,
@@ -44,7 +44,11 @@ class NullDistribution:
     @property
     def most_are_set_aside(self) -> bool:
         """Whether most classes are targets, so that only placebos are left to compare with."""
-        return 2 * len(self.set_aside) > len(self.measured)
+        return self.are_most(self.set_aside)
+
+    def are_most(self, labels: Collection[int]) -> bool:
+        """Whether these are more than half of the classes."""
+        return 2 * len(labels) > len(self.measured)
 
     def p_value(self, split: SplitStatistics, set_aside: frozenset[int] | None = None) -> float:
         """The p-value of one split, before correction for the number of splits and classes.
@@ -56,7 +60,7 @@ class NullDistribution:
             set_aside: classes to leave out of the null distribution; `self.set_aside` if None.
         """
         aside = self.set_aside if set_aside is None else set_aside
-        most = 2 * len(aside) > len(self.measured)
+        most = self.are_most(aside)
         placebos = [
             other
             for label, splits in self.measured.items()
@@ -113,15 +117,15 @@ class NullDistribution:
                 out = together
         return out
 
-    def correct(self, p_values: Sequence[float], most: bool) -> list[float]:
-        """Correct the p-values of classes, one each, for the number of classes.
+    def correct(self, p_values: Mapping[int, float], most: bool) -> dict[int, float]:
+        """Correct the p-values of classes for their number.
 
         Args:
             most: whether most classes may be targets. Holm's guarantee for every single class is
                 then stricter than needed, and a small share of wrong ones is guaranteed instead.
         """
         adjust = false_discovery_rates if most else adjust_p_values
-        return adjust(p_values, self.classes)
+        return dict(zip(p_values, adjust(list(p_values.values()), self.classes), strict=True))
 
     def lack_of_power(self) -> str:
         """Why not even a perfect trigger would be significant; empty if it would be."""

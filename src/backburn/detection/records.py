@@ -43,7 +43,7 @@ class GroupStatistics:
         diversity: `LinearProbe.diversity`. It only decides which of two groups shows other classes.
         changes: the change of each intervention.
         weight: of the transfer, by the size of the smaller group; see `sampling.size_weight`.
-        foreign: rows of the group that are foreign to its class; all of them if that is not known.
+        foreign: rows of the group that are foreign to its class; all of them if it is not foreign.
     """
 
     candidate: CandidateGroup
@@ -52,8 +52,8 @@ class GroupStatistics:
     probes: Mapping[str, float]
     diversity: float
     changes: Mapping[str, Change]
-    weight: float = 1.0
-    foreign: Index | None = None
+    weight: float
+    foreign: Int64[Tensor, " f"]
 
     @property
     def best_intervention(self) -> str:

@@ -104,6 +104,12 @@ class HypothesisTests:
         for candidate in tested[0]:
             within = self.splitter.split(label, candidate.group, 2, lines)
             splits += [(split, number > 0) for number, split in enumerate(within)]
+        return self._measure_each(splits, among)
+
+    def _measure_each(
+        self, splits: Sequence[tuple[Split, bool]], among: Tensor
+    ) -> list[SplitStatistics]:
+        """The statistics of splits, each given with whether it is a placebo."""
         return [
             SplitStatistics.of(*self.calculator.measure_split(split, among), placebo)
             for split, placebo in splits
@@ -115,30 +121,30 @@ class HypothesisTests:
         Their groups can't be compared with those of other classes, since these are poisoned, too.
         Placebos take their place: within a group there is no trigger, or nothing but the trigger.
         The smaller group of each split is taken for the poisoned one, since a label says what most
-        of its images show.
+        of its images show. The null distribution is replaced if so.
         """
         foreign = [
-            any(split.max_probe_statistic >= self.settings.min_foreign for split in tested)
-            for tested in map(hypotheses, self.null.measured.values())
-        ]
-        if 2 * sum(foreign) <= len(self.null.measured):
-            return frozenset()
-        before = dict(self.null.measured)
-        for label, splits in before.items():
-            ordered = [split if split.placebo else split.by_size() for split in splits]
-            self.null.measured[label] = ordered + self._more_placebos(label, splits)
-        everything = frozenset(self.null.measured)
-        p_values = {label: self.null.class_p_value(label, everything) for label in everything}
-        rates = self.null.correct(list(p_values.values()), most=True)
-        found = frozenset(
             label
-            for label, rate in zip(p_values, rates, strict=True)
-            if rate < self.settings.false_alarm
-        )
-        if 2 * len(found) > len(everything):
-            return found
-        self.null.measured = before
-        return frozenset()
+            for label, splits in self.null.measured.items()
+            if any(
+                split.max_probe_statistic >= self.settings.min_foreign
+                for split in hypotheses(splits)
+            )
+        ]
+        if not self.null.are_most(foreign):
+            return frozenset()
+        null = NullDistribution(self.settings, self.null.resolutions, self.null.classes)
+        for label, splits in self.null.measured.items():
+            ordered = [split if split.placebo else split.by_size() for split in splits]
+            null.measured[label] = ordered + self._more_placebos(label, splits)
+        everything = frozenset(null.measured)
+        p_values = {label: null.class_p_value(label, everything) for label in everything}
+        rates = null.correct(p_values, most=True)
+        found = frozenset(k for k, rate in rates.items() if rate < self.settings.false_alarm)
+        if not null.are_most(found):
+            return frozenset()
+        self.null = null
+        return found
 
     def _more_placebos(
         self, label: int, splits: Sequence[SplitStatistics]
@@ -146,17 +152,13 @@ class HypothesisTests:
         """Splits of both groups of a class's first split along further lines."""
         lines = count_lines(PLACEBOS_ALONE * self.settings.placebos, len(self.null.measured)) + 1
         known = count_lines(self.settings.placebos, len(self.null.measured))
-        first = splits[0].groups
-        rows = torch.cat([group.candidate.group for group in first])
+        groups = [each.candidate.group for each in splits[0].groups]
         further = [
-            split
-            for group in first
-            for split in self.splitter.split(label, group.candidate.group, 2, lines)[known:]
+            (split, True)
+            for group in groups
+            for split in self.splitter.split(label, group, 2, lines)[known:]
         ]
-        return [
-            SplitStatistics.of(*self.calculator.measure_split(split, rows), placebo=True)
-            for split in further
-        ]
+        return self._measure_each(further, torch.cat(groups))
 
     def find_backdoors(self, label: int, rows: Tensor, agreed: Flags) -> list[DetectedBackdoor]:
         """The backdoors of a class: set its strongest group aside, split the remainder, repeat.
@@ -201,8 +203,7 @@ class HypothesisTests:
             among: those of them that the model calls by their label.
         """
         group = best.candidate.group
-        foreign = group if best.foreign is None else best.foreign
-        member = self.splitter.membership(best.candidate, foreign, rows, agreed)
+        member = self.splitter.membership(best.candidate, best.foreign, rows, agreed)
         added = rows[(member > 0.5) & agreed[rows] & ~torch.isin(rows, group)]
         if (
             not len(added)
@@ -229,9 +230,8 @@ class HypothesisTests:
             abstain_reason: why the case must not be called clean; empty if it may be.
         """
         labels = list(self.null.measured)
-        corrected = [self._best[k][0] for k in labels]
-        adjusted = self.null.correct(corrected, self.null.most_are_set_aside)
-        p_values = dict(zip(labels, adjusted, strict=True))
+        uncorrected = {label: self._best[label][0] for label in labels}
+        p_values = self.null.correct(uncorrected, self.null.most_are_set_aside)
         classes = tuple(self._class_evidence(k, p_values[k], backdoors) for k in sorted(labels))
         least = min(p_values.values(), default=1.0)
         accused = {backdoor.label for backdoor in backdoors}
