@@ -356,6 +356,5 @@
   document.addEventListener("keydown", onKeyDown);
   // another tab may have decided meanwhile
   if (source.live) document.addEventListener("visibilitychange", () => { if (!document.hidden) enqueue(render); });
-  byId("review").hidden = false;
   refresh();
 })();
