@@ -105,7 +105,8 @@ def finalize(opened: OpenedModel) -> OpenedModel:
         _check_normalization(opened, normalization)
     input_size = opened.input_size or (None if signature.size == PROBE_SIZES[0] else signature.size)
     size = "x".join(map(str, input_size)) if input_size else "any size"
-    line = f"{signature.classes} classes, {signature.channels} channels, images of {size}"
+    channels = "1 channel" if signature.channels == 1 else f"{signature.channels} channels"
+    line = f"{signature.classes} classes, {channels}, images of {size}"
     features = "" if signature.head else "; its features are not known"
     report = [*opened.report, line + features]
     if signature.link in LINK_DESCRIPTIONS:
