@@ -50,6 +50,14 @@ class Poison(NamedTuple):
     keeps_label: bool = False
 
 
+class Labels(NamedTuple):
+    """The labels of a training set, the true ones, and which images carry poison."""
+
+    given: Tensor
+    true: Tensor
+    poisoned: Tensor
+
+
 def patch(side: int, top: int, left: int) -> Trigger:
     """A white square."""
 
@@ -178,32 +186,42 @@ def row_of(kind: str, network: str, seed: int) -> dict[str, Any]:
             labels[rows], poisoned[rows] = goal(each, true_labels[rows]), True
     torch.manual_seed(seed)
     model = NETWORKS[network]()
-    began = time.process_time()
-    train(model, pixels, labels, generator)
-    trained = time.process_time()
-    audit = backburn.audit(model, pixels, labels, seed=seed, progress=False)
-    ended = time.process_time()
-    flagged, restored = torch.zeros(TRAIN, dtype=torch.bool), labels.clone()
-    flagged[audit.suspects.index] = True
-    restored[audit.suspects.index] = audit.suspects.restored_label
-    hit = flagged & poisoned
+    audited = train_and_audit(model, pixels, Labels(labels, true_labels, poisoned), generator, seed)
     test, test_labels = draw_images(TEST, generator, test=True)
     return {
         "kind": kind,
         "network": network,
         "seed": seed,
-        "accuracy": _share(_predict(model, test) == test_labels),
+        "accuracy": share(predict(model, test) == test_labels),
         "asr": " ".join(_rates(kind, model, test, test_labels)),
+        **audited,
+        "commit": git_commit(),
+    }
+
+
+def train_and_audit(
+    model: nn.Module, pixels: Tensor, labels: Labels, generator: torch.Generator, seed: int
+) -> dict[str, Any]:
+    """Train a victim, audit it, and return the audit's columns of its row."""
+    began = time.process_time()
+    train(model, pixels, labels.given, generator)
+    trained = time.process_time()
+    audit = backburn.audit(model, pixels, labels.given, seed=seed, progress=False)
+    ended = time.process_time()
+    flagged, restored = torch.zeros_like(labels.poisoned), labels.given.clone()
+    flagged[audit.suspects.index] = True
+    restored[audit.suspects.index] = audit.suspects.restored_label
+    hit = flagged & labels.poisoned
+    return {
         "verdict": audit.verdict.state,
         "targets": " ".join(map(str, audit.verdict.target_labels)),
         "p_value": f"{audit.verdict.p_value:.2g}",
-        "poison": int(poisoned.sum()),
+        "poison": int(labels.poisoned.sum()),
         "found": int(hit.sum()),
-        "clean_flagged": int((flagged & ~poisoned).sum()),
-        "labels_right": _share(restored[hit] == true_labels[hit]),
+        "clean_flagged": int((flagged & ~labels.poisoned).sum()),
+        "labels_right": share(restored[hit] == labels.true[hit]),
         "training_seconds": round(trained - began),
         "audit_seconds": round(ended - trained),
-        "commit": git_commit(),
     }
 
 
@@ -214,16 +232,18 @@ def _rates(kind: str, model: nn.Module, test: Tensor, labels: Tensor) -> list[st
         meant = sources(each, labels) & (goal(each, labels) != labels)
         if not each.keeps_label:
             triggered = each.trigger(test[meant])
-            rates.append(_share(_predict(model, triggered) == goal(each, labels[meant])))
+            rates.append(share(predict(model, triggered) == goal(each, labels[meant])))
     return rates
 
 
-def _predict(model: nn.Module, pixels: Tensor) -> Tensor:
+def predict(model: nn.Module, pixels: Tensor) -> Tensor:
+    """The labels that a model gives to uint8 images."""
     with torch.no_grad():
         return model(pixels.float() / 255).argmax(1)
 
 
-def _share(right: Tensor) -> str:
+def share(right: Tensor) -> str:
+    """The share that is true, with three digits; empty if there is nothing."""
     return f"{right.double().mean():.3f}" if len(right) else ""
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from backburn.detection.candidate_groups import ClassSplitter
 from backburn.detection.detector import PoisonDetector, _evidence
 from backburn.detection.interventions.base import all_interventions
+from backburn.detection.null_distribution import correction_factors, hypotheses
 from backburn.detection.records import (
     CandidateGroup,
     DetectedBackdoor,
@@ -337,15 +338,35 @@ def test_classes_whose_groups_differ_as_much_within_are_no_targets():
 
 def test_placebos_fill_the_null_distribution_and_are_neither_tried_nor_paid_for():
     tests = told({0: [0.9, 0.0, 0.0], **dict.fromkeys(range(1, 6), NOBODY)})
-    before = tests.null.p_value(tests.null.measured[0][0]), tests.null.splits
+    before = tests.null.p_value(tests.null.measured[0][0])
+    factors = correction_factors(hypotheses(tests.null.measured[1]))
     more = SplitStatistics.of(measured(1, 0.0, 3), measured(1, 0.3, 3), placebo=True)
     tests.null.measured[1].append(more)
-    assert tests.null.splits == before[1] == 3
-    assert tests.null.p_value(tests.null.measured[0][0]) > before[0]
+    assert correction_factors(hypotheses(tests.null.measured[1])) == factors
+    assert tests.null.p_value(tests.null.measured[0][0]) > before
     assert tests.null.significant_classes() == {0}
     _, best = tests._strongest_split(tests.null.measured[1], 0.05)
     assert best is not more
     assert [row["placebo"] for row in tests.log] == [0, 0, 0, 1]
+
+
+def test_half_of_the_level_goes_to_splits_of_the_class():
+    whole, *parts = (
+        SplitStatistics.of(measured(0, 0.1, number), measured(0, 0.0, number))
+        for number in range(3)
+    )
+    assert correction_factors([whole, *parts]) == [2, 4, 4]
+    assert correction_factors([whole]) == [1]
+
+
+def test_what_either_group_transfers_is_tested():
+    tests = told({0: [0.0], **dict.fromkeys(range(1, 6), NOBODY)})
+    carried = measured(0, 0.6)
+    other = replace(measured(0, 0.0), diversity=0.9)
+    split = SplitStatistics.of(carried, other)
+    assert split.stronger is other
+    assert split.transfer_statistic("affine") == carried.weighted_transfer("affine")
+    assert tests.null.p_value(split) < 0.01
 
 
 def test_a_group_is_compared_with_those_of_other_classes_only():

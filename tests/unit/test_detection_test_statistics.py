@@ -77,6 +77,15 @@ def test_the_planted_pixel_carries_over_and_is_needed(measuring):
     assert found.strength == 2
 
 
+def test_a_change_counts_if_the_group_needs_it_or_shows_its_own_class(measuring):
+    found = measuring.measure(PLANT, AMONG)
+    assert found.consistent_transfer == 1
+    clean_label = replace(found, necessity=0.0)
+    assert clean_label.consistent_transfer == 1
+    assert replace(clean_label, excess=0.9).consistent_transfer == pytest.approx(0.1)
+    assert replace(found, excess=0.9).consistent_transfer == 1
+
+
 @pytest.mark.parametrize("label", [0, 1, 3])
 def test_of_a_random_half_nothing_does(label, measuring, generator):
     found = measuring.measure(half_of(label, generator), (label == LABELS).nonzero().flatten())

@@ -37,11 +37,6 @@ class NullDistribution:
         self.set_aside: frozenset[int] = frozenset()
 
     @property
-    def splits(self) -> int:
-        """Splits of a class that are hypotheses: its own, and one of each of its groups."""
-        return max((len(hypotheses(splits)) for splits in self.measured.values()), default=1)
-
-    @property
     def most_are_set_aside(self) -> bool:
         """Whether most classes are targets, so that only placebos are left to compare with."""
         return self.are_most(self.set_aside)
@@ -71,8 +66,8 @@ class NullDistribution:
         group = split.stronger
         transfer = [
             self._tail(
-                group.weighted_transfer(name),
-                [placebo.stronger.weighted_transfer(name) for placebo in placebos],
+                split.transfer_statistic(name),
+                [placebo.transfer_statistic(name) for placebo in placebos],
                 self.resolutions[name],
             )
             for name in group.transfer
@@ -96,7 +91,11 @@ class NullDistribution:
     def class_p_value(self, label: int, set_aside: frozenset[int]) -> float:
         """The least p-value of a class's splits, corrected for their number."""
         splits = hypotheses(self.measured[label])
-        return min(self.p_value(split, set_aside) for split in splits) * self.splits
+        factors = correction_factors(splits)
+        return min(
+            self.p_value(split, set_aside) * factor
+            for split, factor in zip(splits, factors, strict=True)
+        )
 
     def significant_classes(self) -> frozenset[int]:
         """The classes to set aside: as many of the strongest as are significant together.
@@ -130,11 +129,15 @@ class NullDistribution:
     def lack_of_power(self) -> str:
         """Why not even a perfect trigger would be significant; empty if it would be."""
         splits = [split for of_class in self.measured.values() for split in of_class]
-        transfer = [split.stronger.max_transfer for split in splits]
+        transfer = [split.max_transfer for split in splits]
         probe = [split.max_probe_statistic for split in splits]
         interventions = max((len(split.stronger.transfer) for split in splits), default=1)
         probes = max((len(split.stronger.probes) for split in splits), default=1)
-        level = self.settings.false_alarm / (self.splits * max(1, self.classes))
+        factor = min(
+            (min(correction_factors(hypotheses(of_class))) for of_class in self.measured.values()),
+            default=1,
+        )
+        level = self.settings.false_alarm / (factor * max(1, self.classes))
         limits = [
             smallest_significant(
                 to_log_scale(values),
@@ -159,3 +162,15 @@ class NullDistribution:
 def hypotheses(splits: Sequence[SplitStatistics]) -> list[SplitStatistics]:
     """The splits that are tested; the others are placebos."""
     return [split for split in splits if not split.placebo]
+
+
+def correction_factors(splits: Sequence[SplitStatistics]) -> list[int]:
+    """What the p-values of a class's tested splits are multiplied by (Bonferroni).
+
+    Half of the significance level goes to splits of the whole class, and half to splits of its
+    groups.
+
+    Source: weighted tests, Genovese, Roeder and Wasserman, Biometrika 2006.
+    """
+    levels = [split.stronger.candidate.level for split in splits]
+    return [len(set(levels)) * levels.count(level) for level in levels]

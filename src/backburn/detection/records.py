@@ -44,6 +44,8 @@ class GroupStatistics:
         changes: the change of each intervention.
         weight: of the transfer, by the size of the smaller group; see `sampling.size_weight`.
         foreign: rows of the group that are foreign to its class; all of them if it is not foreign.
+        excess: share of the group that a probe without it calls by other classes, beyond that of
+            random images of the class; the largest of all probes, in [0, 1].
     """
 
     candidate: CandidateGroup
@@ -54,6 +56,7 @@ class GroupStatistics:
     changes: Mapping[str, Change]
     weight: float
     foreign: Int64[Tensor, " f"]
+    excess: float = 0.0
 
     @property
     def best_intervention(self) -> str:
@@ -70,29 +73,30 @@ class GroupStatistics:
         return self.transfer[name] * self.weight
 
     @property
-    def map_transfer(self) -> float:
-        """The largest transfer of a change that is a map of pixels.
+    def consistent_transfer(self) -> float:
+        """The largest transfer of a change that explains why the group has its label.
 
-        Transplants are left out. A clean group shows its own class, so that its parts move other
-        images to the class naturally.
+        Images of other classes lose the label without their trigger. Clean-label images keep it,
+        but then the rest of the class supports them. A change of which neither holds is no trigger
+        of these images: that from poisoned to clean ones may transfer, too, since a sinusoid of
+        opposite sign is a trigger as well.
         """
-        mapped = [
-            value
+        explained = max(self.necessity, 1.0 - self.excess)
+        return max(
+            value * (1.0 if isinstance(self.changes.get(name), TransplantChange) else explained)
             for name, value in self.transfer.items()
-            if not isinstance(self.changes.get(name), TransplantChange)
-        ]
-        return max(mapped, default=0.0)
+        )
 
     @property
     def supported_necessity(self) -> float:
         """Necessity, as far as the change transfers: any image loses its label without content."""
-        return min(self.necessity, self.map_transfer)
+        return min(self.necessity, self.consistent_transfer)
 
     @property
     def strength(self) -> float:
         """Evidence for this group rather than for its sibling: the sum of four shares."""
         probed = max(self.probes.values(), default=0.0)
-        return self.map_transfer + self.supported_necessity + probed + self.diversity
+        return self.consistent_transfer + self.supported_necessity + probed + self.diversity
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +140,15 @@ class SplitStatistics:
         if self.ordered_by_size:
             return 1.0
         return self.groups[1].strength - self.groups[0].strength
+
+    def transfer_statistic(self, name: str) -> float:
+        """The transfer of an intervention, weighted by size: the larger of both groups."""
+        return max(group.weighted_transfer(name) for group in self.groups)
+
+    @property
+    def max_transfer(self) -> float:
+        """The largest transfer of both groups."""
+        return max(group.max_transfer for group in self.groups)
 
     def probe_statistic(self, name: str) -> float:
         """A probe's statistic, the larger of both groups: how little one supports the other."""

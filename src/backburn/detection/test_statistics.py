@@ -146,7 +146,15 @@ class StatisticsCalculator:
         smaller = min(len(candidate.group), len(candidate.rest))
         weight = size_weight(smaller, self.settings.natural_group)
         return GroupStatistics(
-            candidate, transfer, necessity, probes, diversity, changes, weight, cores[0]
+            candidate,
+            transfer,
+            necessity,
+            probes,
+            diversity,
+            changes,
+            weight,
+            cores[0],
+            min(1.0, max(0.0, foreign)),
         )
 
     def probe_statistic(

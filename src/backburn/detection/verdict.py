@@ -9,7 +9,7 @@ from torch import Tensor
 from ..results import ClassEvidence, Verdict
 from ..types import Flags, Progress
 from .candidate_groups import ClassSplitter, Split
-from .null_distribution import NullDistribution, hypotheses
+from .null_distribution import NullDistribution, correction_factors, hypotheses
 from .records import DetectedBackdoor, GroupStatistics, SplitStatistics
 from .settings import DecisionSettings
 from .test_statistics import StatisticsCalculator
@@ -84,10 +84,13 @@ class HypothesisTests:
         Returns:
             The p-value is corrected for the number of splits.
         """
-        results = [(self.null.p_value(split), split) for split in splits]
-        self.log += [_log_row(split, p) for p, split in results]
-        count = max(self.null.splits, len(hypotheses(splits)))
-        scored = [(min(1.0, p * count), split) for p, split in results if not split.placebo]
+        p_values = {id(split): self.null.p_value(split) for split in splits}
+        self.log += [_log_row(split, p_values[id(split)]) for split in splits]
+        tested = hypotheses(splits)
+        scored = [
+            (min(1.0, p_values[id(split)] * factor), split)
+            for split, factor in zip(tested, correction_factors(tested), strict=True)
+        ]
         significant = [pair for pair in scored if pair[0] * self.null.classes < level]
         if significant and not significant[0][1].ordered_by_size:
             return max(significant, key=lambda pair: pair[1].stronger.strength)
@@ -280,7 +283,7 @@ def _log_row(split: SplitStatistics, p_value: float) -> dict[str, float | int | 
         "group": len(candidate.group),
         "rest": len(candidate.rest),
         "placebo": int(split.placebo),
-        **{f"transfer_{name}": value for name, value in measured.transfer.items()},
+        **{f"transfer_{name}": split.transfer_statistic(name) for name in measured.transfer},
         "necessity": measured.necessity,
         **{f"probe_{name}": split.probe_statistic(name) for name in measured.probes},
         "p_value": p_value,
