@@ -126,6 +126,8 @@ class Verdict(HtmlRecord):
         p_value: probability of such evidence in a clean case.
         classes: results of every class that was tested.
         reason: why the verdict is abstained, or why a suspicious class has no flagged images.
+        smallest_group: fewest poisoned images of one class that would be found, if their trigger
+            turned every image of another class; None if that is not known.
     """
 
     state: Literal["clean", "suspicious", "backdoored", "abstained"]
@@ -133,6 +135,7 @@ class Verdict(HtmlRecord):
     p_value: float
     classes: tuple[ClassEvidence, ...] = ()
     reason: str = ""
+    smallest_group: int | None = None
 
     @property
     def convicted(self) -> tuple[int, ...]:
@@ -146,6 +149,8 @@ class Verdict(HtmlRecord):
         yield "p-value", self.p_value
         if self.reason:
             yield "reason", self.reason
+        if self.smallest_group is not None:
+            yield "smallest group", self.smallest_group
         yield "classes tested", [asdict(evidence) for evidence in self.classes]
 
 

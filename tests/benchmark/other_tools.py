@@ -273,8 +273,9 @@ def notes(rows: Sequence[Row]) -> str:
     versions = dict.fromkeys(str(row["version"]) for row in rows)
     commits = {str(row["version"]).split()[0]: row["commit"] for row in rows if row["commit"]}
     lines = [
-        f"Victims: BadNets at 5 % and clean models of studies/digits.toml, seeds {seeds[0]} to "
-        f"{seeds[-1]}. Flagged: mean number of 1,437 images. TPR, FPR: per cent, means.",
+        "Victims: BadNets at 5 % and clean models of digits with the settings of "
+        f"studies/digits.toml, seeds {seeds[0]} to {seeds[-1]}. Flagged: mean number of 1,437 "
+        "images. TPR, FPR: per cent, means.",
         f"Versions: {', '.join(versions)}. Commit: {commits[CLEANLAB]}; of our rows "
         f"{commits['backburn']}.",
         "Alarm: an image is flagged, or an issue is reported; of backburn, the verdict is "

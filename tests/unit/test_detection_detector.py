@@ -369,6 +369,14 @@ def test_what_either_group_transfers_is_tested():
     assert tests.null.p_value(split) < 0.01
 
 
+def test_fewer_images_than_a_perfect_trigger_needs_are_named():
+    even = told(dict.fromkeys(range(10), NOBODY)).null
+    least = even.smallest_group()
+    uneven = told({label: [0.1 * (label % 4), 0.0, 0.2] for label in range(10)}).null
+    assert 10 <= least < uneven.smallest_group() < 60
+    assert told({0: [0.9, 0.0], 1: [0.0, 0.9]}).null.smallest_group() is None
+
+
 def test_a_group_is_compared_with_those_of_other_classes_only():
     tests = told({0: [0.9, 0.8, 0.7], **dict.fromkeys(range(1, 8), NOBODY)})
     own, other = tests.null.measured[0][0], tests.null.measured[1][0]

@@ -11,8 +11,8 @@ from rich.table import Table
 from ..report.next_steps import command_line, format_steps
 from ..report.phrases import (
     NO_POISON,
-    OTHER_IMAGES_CAVEAT,
     explain_class,
+    explain_clean,
     format_p_value,
     format_percent,
 )
@@ -64,7 +64,7 @@ def print_verdict(images: "LabeledImages", verdict: Mapping[str, Any]) -> None:
         sentence += f": target class {escape(', '.join(map(str, verdict['target_names'])))}"
     console.print(f"\n{sentence}{p_value}", soft_wrap=True)
     if verdict["state"] == "clean":
-        console.print(OTHER_IMAGES_CAVEAT, markup=False, soft_wrap=True)
+        console.print(explain_clean(verdict), markup=False, soft_wrap=True)
     if verdict["reason"]:
         prefix = "No verdict" if verdict["state"] == "abstained" else "Nothing is flagged"
         console.print(f"{prefix}: {verdict['reason']}", markup=False, soft_wrap=True)

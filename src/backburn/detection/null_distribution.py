@@ -128,34 +128,56 @@ class NullDistribution:
 
     def lack_of_power(self) -> str:
         """Why not even a perfect trigger would be significant; empty if it would be."""
+        if self._smallest_statistic() < math.inf:
+            return ""
+        groups = sum(len(splits) for splits in self.measured.values())
+        return (
+            f"{groups} groups of these images were compared, and they differ so much by nature "
+            "that not even a perfect trigger would stand out: give more images or classes"
+        )
+
+    def smallest_group(self) -> int | None:
+        """Fewest images with a perfect trigger that would be significant; None if none would be.
+
+        A statistic is weighted by the size of the group (`sampling.size_weight`).
+        """
+        share = -math.expm1(-self._smallest_statistic())
+        if share >= PERFECT_SHARE:
+            return None
+        images = self.settings.natural_group * share / (PERFECT_SHARE - share)
+        return max(self.settings.smallest, math.ceil(images))
+
+    def _smallest_statistic(self) -> float:
+        """The smallest significant statistic of transfer or probe on the logarithmic scale."""
         splits = [split for of_class in self.measured.values() for split in of_class]
-        transfer = [split.max_transfer for split in splits]
-        probe = [split.max_probe_statistic for split in splits]
-        interventions = max((len(split.stronger.transfer) for split in splits), default=1)
-        probes = max((len(split.stronger.probes) for split in splits), default=1)
+        if not splits:
+            return math.inf
+        families = (
+            (
+                splits[0].stronger.transfer,
+                SplitStatistics.transfer_statistic,
+                self.settings.resolution,
+            ),
+            (
+                splits[0].stronger.probes,
+                SplitStatistics.probe_statistic,
+                self.settings.resolution_probe,
+            ),
+        )
         factor = min(
-            (min(correction_factors(hypotheses(of_class))) for of_class in self.measured.values()),
-            default=1,
+            min(correction_factors(hypotheses(of_class))) for of_class in self.measured.values()
         )
         level = self.settings.false_alarm / (factor * max(1, self.classes))
-        limits = [
+        return min(
             smallest_significant(
-                to_log_scale(values),
+                to_log_scale([max(statistic(split, name) for name in names) for split in splits]),
                 resolution,
-                level / max(1, tests),
+                level / len(names),
                 self.settings.tail,
                 to_log_scale([PERFECT_SHARE])[0],
             )
-            for values, resolution, tests in (
-                (transfer, self.settings.resolution, interventions),
-                (probe, self.settings.resolution_probe, probes),
-            )
-        ]
-        if min(limits) < math.inf:
-            return ""
-        return (
-            f"{len(splits)} groups of these images were compared, and they differ so much by "
-            "nature that not even a perfect trigger would stand out: give more images or classes"
+            for names, statistic, resolution in families
+            if names
         )
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -246,7 +247,8 @@ class HypothesisTests:
             reason = "" if accused & set(suspicious) else AMBIGUOUS_GROUP
             return Verdict("suspicious", suspicious, least, classes, reason)
         reason = abstain_reason or self.null.lack_of_power()
-        return Verdict("abstained" if reason else "clean", (), least, classes, reason)
+        state: Literal["abstained", "clean"] = "abstained" if reason else "clean"
+        return Verdict(state, (), least, classes, reason, self.null.smallest_group())
 
     def _class_evidence(
         self, label: int, p_value: float, backdoors: Sequence[DetectedBackdoor]

@@ -80,6 +80,21 @@ def explain_class(evidence: Mapping[str, Any], flagged: bool = True) -> str:
     )
 
 
+def explain_clean(verdict: Mapping[str, Any]) -> str:
+    """Return what a clean verdict leaves open.
+
+    Args:
+        verdict: the content of `verdict.json`.
+    """
+    least = verdict.get("smallest_group")
+    if not least:
+        return OTHER_IMAGES_CAVEAT
+    return (
+        f"Fewer than {least} poisoned images of a class would not be seen, even if their trigger "
+        f"worked on every image. {OTHER_IMAGES_CAVEAT}"
+    )
+
+
 def plain_sentence(verdict: Mapping[str, Any]) -> str:
     """Return the verdict in one sentence without statistics.
 
@@ -139,4 +154,4 @@ def verdict_sentence(verdict: Mapping[str, Any], false_alarm: float | None) -> s
         )
     if verdict["state"] == "suspicious":
         return f"Something is odd, but too little to accuse single images of: {rate}."
-    return f"{NO_POISON.capitalize()}: {rate}. {OTHER_IMAGES_CAVEAT}"
+    return f"{NO_POISON.capitalize()}: {rate}. {explain_clean(verdict)}"

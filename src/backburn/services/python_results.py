@@ -121,7 +121,9 @@ def _reason(outcome: Outcome) -> str:
         "class; nothing says that somebody put it there",
         "suspicious": "the evidence is too weak to accuse single images",
     }
-    return reasons.get(state, f"{NO_POISON}: no class holds any that behave as poison does")
+    least = outcome.result.verdict.smallest_group
+    few = f"; fewer than {least} poisoned images of a class would not be seen" if least else ""
+    return reasons.get(state, f"{NO_POISON}{few}")
 
 
 def _model_line(outcome: Outcome) -> str:

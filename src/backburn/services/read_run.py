@@ -116,6 +116,7 @@ def verdict_from_record(record: Record, path: Path) -> Verdict:
             tuple(map(int, summary["target_labels"])),
             float("nan") if p_value is None else float(p_value),
             reason=str(summary["reason"]),
+            smallest_group=summary.get("smallest_group"),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"the record of {path} has no verdict: make the run again") from error

@@ -152,6 +152,7 @@ def verdict_summary(opened: OpenedCase, result: Audit | Unlearned) -> dict[str, 
         "target_names": [class_name(images, label) for label in verdict.target_labels],
         "p_value": verdict.p_value,
         "reason": verdict.reason,
+        "smallest_group": verdict.smallest_group,
         "classes": [
             {"name": class_name(images, evidence.label), **asdict(evidence)}
             for evidence in verdict.classes
