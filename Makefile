@@ -137,7 +137,7 @@ bench-pretrained: .venv/ready
 	test -f runs/vit.pth || PYTHONPATH=tests $(BIN)/python tests/benchmark/distill.py --data $(DATA)
 	PYTHONPATH=tests $(BIN)/python tests/benchmark/pretrained.py --data $(DATA)
 
-# Victims of the kinds that the detector before missed, on networks as others make them: about half an
+# Victims of the kinds that the earlier detector missed, on networks as others make them: about half an
 # hour on one core; a victim that is in the table is not made again.
 bench-kinds: .venv/ready
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmark/kinds.py

@@ -1,4 +1,4 @@
-"""Victims of the kinds that the detector before missed, on a network as others make it.
+"""Victims of the kinds that the earlier detector missed, on a network as others make it.
 
     make bench-kinds
 

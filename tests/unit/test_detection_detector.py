@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from backburn.detection.candidate_groups import ClassSplitter
-from backburn.detection.detector import PoisonDetector, _evidence
+from backburn.detection.detector import PoisonDetector, _draw_subgroups, _evidence
 from backburn.detection.interventions.base import all_interventions
 from backburn.detection.null_distribution import correction_factors, hypotheses
 from backburn.detection.records import (
@@ -367,6 +367,14 @@ def test_what_either_group_transfers_is_tested():
     assert split.stronger is other
     assert split.transfer_statistic("affine") == carried.weighted_transfer("affine")
     assert tests.null.p_value(split) < 0.01
+
+
+def test_of_many_subgroups_some_are_drawn_whole(generator):
+    subgroups = torch.arange(600) // 3 - 1
+    rows = _draw_subgroups(subgroups, 50, generator)
+    assert len(rows) == 150
+    assert subgroups[rows].unique(return_counts=True)[1].tolist() == [3] * 50
+    assert torch.equal(_draw_subgroups(subgroups, 500, generator), torch.arange(3, 600))
 
 
 def test_fewer_images_than_a_perfect_trigger_needs_are_named():

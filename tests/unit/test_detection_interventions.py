@@ -178,6 +178,14 @@ def test_directions_are_orthonormal_and_no_more_than_asked_for(generator):
     assert torch.allclose(found.T @ found, torch.eye(6), atol=1e-3)
 
 
+def test_kinds_of_one_image_have_no_directions(generator):
+    pixels = photographs(60, generator, side=4)
+    assert natural_directions(pixels, torch.arange(50), torch.arange(50), 6).shape == (48, 0)
+    kinds = torch.arange(50)
+    kinds[1] = 0  # one pair varies
+    assert natural_directions(pixels, torch.arange(50), kinds, 6).shape == (48, 1)
+
+
 @pytest.mark.parametrize(
     "transplant", [Mixture(0.06), Crop(0.06)], ids=lambda each: type(each).__name__
 )

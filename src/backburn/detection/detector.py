@@ -16,7 +16,7 @@ from ..models.embedding import embeddings as embedded
 from ..models.input_check import check_fit
 from ..results import Evidence, Verdict
 from ..training.adapt_settings import has_resettable_layers
-from ..types import BoundaryResult, Case, Features, Flags, Logits, Progress, no_progress
+from ..types import BoundaryResult, Case, Features, Flags, Index, Logits, Progress, no_progress
 from .candidate_groups import ClassSplitter, number_subgroups, rows_by_class
 from .interventions.base import all_interventions
 from .linear_probe import fit_probe
@@ -108,7 +108,7 @@ class PoisonDetector(DecisionSettings, Detector):
             if (splits := splitter.split(label, index))
         }
         subgroups = number_subgroups(len(labels), first_splits)
-        in_subgroup = (subgroups >= 0).nonzero().flatten()
+        varying = _draw_subgroups(subgroups, VARIATION_SAMPLE // 4, generator)
         if embeddings is None and case.second is not None and first_splits:
             embeddings = embedded(
                 case.second, case.images.pixels, phase="witness", progress=progress
@@ -121,7 +121,7 @@ class PoisonDetector(DecisionSettings, Detector):
             images=case.images,
             rows=rows,
             subgroups=subgroups,
-            variation_rows=sample_rows(in_subgroup, VARIATION_SAMPLE, generator),
+            variation_rows=sample_rows(varying, VARIATION_SAMPLE, generator),
             interventions=all_interventions(self.standard_errors, self.resolution_transplant),
             probes={"activations": fit_probe(features, rows, seed)} if first_splits else {},
             early_probe=(
@@ -235,6 +235,21 @@ def _evidence(backdoors: Sequence[DetectedBackdoor], count: int, verdict: Verdic
         weight = 1.0 if backdoor.label in verdict.convicted else 0.49
         score[backdoor.rows] = torch.maximum(score[backdoor.rows], backdoor.member * weight)
     return Evidence(score, score > 0.5)
+
+
+def _draw_subgroups(subgroups: Tensor, count: int, generator: torch.Generator) -> Index:
+    """Rows of at most `count` random subgroups.
+
+    With hundreds of classes, a sample of all would have one image of most subgroups, which says
+    nothing about how they vary.
+
+    Args:
+        subgroups: see `number_subgroups`.
+    """
+    numbers = subgroups[subgroups >= 0].bincount().nonzero().flatten()
+    if len(numbers) > count:
+        numbers = numbers[torch.randperm(len(numbers), generator=generator)[:count]]
+    return torch.isin(subgroups, numbers).nonzero().flatten()
 
 
 def _draw_from_each(

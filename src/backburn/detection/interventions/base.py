@@ -94,12 +94,18 @@ def natural_directions(
         kinds: `(m,)` the kind of each. It is the class together with the group of the class's first
             split, so that a trigger shared by several classes is not taken for natural variation.
         count: most directions to return.
+    Returns:
+        Unit vectors; fewer, or none, where the images of each kind are alike.
     """
     flat = copy_rows(pixels, rows).float().flatten(1)
     for kind in set(kinds.tolist()):
         flat[kinds == kind] -= flat[kinds == kind].mean(0)
-    scale, axes = torch.linalg.eigh(flat @ flat.T)
+    flat = flat[flat.any(1)]  # the only image of its kind does not vary
+    if not len(flat):
+        return torch.zeros(flat.shape[1], 0)
+    # in single precision, LAPACK fails on some matrices with many equal eigenvalues
+    scale, axes = torch.linalg.eigh((flat @ flat.T).double())
     count = min(count, int((scale > scale[-1:].clamp_min(1e-12) * 1e-6).sum()))
-    axes = (axes[:, len(axes) - count :].T @ flat).T  # eigenvalues are in ascending order
+    axes = (axes[:, len(axes) - count :].T.float() @ flat).T  # eigenvalues are in ascending order
     unit: Tensor = axes / axes.norm(dim=0).clamp_min(1e-12)
     return unit
