@@ -310,6 +310,19 @@ def all_to_all(sibling: float, placebo: float, transfer: float = 0.5) -> Hypothe
     return tests
 
 
+def test_small_groups_of_most_classes_are_foreign_as_well():
+    tests = told({label: [] for label in range(10)})
+    tests.splitter = UnsplittableClasses(torch.zeros(0, 1), 10, 20, 0)
+    for label in range(10):
+        group = measured(label, 0.2, probe=0.25, size=22)  # weighted by 22 / 52
+        placebos = [measured(label, 0.0, 1, 0.01 * number) for number in range(5)]
+        tests.null.measured[label] = [
+            SplitStatistics.of(group, measured(label, 0.0, probe=0.0)),
+            *[SplitStatistics.of(each, each, placebo=True) for each in placebos],
+        ]
+    assert tests._most_classes() == set(range(10))
+
+
 def test_where_every_class_is_a_target_placebos_alone_are_compared_with():
     tests = all_to_all(sibling=0.55, placebo=0.05)
     assert tests.null.significant_classes() == set()

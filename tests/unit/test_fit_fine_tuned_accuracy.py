@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from backburn.fit import FitCheck
-from backburn.fit.fine_tuned_accuracy import resolve_low_accuracy
+from backburn.fit.fine_tuned_accuracy import _halves, resolve_low_accuracy
 from backburn.results import Verdict
 from backburn.types import Case, LabeledImages
 
@@ -87,3 +87,13 @@ def test_the_model_is_left_as_it_was(images):
     judged(model, images)
     assert torch.equal(model.head.weight, before)
     assert model.head.weight.grad is None
+
+
+def test_no_copy_of_a_learnt_image_is_held_out(generator):
+    pixels = torch.randint(256, (40, 1, 4, 4), generator=generator).byte()
+    trained, held_out = _halves(pixels)
+    assert sorted([*trained.tolist(), *held_out.tolist()]) == list(range(40))
+    pixels[held_out[0]] = pixels[trained[0]]
+    assert _halves(pixels)[1].tolist() == held_out[1:].tolist()
+    alike = torch.zeros(10, 1, 4, 4, dtype=torch.uint8)
+    assert len(_halves(alike)[1]) == 5  # nothing else could be measured

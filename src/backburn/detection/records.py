@@ -11,6 +11,7 @@ from ..results import Evidence, Verdict
 from ..types import BoundaryResult, Features, Flags, Index, Labels, Logits
 from .interventions.base import Change
 from .interventions.transplant import TransplantChange
+from .sampling import size_weight
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,11 @@ class GroupStatistics:
     weight: float
     foreign: Int64[Tensor, " f"]
     excess: float = 0.0
+
+    def foreign_spread(self, natural_group: int) -> float:
+        """The largest statistic of a probe, not weighted by the size of the group."""
+        weight = size_weight(len(self.candidate.group), natural_group)
+        return max(self.probes.values(), default=0.0) / weight
 
     @property
     def best_intervention(self) -> str:

@@ -127,12 +127,14 @@ class HypothesisTests:
         The smaller group of each split is taken for the poisoned one, since a label says what most
         of its images show. The null distribution is replaced if so.
         """
+        settings = self.settings
         foreign = [
             label
             for label, splits in self.null.measured.items()
             if any(
-                split.max_probe_statistic >= self.settings.min_foreign
+                group.foreign_spread(settings.natural_group) >= settings.min_foreign
                 for split in hypotheses(splits)
+                for group in split.groups
             )
         ]
         if not self.null.are_most(foreign):

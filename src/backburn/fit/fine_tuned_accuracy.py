@@ -7,6 +7,7 @@ while training the whole network takes as long as an audit.
 """
 
 import copy
+import hashlib
 import math
 from dataclasses import replace
 
@@ -17,7 +18,7 @@ from ..executor.interface import LOCAL, Executor
 from ..models.inference import accuracy, device_of, frozen, penultimate_features
 from ..results import Verdict
 from ..training import Training, TrainingTask
-from ..types import Case, Progress, no_progress
+from ..types import Case, Pixels, Progress, no_progress
 from .fit_check import FitCheck, FitResult
 
 FINE_TUNING = Training(epochs=2, learning_rate=0.02, warmup=0.1)
@@ -66,7 +67,7 @@ def measure_attainable_accuracy(
     if callable(getattr(case.model, "features", None)):
         return _fine_tune_last_layer(case)
     images = case.images
-    trained, held_out = _halves(len(images))
+    trained, held_out = _halves(images.pixels)
     steps = math.ceil(len(trained) / FINE_TUNING.batch_size)
     training = replace(FINE_TUNING, epochs=max(FINE_TUNING.epochs, math.ceil(MIN_STEPS / steps)))
     model = copy.deepcopy(case.model).requires_grad_(True)
@@ -76,9 +77,20 @@ def measure_attainable_accuracy(
     return accuracy(case.model, others), accuracy(model, others)
 
 
-def _halves(count: int) -> tuple[Tensor, Tensor]:
-    shuffled = torch.randperm(count, generator=torch.Generator().manual_seed(SEED))
-    return shuffled[::2].sort().values, shuffled[1::2].sort().values
+def _halves(pixels: Pixels) -> tuple[Tensor, Tensor]:
+    """Rows of two random halves; the second one has no copy of an image of the first.
+
+    Copies would be learnt by heart, so that any model seems to gain.
+    """
+    shuffled = torch.randperm(len(pixels), generator=torch.Generator().manual_seed(SEED))
+    trained, others = shuffled[::2].sort().values, shuffled[1::2].sort().values
+    learnt = {_digest(pixels[row]) for row in trained.tolist()}
+    new = [row for row in others.tolist() if _digest(pixels[row]) not in learnt]
+    return trained, torch.tensor(new or others.tolist(), dtype=torch.long)
+
+
+def _digest(image: Tensor) -> bytes:
+    return hashlib.sha256(image.cpu().numpy().tobytes()).digest()
 
 
 def _fine_tune_last_layer(case: Case) -> tuple[float, float]:
@@ -86,7 +98,7 @@ def _fine_tune_last_layer(case: Case) -> tuple[float, float]:
     features, labels = penultimate_features(model, images.pixels), images.labels.cpu()
     with frozen(model), torch.no_grad():
         logits = model.head(features.to(device_of(model))).float().cpu()  # type: ignore[operator]
-    trained, held_out = _halves(len(labels))
+    trained, held_out = _halves(images.pixels)
     spread = features[trained].std(0, correction=0).clamp_min(1e-6)
     scaled = (features - features[trained].mean(0)) / spread
     correction = _fit_correction(scaled[trained], logits[trained], labels[trained])
