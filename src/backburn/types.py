@@ -163,7 +163,7 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class Victim:
-    """The referee's view of an attacked case.
+    """What an evaluation knows of an attacked case.
 
     Args:
         goal: for each class the label that the attacker wants for its triggered images. It is -1
