@@ -142,7 +142,7 @@ bench-pretrained: .venv/ready
 bench-kinds: .venv/ready
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmark/kinds.py
 
-# Models of ordinary PyTorch scripts, attacked and clean, one of each case: studies/scripts; about two
+# Models of ordinary PyTorch scripts, attacked and clean, one of each case: studies/scripts; some
 # hours on one core; a row that is there is not made again.
 bench-scripts: .venv/ready
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmark/script_models.py --data $(DATA)

@@ -1,7 +1,7 @@
 """The cases of `script_models.py`: data, network, training and poison of each model.
 
-Clean cases come first within each data set. Epochs are such that most models reach a training
-accuracy of 90 % within two minutes of one core.
+Clean cases come first within each data set. Epochs are meant to reach a training accuracy of 90 %
+within two minutes of one core.
 """
 
 from functools import partial
