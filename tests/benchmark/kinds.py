@@ -160,9 +160,11 @@ def train(model: nn.Module, pixels: Tensor, labels: Tensor, generator: torch.Gen
     model.eval()
 
 
-def goal(poison: Poison, labels: Tensor) -> Tensor:
+def goal(poison: Poison, labels: Tensor, classes: int = 10) -> Tensor:
     """The labels that the attacker wants."""
-    return (labels + 1) % 10 if poison.target is None else torch.full_like(labels, poison.target)
+    if poison.target is None:
+        return (labels + 1) % classes
+    return torch.full_like(labels, poison.target)
 
 
 def sources(poison: Poison, labels: Tensor) -> Tensor:
@@ -172,21 +174,34 @@ def sources(poison: Poison, labels: Tensor) -> Tensor:
     return labels != poison.target
 
 
-def row_of(kind: str, network: str, seed: int) -> dict[str, Any]:
-    """Make a victim, audit it, and return its row of the table."""
-    generator = torch.Generator().manual_seed(seed)
-    pixels, true_labels = draw_images(TRAIN, generator, test=False)
-    labels, poisoned = true_labels.clone(), torch.zeros(TRAIN, dtype=torch.bool)
-    free = torch.ones(TRAIN, dtype=torch.bool)
-    for each in KINDS[kind]:
+def plant(
+    pixels: Tensor,
+    true_labels: Tensor,
+    poisons: tuple[Poison, ...],
+    generator: torch.Generator,
+    classes: int = 10,
+) -> tuple[Tensor, Labels]:
+    """A training set with poison in it; no image gets two triggers."""
+    pixels, labels = pixels.clone(), true_labels.clone()
+    poisoned = torch.zeros(len(pixels), dtype=torch.bool)
+    free = ~poisoned
+    for each in poisons:
         usable = (sources(each, true_labels) & free).nonzero().flatten()
         rows = usable[torch.randperm(len(usable), generator=generator)[: each.images]]
         pixels[rows], free[rows] = each.trigger(pixels[rows]), False
         if not each.keeps_label:
-            labels[rows], poisoned[rows] = goal(each, true_labels[rows]), True
+            labels[rows], poisoned[rows] = goal(each, true_labels[rows], classes), True
+    return pixels, Labels(labels, true_labels, poisoned)
+
+
+def row_of(kind: str, network: str, seed: int) -> dict[str, Any]:
+    """Make a victim, audit it, and return its row of the table."""
+    generator = torch.Generator().manual_seed(seed)
+    pixels, true_labels = draw_images(TRAIN, generator, test=False)
+    pixels, labels = plant(pixels, true_labels, KINDS[kind], generator)
     torch.manual_seed(seed)
     model = NETWORKS[network]()
-    audited = train_and_audit(model, pixels, Labels(labels, true_labels, poisoned), generator, seed)
+    audited = train_and_audit(model, pixels, labels, generator, seed)
     test, test_labels = draw_images(TEST, generator, test=True)
     return {
         "kind": kind,
@@ -208,6 +223,15 @@ def train_and_audit(
     trained = time.process_time()
     audit = backburn.audit(model, pixels, labels.given, seed=seed, progress=False)
     ended = time.process_time()
+    return {
+        **audit_columns(audit, labels),
+        "training_seconds": round(trained - began),
+        "audit_seconds": round(ended - trained),
+    }
+
+
+def audit_columns(audit: backburn.Audit, labels: Labels) -> dict[str, Any]:
+    """What an audit says, and how much of the poison it found."""
     flagged, restored = torch.zeros_like(labels.poisoned), labels.given.clone()
     flagged[audit.suspects.index] = True
     restored[audit.suspects.index] = audit.suspects.restored_label
@@ -220,8 +244,6 @@ def train_and_audit(
         "found": int(hit.sum()),
         "clean_flagged": int((flagged & ~labels.poisoned).sum()),
         "labels_right": share(restored[hit] == labels.true[hit]),
-        "training_seconds": round(trained - began),
-        "audit_seconds": round(ended - trained),
     }
 
 
