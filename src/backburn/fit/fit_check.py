@@ -112,7 +112,7 @@ class FitCheck:
         return (
             f"the model calls only {100 * share:.1f} % of the images by their label, and one that "
             f"was trained on them would call {100 * self.accuracy:.0f} % or more: are these "
-            f"its training images, and read as in training{hint}? Or it has learnt too little"
+            f"its training images, and read as in training{hint}? Or has it learnt too little?"
         )
 
     def _mismatched_class(self, predictions: Tensor, sample: LabeledImages) -> str:

@@ -110,13 +110,13 @@ def verdict_from_record(record: Record, path: Path) -> Verdict:
     """
     summary: Any = record.metrics.get("verdict")
     try:
-        p_value = summary["p_value"]
+        p_value, least = summary["p_value"], summary.get("smallest_group")
         return Verdict(
             summary["state"],
             tuple(map(int, summary["target_labels"])),
             float("nan") if p_value is None else float(p_value),
             reason=str(summary["reason"]),
-            smallest_group=summary.get("smallest_group"),
+            smallest_group=None if least is None else int(least),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"the record of {path} has no verdict: make the run again") from error
