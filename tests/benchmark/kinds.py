@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import click
 import torch
 import torch.nn.functional as F
-from made_rows import read_rows, write_rows
+from made_rows import publish_rows, read_rows
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
@@ -298,8 +298,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 @click.option("--network", multiple=True, default=list(NETWORKS), help="Some networks only.")
 @click.option("--out", type=Path, default=Path("studies/kinds"))
 def main(seeds: int, network: tuple[str, ...], out: Path) -> None:
-    path = out / "summary.csv"
-    rows = read_rows(path)
+    rows = read_rows(out / "summary.csv")
     done = {(row["kind"], row["network"], row["seed"]) for row in rows}
     for seed in range(FIRST_SEED, FIRST_SEED + seeds):
         for name in network:
@@ -307,9 +306,7 @@ def main(seeds: int, network: tuple[str, ...], out: Path) -> None:
                 if (kind, name, str(seed)) in done:
                     continue
                 rows.append(row_of(kind, name, seed))
-                click.echo(", ".join(f"{name}: {value}" for name, value in rows[-1].items()))
-                write_rows(path, rows)
-                (out / "summary.md").write_text(table(rows))
+                publish_rows(out, rows, table)
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from typing import Any
 import click
 import torch
 import torch.nn.functional as F
-from kinds import Labels, patch, predict, share, train_and_audit
-from made_rows import read_rows, write_rows
+from kinds import Poison, patch, plant, predict, share, train_and_audit
+from made_rows import publish_rows, read_rows
 from torch import Generator, Tensor, nn
 
 from backburn.benchmark.averaged_tables import table_line
@@ -76,13 +76,11 @@ def row_of(classes: int, poison: int, seed: int) -> dict[str, Any]:
     generator = torch.Generator().manual_seed(seed)
     glyphs = draw_glyphs(classes, generator)
     pixels, true_labels = draw_images(glyphs, IMAGES, generator)
-    labels, poisoned = true_labels.clone(), torch.zeros(len(pixels), dtype=torch.bool)
-    others = (true_labels != TARGET).nonzero().flatten()
-    rows = others[torch.randperm(len(others), generator=generator)[:poison]]
-    pixels[rows], labels[rows], poisoned[rows] = CORNER(pixels[rows]), TARGET, True
+    planted = (Poison(CORNER, poison, target=TARGET),)
+    pixels, labels = plant(pixels, true_labels, planted, generator)
     torch.manual_seed(seed)
     model = Network(classes)
-    audited = train_and_audit(model, pixels, Labels(labels, true_labels, poisoned), generator, seed)
+    audited = train_and_audit(model, pixels, labels, generator, seed)
     test, test_labels = draw_images(glyphs, TEST_IMAGES, generator)
     meant = test_labels != TARGET
     return {
@@ -122,8 +120,7 @@ def _percent(share: str) -> str:
 @click.option("--classes", multiple=True, default=CLASSES, type=int)
 @click.option("--out", type=Path, default=Path("studies/many-classes"))
 def main(seeds: int, first: int, classes: tuple[int, ...], out: Path) -> None:
-    path = out / "summary.csv"
-    rows = read_rows(path)
+    rows = read_rows(out / "summary.csv")
     done = {(int(row["classes"]), int(row["seed"]), int(row["poison"])) for row in rows}
     for seed in range(first, first + seeds):
         for count in classes:
@@ -131,9 +128,7 @@ def main(seeds: int, first: int, classes: tuple[int, ...], out: Path) -> None:
                 if (count, seed, poison) in done:
                     continue
                 rows.append(row_of(count, poison, seed))
-                click.echo(", ".join(f"{name}: {value}" for name, value in rows[-1].items()))
-                write_rows(path, rows)
-                (out / "summary.md").write_text(table(rows))
+                publish_rows(out, rows, table)
 
 
 if __name__ == "__main__":

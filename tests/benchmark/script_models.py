@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import click
 import torch
 from kinds import Labels, Poison, audit_columns, goal, plant, predict, share
-from made_rows import read_rows, write_rows
+from made_rows import publish_rows, read_rows
 from script_case import Case
 from script_cases import CASES
 from script_images import class_sizes, drawn, grouped, mislabeled, read, with_copies
@@ -145,17 +145,14 @@ def row_of(case: Case, seed: int, data: Path) -> dict[str, Any]:
 @click.option("--only", default="", help="Only cases whose name begins so.")
 def main(data: Path, out: Path, seeds: int, first: int, only: str) -> None:
     torch.set_num_threads(1)
-    path = out / "summary.csv"
-    rows = read_rows(path)
+    rows = read_rows(out / "summary.csv")
     done = {(row["case"], row["seed"]) for row in rows}
     for seed in range(first, first + seeds):
         for case in CASES:
             if (case.name, str(seed)) in done or not case.name.startswith(only):
                 continue
             rows.append(row_of(case, seed, data))
-            click.echo(", ".join(f"{name}: {value}" for name, value in rows[-1].items()))
-            write_rows(path, rows)
-            (out / "summary.md").write_text(table(read_rows(path)))
+            publish_rows(out, rows, table)
 
 
 if __name__ == "__main__":

@@ -151,11 +151,6 @@ class SplitStatistics:
         """The transfer of an intervention, weighted by size: the larger of both groups."""
         return max(group.weighted_transfer(name) for group in self.groups)
 
-    @property
-    def max_transfer(self) -> float:
-        """The largest transfer of both groups."""
-        return max(group.max_transfer for group in self.groups)
-
     def probe_statistic(self, name: str) -> float:
         """A probe's statistic, the larger of both groups: how little one supports the other."""
         return max(group.probes[name] for group in self.groups)

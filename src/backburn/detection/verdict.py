@@ -85,12 +85,13 @@ class HypothesisTests:
         Returns:
             The p-value is corrected for the number of splits.
         """
-        p_values = {id(split): self.null.p_value(split) for split in splits}
-        self.log += [_log_row(split, p_values[id(split)]) for split in splits]
-        tested = hypotheses(splits)
+        results = [(self.null.p_value(split), split) for split in splits]
+        self.log += [_log_row(split, p) for p, split in results]
+        tested = [(p, split) for p, split in results if not split.placebo]
+        factors = correction_factors([split for _, split in tested])
         scored = [
-            (min(1.0, p_values[id(split)] * factor), split)
-            for split, factor in zip(tested, correction_factors(tested), strict=True)
+            (min(1.0, p * factor), split)
+            for (p, split), factor in zip(tested, factors, strict=True)
         ]
         significant = [pair for pair in scored if pair[0] * self.null.classes < level]
         if significant and not significant[0][1].ordered_by_size:
