@@ -40,7 +40,7 @@ BEYOND_RESOLUTION: dict[str, Draw] = {
     "pareto": lambda rng, shape: (0.02 * rng.pareto(2, shape)).clip(max=1),
 }
 
-TOO_OFTEN = {(24, 0.01): 0.023, (80, 0.01): 0.0126}
+TOO_OFTEN = {(10, 0.01): 0.0188, (24, 0.01): 0.0194, (80, 0.01): 0.0112}
 """The largest share of p-values below a level by number of placebos, where it is above the level.
 
 With 30,000 draws (`make calibration`). The predictive tail assumes exponential excesses; those of

@@ -143,7 +143,7 @@ def test_where_few_classes_can_be_examined_nothing_is_called_clean(clean):
 
 
 def test_where_groups_are_too_few_for_any_trigger_to_stand_out_nothing_is_called_clean(clean):
-    coarse = replace(QUICK, resolution=0.5, resolution_probe=0.5)
+    coarse = replace(QUICK, resolution=0.9, resolution_probe=0.9)
     found = study(clean.case, settings=coarse)
     assert found.verdict.state == "abstained"
     assert "not even a perfect trigger would stand out" in found.verdict.reason
@@ -353,7 +353,7 @@ def test_placebos_fill_the_null_distribution_and_are_neither_tried_nor_paid_for(
     tests = told({0: [0.9, 0.0, 0.0], **dict.fromkeys(range(1, 6), NOBODY)})
     before = tests.null.p_value(tests.null.measured[0][0])
     factors = correction_factors(hypotheses(tests.null.measured[1]))
-    more = SplitStatistics.of(measured(1, 0.0, 3), measured(1, 0.3, 3), placebo=True)
+    more = SplitStatistics.of(measured(1, 0.0, 3), measured(1, 0.1, 3), placebo=True)
     tests.null.measured[1].append(more)
     assert correction_factors(hypotheses(tests.null.measured[1])) == factors
     assert tests.null.p_value(tests.null.measured[0][0]) > before
@@ -394,7 +394,7 @@ def test_fewer_images_than_a_perfect_trigger_needs_are_named():
     even = told(dict.fromkeys(range(10), NOBODY)).null
     least = even.smallest_group()
     uneven = told({label: [0.1 * (label % 4), 0.0, 0.2] for label in range(10)}).null
-    assert 10 <= least < uneven.smallest_group() < 60
+    assert 10 <= least < uneven.smallest_group() < 150
     assert told({0: [0.9, 0.0], 1: [0.0, 0.9]}).null.smallest_group() is None
 
 

@@ -63,9 +63,17 @@ def test_beyond_all_placebos_it_is_below_the_smallest_rank(null):
 
 def test_far_beyond_few_placebos_it_is_extrapolated():
     """Five of twenty are in the tail. So well the scale of an exponential one is known."""
+    null = [0.0] * 15 + [0.1, 0.2, 0.3, 0.4, 0.5]
+    expected = 6 / 21 * genpareto.sf(1.0, 1 / 5, scale=0.3)
+    assert compute_p_value(1.0, null, RESOLUTION) == pytest.approx(expected)
+
+
+def test_values_that_are_tied_with_the_threshold_are_not_in_the_tail():
     for resolution in (RESOLUTION, 0.2):
-        expected = 6 / 21 * genpareto.sf(1.0, 1 / 5, scale=resolution)
+        expected = 1 / 21 * genpareto.sf(1.0, 1 / 5, scale=resolution)
         assert compute_p_value(1.0, [0.0] * 20, resolution) == pytest.approx(expected)
+    expected = 2 / 21 * genpareto.sf(1.0, 1 / 5, scale=0.5)
+    assert compute_p_value(1.0, [0.0] * 19 + [0.5], RESOLUTION) == pytest.approx(expected)
 
 
 def test_more_placebos_make_the_same_statistic_less_likely():

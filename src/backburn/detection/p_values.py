@@ -123,16 +123,19 @@ def false_discovery_rates(p_values: Sequence[float], count: int) -> list[float]:
 def _tail_probability(value: float, values: np.ndarray, resolution: float, tail: float) -> float:
     """Probability beyond `value` by the tail of this share of the sorted values.
 
+    Values that are tied with the threshold are not beyond it: where nearly all are 0, few groups
+    differ from nothing at all, and the tail weighs as little.
+
     The scale of an exponential tail is known from a few excesses only. Averaged over what it may
     be, the next excess has a generalized Pareto distribution. Its shape is fitted where there are
     many excesses.
     """
     count = max(1, int(tail * len(values)))
     threshold = float(values[-count - 1]) if count < len(values) else float(values[0])
-    excess = values[-count:] - threshold
-    shape, scale = 1 / count, max(resolution, float(excess.mean()))
-    if count >= MIN_EXCESSES and scale > resolution:
+    excess = values[values > threshold] - threshold
+    shape, scale = 1 / count, max(resolution, float(excess.mean()) if len(excess) else 0.0)
+    if len(excess) >= MIN_EXCESSES and scale > resolution:
         fitted, _, width = genpareto.fit(excess, floc=0)
         shape, scale = float(np.clip(fitted, shape, MAX_SHAPE)), max(resolution, float(width))
-    weight = (count + 1) / (len(values) + 1)
+    weight = (len(excess) + 1) / (len(values) + 1)
     return weight * float(genpareto.sf(value - threshold, shape, scale=scale))
