@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -12,6 +13,7 @@ from backburn.detection.p_values import (
     adjust_p_values,
     combine_p_values,
     compute_p_value,
+    correlation_of_ranks,
     false_discovery_rates,
     smallest_significant,
     to_log_scale,
@@ -183,6 +185,45 @@ def test_a_combined_p_value_is_no_less_than_the_product_and_rises_with_each(firs
 def test_of_uniform_p_values_the_combined_one_is_uniform(generator):
     both = torch.rand(4000, 2, generator=generator, dtype=torch.double).tolist()
     assert kstest([combine_p_values(*pair) for pair in both], "uniform").pvalue > 0.001
+
+
+@given(st.floats(1e-12, 1))
+def test_a_test_that_is_done_twice_says_no_more_than_once(p_value):
+    assert combine_p_values(p_value, p_value, correlation=1.0) == pytest.approx(p_value, rel=1e-6)
+
+
+@given(st.floats(1e-12, 1e-3), st.floats(1e-12, 1e-3), st.floats(0, 1))
+def test_dependent_tests_say_less(first, second, correlation):
+    together = combine_p_values(first, second, correlation)
+    assert together >= combine_p_values(first, second) * (1 - 1e-9)
+
+
+@pytest.mark.parametrize("shared", [0.0, 0.5, 1.0])
+def test_of_dependent_tests_few_are_below_a_level(shared):
+    """Two families of two statistics of 4,000 groups, with a part in common."""
+    rng = np.random.default_rng(0)
+    own, common = rng.normal(size=(2, 4000, 2)), rng.normal(size=(4000, 1))
+    first, second = ((1 - shared) * each + shared * common for each in own)
+    correlation = correlation_of_ranks(first, second)
+    assert (correlation > 0.1) == (shared > 0)
+    ranks = [np.argsort(np.argsort(-each[:, 0])) for each in (first, second)]
+    p_values = np.array(
+        [
+            combine_p_values(*pair, correlation)
+            for pair in zip(*((each + 1) / len(each) for each in ranks), strict=True)
+        ]
+    )
+    for level in (0.05, 0.01):
+        deviation = math.sqrt(level * (1 - level) / len(p_values))
+        assert (p_values < level).mean() <= level + 3 * deviation
+
+
+def test_families_that_are_constant_or_opposed_are_not_correlated():
+    rising = np.arange(10.0)[:, None]
+    assert correlation_of_ranks(rising, np.zeros((10, 2))) == 0
+    assert correlation_of_ranks(rising, -rising) == 0
+    assert correlation_of_ranks(rising[:0], rising[:0]) == 0
+    assert correlation_of_ranks(rising, rising**3) == pytest.approx(1)
 
 
 def test_no_p_value_is_too_small_to_be_combined():

@@ -1,12 +1,15 @@
 """The null distribution of a case: what its own groups without poison are like."""
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+import numpy as np
 
 from .p_values import (
     adjust_p_values,
     combine_p_values,
     compute_p_value,
+    correlation_of_ranks,
     false_discovery_rates,
     smallest_significant,
     to_log_scale,
@@ -56,37 +59,33 @@ class NullDistribution:
         """
         aside = self.set_aside if set_aside is None else set_aside
         most = self.are_most(aside)
+        group, tested = split.stronger, split.stronger.candidate.label
         placebos = [
             other
             for label, splits in self.measured.items()
-            if label != split.stronger.candidate.label and (most or label not in aside)
+            if label != tested and (most or label not in aside)
             for other in splits
             if other.placebo or not most
         ]
-        group = split.stronger
-        transfer = [
-            self._tail(
-                split.transfer_statistic(name),
-                [placebo.transfer_statistic(name) for placebo in placebos],
-                self.resolutions[name],
-            )
-            for name in group.transfer
-        ]
-        probe = [
-            self._tail(
-                split.probe_statistic(name),
-                [placebo.probe_statistic(name) for placebo in placebos],
-                self.settings.resolution_probe,
-            )
-            for name in group.probes
-        ]
-        families = [min(1.0, len(family) * min(family)) for family in (transfer, probe) if family]
-        return combine_p_values(*families) if len(families) == 2 else families[0]
+        together = (split, *placebos)
+        transfer = _table(together, SplitStatistics.transfer_statistic, group.transfer)
+        p_value = self._family([self.resolutions[name] for name in group.transfer], transfer)
+        if not group.probes:
+            return p_value
+        probe = _table(together, SplitStatistics.probe_statistic, group.probes)
+        resolutions = [self.settings.resolution_probe] * len(group.probes)
+        # a kind of image that stands alone shows in transfer and probe
+        correlation = correlation_of_ranks(transfer[1:], probe[1:])
+        return combine_p_values(p_value, self._family(resolutions, probe), correlation)
 
-    def _tail(self, value: float, null: Sequence[float], resolution: float) -> float:
-        """The p-value of a share of images, on the logarithmic scale."""
-        value, *logs = to_log_scale([value, *null])
-        return compute_p_value(value, logs, resolution, self.settings.tail)
+    def _family(self, resolutions: Sequence[float], table: np.ndarray) -> float:
+        """The least p-value of the first row among the others, corrected for the columns."""
+        logs = zip(map(to_log_scale, table.T.tolist()), resolutions, strict=True)
+        p_values = [
+            compute_p_value(value, null, resolution, self.settings.tail)
+            for (value, *null), resolution in logs
+        ]
+        return min(1.0, len(p_values) * min(p_values))
 
     def class_p_value(self, label: int, set_aside: frozenset[int]) -> float:
         """The least p-value of a class's splits, corrected for their number."""
@@ -179,6 +178,15 @@ class NullDistribution:
             for names, statistic, resolution in families
             if names
         )
+
+
+def _table(
+    splits: Sequence[SplitStatistics],
+    statistic: Callable[[SplitStatistics, str], float],
+    names: Iterable[str],
+) -> np.ndarray:
+    """Statistics of splits (rows) by name (columns)."""
+    return np.array([[statistic(split, name) for name in names] for split in splits])
 
 
 def hypotheses(splits: Sequence[SplitStatistics]) -> list[SplitStatistics]:
