@@ -10,7 +10,7 @@ export MALLOC_TRIM_THRESHOLD_ = 4294967296
 
 .PHONY: demo test check docs docs-figures package examples release-check figures \
   false-alarms found bars calibration sensitivity bench bench-smoke bench-boundary bench-audit bench-triggers bench-any-model bench-pretrained bench-many-classes \
-  bench-adaptive bench-memory bench-checkpoints bench-estimates bench-report bench-ray bench-kinds bench-scripts bench-patterns bench-natural bench-start bench-networks bench-tools \
+  bench-adaptive bench-memory bench-checkpoints bench-estimates bench-report bench-ray bench-kinds bench-scripts bench-public-models bench-patterns bench-natural bench-start bench-networks bench-tools \
   test-ray report-shots cards architecture fuzz explore torture torture-short soak hostile oldest newest \
   hashed lock sbom clean
 
@@ -146,6 +146,10 @@ bench-kinds: .venv/ready
 # hours on one core; a row that is there is not made again.
 bench-scripts: .venv/ready
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmark/script_models.py --data $(DATA)
+
+# Audits and repairs of models that other people published, from clones of their repositories: studies/public-models; two hours on one core.
+bench-public-models: .venv/ready
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmark/public_models.py --data $(DATA) --clones $(CLONES) --mnist $(CLONES)/mnist
 
 # Audits of networks with 100 to 1,000 classes: studies/many-classes; about half an hour on one core.
 bench-many-classes: .venv/ready

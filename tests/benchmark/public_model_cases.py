@@ -78,14 +78,15 @@ class LastOutput(nn.Module):
 
 
 class Standardize(nn.Module):
-    """Removes a mean, and divides by a deviation; of pixels in [0, 1], all channels alike."""
+    """Removes a mean, and divides by a deviation: of pixels in [0, 1], one each or by channel."""
 
-    def __init__(self, mean: float, std: float) -> None:
+    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         super().__init__()
         self.mean, self.std = mean, std
 
     def forward(self, pixels: Tensor) -> Tensor:
-        return (pixels - self.mean) / self.std
+        mean, std = (torch.tensor(values)[:, None, None] for values in (self.mean, self.std))
+        return (pixels - mean) / std
 
 
 def module_of(clone: Path, file: str) -> ModuleType:
@@ -107,6 +108,11 @@ def wide_resnet(clone: Path) -> nn.Module:
     return LastOutput(module_of(clone, "models/wresnet.py").WideResNet(16, 10, 1, 0.0))
 
 
+def standardized_wide_resnet(clone: Path) -> nn.Module:
+    scale = Standardize((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
+    return nn.Sequential(scale, wide_resnet(clone))
+
+
 def small_vgg(clone: Path) -> nn.Module:
     network: nn.Module = module_of(clone, "models.py").VGG("small_VGG16")
     return network
@@ -121,7 +127,7 @@ def small_vgg_of_signs(clone: Path) -> nn.Module:
 def badnet(channels: int) -> Callable[[Path], nn.Module]:
     def build(clone: Path) -> nn.Module:
         network = module_of(clone, "models/badnet.py").BadNet(channels, 10)
-        return nn.Sequential(Standardize(0.5, 0.5), network)
+        return nn.Sequential(Standardize((0.5,), (0.5,)), network)
 
     return build
 
@@ -132,7 +138,7 @@ def conv(data: str, mean: float, std: float) -> Callable[[Path], nn.Module]:
     def build(clone: Path) -> nn.Module:
         module = module_of(clone, "nn.py")
         network = module.Conv(getattr(module.util.Dataset, data))
-        return nn.Sequential(Standardize(mean * 256 / 255, std * 256 / 255), network)
+        return nn.Sequential(Standardize((mean * 256 / 255,), (std * 256 / 255,)), network)
 
     return build
 
@@ -209,7 +215,13 @@ CASES = (
     WIDE("repaired by NAD", NAD, "weight/erasing_net/WRN-16-1.tar"),
     WIDE("NAD's teacher", NAD, "weight/t_net/WRN-16-1-T-model_best.pth.tar"),
     GRID("BadNets", ABL, "weight/backdoored_model/WRN-16-1-gridTrigger-targetLB0.tar", target=0),
-    GRID("BadNets", MCL, "weight/CIFAR10/WRN-16-1-badnet.pth.tar", target=5),
+    GRID(
+        "BadNets",
+        MCL,
+        "weight/CIFAR10/WRN-16-1-badnet.pth.tar",
+        target=5,
+        build=standardized_wide_resnet,
+    ),
     *(
         PublicModel(
             f"{name[:-2]} on {data}",
