@@ -30,6 +30,8 @@ class WrappedModel(nn.Module):
             output is a tensor.
         link: what the outputs are, see `outputs`.
         bgr: whether the network takes channels in the order blue, green, red.
+        contiguous: whether the network takes images in the memory format NCHW only. One that calls
+            `view` on its feature maps does. Channels last is faster.
     """
 
     mean: Tensor
@@ -43,10 +45,12 @@ class WrappedModel(nn.Module):
         logits_attribute: str = "",
         link: Link = "logits",
         bgr: bool = False,
+        contiguous: bool = False,
     ):
         super().__init__()
         self.net = net
         self.logits_attribute, self.link = logits_attribute, link
+        self.contiguous = contiguous
         order = torch.tensor([2, 1, 0]) if bgr else None
         self.register_buffer("order", order)  # a buffer, so that it is in the state_dict
         for name, values in zip(("mean", "std"), normalization, strict=True):
@@ -62,7 +66,7 @@ class WrappedModel(nn.Module):
         return as_logits(self._outputs(normalized), self.link)
 
     def _outputs(self, normalized: Tensor) -> Tensor:
-        result = self.net(normalized)
+        result = self.net(normalized.contiguous() if self.contiguous else normalized)
         outputs: Tensor = (
             getattr(result, self.logits_attribute) if self.logits_attribute else result
         )
@@ -84,8 +88,9 @@ class WrappedModelWithFeatures(WrappedModel):
         head: str,
         link: Link = "logits",
         bgr: bool = False,
+        contiguous: bool = False,
     ):
-        super().__init__(net, normalization, logits_attribute, link, bgr)
+        super().__init__(net, normalization, logits_attribute, link, bgr, contiguous)
         self.head_name = head
 
     @property
@@ -115,6 +120,7 @@ class NetworkSignature:
             a tensor.
         head: the name of the last linear layer; empty if there is none.
         link: what the outputs are, see `outputs`.
+        contiguous: whether it takes images in the memory format NCHW only.
     """
 
     channels: int
@@ -123,6 +129,7 @@ class NetworkSignature:
     logits_attribute: str
     head: str
     link: Link = "logits"
+    contiguous: bool = False
 
 
 def probe_network(
@@ -155,7 +162,30 @@ def probe_network(
         _, accepted, height, width = probe.shape
         head = _find_head(calls, as_logits(outputs, link), link)
         classes = 2 if link in ("logit", "probability") else outputs.shape[1]
-        return NetworkSignature(accepted, classes, (height, width), logits_attribute, head, link)
+        return NetworkSignature(
+            accepted,
+            classes,
+            (height, width),
+            logits_attribute,
+            head,
+            link,
+            needs_contiguous(net, probe),
+        )
+
+
+def needs_contiguous(net: nn.Module, images: Images) -> bool:
+    """Whether a network takes these images in the memory format NCHW, but not in channels last."""
+    channels_last = images.contiguous(memory_format=torch.channels_last)
+    return not _runs(net, channels_last) and _runs(net, images.contiguous())
+
+
+def _runs(net: nn.Module, images: Images) -> bool:
+    try:
+        with torch.inference_mode():
+            net(images)
+    except Exception:  # a foreign network may fail in any way
+        return False
+    return True
 
 
 def _output_tensor(result: object) -> Tensor | None:
@@ -168,11 +198,13 @@ def wrap(
     net: nn.Module, signature: NetworkSignature, normalization: Normalization, bgr: bool = False
 ) -> WrappedModel:
     """Wrap a network into a model on pixels in [0, 1], with features if its head is known."""
+    attribute, link = signature.logits_attribute, signature.link
+    contiguous = signature.contiguous
     if signature.head:
         return WrappedModelWithFeatures(
-            net, normalization, signature.logits_attribute, signature.head, signature.link, bgr
+            net, normalization, attribute, signature.head, link, bgr, contiguous
         )
-    return WrappedModel(net, normalization, signature.logits_attribute, signature.link, bgr)
+    return WrappedModel(net, normalization, attribute, link, bgr, contiguous)
 
 
 LinearCall: TypeAlias = tuple[str, Tensor, Tensor]

@@ -22,7 +22,7 @@ from ..models.open.class_lists import parse_class_names, read_classes
 from ..models.open.open_model import open_model
 from ..models.open.opened_model import OpenedModel, Origin
 from ..models.outputs import LINK_DESCRIPTIONS, Link, detect_link
-from ..models.wrapping import WrappedModel, probe_network
+from ..models.wrapping import WrappedModel, needs_contiguous, probe_network
 from ..types import LabeledImages
 from .match_model import match_model_and_images
 from .probability_layers import RestoreModel, model_restorer, unchanged, without_probabilities
@@ -162,7 +162,8 @@ def prepare_model(
     images = to_model_order(images, user_model.class_names, "the data")
     attribute = _logits_attribute(network, images)
     link = _output_link(network, images, attribute)
-    if not attribute and normalization is None and link == "logits":
+    contiguous = _needs_contiguous(network, images)
+    if not attribute and normalization is None and link == "logits" and not contiguous:
         check_fit(network, images)
         return PreparedModel(network, images, fit=check.measure(network, images))
     if not attribute and normalization is None:
@@ -170,7 +171,9 @@ def prepare_model(
     if device_of(network).type != "cpu":  # networks are probed on the CPU only
         if normalization is None:
             raise InputError("give mean=(...) and std=(...) of a model that is not on the CPU")
-        wrapped = WrappedModel(network, normalization, attribute, link).to(device_of(network))
+        wrapped = WrappedModel(network, normalization, attribute, link, contiguous=contiguous).to(
+            device_of(network)
+        )
         check_fit(wrapped, images)
         link_notes = (LINK_DESCRIPTIONS[link],) if link in LINK_DESCRIPTIONS else ()
         fit = check.measure(wrapped, images)
@@ -267,6 +270,12 @@ def _logits_attribute(network: nn.Module, images: LabeledImages) -> str:
     except Exception:  # `check_fit` reports it in one line
         return ""
     return "logits" if isinstance(getattr(output, "logits", None), torch.Tensor) else ""
+
+
+def _needs_contiguous(network: nn.Module, images: LabeledImages) -> bool:
+    few = images.pixels[:2].to(device_of(network)).float() / 255
+    with frozen(network):
+        return needs_contiguous(network, few)
 
 
 def _output_link(network: nn.Module, images: LabeledImages, attribute: str) -> Link:

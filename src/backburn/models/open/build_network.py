@@ -41,7 +41,7 @@ def build_network(
     check_match(match, skeleton, spec.name, str(path))
     network = spec.make(sizes)
     network.load_state_dict(match.weights, strict=False)
-    network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.eval()
     channels = (sizes.channels,) if sizes.channels else (3, 1)
     size = (sizes.image, sizes.image) if sizes.image else spec.size
     if size is None and side is not None and not _takes_common_size(network, channels):
@@ -52,6 +52,8 @@ def build_network(
     if line := remove_probability_layer(network, probe):
         signature = probe_network(network, channels, size)
         report.append(line)
+    if not signature.contiguous:
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     in_file = find_normalization(checkpoint.weights, match, signature.channels)
     if in_file is not None and normalization is None:
         normalization, names = in_file

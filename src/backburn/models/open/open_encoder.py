@@ -27,13 +27,21 @@ class Encoder(nn.Module):
         net: on normalized images of three channels.
         normalization: mean and standard deviation of each channel, in [0, 1] units.
         size: height and width that images are resized to; None keeps their size.
+        contiguous: whether the network takes images in the memory format NCHW only.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, net: nn.Module, normalization: Normalization, size: tuple[int, int] | None):
+    def __init__(
+        self,
+        net: nn.Module,
+        normalization: Normalization,
+        size: tuple[int, int] | None,
+        contiguous: bool = False,
+    ):
         super().__init__()
+        self.contiguous = contiguous
         self.net, self.size = net.eval().requires_grad_(False), size
         for name, values in zip(("mean", "std"), normalization, strict=True):
             self.register_buffer(name, torch.tensor(values).view(-1, 1, 1))
@@ -43,7 +51,8 @@ class Encoder(nn.Module):
         images = images.expand(-1, len(self.mean), -1, -1)
         if self.size is not None and images.shape[2:] != self.size:
             images = F.interpolate(images, self.size, mode="bilinear", antialias=True)
-        out = self.net((images - self.mean) / self.std)
+        images = (images - self.mean) / self.std
+        out = self.net(images.contiguous() if self.contiguous else images)
         features: Tensor = out if isinstance(out, Tensor) else out.last_hidden_state
         if features.dim() == 3:
             return torch.cat([features[:, 0], features.mean(1)], 1)
@@ -76,7 +85,10 @@ def open_encoder(source: str, architecture: str | None = None) -> Encoder:
     if opened.normalizes_inside:
         return Encoder(opened.network, ((0.0,) * 3, (1.0,) * 3), opened.input_size)
     return Encoder(
-        opened.network, opened.normalization or IMAGENET_NORMALIZATION, opened.input_size
+        opened.network,
+        opened.normalization or IMAGENET_NORMALIZATION,
+        opened.input_size,
+        opened.signature.contiguous,
     )
 
 

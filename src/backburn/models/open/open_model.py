@@ -180,9 +180,10 @@ def _open_trusted(
 
 def _open_folder(path: Path, normalization: Normalization | None) -> OpenedModel:
     network, lines = load_folder(path)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     size, in_folder = read_preprocessing(path)
     signature = probe_network(network, size=size)
+    if not signature.contiguous:
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     names = [name for name in CONFIG_FILES if (path / name).is_file()]
     extra_files = {name: (path / name).read_bytes() for name in names}
     return finalize(
