@@ -1,15 +1,15 @@
-"""Networks that call `view` on their feature maps, which fails where these are channels last.
-
-Images of one channel are in both formats at once, so that only those of three show it.
-"""
+"""Networks that call `view` on their feature maps, which fails where these are channels last."""
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from backburn.boundary.search_boundary import BoundarySearch
 from backburn.data.sources.digits import digits
+from backburn.errors import InputError
 from backburn.fit.fit_check import FitCheck
 from backburn.models.inference import as_images, predict
+from backburn.models.input_check import check_fit
 from backburn.models.open.open_encoder import open_encoder
 from backburn.models.open.open_model import open_model
 from backburn.models.wrapping import WrappedModel, needs_contiguous, probe_network
@@ -21,9 +21,9 @@ SOURCE = """
 from torch import nn
 
 class Net(nn.Module):
-    def __init__(self, end=None, side=8):
+    def __init__(self, end=None, side=8, channels=3):
         super().__init__()
-        self.conv, self.end = nn.Conv2d(3, 4, 3, padding=1), end
+        self.conv, self.end = nn.Conv2d(channels, 4, 3, padding=1), end
         self.fc = nn.Linear(4 * side * side, 10)
 
     def forward(self, x):
@@ -67,6 +67,14 @@ def test_such_a_network_is_told_from_others(nets):
     assert not needs_contiguous(nets.build(), torch.rand(2, 1, 8, 8))  # it takes neither
 
 
+def test_a_single_channel_is_in_both_formats_at_once_and_fails_in_one(nets):
+    net = nets.Net(channels=1)
+    assert needs_contiguous(net, torch.rand(2, 1, 8, 8))
+    model = WrappedModel(net, ((0.5,), (0.25,)), contiguous=True)
+    found = BoundarySearch().run(model, digits("train").pixels[:10])
+    assert found.distance.shape == (10,)
+
+
 @pytest.mark.parametrize("end", [None, nn.Softmax(1)])
 @pytest.mark.parametrize("scale", [None, HALF])
 def test_it_is_prepared_in_memory_and_comes_back_as_it_is(nets, end, scale):
@@ -89,6 +97,16 @@ def test_it_is_opened_from_a_file(nets, tmp_path):
     model = opened.normalized(HALF)
     torch.testing.assert_close(predict(model, pixels), expected(net, pixels))
     assert isinstance(model, WrappedModel)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_as_a_case_of_ones_own_it_must_be_wrapped(nets, channels):
+    net = nets.Net(channels=channels)
+    images = colored(20)
+    images = images.relabeled(images.pixels[:, :channels], images.labels)
+    with pytest.raises(InputError, match="contiguous=True"):
+        check_fit(net, images)
+    check_fit(WrappedModel(net, ((0.5,) * channels,) * 2, contiguous=True), images)
 
 
 def test_it_is_trained(nets):

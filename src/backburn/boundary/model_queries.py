@@ -53,8 +53,7 @@ class Oracle:
         """fp32 logits `(m, k)` of points in [0, 1], computed in bf16 if `low`."""
         self._count(image)
         with torch.autocast(rows.device.type, torch.bfloat16, enabled=low):
-            logits: Tensor = self.model(self.unflatten(rows))
-        return logits.float()
+            return self._ask(self.model, rows)
 
     def margins(
         self,
@@ -65,7 +64,7 @@ class Oracle:
         """The reference's margin over the best other class, and its classes, in fp32."""
         self._count(image)
         with torch.no_grad():
-            logits: Tensor = self.reference(self.unflatten(rows)).float()
+            logits = self._ask(self.reference, rows)
         own = logits.gather(1, predictions[:, None])[:, 0]
         return own - _mask_class(logits, predictions).amax(1), logits.argmax(1)
 
@@ -111,6 +110,13 @@ class Oracle:
             return predictions
         image = torch.arange(len(predictions), device=predictions.device)
         return self.margins(image, self.origin, predictions)[1]
+
+    def _ask(self, model: nn.Module, rows: Tensor) -> Tensor:
+        """fp32 logits. A foreign network may not take an empty batch: it is not asked."""
+        if not len(rows):
+            return rows.new_zeros(0, 2)
+        logits: Tensor = model(self.unflatten(rows)).float()
+        return logits
 
     def _count(self, image: Tensor) -> None:
         self.passes.index_add_(0, image, torch.ones_like(image))

@@ -5,7 +5,8 @@ from torch import nn
 
 from ..errors import InputError, first_line
 from ..types import LabeledImages
-from .inference import predict
+from .inference import as_images, device_of, frozen, predict
+from .wrapping import needs_contiguous
 
 
 def check_fit(model: nn.Module, images: LabeledImages) -> None:
@@ -24,6 +25,14 @@ def check_fit(model: nn.Module, images: LabeledImages) -> None:
                 "training diverged"
             )
     shape = tuple(images.pixels.shape[1:])
+    few = as_images(images.pixels[:2], device_of(model))
+    with frozen(model):
+        if needs_contiguous(model, few):
+            raise InputError(
+                "the model calls view on its feature maps, which fails in the memory format "
+                "channels last: give it as WrappedModel(model, (mean, std), contiguous=True), or "
+                "call reshape instead"
+            )
     try:
         logits = predict(model, images.pixels[:16])
     except (RuntimeError, ValueError, TypeError) as error:

@@ -66,7 +66,9 @@ class WrappedModel(nn.Module):
         return as_logits(self._outputs(normalized), self.link)
 
     def _outputs(self, normalized: Tensor) -> Tensor:
-        result = self.net(normalized.contiguous() if self.contiguous else normalized)
+        if self.contiguous:  # `contiguous` keeps the strides of a single channel
+            normalized = normalized.clone(memory_format=torch.contiguous_format)
+        result = self.net(normalized)
         outputs: Tensor = (
             getattr(result, self.logits_attribute) if self.logits_attribute else result
         )
@@ -175,8 +177,10 @@ def probe_network(
 
 def needs_contiguous(net: nn.Module, images: Images) -> bool:
     """Whether a network takes these images in the memory format NCHW, but not in channels last."""
-    channels_last = images.contiguous(memory_format=torch.channels_last)
-    return not _runs(net, channels_last) and _runs(net, images.contiguous())
+    count, channels, height, width = images.shape
+    # of a single channel, `contiguous` would keep the strides
+    channels_last = images.new_empty(count, height, width, channels).permute(0, 3, 1, 2)
+    return not _runs(net, channels_last.copy_(images)) and _runs(net, images.contiguous())
 
 
 def _runs(net: nn.Module, images: Images) -> bool:

@@ -52,7 +52,9 @@ class Encoder(nn.Module):
         if self.size is not None and images.shape[2:] != self.size:
             images = F.interpolate(images, self.size, mode="bilinear", antialias=True)
         images = (images - self.mean) / self.std
-        out = self.net(images.contiguous() if self.contiguous else images)
+        if self.contiguous:
+            images = images.clone(memory_format=torch.contiguous_format)
+        out = self.net(images)
         features: Tensor = out if isinstance(out, Tensor) else out.last_hidden_state
         if features.dim() == 3:
             return torch.cat([features[:, 0], features.mean(1)], 1)
