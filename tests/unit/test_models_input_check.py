@@ -62,3 +62,12 @@ def test_a_broken_buffer_shows_in_the_logits(images):
 def test_what_returns_no_rows_of_logits_is_refused(images):
     with pytest.raises(InputError, match="the model"):
         check_fit(nn.Identity(), images)
+
+
+def test_a_tuple_is_no_row_of_logits(images):
+    class Pair(nn.Module):
+        def forward(self, x):
+            return x.flatten(1), x.flatten(1)
+
+    with pytest.raises(InputError, match="returns a tuple: give one that"):
+        check_fit(Pair(), images)

@@ -4,8 +4,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from backburn.errors import InputError
+from backburn.fit.fit_check import FitCheck
+from backburn.models.inference import predict
 from backburn.models.outputs import remove_probability_layer
 from backburn.models.wrapping import probe_network, wrap
+from backburn.services.python_model import prepare_model, read_user_model
+from backburn.types import LabeledImages
 
 PLAIN = ((0.0,) * 3, (1.0,) * 3)
 ENDS = {
@@ -70,3 +75,39 @@ def test_the_head_of_probabilities_is_known(images):
     net = Net(4, ENDS["softmax"]).eval()
     model = wrap(net, probe_network(net), PLAIN)
     assert model.features(images).shape == (5, 32)
+
+
+class Several(Net):
+    """A network that returns feature maps or features beside its logits."""
+
+    def __init__(self, place: int):
+        super().__init__(4)
+        self.place = place
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        maps = self.body(x)
+        features, logits = maps.flatten(1), self.fc(maps.flatten(1))
+        return [(logits, maps), (maps, maps, logits), (logits, features)][self.place]
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_logits_are_taken_out_of_a_tuple(place, images):
+    net = Several(place).eval()
+    model = wrap(net, probe_network(net, classes=4), PLAIN)
+    assert torch.equal(model(images), Net(4).eval()(images))
+    assert model.features(images).shape == (5, 32)
+
+
+def test_which_of_two_tables_holds_the_logits_must_be_known():
+    with pytest.raises(InputError, match="returns a tuple"):
+        probe_network(Several(2).eval())
+
+
+def test_a_model_that_returns_a_tuple_is_audited_in_memory_and_comes_back_as_it_is(images):
+    net = Several(1).eval()
+    data = LabeledImages((images * 255).byte(), torch.arange(5) % 4)
+    user_model = read_user_model(net, None, None, None, False)
+    prepared = prepare_model(user_model, data, None, FitCheck(accuracy=0, least=0))
+    expected = Net(4).eval()(data.pixels / 255)
+    torch.testing.assert_close(predict(prepared.model, data.pixels), expected)
+    assert prepared.restore(prepared.model) is net

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from ..errors import InputError, first_line
-from ..types import LabeledImages
+from ..types import Images, LabeledImages
 from .inference import as_images, device_of, frozen, predict
 from .wrapping import needs_contiguous
 
@@ -33,9 +33,13 @@ def check_fit(model: nn.Module, images: LabeledImages) -> None:
                 "channels last: give it as WrappedModel(model, (mean, std), contiguous=True), or "
                 "call reshape instead"
             )
+        if kind := _no_tensor(model, few):
+            raise InputError(
+                f"the model returns a {kind}: give one that returns one row of logits an image"
+            )
     try:
         logits = predict(model, images.pixels[:16])
-    except (RuntimeError, ValueError, TypeError) as error:
+    except (RuntimeError, ValueError, TypeError, AttributeError) as error:
         what = first_line(error)
         raise InputError(f"the model cannot take images of shape {shape}: {what}") from error
     if logits.ndim != 2 or len(logits) != len(images.pixels[:16]):
@@ -51,3 +55,13 @@ def check_fit(model: nn.Module, images: LabeledImages) -> None:
             f"the model has {outputs} outputs, but the images have {images.class_count} classes: "
             "give the images that it was trained on"
         )
+
+
+def _no_tensor(model: nn.Module, few: Images) -> str:
+    """The type that the model returns instead of a tensor; empty if it returns one, or fails."""
+    try:
+        with torch.inference_mode():
+            output = model(few)
+    except Exception:  # a foreign network may fail in any way; it is asked again below
+        return ""
+    return "" if isinstance(output, torch.Tensor) else type(output).__name__

@@ -1,7 +1,7 @@
 """Convert the outputs of a network, logits or probabilities, to logits."""
 
 from collections.abc import Callable
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -51,6 +51,41 @@ def detect_link(network: Callable[[Tensor], Tensor], probe: Tensor) -> Link:
     return "softmax" if sums_to_one else "sigmoid"
 
 
+def locate_outputs(result: object, classes: int = 0) -> str | int:
+    """Find where a network's return value holds its outputs.
+
+    Args:
+        classes: number of classes, if known. Of several tables in a tuple, it tells logits from
+            features.
+    Returns:
+        The name of an attribute, or the place in a tuple or list. Empty if the value is a tensor,
+        or holds no outputs or several.
+
+    >>> locate_outputs((torch.zeros(2, 8, 4, 4), torch.zeros(2, 10)))
+    1
+    >>> locate_outputs((torch.zeros(2, 10), torch.zeros(2, 64)), classes=10)
+    0
+    """
+    if isinstance(getattr(result, "logits", None), Tensor):
+        return "logits"
+    if not isinstance(result, (tuple, list)):
+        return ""
+    widths = {
+        place: each.shape[1]
+        for place, each in enumerate(result)
+        if isinstance(each, Tensor) and each.dim() == 2
+    }
+    fitting = [place for place, width in widths.items() if width == classes] or list(widths)
+    return fitting[0] if len(fitting) == 1 else ""
+
+
+def take_outputs(result: Any, where: str | int) -> Any:
+    """Take the outputs from where `locate_outputs` found them."""
+    if isinstance(where, int):
+        return result[where]
+    return getattr(result, where) if where else result
+
+
 def as_logits(outputs: Tensor, link: Link) -> Logits:
     """Convert outputs to logits `(n, k)`.
 
@@ -96,7 +131,7 @@ def remove_probability_layer(net: nn.Module, probe: Tensor) -> str:
     finally:
         for handle in handles:
             handle.remove()
-    outputs = result if isinstance(result, Tensor) else getattr(result, "logits", None)
+    outputs = take_outputs(result, locate_outputs(result))
     if not calls or not isinstance(outputs, Tensor):
         return ""
     name, layer, output = calls[-1]

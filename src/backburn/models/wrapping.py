@@ -12,7 +12,14 @@ from torch import Tensor, nn
 from ..errors import InputError, first_line
 from ..types import Features, Images, Logits
 from .open.find_network import Normalization
-from .outputs import PROBABILITY_LINKS, Link, as_logits, detect_link
+from .outputs import (
+    PROBABILITY_LINKS,
+    Link,
+    as_logits,
+    detect_link,
+    locate_outputs,
+    take_outputs,
+)
 
 PROBE_SIZES = ((32, 32), (224, 224), (64, 64), (28, 28), (299, 299), (384, 384))
 """Image sizes to try on a network whose image size is unknown."""
@@ -26,8 +33,8 @@ class WrappedModel(nn.Module):
     Args:
         net: any network on normalized images.
         normalization: mean and standard deviation of each channel, in [0, 1] units.
-        logits_attribute: the attribute of the network's output that holds the logits. Empty if the
-            output is a tensor.
+        logits_attribute: the attribute of the network's output that holds the logits, or the place
+            in a tuple. Empty if the output is a tensor.
         link: what the outputs are, see `outputs`.
         bgr: whether the network takes channels in the order blue, green, red.
         contiguous: whether the network takes images in the memory format NCHW only. One that calls
@@ -42,7 +49,7 @@ class WrappedModel(nn.Module):
         self,
         net: nn.Module,
         normalization: Normalization,
-        logits_attribute: str = "",
+        logits_attribute: str | int = "",
         link: Link = "logits",
         bgr: bool = False,
         contiguous: bool = False,
@@ -68,10 +75,7 @@ class WrappedModel(nn.Module):
     def _outputs(self, normalized: Tensor) -> Tensor:
         if self.contiguous:  # `contiguous` keeps the strides of a single channel
             normalized = normalized.clone(memory_format=torch.contiguous_format)
-        result = self.net(normalized)
-        outputs: Tensor = (
-            getattr(result, self.logits_attribute) if self.logits_attribute else result
-        )
+        outputs: Tensor = take_outputs(self.net(normalized), self.logits_attribute)
         return outputs
 
 
@@ -86,7 +90,7 @@ class WrappedModelWithFeatures(WrappedModel):
         self,
         net: nn.Module,
         normalization: Normalization,
-        logits_attribute: str,
+        logits_attribute: str | int,
         head: str,
         link: Link = "logits",
         bgr: bool = False,
@@ -118,8 +122,8 @@ class NetworkSignature:
     Args:
         channels, size: of images that it takes; `size` is height and width.
         classes: number of classes.
-        logits_attribute: the attribute of the output that holds the logits. Empty if the output is
-            a tensor.
+        logits_attribute: the attribute of the output that holds the logits, or the place in a
+            tuple. Empty if the output is a tensor.
         head: the name of the last linear layer; empty if there is none.
         link: what the outputs are, see `outputs`.
         contiguous: whether it takes images in the memory format NCHW only.
@@ -128,14 +132,17 @@ class NetworkSignature:
     channels: int
     classes: int
     size: tuple[int, int]
-    logits_attribute: str
+    logits_attribute: str | int
     head: str
     link: Link = "logits"
     contiguous: bool = False
 
 
 def probe_network(
-    net: nn.Module, channels: Sequence[int] = (3, 1), size: tuple[int, int] | None = None
+    net: nn.Module,
+    channels: Sequence[int] = (3, 1),
+    size: tuple[int, int] | None = None,
+    classes: int = 0,
 ) -> NetworkSignature:
     """Run a network on noise to find out what it takes and returns.
 
@@ -143,6 +150,7 @@ def probe_network(
         net: in evaluation mode, on the CPU.
         channels: numbers of channels to try, in this order.
         size: height and width of its images; None tries `PROBE_SIZES`.
+        classes: number of classes, if known; see `locate_outputs`.
     Raises:
         InputError: a network that takes no such images, or returns no logits `(n, k)`.
 
@@ -153,20 +161,20 @@ def probe_network(
     """
     with torch.inference_mode():
         probe, calls, result = _first_accepted(net, channels, (size,) if size else PROBE_SIZES)
-        logits_attribute = "" if isinstance(result, Tensor) else "logits"
-        outputs = _output_tensor(result)
+        logits_attribute = locate_outputs(result, classes)
+        outputs = _output_tensor(result, classes)
         if outputs is None or len(outputs) != len(probe):
             raise InputError(
                 f"the network returns {_describe(result)} for {len(probe)} images: give one that "
                 "returns one row of logits an image"
             )
-        link = detect_link(lambda images: _output_tensor(net(images)), probe)  # type: ignore[arg-type,return-value]
+        link = detect_link(lambda images: take_outputs(net(images), logits_attribute), probe)
         _, accepted, height, width = probe.shape
         head = _find_head(calls, as_logits(outputs, link), link)
-        classes = 2 if link in ("logit", "probability") else outputs.shape[1]
+        count = 2 if link in ("logit", "probability") else outputs.shape[1]
         return NetworkSignature(
             accepted,
-            classes,
+            count,
             (height, width),
             logits_attribute,
             head,
@@ -192,9 +200,9 @@ def _runs(net: nn.Module, images: Images) -> bool:
     return True
 
 
-def _output_tensor(result: object) -> Tensor | None:
+def _output_tensor(result: object, classes: int) -> Tensor | None:
     """The outputs `(n, k)` or `(n,)` in a network's return value."""
-    outputs = result if isinstance(result, Tensor) else getattr(result, "logits", None)
+    outputs = take_outputs(result, locate_outputs(result, classes))
     return outputs if isinstance(outputs, Tensor) and outputs.dim() in (1, 2) else None
 
 

@@ -21,7 +21,7 @@ from ..models.input_check import check_fit
 from ..models.open.class_lists import parse_class_names, read_classes
 from ..models.open.open_model import open_model
 from ..models.open.opened_model import OpenedModel, Origin
-from ..models.outputs import LINK_DESCRIPTIONS, Link, detect_link
+from ..models.outputs import LINK_DESCRIPTIONS, Link, detect_link, locate_outputs, take_outputs
 from ..models.wrapping import WrappedModel, needs_contiguous, probe_network
 from ..types import LabeledImages
 from .match_model import match_model_and_images
@@ -163,10 +163,10 @@ def prepare_model(
     attribute = _logits_attribute(network, images)
     link = _output_link(network, images, attribute)
     contiguous = _needs_contiguous(network, images)
-    if not attribute and normalization is None and link == "logits" and not contiguous:
+    if attribute == "" and normalization is None and link == "logits" and not contiguous:
         check_fit(network, images)
         return PreparedModel(network, images, fit=check.measure(network, images))
-    if not attribute and normalization is None:
+    if attribute != "logits" and normalization is None:
         normalization = ((0.0,) * images.pixels.shape[1], (1.0,) * images.pixels.shape[1])
     if device_of(network).type != "cpu":  # networks are probed on the CPU only
         if normalization is None:
@@ -185,7 +185,9 @@ def prepare_model(
     if link != "logits":
         logits_network, notes = without_probabilities(network, images)
     with frozen(logits_network):
-        signature = probe_network(logits_network, _possible_channels(images), size)
+        signature = probe_network(
+            logits_network, _possible_channels(images), size, images.class_count
+        )
     opened = OpenedModel(
         logits_network,
         signature,
@@ -258,18 +260,17 @@ def _possible_channels(images: LabeledImages) -> tuple[int, ...]:
     return (3,) if images.pixels.shape[1] == 3 else (1, 3)
 
 
-def _logits_attribute(network: nn.Module, images: LabeledImages) -> str:
-    """Name of the output's attribute with the logits; empty if the output is a tensor."""
+def _logits_attribute(network: nn.Module, images: LabeledImages) -> str | int:
+    """Where the output holds the logits, see `locate_outputs`; empty if it is a tensor."""
     kind = type(getattr(network, "config", None)).__name__
     if kind.endswith("Config") and hasattr(network, "save_pretrained"):
         return "logits"
     few = images.pixels[:2].to(device_of(network)).float() / 255
     try:
         with frozen(network), torch.inference_mode():
-            output = network(few)
+            return locate_outputs(network(few), images.class_count)
     except Exception:  # `check_fit` reports it in one line
         return ""
-    return "logits" if isinstance(getattr(output, "logits", None), torch.Tensor) else ""
 
 
 def _needs_contiguous(network: nn.Module, images: LabeledImages) -> bool:
@@ -278,14 +279,12 @@ def _needs_contiguous(network: nn.Module, images: LabeledImages) -> bool:
         return needs_contiguous(network, few)
 
 
-def _output_link(network: nn.Module, images: LabeledImages, attribute: str) -> Link:
+def _output_link(network: nn.Module, images: LabeledImages, attribute: str | int) -> Link:
     """The kind of a network's outputs; logits if the network fails, which is reported later."""
     few = images.pixels[:2].to(device_of(network)).float() / 255
 
     def outputs(probe: Tensor) -> Tensor:
-        output = network(probe)
-        tensor: Tensor = getattr(output, attribute) if attribute else output
-        return tensor
+        return take_outputs(network(probe), attribute)
 
     try:
         with frozen(network), torch.inference_mode():
