@@ -283,12 +283,13 @@ def _output_link(network: nn.Module, images: LabeledImages, attribute: str | int
     """The kind of a network's outputs; logits if the network fails, which is reported later."""
     few = images.pixels[:2].to(device_of(network)).float() / 255
 
-    def outputs(probe: Tensor) -> Tensor:
-        return take_outputs(network(probe), attribute)
+    def ask(probe: Tensor) -> Tensor:
+        outputs: Tensor = take_outputs(network(probe), attribute)
+        return outputs
 
     try:
         with frozen(network), torch.inference_mode():
-            return detect_link(outputs, few)
+            return detect_link(ask, few)
     except Exception:  # a foreign network may fail in any way
         return "logits"
 
