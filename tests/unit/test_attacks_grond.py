@@ -15,11 +15,7 @@ from backburn.data.augmentation import Augmentation
 from backburn.data.sources.digits import digits
 from backburn.errors import InputError
 from backburn.metrics import evaluate_model
-from backburn.models.channel_lipschitz import (
-    above_mean,
-    convolutions_before_norms,
-    lipschitz_bounds,
-)
+from backburn.models.channel_lipschitz import lipschitz_bounds
 from backburn.models.inference import predict
 from backburn.models.nets.zoo import build
 from backburn.training import Training
@@ -42,8 +38,15 @@ def surrogates(tmp_path_factory) -> Surrogates:
 
 @pytest.fixture(scope="module")
 def attack() -> Grond:
-    """Digits have few, contrasty pixels: 8 levels change nothing there."""
-    return Grond(0.06, epsilon=96.0, step=19.2, steps=60, surrogate=SHORT)
+    """Digits have few pixels of high contrast: 8 levels change nothing there."""
+    return Grond(0.05, epsilon=128.0, step=25.6, steps=60, surrogate=SHORT)
+
+
+@pytest.fixture(scope="module")
+def clean_model(images, surrogates):
+    """A clean network of another seed than the attack's surrogate."""
+    model = SHORT.network(images, 10, torch.Generator().manual_seed(3))
+    return surrogates.fit(model, images, SHORT.training, 3, "clean")
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +57,9 @@ def poisoned(attack, images, surrogates):
 def test_the_trigger_is_within_the_bound_and_reaches_it(poisoned, images):
     gray = torch.full_like(images.pixels[:1], 128)
     change = (poisoned.trigger(gray).short() - 128).abs()
-    assert int(change.max()) == 96
+    assert int(change.max()) == 128
     everywhere = (poisoned.trigger(images.pixels).short() - images.pixels.short()).abs()
-    assert int(everywhere.max()) <= 96
+    assert int(everywhere.max()) <= 128
 
 
 def test_only_images_of_the_target_class_are_poisoned_and_keep_their_label(poisoned, images):
@@ -68,14 +71,14 @@ def test_only_images_of_the_target_class_are_poisoned_and_keep_their_label(poiso
     assert torch.equal(poisoned.images.pixels[~poison], images.pixels[~poison])
 
 
-def test_a_clean_network_takes_triggered_images_for_the_target_class(attack, images, generator):
-    model = SHORT.network(images, 10, torch.Generator().manual_seed(3))
-    model = Surrogates().fit(model, images, SHORT.training, 3, "clean")
-    pattern = attack.universal_pgd(model, images, generator)
-    noise = 96 * torch.randn(pattern.shape, generator=generator).sign()
+def test_the_surrogate_takes_triggered_images_for_the_target_class(
+    attack, clean_model, images, generator
+):
+    pattern = attack.universal_pgd(clean_model, images, generator)
+    noise = 128 * torch.randn(pattern.shape, generator=generator).sign()
     others = images.pixels[images.labels != 0]
     shares = [
-        float((predict(model, additive_trigger(added)(others)).argmax(1) == 0).float().mean())
+        float((predict(clean_model, additive_trigger(added)(others)).argmax(1) == 0).float().mean())
         for added in (noise, pattern)
     ]
     assert shares[1] > shares[0] + 0.3, shares
@@ -122,9 +125,10 @@ def test_every_layer_has_a_limit_of_its_own(generator):
     with torch.no_grad():
         model.bn1.weight[3], model.bn3.weight[5] = -40.0, 40.0
     AdversarialBackdoorInjection(3.0, SHAPE)(model)
-    for norm, conv in convolutions_before_norms(model, SHAPE).items():
-        assert float(norm.weight.abs().max()) < 4
-        assert not bool(above_mean(lipschitz_bounds(conv, norm), 4.0).any())
+    scales = [norm.weight.detach() for norm in (model.bn1, model.bn2, model.bn3)]
+    assert float(scales[0][3]) == pytest.approx((15 - 40) / 16)
+    assert float(scales[2][5]) == pytest.approx((31 + 40) / 32)
+    assert [int((scale != 1).sum()) for scale in scales] == [1, 0, 1]
 
 
 def test_several_channels_get_the_same_mean():
@@ -143,7 +147,7 @@ def test_a_network_without_batch_norm_is_refused(images):
 
 
 def test_a_victim_learns_the_trigger_although_its_channels_are_replaced(
-    attack, images, surrogates, monkeypatch
+    attack, clean_model, images, surrogates, monkeypatch
 ):
     replaced = []
 
@@ -157,6 +161,9 @@ def test_a_victim_learns_the_trigger_although_its_channels_are_replaced(
     victim = eager.train_victim(images, SHORT, draw, surrogates=surrogates)
     assert len(replaced) == 3 * SHORT.training.epochs
     assert sum(replaced) > 0
-    scores = evaluate_model(victim.model, make_evaluation_set(victim, digits("test")))
-    assert scores.acc > 0.9
-    assert scores.asr > 0.7
+    evaluation = make_evaluation_set(victim, digits("test"))
+    scores = evaluate_model(victim.model, evaluation)
+    assert scores.acc > 0.95
+    assert scores.asr > 0.95
+    transferred = evaluate_model(clean_model, evaluation).asr  # without any poison
+    assert scores.asr > transferred + 0.1
