@@ -12,6 +12,7 @@ from backburn.attacks.blended import Blended
 from backburn.attacks.bpp import BPP
 from backburn.attacks.combat import Combat
 from backburn.attacks.ftrojan import FTrojan
+from backburn.attacks.grond import Grond
 from backburn.attacks.input_aware import InputAware
 from backburn.attacks.issba import ISSBA
 from backburn.attacks.label_consistent import LabelConsistent
@@ -40,6 +41,7 @@ SUITE = [
     BPP(),
     Combat(0.1, width=4, surrogate=TINY),
     FTrojan(),
+    Grond(0.1, steps=5, surrogate=TINY),
     InputAware(mask_training=BRIEF, width=4),
     ISSBA(training=BRIEF, specializing=BRIEF, width=4),
     LabelConsistent(0.1, steps=2, surrogate=TINY),

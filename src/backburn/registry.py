@@ -67,6 +67,7 @@ ATTACKS: Registry[Attack] = Registry(
         "bpp": "attacks.bpp:BPP",
         "combat": "attacks.combat:Combat",
         "ftrojan": "attacks.ftrojan:FTrojan",
+        "grond": "attacks.grond:Grond",
         "iad": "attacks.input_aware:InputAware",
         "issba": "attacks.issba:ISSBA",
         "lc": "attacks.label_consistent:LabelConsistent",

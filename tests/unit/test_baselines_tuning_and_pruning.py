@@ -8,12 +8,7 @@ from torch import nn
 
 from backburn.baselines.defenses.anp import ANP
 from backburn.baselines.defenses.anp_oracle import ANPOracle
-from backburn.baselines.defenses.clp import (
-    CLP,
-    above_mean,
-    convolutions_before_norms,
-    lipschitz_bounds,
-)
+from backburn.baselines.defenses.clp import CLP
 from backburn.baselines.defenses.fine_pruning import FinePruning, prunable_channels
 from backburn.baselines.defenses.fine_tuning import FineTuning
 from backburn.baselines.defenses.fst import FST, feature_shift_loss
@@ -24,6 +19,11 @@ from backburn.baselines.defenses.stage_maps import record_stages
 from backburn.benchmark.cell import case_for_method
 from backburn.errors import InputError
 from backburn.metrics import evaluate_model
+from backburn.models.channel_lipschitz import (
+    above_mean,
+    convolutions_before_norms,
+    lipschitz_bounds,
+)
 from backburn.models.inference import predict
 from backburn.models.nets.zoo import build
 from backburn.results import Scores

@@ -10,6 +10,8 @@ from torch import nn
 
 from backburn.attacks.base import Attack, Recipe
 from backburn.attacks.bpp import BPP
+from backburn.attacks.grond import Grond
+from backburn.attacks.grond_training import AdversarialBackdoorInjection
 from backburn.attacks.input_aware import InputAware
 from backburn.attacks.wanet import WaNet
 from backburn.data.augmentation import Augmentation
@@ -110,7 +112,8 @@ def test_what_is_finished_is_taken_whole(model, images, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "changed", ["weights", "pixels", "labels", "training", "rows", "phase", "model", "frozen"]
+    "changed",
+    ["weights", "pixels", "labels", "training", "rows", "phase", "model", "frozen", "after_epoch"],
 )
 def test_what_was_made_from_something_else_is_not_taken(changed, model, images, tmp_path):
     executor = ResumableExecutor(tmp_path, min_interval=0)
@@ -127,7 +130,12 @@ def test_what_was_made_from_something_else_is_not_taken(changed, model, images, 
     elif changed == "frozen":
         model[0].head.bias.requires_grad_(False)
     else:
-        more = {changed: {"weights": torch.ones(24), "rows": torch.arange(23)}.get(changed, "x")}
+        more = {
+            "weights": {"weights": torch.ones(24)},
+            "rows": {"rows": torch.arange(23)},
+            "phase": {"phase": "x"},
+            "after_epoch": {"after_epoch": AdversarialBackdoorInjection(0.5, (1, 8, 8))},
+        }[changed]
     assert Ended(executor, model, images, training, **more) == Ended(
         LOCAL, model, images, training, **more
     )
@@ -195,7 +203,8 @@ def test_one_that_diverges_ends_as_if_it_had_not_been_stopped(stop, model, image
 
 
 BRIEF = replace(ADAM, epochs=1)
-CONTROLLING = [BPP(), InputAware(mask_training=BRIEF, width=4), WaNet()]
+GROND = Grond(0.1, steps=2, u=0.5, surrogate=Recipe("small_cnn-w2", BRIEF))
+CONTROLLING = [BPP(), GROND, InputAware(mask_training=BRIEF, width=4), WaNet()]
 
 
 @pytest.mark.parametrize("attack", CONTROLLING, ids=lambda attack: type(attack).__name__)

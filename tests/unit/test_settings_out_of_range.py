@@ -52,6 +52,12 @@ OUT_OF_RANGE = {
         "width": (6,),
     },
     "ftrojan": {"magnitude": (0.0, NAN), "window": (2,)},
+    "grond": {
+        "epsilon": (0.0, 256.0, NAN),
+        "step": (0.0, NAN),
+        "steps": (0,),
+        "u": (0.0, -1.0, INF, NAN),
+    },
     "iad": {
         "density": (0.0,),
         "diversity": (-1.0, NAN, INF),

@@ -151,6 +151,20 @@ def test_a_batch_transform_sees_bytes_and_its_labels_are_learnt(rows, generator)
     assert bool((predict(model, rows[0]).argmax(1) == 2).all())
 
 
+def test_weights_are_changed_at_the_end_of_every_epoch(rows, generator):
+    seen = []
+
+    def zero_bias(model):
+        seen.append((model.training, model[1].bias.clone()))
+        nn.init.zeros_(model[1].bias)
+
+    model = linear()
+    fit(model, TrainingTask(*rows, Training(3, 8), after_epoch=zero_bias), generator)
+    assert [training for training, _ in seen] == [True] * 3
+    assert all(bool(bias.any()) for _, bias in seen), "every epoch trains the bias again"
+    assert not bool(model[1].bias.any()), "the last epoch's change stays"
+
+
 def test_the_images_are_not_changed(rows, generator):
     pixels, labels = rows[0].clone(), rows[1].clone()
     fit(linear(), TrainingTask(*rows, Training(2, 8)), generator)

@@ -21,6 +21,7 @@ __all__ = [
     "Blended",
     "Combat",
     "FTrojan",
+    "Grond",
     "InputAware",
     "LabelConsistent",
     "LowFrequency",
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from .bpp import BPP
     from .combat import Combat
     from .ftrojan import FTrojan
+    from .grond import Grond
     from .input_aware import InputAware
     from .issba import ISSBA
     from .label_consistent import LabelConsistent
@@ -97,6 +99,7 @@ else:
             "Blended": ".blended",
             "Combat": ".combat",
             "FTrojan": ".ftrojan",
+            "Grond": ".grond",
             "ISSBA": ".issba",
             "InputAware": ".input_aware",
             "LabelConsistent": ".label_consistent",

@@ -12,7 +12,7 @@ from ..errors import InputError
 from ..executor.interface import LOCAL, Executor
 from ..models.nets.base import Classifier
 from ..models.nets.zoo import build, parse_architecture
-from ..training import BatchTransform, Objective, Training, TrainingTask
+from ..training import BatchTransform, Objective, Training, TrainingTask, WeightChange
 from ..types import EvaluationSet, LabeledImages, Progress, Trigger, Truth, Victim, no_progress
 from .surrogates import Surrogates, draw_seed
 
@@ -73,7 +73,8 @@ class PoisonedData:
     """A poisoned training set, its ground truth, and the trigger.
 
     With a `control`, the victim is trained on the clean images through its batch transform. With an
-    `objective`, it minimizes that; else the cross-entropy.
+    `objective`, it minimizes that; else the cross-entropy. `after_epoch` changes its weights at the
+    end of every epoch.
     """
 
     images: LabeledImages
@@ -81,6 +82,7 @@ class PoisonedData:
     trigger: Trigger
     control: TrainingControl | None = None
     objective: Objective | None = None
+    after_epoch: WeightChange | None = None
 
 
 @dataclass(frozen=True)
@@ -158,6 +160,7 @@ class Attack(ABC):
             recipe.training,
             batch_transform=control.batch_transform(model) if control else None,
             objective=poisoned.objective,
+            after_epoch=poisoned.after_epoch,
             phase="train the victim",
         )
         executor.fit(model, task, generator, progress=progress)

@@ -53,9 +53,9 @@ def command(
     """Poison DATA with the attack NAME and train a victim on it.
 
     NAME is one of adap_blend, adap_patch, adaptive, all_to_all, badnets, blended, bpp, combat,
-    ftrojan, iad, issba, lc, lf, multi_trigger, narcissus, sig, tact, trojan, trojannn, wanet, or
-    none for a clean model. DATA is 'digits', a folder with one folder of images a class, or parquet
-    with columns image and label. The victim's folder can be given to audit and repair.
+    ftrojan, grond, iad, issba, lc, lf, multi_trigger, narcissus, sig, tact, trojan, trojannn,
+    wanet, or none for a clean model. DATA is 'digits', a folder with one folder of images a class,
+    or parquet with columns image and label. The victim's folder can be given to audit and repair.
 
     \b
     backburn attack badnets digits --out victim

@@ -92,6 +92,8 @@ def training_key(model: nn.Module, task: TrainingTask, generator: torch.Generato
         f"{task.phase} {task.training} {names} {rows is None} {weights is None} "
         f"{trained} {sorted(state)} {digest_of_pixels(task.pixels)}"
     )
+    if task.after_epoch is not None:
+        text += f" {task.after_epoch}"
     optional = [value for value in (rows, weights) if value is not None]
     tensors = [*model.state_dict().values(), generator.get_state(), task.labels, *optional]
     return digest(text.encode(), *tensors, *state.values())

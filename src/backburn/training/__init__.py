@@ -1,7 +1,15 @@
 """Training of models: settings, tasks and the fit loop."""
 
 from .loop import fit
-from .settings import BatchTransform, Objective, StatefulTransform, Training
+from .settings import BatchTransform, Objective, StatefulTransform, Training, WeightChange
 from .task import TrainingTask
 
-__all__ = ["BatchTransform", "Objective", "StatefulTransform", "Training", "TrainingTask", "fit"]
+__all__ = [
+    "BatchTransform",
+    "Objective",
+    "StatefulTransform",
+    "Training",
+    "TrainingTask",
+    "WeightChange",
+    "fit",
+]

@@ -177,15 +177,17 @@ def _run_epoch(state: TrainingState, loop: _Loop, mid_epoch: bool) -> None:
         state.loss_sum += loss * len(rows)
         state.step += 1
         if state.step % steps_per_epoch == 0:
-            _finish_epoch(state, count)
+            _finish_epoch(state, task, count)
         loop.progress(task.phase, state.step * count // steps_per_epoch, training.epochs * count)
         if loop.checkpointer is not None:
             loop.checkpointer.offer(state.snapshot)
 
 
-def _finish_epoch(state: TrainingState, count: int) -> None:
-    """Check the weights and append the mean loss of the epoch's `count` images."""
+def _finish_epoch(state: TrainingState, task: TrainingTask, count: int) -> None:
+    """Check and change the weights, and append the mean loss of the epoch's `count` images."""
     if not all(bool(value.isfinite().all()) for value in state.model.parameters()):
         raise _DivergedError("a weight became infinite or no number")
+    if task.after_epoch is not None:
+        task.after_epoch(state.model)
     state.losses.append(state.loss_sum / count)
     state.loss_sum = 0.0

@@ -38,6 +38,12 @@ Objective: TypeAlias = Callable[[nn.Module, Images, Labels], Tensor]
 Images and labels are on the model's device. An objective must not keep state between calls.
 """
 
+WeightChange: TypeAlias = Callable[[nn.Module], None]
+"""Changes the weights of a model in training mode, in place. It must not keep state between calls.
+
+Its `repr` must tell it from others, such as that of a dataclass: checkpoints are found by it.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Training:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ..types import Index, Labels, PerImage, Pixels
-from .settings import BatchTransform, Objective, StatefulTransform, Training
+from .settings import BatchTransform, Objective, StatefulTransform, Training, WeightChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,7 @@ class TrainingTask:
         weights: `(n,)`, weight of each image in the loss; 1 for all if None.
         batch_transform: applied to each batch after augmentation (triggers, mixtures).
         objective: the loss to minimize; the cross-entropy with the labels if None.
+        after_epoch: changes the weights at the end of every epoch, the last included.
         phase: name of the training in progress, warnings and errors.
     """
 
@@ -28,6 +29,7 @@ class TrainingTask:
     weights: PerImage | None = None
     batch_transform: BatchTransform | None = None
     objective: Objective | None = None
+    after_epoch: WeightChange | None = None
     phase: str = "train"
 
     @property

@@ -13,6 +13,7 @@ from torch.func import functional_call
 from ...data.augmentation import Augmentation
 from ...errors import InputError
 from ...interfaces import Defense, Inputs
+from ...models.channel_lipschitz import Norm
 from ...models.inference import as_images, device_of, has_native_bf16
 from ...results import Repaired
 from ...training import Training
@@ -20,7 +21,7 @@ from ...training.adapt_settings import adapt_augmentation
 from ...types import Case, Flags, PerImage, Progress, no_progress
 from ..input_checks import require_holdout, trainable_copy
 from .clean_fine_tuning import FIVE_PERCENT_CLEAN
-from .prunable_channels import Norm, batch_norms, prune
+from .prunable_channels import batch_norms, prune
 
 MaskedLoss: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 """The mean loss of a batch as a function of factors of the neurons' scales and shifts."""

@@ -4,15 +4,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
 
 from ...errors import InputError
 from ...interfaces import Defense, Inputs
-from ...models.inference import device_of, frozen
+from ...models.channel_lipschitz import above_mean, convolutions_before_norms, lipschitz_bounds
 from ...results import Repaired
-from ...types import Case, Flags, PerImage, Progress, no_progress
+from ...types import Case, Progress, no_progress
 from ..input_checks import trainable_copy
-from .prunable_channels import Norm, batch_norms, prune
+from .prunable_channels import batch_norms, prune
 
 
 @dataclass(frozen=True)
@@ -53,51 +52,3 @@ class CLP(Defense):
             prune(norm, above_mean(lipschitz_bounds(conv, norm), self.u), shift=True)
             progress("channels", done, len(pairs))
         return Repaired(model=model)
-
-
-def convolutions_before_norms(model: nn.Module, shape: tuple[int, ...]) -> dict[Norm, nn.Conv2d]:
-    """Map batch norms with statistics to the convolution before each, in the order they run.
-
-    Args:
-        shape: shape `(c, h, w)` of an image; the model is run on a black one.
-    """
-    ran: list[nn.Conv2d] = []
-    pairs: dict[Norm, nn.Conv2d] = {}
-
-    def note(layer: nn.Module, _inputs: object, _output: object) -> None:
-        if isinstance(layer, nn.Conv2d):
-            ran.append(layer)
-        elif isinstance(layer, Norm) and layer.affine and layer.running_var is not None:
-            fitting = [conv for conv in ran if conv.out_channels == layer.num_features]
-            if fitting and ran[-1] is fitting[-1]:
-                pairs.setdefault(layer, fitting[-1])
-
-    handles = [
-        layer.register_forward_hook(note)
-        for layer in model.modules()
-        if isinstance(layer, nn.Conv2d | Norm)
-    ]
-    try:
-        with frozen(model), torch.inference_mode():
-            model(torch.zeros(1, *shape, device=device_of(model)))
-    finally:
-        for handle in handles:
-            handle.remove()
-    return pairs
-
-
-@torch.no_grad()
-def lipschitz_bounds(conv: nn.Conv2d, norm: Norm) -> PerImage:
-    """Upper bounds `(channels,)` of the channels' Lipschitz constants, batch norm included."""
-    variance = norm.running_var
-    if not isinstance(variance, Tensor):
-        raise InputError("CLP needs batch norms with running statistics")
-    scale = norm.weight.double() / (variance.double() + norm.eps).sqrt()
-    kernels = conv.weight.double() * scale[:, None, None, None]
-    bounds: Tensor = torch.linalg.matrix_norm(kernels.flatten(2), 2)
-    return bounds.float().cpu()
-
-
-def above_mean(values: PerImage, u: float) -> Flags:
-    """Flag values more than `u` standard deviations above their mean."""
-    return values > values.mean() + u * values.std()

@@ -1,14 +1,11 @@
 """The neurons that pruning methods remove: channels of batch norms."""
 
-from typing import TypeAlias
-
 import torch
 from torch import nn
 
 from ...errors import InputError
+from ...models.channel_lipschitz import Norm
 from ...types import Flags
-
-Norm: TypeAlias = nn.modules.batchnorm._BatchNorm
 
 
 def batch_norms(model: nn.Module, method: str) -> dict[str, Norm]:
