@@ -129,14 +129,15 @@ def halves(attacked) -> tuple[Case, EvaluationSet]:
 
 
 @pytest.mark.parametrize(
-    ("fixture", "highest"), [("badnets_digits", 0.05), ("blended_digits", 0.8)]
+    ("fixture", "highest"), [("badnets_digits", 0.05), ("blended_digits", 0.7)]
 )
 def test_the_poisoned_class_is_named_and_its_backdoor_weakened(fixture, highest, request):
     attacked = request.getfixturevalue(fixture)
     case, held = halves(attacked)
     perturbations = reconstruct(case.model, case.model.head, case.holdout)
     assert (smallest_abnormal(perturbations.norm(dim=1), 2.0),) == attacked.victim.target_labels
-    defense, plain = TAC(), TAC(beta=0.0)
+    training = Training(epochs=20, batch_size=64, learning_rate=0.02, warmup=0.0)
+    defense, plain = TAC(training=training), TAC(beta=0.0, training=training)
     repaired, tuned = (
         evaluate_model(each.repair(case, torch.Generator().manual_seed(0)).model, held)
         for each in (defense, plain)
@@ -144,7 +145,7 @@ def test_the_poisoned_class_is_named_and_its_backdoor_weakened(fixture, highest,
     before = evaluate_model(case.model, held)
     assert before.asr > 0.95
     assert repaired.asr < highest
-    assert tuned.asr > 0.95, "fine-tuning alone does not do it"
+    assert tuned.asr > 0.85, "fine-tuning alone does not do it"
     assert before.acc - repaired.acc < 0.05
 
 
