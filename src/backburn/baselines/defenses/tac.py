@@ -41,7 +41,8 @@ class TAC(Defense):
     Source: Iwahana et al., Robust backdoor removal by reconstructing trigger-activated changes in
     latent representation, arXiv 2511.08944.
     Departure: only the program, the choice by small norms and fine-tuning with the perturbation are
-    theirs. Their loss, their threshold and weight, and their training settings were not at hand.
+    theirs. The abstract was at hand, and the program as a summary of the paper quotes it. Their
+    loss, their threshold and weight, and their training settings were not.
     The loss above, the threshold of Neural Cleanse, equal weights and the fine-tuning of
     BackdoorBench stand in for them. The bias of the head counts in the program, too. Images are
     mirrored as for `ft`.
