@@ -16,6 +16,7 @@ from backburn.baselines.defenses.nad import NAD
 from backburn.baselines.defenses.neural_cleanse import NeuralCleanse
 from backburn.baselines.defenses.retrain import Retraining
 from backburn.baselines.defenses.sau import SAU
+from backburn.baselines.defenses.tac import TAC
 from backburn.baselines.defenses.vab import VAB
 from backburn.baselines.detectors.activation_clustering import ActivationClustering
 from backburn.baselines.detectors.agpd import AGPD
@@ -60,6 +61,8 @@ DEFENSES = {
     "nc": brief(NeuralCleanse(abnormal=1e-9, inversion=TriggerInversion(success=0.01))),
     "retrain": brief(Retraining()),
     "sau": brief(SAU(steps=1)),
+    # the class of the smallest norm is poisoned, whatever the norm
+    "tac": brief(TAC(abnormal=1e-9)),
     "vab": brief(VAB()),
 }
 DETECTORS = {

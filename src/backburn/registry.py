@@ -105,6 +105,7 @@ DEFENSES: Registry[Defense] = Registry(
         "nc": "baselines.defenses.neural_cleanse:NeuralCleanse",
         "retrain": "baselines.defenses.retrain:Retraining",
         "sau": "baselines.defenses.sau:SAU",
+        "tac": "baselines.defenses.tac:TAC",
         "vab": "baselines.defenses.vab:VAB",
     },
 )

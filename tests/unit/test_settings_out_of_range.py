@@ -119,6 +119,7 @@ OUT_OF_RANGE = {
     "nad": {"betas": ((), (1.0, -1.0)), "power": (0.5,), "teacher_epochs": (0,)},
     "nc": {"abnormal": (0.0,), "stamped": (1.1,)},
     "sau": {"bound": (0.0,), "steps": (0,), "shared": (-1.0,)},
+    "tac": {"abnormal": (0.0,), "beta": (-1.0, INF)},
     "vab": {
         "threshold": (0.0,),
         "easing": (1.1,),

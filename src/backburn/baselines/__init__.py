@@ -24,6 +24,7 @@ __all__ = [
     "SAU",
     "SPECTRE",
     "STRIP",
+    "TAC",
     "VAB",
     "ANPOracle",
     "ActivationClustering",
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
     from .defenses.neural_cleanse import NeuralCleanse
     from .defenses.retrain import Retraining
     from .defenses.sau import SAU
+    from .defenses.tac import TAC
     from .defenses.vab import VAB
     from .detectors.activation_clustering import ActivationClustering
     from .detectors.agpd import AGPD
@@ -133,6 +135,7 @@ else:
             "ScaleUp": ".detectors.scale_up",
             "Scores": "..results",
             "SpectralSignatures": ".detectors.spectral",
+            "TAC": ".defenses.tac",
             "Training": "..training",
             "TrainingTask": "..training",
             "VAB": ".defenses.vab",
