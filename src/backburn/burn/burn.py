@@ -266,6 +266,7 @@ class BURN(Unlearning):
                 tuner.progress,
                 tuner.executor,
                 retrain=False,
+                further=True,
                 every_suspect=False,
                 embeddings=None if embeddings is None else embeddings[rows],
             )

@@ -75,6 +75,7 @@ class PoisonDetector(DecisionSettings, Detector):
         *,
         abstain_reason: str = "",
         retrain: bool = True,
+        further: bool = False,
         every_suspect: bool = True,
         embeddings: Features | None = None,
     ) -> DetectionResult:
@@ -85,6 +86,8 @@ class PoisonDetector(DecisionSettings, Detector):
             abstain_reason: why the case must not be called clean; empty if it may be.
             retrain: retrain a model without the suspects, which helps to restore their labels.
                 Models without a layer that can be reset are not retrained.
+            further: whether backdoors of this model were unlearned already. Further ones must be
+                foreign to their class, see `HypothesisTests.find_backdoors`.
             every_suspect: search the boundary of every suspect, not only of the probes.
             embeddings: the witness's features of the images, if known already.
         Raises:
@@ -138,7 +141,7 @@ class PoisonDetector(DecisionSettings, Detector):
         candidates = [
             backdoor
             for label in first_splits
-            for backdoor in tests.find_backdoors(label, rows[label], agreed)
+            for backdoor in tests.find_backdoors(label, rows[label], agreed, further)
         ]
         verdict = tests.decide(
             candidates, abstain_reason or _too_few_classes(rows, labels, self.smallest_class)

@@ -167,25 +167,29 @@ class HypothesisTests:
         ]
         return self._measure_each(further, torch.cat(groups))
 
-    def find_backdoors(self, label: int, rows: Tensor, agreed: Flags) -> list[DetectedBackdoor]:
+    def find_backdoors(
+        self, label: int, rows: Tensor, agreed: Flags, further: bool = False
+    ) -> list[DetectedBackdoor]:
         """The backdoors of a class: set its strongest group aside, split the remainder, repeat.
 
         The search ends at the first group that is not significant. A backdoored network is close to
         its target class everywhere, so what is natural there carries over more easily than in the
-        other classes. Further groups must therefore be foreign to the class, too.
+        other classes. Further groups must therefore be foreign to the class, too. So must those of
+        a model whose backdoors were unlearned: what is natural carries over more easily since then.
 
         Args:
             rows: images of the class that the model calls by their label.
             agreed: flags of these among all images of the case.
+            further: whether backdoors of the model were unlearned already.
         """
         everything = (self.calculator.images.labels == label).nonzero().flatten()
         remaining, backdoors = rows, list[DetectedBackdoor]()
         p, best = self._best[label]
         while len(backdoors) < MAX_BACKDOORS_PER_CLASS:
-            level = self.settings.false_alarm if backdoors else self.settings.suspicion
+            level = self.settings.false_alarm if backdoors or further else self.settings.suspicion
             if p * self.null.classes >= level or not self._is_usable(best):
                 break
-            if backdoors and not self._is_foreign(best.stronger):
+            if (backdoors or further) and not self._is_foreign(best.stronger):
                 break
             free = everything[~torch.isin(everything, rows[~torch.isin(rows, remaining)])]
             member = self._membership(best.stronger, free, agreed, remaining)
