@@ -82,9 +82,6 @@ def test_without_retraining_what_transfers_is_found(backdoored):
 def test_what_a_repaired_model_shows_must_be_foreign_to_its_class(backdoored):
     assert study(backdoored.case, retrain=False).backdoors
     assert study(backdoored.case, retrain=False, further=True).backdoors == ()
-    anything = replace(QUICK, min_foreign=0.0)
-    again = study(backdoored.case, settings=anything, retrain=False, further=True)
-    assert torch.equal(again.evidence.flagged, backdoored.poison)
 
 
 def test_every_statistic_of_every_group_is_in_the_log(backdoored):

@@ -1,6 +1,7 @@
 """What a model forgets, how long it is trained, and whether mirror images are seen."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from backburn.models.inference import predict
 from backburn.training import Training
 from backburn.training.adapt_settings import (
     adapt_augmentation,
+    adapt_shift,
     extend_to_steps,
     freeze_before,
     reset_last_layers,
@@ -168,3 +170,25 @@ def test_classes_that_come_one_after_the_other_are_all_looked_at(generator):
     pixels[1500:, 0, 0, 0] = 255
     labels = (torch.arange(3000) >= 1500).long()
     assert adapt_augmentation(TRAINING, Case(Corner(), LabeledImages(pixels, labels))) == TRAINING
+
+
+class Brighter(nn.Module):
+    """Class 1 where the image is bright; shifts hardly change that."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        bright = images.flatten(1).mean(1) - 0.5
+        return torch.stack([-bright, bright], 1)
+
+
+def test_shifted_images_are_used_where_the_model_takes_them_for_the_same(generator):
+    even = torch.randint(256, (400, 1, 1, 1), generator=generator).to(torch.uint8)
+    pixels = even.expand(-1, -1, 4, 4).contiguous()
+    labels = Brighter()(pixels.float() / 255).argmax(1)
+    given = Case(Brighter(), LabeledImages(pixels, labels))
+    assert adapt_shift(TRAINING, given) == TRAINING
+
+
+def test_shifted_images_are_not_used_where_they_cost_accuracy(generator):
+    adapted = adapt_shift(TRAINING, case(Side(), generator))
+    assert adapted.augmentation == replace(TRAINING.augmentation, shift=0.0)
+    assert adapted.epochs == TRAINING.epochs

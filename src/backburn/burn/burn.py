@@ -17,7 +17,7 @@ from ..models.inference import accuracy
 from ..models.input_check import check_fit
 from ..results import Audit, Phase, Suspects, Unlearned
 from ..training import Training
-from ..training.adapt_settings import adapt_augmentation, extend_to_steps
+from ..training.adapt_settings import adapt_augmentation, adapt_shift, extend_to_steps
 from ..types import Case, Flags, Index, Labels, Progress, no_progress
 from .apply_trigger import TriggerStamp
 from .decoupling import Decoupling
@@ -306,6 +306,8 @@ class BURN(Unlearning):
         training, steps = self._training_settings(case)
         if bool(detection.evidence.flagged.any()):  # otherwise nothing will be trained
             training = adapt_augmentation(training, case, detection.predictions)
+            if case.base is None:  # a base is trained anew on few images, and shifts help it
+                training = adapt_shift(training, case)
         return FineTuner(
             images=case.images,
             holdout=case.holdout,

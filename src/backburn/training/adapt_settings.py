@@ -6,15 +6,16 @@ from dataclasses import replace
 import torch
 from torch import nn
 
+from ..data.augmentation import Augmentation
 from ..memory_mapped import evenly_spaced
 from ..models.inference import accuracy
 from ..types import Case, Labels
 from .settings import Training
 
 SAMPLE_SIZE = 1000
-"""Images, at most, on which the effect of mirroring is measured."""
+"""Images, at most, on which the effect of mirroring and of shifts is measured."""
 MAX_ACCURACY_DROP = 0.02
-"""Accuracy that mirroring may cost for mirrored images to be used in training."""
+"""Accuracy that mirroring or shifts may cost for such images to be used in training."""
 BATCHES_PER_EPOCH, MIN_BATCH_SIZE = 20, 16
 """Batches are made smaller until an epoch has so many, but not smaller than the minimum."""
 
@@ -87,6 +88,23 @@ def adapt_augmentation(
     if accuracy(case.model, mirrored) < baseline - MAX_ACCURACY_DROP:
         return training
     return replace(training, augmentation=replace(training.augmentation, flip=True))
+
+
+def adapt_shift(training: Training, case: Case) -> Training:
+    """Turn off shifts if the model is less accurate on shifted images.
+
+    It was trained without shifts then. A few hundred steps teach it to take shifted images, at the
+    price of accuracy on others.
+    """
+    images = case.images.sample(SAMPLE_SIZE)
+    shifts = Augmentation(shift=training.augmentation.shift)
+    shifted = shifts(images.pixels, torch.Generator().manual_seed(0))
+    drop = accuracy(case.model, images) - accuracy(
+        case.model, images.relabeled(shifted, images.labels)
+    )
+    if drop <= MAX_ACCURACY_DROP:
+        return training
+    return replace(training, augmentation=replace(training.augmentation, shift=0.0))
 
 
 def extend_to_steps(training: Training, count: int, steps: int) -> Training:
