@@ -186,14 +186,15 @@ class HypothesisTests:
         remaining, backdoors = rows, list[DetectedBackdoor]()
         p, best = self._best[label]
         while len(backdoors) < MAX_BACKDOORS_PER_CLASS:
-            level = self.settings.false_alarm if backdoors or further else self.settings.suspicion
+            level = self.settings.false_alarm if further else self.settings.suspicion
             if p * self.null.classes >= level or not self._is_usable(best):
                 break
-            if (backdoors or further) and not self._is_foreign(best.stronger):
+            if further and not self._is_foreign(best.stronger):
                 break
             free = everything[~torch.isin(everything, rows[~torch.isin(rows, remaining)])]
             member = self._membership(best.stronger, free, agreed, remaining)
             backdoors.append(_to_backdoor(best, free, member, p))
+            further = True
             remaining = remaining[~torch.isin(remaining, backdoors[-1].flagged)]
             next_splits = self.splitter.split(label, remaining, count=MAX_LINES)
             if not next_splits:

@@ -162,7 +162,7 @@ def probe_network(
     with torch.inference_mode():
         probe, calls, result = _first_accepted(net, channels, (size,) if size else PROBE_SIZES)
         logits_attribute = locate_outputs(result, classes)
-        outputs = _output_tensor(result, classes)
+        outputs = _output_tensor(result, logits_attribute)
         if outputs is None or len(outputs) != len(probe):
             raise InputError(
                 f"the network returns {_describe(result)} for {len(probe)} images: give one that "
@@ -200,9 +200,9 @@ def _runs(net: nn.Module, images: Images) -> bool:
     return True
 
 
-def _output_tensor(result: object, classes: int) -> Tensor | None:
+def _output_tensor(result: object, where: str | int) -> Tensor | None:
     """The outputs `(n, k)` or `(n,)` in a network's return value."""
-    outputs = take_outputs(result, locate_outputs(result, classes))
+    outputs = take_outputs(result, where)
     return outputs if isinstance(outputs, Tensor) and outputs.dim() in (1, 2) else None
 
 
