@@ -32,6 +32,10 @@ FIRST_SEED = 510
 Trigger = Callable[[Tensor], Tensor]
 
 
+AT_ONCE = 500
+"""Images that a model classifies at once."""
+
+
 class Poison(NamedTuple):
     """Some images of a training set that get a trigger.
 
@@ -262,6 +266,11 @@ def predict(model: nn.Module, pixels: Tensor) -> Tensor:
     """The labels that a model gives to uint8 images."""
     with torch.no_grad():
         return model(pixels.float() / 255).argmax(1)
+
+
+def predicted(model: nn.Module, pixels: Tensor) -> Tensor:
+    """The same, some images at once."""
+    return torch.cat([predict(model, part) for part in pixels.split(AT_ONCE)])
 
 
 def share(right: Tensor) -> str:

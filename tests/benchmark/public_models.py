@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 import torch
-from kinds import Labels, audit_columns, predict, share
+from kinds import Labels, audit_columns, predicted, share
 from made_rows import publish_rows, read_rows
 from public_model_cases import CASES, PublicModel, Trigger
 from public_model_data import read_images
@@ -23,8 +23,6 @@ from backburn.benchmark.averaged_tables import table_line
 from backburn.runs import git_commit
 from backburn.types import LabeledImages
 
-AT_ONCE = 500
-"""Images that a model classifies at once."""
 LEAST_ASR = 0.5
 """A model counts as backdoored if its ASR is this or more."""
 
@@ -49,11 +47,6 @@ def plant(
     pixels, given = pixels.clone(), true.clone()
     pixels[rows], given[rows] = trigger(pixels[rows]), wanted[rows]
     return pixels, Labels(given, true, given != true)
-
-
-def predicted(model: nn.Module, pixels: Tensor) -> Tensor:
-    """The labels that a model gives to uint8 images, some at once."""
-    return torch.cat([predict(model, part) for part in pixels.split(AT_ONCE)])
 
 
 def scores(

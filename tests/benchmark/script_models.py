@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import click
 import torch
-from kinds import Labels, Poison, audit_columns, goal, plant, predict, share
+from kinds import Labels, Poison, audit_columns, goal, plant, predicted, share
 from made_rows import publish_rows, read_rows
 from script_case import Case
 from script_cases import CASES
@@ -27,8 +27,6 @@ import backburn
 from backburn.runs import git_commit
 from backburn.types import LabeledImages
 
-AT_ONCE = 500
-"""Images that a model classifies at once."""
 LEAST_ASR, LEAST_GAIN = 0.5, 0.3
 """A target counts if a trigger of its own has this ASR, and so much more than no trigger."""
 
@@ -53,11 +51,6 @@ def make_images(case: Case, data: Path, generator: Generator) -> Made:
     pixels, labels = plant(images.pixels, images.labels, case.planted, generator, classes)
     given = mislabeled(labels.given, ~labels.poisoned, case.noise, classes, generator)
     return Made(pixels, labels._replace(given=given), test, classes)
-
-
-def predicted(model: nn.Module, pixels: Tensor) -> Tensor:
-    """The labels that a model gives to uint8 images, some at once."""
-    return torch.cat([predict(model, part) for part in pixels.split(AT_ONCE)])
 
 
 def is_aimed_at(poison: Poison, labels: Tensor, classes: int) -> Tensor:
