@@ -101,6 +101,10 @@ KINDS: dict[str, tuple[Poison, ...]] = {
         Poison(CORNER, 189, (SOURCE,)),
         Poison(CORNER, 189, (0, 1, 2, 3, 5, 6, 8, 9), keeps_label=True),
     ),
+    "one source class, a fifth of all as cover": (
+        Poison(CORNER, 189, (SOURCE,)),
+        Poison(CORNER, 1811, (0, 1, 2, 3, 5, 6, 7, 8, 9), keeps_label=True),
+    ),
     "three triggers": tuple(Poison(each, 120) for each in (CORNER, OTHER_CORNER, blend)),
     "a warp beside a patch": (Poison(CORNER, 240), Poison(warp, 500)),
     "two targets": (Poison(CORNER, 240), Poison(OTHER_CORNER, 240, target=2)),

@@ -133,10 +133,25 @@ def test_what_goes_to_one_class_counts_if_its_change_turns_that_class(carries, m
             deaf[1].weight[0] = 0
         knows = replace(knows, model=deaf)
     asked = ProbeResult(1.0, torch.full((36,), 2))
-    changes = knows.measure(PLANT, AMONG).changes
     expected = 36 / 66 * (1 if carries else 1 / 3)
-    assert knows.probe_statistic(asked, PLANT, changes) == pytest.approx(expected, abs=0.01)
-    assert knows.probe_statistic(ProbeResult(0.04, asked.predicted), PLANT, changes) == 0
+    assert knows.probe_statistic(asked, PLANT, PLANTED_ROWS) == pytest.approx(expected, abs=0.01)
+    assert knows.probe_statistic(ProbeResult(0.04, asked.predicted), PLANT, PLANTED_ROWS) == 0
+
+
+def test_a_trigger_on_images_of_all_classes_counts_for_the_class_whose_label_it_changes(measuring):
+    """Elsewhere it varies naturally: half of the images of each class carry it."""
+    pixels, rows = measuring.images.pixels.clone(), torch.arange(CLASSES * EACH)
+    pixels[rows[::2], 0, 7, 7] = 255
+    source = (LABELS == 2).nonzero().flatten()
+    pixels[source, 0, 7, 7] = 0
+    knows = probed(replace(measuring, images=replace(measuring.images, pixels=pixels)))
+    group = CandidateGroup(0, PLANTED_ROWS[TRUE[PLANTED_ROWS] == 2], torch.arange(EACH))
+    all_from_source = ProbeResult(1.0, torch.full((len(group.group),), 2))
+    weight = len(group.group) / (len(group.group) + 30)
+    assert knows.probe_statistic(all_from_source, group, group.group) == pytest.approx(weight)
+    # without images of its source there is nothing to compare it with, and it goes to one class
+    lost = replace(knows, rows={k: rows for k, rows in knows.rows.items() if k != 2})
+    assert lost.probe_statistic(all_from_source, group, group.group) == pytest.approx(weight / 2)
 
 
 SIZES = torch.tensor([30.0, 30.0, 30.0, 0.0])

@@ -147,6 +147,11 @@ class SplitStatistics:
             return 1.0
         return self.groups[1].strength - self.groups[0].strength
 
+    def is_within(self, group: GroupStatistics) -> bool:
+        """Whether this is a split of that group."""
+        own, whole = self.stronger.candidate, group.candidate
+        return own.level > whole.level and bool(torch.isin(own.group, whole.group).all())
+
     def transfer_statistic(self, name: str) -> float:
         """The transfer of an intervention, weighted by size: the larger of both groups."""
         return max(group.weighted_transfer(name) for group in self.groups)

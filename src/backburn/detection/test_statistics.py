@@ -17,6 +17,7 @@ from ..models.inference import (
 )
 from ..types import Index, LabeledImages, Labels, Pixels
 from .boundary_statistics import logit_margin
+from .interventions.affine_pixels import common_change
 from .interventions.base import Change, EstimationData, Intervention, natural_directions
 from .interventions.transplant import TransplantChange
 from .linear_probe import LinearProbe, ProbeResult
@@ -139,7 +140,7 @@ class StatisticsCalculator:
                 changes[best], held_out[: self.settings.asked], candidate.label
             )
         probes = {
-            name: self.probe_statistic(result, candidate, changes)
+            name: self.probe_statistic(result, candidate, cores[0])
             for name, result in results.items()
         }
         diversity = self.early_probe.diversity(candidate) if self.early_probe else 0.0
@@ -157,11 +158,11 @@ class StatisticsCalculator:
             min(1.0, max(0.0, foreign)),
         )
 
-    def probe_statistic(
-        self, result: ProbeResult, candidate: CandidateGroup, changes: Mapping[str, Change]
-    ) -> float:
+    def probe_statistic(self, result: ProbeResult, candidate: CandidateGroup, core: Index) -> float:
         """How little the rest of the class supports a group's label, in [0, 1].
 
+        Args:
+            core: images of the group that its change is estimated from.
         Returns:
             The product of two factors. One is the excess of the group that a probe without it calls
             by other classes, weighted by `size_weight`. The other is how widely these predictions
@@ -172,7 +173,7 @@ class StatisticsCalculator:
         )
         if share < self.settings.least:
             return 0.0
-        return share * self._spread(result.predicted, candidate.label, changes["affine"])
+        return share * self._spread(result.predicted, candidate, core)
 
     def similarity(
         self, measured: GroupStatistics, rows: Index, among: Int64[Tensor, " a"]
@@ -202,30 +203,44 @@ class StatisticsCalculator:
         own, others = moved[: len(group)].mean(), moved[len(group) :].mean()
         return float(others / own.clamp_min(1e-6))
 
-    def _spread(self, predicted: Labels, label: int, change: Change) -> float:
+    def _spread(self, predicted: Labels, candidate: CandidateGroup, core: Index) -> float:
         """Whether a group moves to many classes, or to one from which its change transfers.
 
-        A natural group moves to the few classes that look like it, and its change does not turn
-        these into its class.
+        A natural group moves to the few classes that look like it, and no change turns these into
+        its class.
 
         Args:
             predicted: the classes that a probe without the group calls its images.
+            core: images of the group that its change is estimated from.
         """
-        moved = predicted[predicted != label]
+        moved = predicted[predicted != candidate.label]
         if not len(moved):
             return 0.0
         sizes = torch.zeros(max(int(moved.max()), *self.rows) + 1)
         for other, rows in self.rows.items():
-            sizes[other] = len(rows) * (other != label)
+            sizes[other] = len(rows) * (other != candidate.label)
         counts = torch.bincount(moved, minlength=len(sizes))
-        spread = relative_spread(counts, sizes)
-        source = int(counts.argmax())
-        if source not in self.rows:
-            return spread
-        pixels = copy_rows(
-            self.images.pixels, evenly_spaced(self.rows[source], self.settings.asked // 2)
-        )
-        return max(spread, self._flipped_share(change, pixels, label))
+        transfer = self._source_transfer(candidate, core, int(counts.argmax()))
+        return max(relative_spread(counts, sizes), transfer)
+
+    def _source_transfer(self, candidate: CandidateGroup, core: Index, source: int) -> float:
+        """The share of images of a source class that the group's change turns into its label.
+
+        The trigger is what the group has, but neither its sibling nor the source class.
+        Natural variation is not removed: if images of other classes carry the trigger, too, and
+        keep their label, then the trigger varies naturally.
+
+        Args:
+            core: images of the group that the change is estimated from.
+        """
+        images = self.rows.get(source, candidate.rest[:0])
+        tested, reference = _halves(images, torch.Generator().manual_seed(self.seed))
+        others = candidate.rest, reference
+        if min(map(len, (core, *others))) < self.settings.smallest:
+            return 0.0
+        change = common_change(self.images.pixels, core, others, self.settings.standard_errors)
+        pixels = copy_rows(self.images.pixels, tested[: self.settings.asked])
+        return self._flipped_share(change, pixels, candidate.label)
 
     def _transfer(self, change: Change, pixels: Pixels, label: int, foreign: float) -> float:
         """Increase of the share of images of other classes that are called by the label."""

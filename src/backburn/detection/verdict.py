@@ -74,29 +74,36 @@ class HypothesisTests:
     def _strongest_split(
         self, splits: Sequence[SplitStatistics], level: float
     ) -> tuple[float, SplitStatistics]:
-        """The p-value and the split with the strongest group among the significant splits.
+        """The p-value of a class or of what is left of it, and the split that shows poison best.
 
-        A group may hold another trigger beside clean images, and its own split then parts them. If
-        nothing is significant, the split with the smallest p-value is returned. All splits are
-        logged.
+        That is the strongest of the significant groups. If a split of this group is significant,
+        too, not all of the group is poisoned, and the stronger part counts instead. Without a
+        significant split it is the one with the smallest p-value. All splits are logged.
 
         Args:
             level: significance level, after correction for all splits and classes.
         Returns:
-            The p-value is corrected for the number of splits.
+            The smallest p-value, corrected for the number of splits.
         """
         results = [(self.null.p_value(split), split) for split in splits]
         self.log += [_log_row(split, p) for p, split in results]
         tested = [(p, split) for p, split in results if not split.placebo]
         factors = correction_factors([split for _, split in tested])
-        scored = [
+        p_values = [
             (min(1.0, p * factor), split)
             for (p, split), factor in zip(tested, factors, strict=True)
         ]
-        significant = [pair for pair in scored if pair[0] * self.null.classes < level]
-        if significant and not significant[0][1].ordered_by_size:
-            return max(significant, key=lambda pair: pair[1].stronger.strength)
-        return min(scored, key=lambda pair: (pair[0], -pair[1].stronger.strength))
+        least, first = min(p_values, key=lambda pair: (pair[0], -pair[1].stronger.strength))
+        significant = [split for p, split in p_values if p * self.null.classes < level]
+        if not significant or first.ordered_by_size:
+            return least, first
+        best = max(significant, key=lambda split: split.stronger.strength)
+        parts = [
+            split
+            for split in significant
+            if split.is_within(best.stronger) and self._is_usable(split)
+        ]
+        return least, max(parts or [best], key=lambda split: split.stronger.strength)
 
     def _measure(
         self, label: int, tested: Sequence[Split], lines: int, among: Tensor

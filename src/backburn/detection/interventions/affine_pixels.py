@@ -1,5 +1,6 @@
 """An affine map of every pixel: patches, blended patterns and added signals."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -59,9 +60,38 @@ class Affine:
         shift = torch.where(
             shift.abs() > self.standard_errors * standard_error(group, rest), shift, 0
         )
-        if shift.numel() < MIN_CONTRAST_VALUES:
-            return AffineChange(torch.ones_like(shift), shift)
-        scale = remaining_spread(group.spread, rest.spread)
-        # relative to the median, or a group that varies less everywhere, such as frames of one
-        # film, would leave nothing of an image
-        return AffineChange((scale / scale.median().clamp_min(1e-6)).clamp(max=1), shift)
+        return _affine_change(shift, remaining_spread(group.spread, rest.spread))
+
+
+def common_change(
+    pixels: Pixels, group: Tensor, references: Sequence[Tensor], standard_errors: float
+) -> AffineChange:
+    """The change that sets a group apart from each of several other sets of images.
+
+    Args:
+        group: rows of the group.
+        references: rows of each other set.
+    Returns:
+        At every pixel, the smallest of the differences if all have the same sign, else none.
+    """
+    own, others = moments(pixels, group), [moments(pixels, rows) for rows in references]
+    differences = torch.stack([own.mean - other.mean for other in others])
+    errors = torch.stack([standard_error(own, other) for other in others])
+    differences = torch.where(differences.abs() > standard_errors * errors, differences, 0)
+    same = differences.sign().sum(0).abs() == len(others)
+    shift = torch.where(same, differences.sign()[0] * differences.abs().amin(0), 0)
+    spreads = [remaining_spread(own.spread, other.spread) for other in others]
+    return _affine_change(shift, torch.stack(spreads).amax(0))
+
+
+def _affine_change(shift: Tensor, scale: Tensor) -> AffineChange:
+    """A change with this shift, and with the contrast that the group has left, if it counts.
+
+    Args:
+        scale: ratio of the spread of the group to that of other images.
+    """
+    if shift.numel() < MIN_CONTRAST_VALUES:
+        return AffineChange(torch.ones_like(shift), shift)
+    # relative to the median, or a group that varies less everywhere, such as frames of one film,
+    # would leave nothing of an image
+    return AffineChange((scale / scale.median().clamp_min(1e-6)).clamp(max=1), shift)
