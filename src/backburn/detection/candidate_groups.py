@@ -8,6 +8,7 @@ from typing import TypeAlias
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
+from scipy.stats import multivariate_normal
 from sklearn.mixture import GaussianMixture
 from torch import Tensor
 
@@ -18,6 +19,8 @@ from .sampling import chunks, fitted_positions
 
 MIN_FITTED = 10
 """Fewest values that two normal distributions are fitted to."""
+MIN_VARIANCE = 1e-4
+"""Added to the variance of each, where the statistics have a variance of 1."""
 
 Split: TypeAlias = tuple[CandidateGroup, CandidateGroup]
 """Both groups of a split."""
@@ -136,15 +139,21 @@ def fit_two_groups(statistics: Float[Tensor, "n q"], seed: int = 0) -> TwoGroupS
         return TwoGroupSplit(torch.zeros(len(values)), 0.0)
     scaled = (values - values.mean(0)) / values.std(0).clip(1e-9)
     sample = scaled[fitted_positions(len(scaled), seed).numpy()]
-    one, two = (
-        GaussianMixture(k, n_init=1, random_state=seed, reg_covar=1e-4).fit(sample) for k in (1, 2)
-    )
-    gain = (one.bic(sample) - two.bic(sample)) / (2 * len(sample))
+    two = GaussianMixture(2, n_init=1, random_state=seed, reg_covar=MIN_VARIANCE).fit(sample)
+    gain = (_bic_of_one(sample) - two.bic(sample)) / (2 * len(sample))
     second = int(two.means_[:, 0].argmax())
     member = np.concatenate(
         [two.predict_proba(scaled[part])[:, second] for part in chunks(len(scaled))]
     )
     return TwoGroupSplit(torch.from_numpy(member).float(), float(gain))
+
+
+def _bic_of_one(sample: Float[np.ndarray, "n q"]) -> float:
+    """The BIC of one normal distribution, whose fit needs no iterations."""
+    count, size = sample.shape
+    covariance = np.cov(sample.T, bias=True).reshape(size, size) + MIN_VARIANCE * np.eye(size)
+    likelihood = multivariate_normal(sample.mean(0), covariance).logpdf(sample).sum()
+    return float((size + size * (size + 1) / 2) * np.log(count) - 2 * likelihood)
 
 
 def rows_by_class(labels: Labels, usable: Flags, least: int) -> dict[int, Tensor]:
