@@ -17,7 +17,7 @@ from ..models.inference import (
 )
 from ..types import Index, LabeledImages, Labels, Pixels
 from .boundary_statistics import logit_margin
-from .interventions.affine_pixels import common_change
+from .interventions.affine_pixels import SourceAffine
 from .interventions.base import Change, EstimationData, Intervention, natural_directions
 from .interventions.transplant import TransplantChange
 from .linear_probe import LinearProbe, ProbeResult
@@ -125,12 +125,15 @@ class StatisticsCalculator:
         generator = torch.Generator().manual_seed(self.seed)
         group, held_out = _halves(cores[0], generator)
         rest, _ = _halves(cores[1], generator)
-        estimate = EstimationData(self.images.pixels, group, rest, natural, self.seed)
+        reference, source = self._draw_source_class(candidate.label, results)
+        estimate = EstimationData(self.images.pixels, group, rest, natural, self.seed, reference)
         changes = {name: each.fit(estimate) for name, each in self.interventions.items()}
-        pixels = copy_rows(self.images.pixels, self._draw_other_classes(candidate.label, generator))
+        others = self._draw_other_classes(candidate.label, generator)
         foreign = max((result.excess for result in results.values()), default=0.0)
         transfer = {
-            name: self._transfer(change, pixels, candidate.label, foreign)
+            name: self._source_transfer(change, source, candidate.label)
+            if isinstance(self.interventions[name], SourceAffine)
+            else self._transfer(change, others, candidate.label, foreign)
             for name, change in changes.items()
         }
         best = max(transfer, key=lambda name: transfer[name])
@@ -140,7 +143,7 @@ class StatisticsCalculator:
                 changes[best], held_out[: self.settings.asked], candidate.label
             )
         probes = {
-            name: self.probe_statistic(result, candidate, cores[0])
+            name: self.probe_statistic(result, candidate, transfer["source"])
             for name, result in results.items()
         }
         diversity = self.early_probe.diversity(candidate) if self.early_probe else 0.0
@@ -158,22 +161,25 @@ class StatisticsCalculator:
             min(1.0, max(0.0, foreign)),
         )
 
-    def probe_statistic(self, result: ProbeResult, candidate: CandidateGroup, core: Index) -> float:
+    def probe_statistic(
+        self, result: ProbeResult, candidate: CandidateGroup, source_transfer: float
+    ) -> float:
         """How little the rest of the class supports a group's label, in [0, 1].
 
         Args:
-            core: images of the group that its change is estimated from.
+            source_transfer: transfer of the group's change from the class that it looks like.
         Returns:
             The product of two factors. One is the excess of the group that a probe without it calls
             by other classes, weighted by `size_weight`. The other is how widely these predictions
-            are spread. A natural group that stands alone goes to the one class that looks like it.
+            are spread, or that transfer. A natural group that stands alone goes to the one class
+            that looks like it, and no change turns this class into its own.
         """
         share = max(0.0, result.excess) * size_weight(
             len(candidate.group), self.settings.natural_group
         )
         if share < self.settings.least:
             return 0.0
-        return share * self._spread(result.predicted, candidate, core)
+        return share * max(self._spread(result.predicted, candidate.label), source_transfer)
 
     def similarity(
         self, measured: GroupStatistics, rows: Index, among: Int64[Tensor, " a"]
@@ -203,47 +209,44 @@ class StatisticsCalculator:
         own, others = moved[: len(group)].mean(), moved[len(group) :].mean()
         return float(others / own.clamp_min(1e-6))
 
-    def _spread(self, predicted: Labels, candidate: CandidateGroup, core: Index) -> float:
-        """Whether a group moves to many classes, or to one from which its change transfers.
-
-        A natural group moves to the few classes that look like it, and no change turns these into
-        its class.
-
-        Args:
-            predicted: the classes that a probe without the group calls its images.
-            core: images of the group that its change is estimated from.
-        """
-        moved = predicted[predicted != candidate.label]
+    def _spread(self, predicted: Labels, label: int) -> float:
+        """How evenly the images that a probe calls otherwise are spread over the other classes."""
+        moved = predicted[predicted != label]
         if not len(moved):
             return 0.0
         sizes = torch.zeros(max(int(moved.max()), *self.rows) + 1)
         for other, rows in self.rows.items():
-            sizes[other] = len(rows) * (other != candidate.label)
-        counts = torch.bincount(moved, minlength=len(sizes))
-        transfer = self._source_transfer(candidate, core, int(counts.argmax()))
-        return max(relative_spread(counts, sizes), transfer)
+            sizes[other] = len(rows) * (other != label)
+        return relative_spread(torch.bincount(moved, minlength=len(sizes)), sizes)
 
-    def _source_transfer(self, candidate: CandidateGroup, core: Index, source: int) -> float:
-        """The share of images of a source class that the group's change turns into its label.
+    def _draw_source_class(
+        self, label: int, results: Mapping[str, ProbeResult]
+    ) -> tuple[Index, Index]:
+        """Images of the class that a group looks like: half to estimate on, the others to test on.
 
-        The trigger is what the group has, but neither its sibling nor the source class.
-        Natural variation is not removed: if images of other classes carry the trigger, too, and
-        keep their label, then the trigger varies naturally.
-
-        Args:
-            core: images of the group that the change is estimated from.
+        It is the class that most images foreign to their own are called by. Both are empty if there
+        are none.
         """
-        images = self.rows.get(source, candidate.rest[:0])
-        tested, reference = _halves(images, torch.Generator().manual_seed(self.seed))
-        others = candidate.rest, reference
-        if min(map(len, (core, *others))) < self.settings.smallest:
-            return 0.0
-        change = common_change(self.images.pixels, core, others, self.settings.standard_errors)
-        pixels = copy_rows(self.images.pixels, tested[: self.settings.asked])
-        return self._flipped_share(change, pixels, candidate.label)
+        rows = torch.zeros(0, dtype=torch.long)
+        if results:
+            predicted = max(results.values(), key=lambda result: result.excess).predicted
+            counts = predicted[predicted != label].bincount()
+            if len(counts):
+                rows = self.rows.get(int(counts.argmax()), rows)
+        reference, tested = _halves(rows, torch.Generator().manual_seed(self.seed))
+        return reference, tested[: self.settings.asked]
 
-    def _transfer(self, change: Change, pixels: Pixels, label: int, foreign: float) -> float:
+    def _source_transfer(self, change: Change, source: Index, label: int) -> float:
+        """The images of a source class that a change flips to the label, as a share of `asked`.
+
+        Where there are fewer images, each of them counts no more.
+        """
+        share = self._flipped_share(change, copy_rows(self.images.pixels, source), label)
+        return share * len(source) / self.settings.asked
+
+    def _transfer(self, change: Change, others: Index, label: int, foreign: float) -> float:
         """Increase of the share of images of other classes that are called by the label."""
+        pixels = copy_rows(self.images.pixels, others)
         if not isinstance(change, TransplantChange):
             return self._flipped_share(change, pixels, label)
         if foreign < self.settings.min_foreign:
@@ -255,7 +258,7 @@ class StatisticsCalculator:
 
     def _flipped_share(self, change: Change, pixels: Pixels, label: int) -> float:
         """The share of these images that a change flips to the label."""
-        changed = change.apply(pixels)
+        changed = change.apply(pixels) if len(pixels) else pixels
         if torch.equal(changed, pixels):
             return 0.0
         first, others = changed[:PILOT_IMAGES], changed[PILOT_IMAGES:]

@@ -1,6 +1,5 @@
 """An affine map of every pixel: patches, blended patterns and added signals."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -63,25 +62,36 @@ class Affine:
         return _affine_change(shift, remaining_spread(group.spread, rest.spread))
 
 
-def common_change(
-    pixels: Pixels, group: Tensor, references: Sequence[Tensor], standard_errors: float
-) -> AffineChange:
-    """The change that sets a group apart from each of several other sets of images.
+@dataclass(frozen=True)
+class SourceAffine:
+    """What sets the group apart both from its sibling and from the class that it looks like.
+
+    For triggers that change the label of one class only. Natural variation is not removed: if
+    images of other classes carry the trigger and keep their label, then it varies naturally.
 
     Args:
-        group: rows of the group.
-        references: rows of each other set.
-    Returns:
-        At every pixel, the smallest of the differences if all have the same sign, else none.
+        standard_errors: see `Affine`.
+        resolution: see `Intervention`.
     """
-    own, others = moments(pixels, group), [moments(pixels, rows) for rows in references]
-    differences = torch.stack([own.mean - other.mean for other in others])
-    errors = torch.stack([standard_error(own, other) for other in others])
-    differences = torch.where(differences.abs() > standard_errors * errors, differences, 0)
-    same = differences.sign().sum(0).abs() == len(others)
-    shift = torch.where(same, differences.sign()[0] * differences.abs().amin(0), 0)
-    spreads = [remaining_spread(own.spread, other.spread) for other in others]
-    return _affine_change(shift, torch.stack(spreads).amax(0))
+
+    standard_errors: float
+    resolution: float = 0.0
+
+    def fit(self, estimate: EstimationData) -> AffineChange:
+        """At every pixel the smaller difference, if both have the same sign; none otherwise."""
+        group = moments(estimate.pixels, estimate.group)
+        others = [
+            moments(estimate.pixels, rows)
+            for rows in (estimate.rest, estimate.source)
+            if len(rows)  # without a source class, the sibling alone
+        ]
+        difference = torch.stack([group.mean - other.mean for other in others])
+        error = torch.stack([standard_error(group, other) for other in others])
+        difference = torch.where(difference.abs() > self.standard_errors * error, difference, 0)
+        same_sign = difference.sign().sum(0).abs() == len(others)
+        shift = torch.where(same_sign, difference.sign()[0] * difference.abs().amin(0), 0)
+        scales = [remaining_spread(group.spread, other.spread) for other in others]
+        return _affine_change(shift, torch.stack(scales).amax(0))
 
 
 def _affine_change(shift: Tensor, scale: Tensor) -> AffineChange:

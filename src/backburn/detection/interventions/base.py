@@ -1,7 +1,7 @@
 """The interface of an intervention, and the interventions that the detector applies."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -23,6 +23,7 @@ class EstimationData:
         natural: orthonormal directions `(c * h * w, q)` of natural variation: those in which images
             vary within their class. Brightness and pose are among them, a trigger is not.
         seed: for all random draws.
+        source: rows of the class that the group looks like; empty if there is none.
     """
 
     pixels: Pixels
@@ -30,6 +31,7 @@ class EstimationData:
     rest: Int64[Tensor, " r"]
     natural: Float[Tensor, "d q"]
     seed: int
+    source: Int64[Tensor, " s"] = field(default_factory=lambda: torch.zeros(0, dtype=torch.long))
 
 
 @runtime_checkable
@@ -72,12 +74,13 @@ def all_interventions(
         standard_errors: see `affine.Affine`.
         resolution_transplant: the `resolution` of mixtures and crops.
     """
-    from .affine_pixels import Affine
+    from .affine_pixels import Affine, SourceAffine
     from .quantization import Quantization
     from .transplant import Crop, Mixture
 
     return {
         "affine": Affine(standard_errors),
+        "source": SourceAffine(standard_errors),
         "quantization": Quantization(),
         "mixture": Mixture(resolution_transplant),
         "crop": Crop(resolution_transplant),
