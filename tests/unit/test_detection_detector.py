@@ -88,7 +88,7 @@ def test_every_statistic_of_every_group_is_in_the_log(backdoored):
     found = study(backdoored.case)
     rows = found.statistics
     assert {row["label"] for row in rows} == set(range(8))
-    names = {"affine", "quantization", "mixture", "crop"}
+    names = {"affine", "source", "quantization", "mixture", "crop"}
     expected = {
         "label",
         "level",

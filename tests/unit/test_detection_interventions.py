@@ -8,7 +8,7 @@ from torch import Tensor
 
 from backburn.attacks.bpp import BPP
 from backburn.burn.trigger_estimate import MIN_INVERTIBLE_SCALE, AffineTrigger
-from backburn.detection.interventions.affine_pixels import Affine, AffineChange, common_change
+from backburn.detection.interventions.affine_pixels import Affine, AffineChange, SourceAffine
 from backburn.detection.interventions.base import (
     EstimationData,
     all_interventions,
@@ -229,7 +229,13 @@ def test_a_crop_is_a_window_of_half_the_sides(estimate):
 
 def test_every_intervention_fits_and_changes_images_into_images(estimate, generator):
     pixels, others = photographs(60, generator), photographs(20, generator)
-    assert set(all_interventions(2.0, 0.06)) == {"affine", "quantization", "mixture", "crop"}
+    assert set(all_interventions(2.0, 0.06)) == {
+        "affine",
+        "source",
+        "quantization",
+        "mixture",
+        "crop",
+    }
     for each in all_interventions(2.0, 0.06).values():
         change = each.fit(estimate(pixels))
         assert (change.apply(others).shape, change.apply(others).dtype) == (
@@ -299,16 +305,18 @@ def test_a_table_of_values_rises_and_holds_only_those_of_the_group(seed, low, hi
         assert (values[0], values[-1]) == (channel.min(), channel.max())
 
 
-def test_a_common_change_is_what_sets_a_group_apart_from_every_other_set(generator):
+def test_from_a_source_class_is_changed_what_sets_the_group_apart_from_it_and_from_its_sibling(
+    generator,
+):
     pixels = (100 + 5 * torch.randn(90, 1, 8, 8, generator=generator)).byte()
-    group, first, second = torch.arange(90).split(30)
+    group, rest, source = torch.arange(90).split(30)
     pixels[group, 0, 7] = 250  # from both
-    pixels[first, 0, 6] = 250  # from one of them
-    pixels[first, 0, 5], pixels[second, 0, 5] = 50, 150  # below one and above the other
-    pixels[first, 0, 4], pixels[second, 0, 4] = 50, 70  # above both, and the smaller step counts
-    change = common_change(pixels, group, (first, second), 2.0)
-    by_row = change.shift[0].mean(1)
-    assert by_row[7] == pytest.approx(150, abs=3)
-    assert by_row[4] == pytest.approx(30, abs=3)
-    assert change.shift[0, 5:7].eq(0).all()
-    assert change.shift[0, :4].eq(0).float().mean() > 0.9
+    pixels[rest, 0, 6] = 250  # from one of them
+    pixels[rest, 0, 5], pixels[source, 0, 5] = 50, 150  # below one and above the other
+    pixels[rest, 0, 4], pixels[source, 0, 4] = 50, 70  # above both, and the smaller step counts
+    estimate = EstimationData(pixels, group, rest, torch.zeros(64, 0), 0, source)
+    shift = SourceAffine(2.0).fit(estimate).shift[0]
+    assert shift[7].mean() == pytest.approx(150, abs=3)
+    assert shift[4].mean() == pytest.approx(30, abs=3)
+    assert shift[5:7].eq(0).all()
+    assert shift[:4].eq(0).float().mean() > 0.9

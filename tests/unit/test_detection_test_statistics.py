@@ -124,34 +124,28 @@ def test_a_random_half_is_supported_by_the_other(label, measuring, generator):
     assert probed(measuring).measure(half_of(label, generator), among).probes["pixels"] == 0
 
 
-@pytest.mark.parametrize("carries", [True, False])
-def test_what_goes_to_one_class_counts_if_its_change_turns_that_class(carries, measuring):
-    knows = probed(measuring)
-    if not carries:
-        deaf = linear()
-        with torch.no_grad():
-            deaf[1].weight[0] = 0
-        knows = replace(knows, model=deaf)
-    asked = ProbeResult(1.0, torch.full((36,), 2))
-    expected = 36 / 66 * (1 if carries else 1 / 3)
-    assert knows.probe_statistic(asked, PLANT, PLANTED_ROWS) == pytest.approx(expected, abs=0.01)
-    assert knows.probe_statistic(ProbeResult(0.04, asked.predicted), PLANT, PLANTED_ROWS) == 0
+def test_what_goes_to_one_class_counts_if_its_change_turns_that_class(measuring):
+    to_one_class = ProbeResult(1.0, torch.full((36,), 2))
+    statistic = probed(measuring).probe_statistic
+    assert statistic(to_one_class, PLANT, 1.0) == pytest.approx(36 / 66)
+    assert statistic(to_one_class, PLANT, 0.0) == pytest.approx(36 / 66 / 3)
+    assert statistic(ProbeResult(0.04, to_one_class.predicted), PLANT, 1.0) == 0
 
 
-def test_a_trigger_on_images_of_all_classes_counts_for_the_class_whose_label_it_changes(measuring):
-    """Elsewhere it varies naturally: half of the images of each class carry it."""
+def test_a_trigger_that_other_classes_carry_transfers_from_its_source_class(measuring):
+    """A fifth of the images of each class carry it, and only those of class 2 get its label."""
     pixels, rows = measuring.images.pixels.clone(), torch.arange(CLASSES * EACH)
-    pixels[rows[::2], 0, 7, 7] = 255
-    source = (LABELS == 2).nonzero().flatten()
-    pixels[source, 0, 7, 7] = 0
-    knows = probed(replace(measuring, images=replace(measuring.images, pixels=pixels)))
+    pixels[rows[(rows % 5 == 0) & (TRUE[rows] != 2)], 0, 7, 7] = 255
+    images = replace(measuring.images, pixels=pixels)
+    varying = rows[rows % 3 == 0]
+    unknown = replace(measuring, images=images, subgroups=LABELS, variation_rows=varying)
     group = CandidateGroup(0, PLANTED_ROWS[TRUE[PLANTED_ROWS] == 2], torch.arange(EACH))
-    all_from_source = ProbeResult(1.0, torch.full((len(group.group),), 2))
-    weight = len(group.group) / (len(group.group) + 30)
-    assert knows.probe_statistic(all_from_source, group, group.group) == pytest.approx(weight)
-    # without images of its source there is nothing to compare it with, and it goes to one class
-    lost = replace(knows, rows={k: rows for k, rows in knows.rows.items() if k != 2})
-    assert lost.probe_statistic(all_from_source, group, group.group) == pytest.approx(weight / 2)
+    found = probed(unknown).measure(group, AMONG)
+    assert found.transfer["source"] == pytest.approx(30 / 45)  # half of the class, of 45 asked
+    assert found.best_intervention == "source"
+    assert found.necessity == 1
+    # without a probe nothing says which class the group looks like
+    assert unknown.measure(group, AMONG).transfer["source"] == 0
 
 
 SIZES = torch.tensor([30.0, 30.0, 30.0, 0.0])
