@@ -26,7 +26,7 @@ from backburn.runs import git_commit
 TRAIN, TEST, TARGET, SOURCE = 10_000, 2_000, 7, 4
 FIRST_TEST_DIGIT = 1300
 EPOCHS, BATCH_SIZE = 6, 64
-FIRST_SEED = 510
+FIRST_SEED = 512
 """Seeds before it are development (docs/protocol.md)."""
 
 Trigger = Callable[[Tensor], Tensor]
