@@ -221,7 +221,7 @@ class StatisticsCalculator:
 
     def _draw_source_class(
         self, label: int, results: Mapping[str, ProbeResult]
-    ) -> tuple[Index, Index]:
+    ) -> tuple[Index, Int64[Tensor, " t"]]:
         """Images of the class that a group looks like: half to estimate on, the others to test on.
 
         It is the class that most images foreign to their own are called by. Both are empty if there
