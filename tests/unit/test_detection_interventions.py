@@ -315,7 +315,7 @@ def test_from_a_source_class_is_changed_what_sets_the_group_apart_from_it_and_fr
     pixels[rest, 0, 5], pixels[source, 0, 5] = 50, 150  # below one and above the other
     pixels[rest, 0, 4], pixels[source, 0, 4] = 50, 70  # above both, and the smaller step counts
     estimate = EstimationData(pixels, group, rest, torch.zeros(64, 0), 0, source)
-    shift = SourceAffine(2.0).fit(estimate).shift[0]
+    shift = SourceAffine(2.0, 0.06).fit(estimate).shift[0]
     assert shift[7].mean() == pytest.approx(150, abs=3)
     assert shift[4].mean() == pytest.approx(30, abs=3)
     assert shift[5:7].eq(0).all()

@@ -141,11 +141,16 @@ class SplitStatistics:
         return self.groups[1]
 
     @property
+    def weaker(self) -> GroupStatistics:
+        """Its sibling."""
+        return self.groups[0]
+
+    @property
     def lead(self) -> float:
         """How much stronger that group is than its sibling; 1 if size decides."""
         if self.ordered_by_size:
             return 1.0
-        return self.groups[1].strength - self.groups[0].strength
+        return self.stronger.strength - self.weaker.strength
 
     def is_within(self, group: GroupStatistics) -> bool:
         """Whether this is a split of that group."""

@@ -22,8 +22,9 @@ class DecisionSettings:
             p-values were .017 and .02.
         least: share of images. A group is flagged only if its transfer or its probe statistic is at
             least this large, and it leads the other group of its split by as much.
-        resolution_transplant: the same for mixtures and crops, which move content, too. Groups of
-            clean models transferred up to .3 more of it than their siblings.
+        resolution_transplant: the same for mixtures, crops and changes from a source class, which
+            move content, too. Groups of clean models transferred up to .3 more of it than their
+            siblings.
         smallest_class: fewest images that the model calls by their label of a class that is split.
         placebos: placebo groups to aim for. With few classes, more splits of each are measured.
         tail: share of the null distribution that its tail is fitted to.

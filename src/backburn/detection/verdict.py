@@ -76,8 +76,7 @@ class HypothesisTests:
     ) -> tuple[float, SplitStatistics]:
         """The p-value of a class or of what is left of it, and the split that shows poison best.
 
-        That is the strongest of the significant groups. If a split of this group is significant,
-        too, not all of the group is poisoned, and the stronger part counts instead. Without a
+        That is the strongest of the significant groups, or the poisoned part of it. Without a
         significant split it is the one with the smallest p-value. All splits are logged.
 
         Args:
@@ -98,12 +97,22 @@ class HypothesisTests:
         if not significant or first.ordered_by_size:
             return least, first
         best = max(significant, key=lambda split: split.stronger.strength)
-        parts = [
-            split
-            for split in significant
-            if split.is_within(best.stronger) and self._is_usable(split)
-        ]
+        parts = [split for split in significant if self._parts(split, best.stronger)]
         return least, max(parts or [best], key=lambda split: split.stronger.strength)
+
+    def _parts(self, split: SplitStatistics, group: GroupStatistics) -> bool:
+        """Whether a split parts the poison of a group from clean images of its class.
+
+        The images of the weaker part must belong to the class for a probe that never saw the group.
+        Otherwise the group may be pure: a few poisoned images don't support the others.
+        """
+        clean = split.weaker.candidate.group
+        foreign = torch.isin(clean, group.foreign).float().mean()
+        return (
+            split.is_within(group)
+            and float(foreign) < self.settings.min_foreign
+            and self._is_usable(split)
+        )
 
     def _measure(
         self, label: int, tested: Sequence[Split], lines: int, among: Tensor

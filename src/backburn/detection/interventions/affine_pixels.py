@@ -75,7 +75,7 @@ class SourceAffine:
     """
 
     standard_errors: float
-    resolution: float = 0.0
+    resolution: float
 
     def fit(self, estimate: EstimationData) -> AffineChange:
         """At every pixel the smaller difference, if both have the same sign; none otherwise."""

@@ -72,7 +72,7 @@ def all_interventions(
 
     Args:
         standard_errors: see `affine.Affine`.
-        resolution_transplant: the `resolution` of mixtures and crops.
+        resolution_transplant: the `resolution` of the changes that move natural content, too.
     """
     from .affine_pixels import Affine, SourceAffine
     from .quantization import Quantization
@@ -80,7 +80,7 @@ def all_interventions(
 
     return {
         "affine": Affine(standard_errors),
-        "source": SourceAffine(standard_errors),
+        "source": SourceAffine(standard_errors, resolution_transplant),
         "quantization": Quantization(),
         "mixture": Mixture(resolution_transplant),
         "crop": Crop(resolution_transplant),
