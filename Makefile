@@ -18,10 +18,14 @@ export MALLOC_TRIM_THRESHOLD_ = 4294967296
 demo: .venv/core
 	$(BIN)/backburn demo
 
-# in the order of the folders, not with the files of fewest tests last: these take longest, and one
-# of them would run alone at the end
+# Functions are tested with all shapes and types checked. What runs whole commands takes a quarter
+# longer with these checks, and they keep batch norm from being folded as it is for a user.
+# In the order of the folders, not with the files of fewest tests last: these take longest, and one
+# of them would run alone at the end.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 test: .venv/ready
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(PYTEST) tests/unit
+	SHAPES=unchecked $(PYTEST) tests --ignore=tests/unit --ignore=tests/cluster
 
 # On a Ray cluster of two nodes on this machine: the shapes of what its workers do are not checked.
 test-ray: .venv/ready
