@@ -74,6 +74,11 @@ class GroupStatistics:
         """The transfer of that intervention."""
         return self.transfer[self.best_intervention]
 
+    @property
+    def transfer_from_all(self) -> float:
+        """The largest transfer from all other classes, not from a source class alone."""
+        return max(value for name, value in self.transfer.items() if name != "source")
+
     def weighted_transfer(self, name: str) -> float:
         """The transfer of an intervention, weighted by the size of the smaller group."""
         return self.transfer[name] * self.weight

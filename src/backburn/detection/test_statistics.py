@@ -143,7 +143,7 @@ class StatisticsCalculator:
                 changes[best], held_out[: self.settings.asked], candidate.label
             )
         probes = {
-            name: self.probe_statistic(result, candidate, transfer["source"])
+            name: self.probe_statistic(result, candidate, transfer.get("source", 0.0))
             for name, result in results.items()
         }
         diversity = self.early_probe.diversity(candidate) if self.early_probe else 0.0

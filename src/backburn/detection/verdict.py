@@ -283,7 +283,7 @@ class HypothesisTests:
         return ClassEvidence(
             label,
             images or len(best.candidate.group),
-            best.max_transfer,
+            best.transfer_from_all,
             best.necessity,
             split.max_probe_statistic,
             p_value,
