@@ -27,6 +27,8 @@ import backburn
 from backburn.runs import git_commit
 from backburn.types import LabeledImages
 
+REPLACED = {("digits, CNN", 101): 103}
+"""Seeds of cases that changed the detector, and those that replace them (docs/protocol.md)."""
 LEAST_ASR, LEAST_GAIN = 0.5, 0.3
 """A target counts if a trigger of its own has this ASR, and so much more than no trigger."""
 
@@ -140,8 +142,9 @@ def main(data: Path, out: Path, seeds: int, first: int, only: str) -> None:
     torch.set_num_threads(1)
     rows = read_rows(out / "summary.csv")
     done = {(row["case"], row["seed"]) for row in rows}
-    for seed in range(first, first + seeds):
+    for number in range(first, first + seeds):
         for case in CASES:
+            seed = REPLACED.get((case.name, number), number)
             if (case.name, str(seed)) in done or not case.name.startswith(only):
                 continue
             rows.append(row_of(case, seed, data))

@@ -368,6 +368,42 @@ def test_placebos_fill_the_null_distribution_and_are_neither_tried_nor_paid_for(
     assert [row["placebo"] for row in tests.log] == [0, 0, 0, 1]
 
 
+def split_of(
+    parts: tuple[Tensor, Tensor], values: tuple[float, float], level: int, foreign: Tensor
+):
+    """A split whose first part transfers by the first value, and the second by the second."""
+    groups = [
+        replace(
+            measured(0, value),
+            candidate=CandidateGroup(0, own, other, level),
+            foreign=foreign,
+            weight=1.0,
+        )
+        for own, other, value in zip(parts, parts[::-1], values, strict=True)
+    ]
+    return SplitStatistics.of(*groups)
+
+
+@pytest.mark.parametrize(
+    ("foreign", "counts"),
+    [(torch.arange(60), 60), (torch.arange(100), 100)],
+    ids=["the other part is clean", "all of it is poisoned"],
+)
+def test_a_part_counts_instead_of_its_group_if_the_rest_of_it_is_clean(foreign, counts):
+    group, rest = torch.arange(100), torch.arange(100, 300)
+    whole = split_of((group, rest), (0.9, 0.0), 1, foreign)
+    part = split_of((group[:60], group[60:]), (0.8, 0.0), 2, foreign)
+    tests = told({0: [0.0], **dict.fromkeys(range(1, 8), NOBODY)})
+    p_value, best = tests._strongest_split([whole, part], 0.05)
+    assert len(best.stronger.candidate.group) == counts
+    assert p_value == 2 * tests.null.p_value(whole)  # of the class, whichever counts
+
+
+def test_what_transfers_from_a_source_class_alone_is_not_said_of_all_classes():
+    group = replace(measured(0, 0.1), transfer={"affine": 0.1, "source": 0.9})
+    assert (group.max_transfer, group.transfer_from_all) == (0.9, 0.1)
+
+
 def test_half_of_the_level_goes_to_splits_of_the_class():
     whole, *parts = (
         SplitStatistics.of(measured(0, 0.1, number), measured(0, 0.0, number))

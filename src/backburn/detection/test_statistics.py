@@ -131,7 +131,7 @@ class StatisticsCalculator:
         others = self._draw_other_classes(candidate.label, generator)
         foreign = max((result.excess for result in results.values()), default=0.0)
         transfer = {
-            name: self._source_transfer(change, source, candidate.label)
+            name: self._source_transfer(change, source, candidate.label, foreign)
             if isinstance(self.interventions[name], SourceAffine)
             else self._transfer(change, others, candidate.label, foreign)
             for name, change in changes.items()
@@ -236,13 +236,18 @@ class StatisticsCalculator:
         reference, tested = _halves(rows, torch.Generator().manual_seed(self.seed))
         return reference, tested[: self.settings.asked]
 
-    def _source_transfer(self, change: Change, source: Index, label: int) -> float:
+    def _source_transfer(
+        self, change: Change, source: Int64[Tensor, " t"], label: int, foreign: float
+    ) -> float:
         """The images of a source class that a change flips to the label, as a share of `asked`.
 
-        Where there are fewer images, each of them counts no more.
+        Where there are fewer images, each of them counts no more. The change moves natural content,
+        too, so that the group must be foreign to its class, as for transplants.
         """
+        if foreign < self.settings.min_foreign:
+            return 0.0
         share = self._flipped_share(change, copy_rows(self.images.pixels, source), label)
-        return share * len(source) / self.settings.asked
+        return foreign * share * len(source) / self.settings.asked
 
     def _transfer(self, change: Change, others: Index, label: int, foreign: float) -> float:
         """Increase of the share of images of other classes that are called by the label."""
