@@ -1,4 +1,7 @@
-"""Shapes and types are checked at run time in tests: the hook goes in before backburn does."""
+"""Shapes and types are checked at run time, unless SHAPES=unchecked.
+
+The hook goes in before backburn does.
+"""
 
 import contextlib
 import importlib

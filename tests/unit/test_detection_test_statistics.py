@@ -146,6 +146,11 @@ def test_a_trigger_that_other_classes_carry_transfers_from_its_source_class(meas
     assert found.excess == 0.75
     assert found.best_intervention == "source"
     assert found.necessity == 1
+    deaf = linear()
+    with torch.no_grad():
+        deaf[1].weight[0] = 0
+    carries_nothing = probed(replace(unknown, model=deaf)).measure(group, AMONG)
+    assert carries_nothing.transfer["source"] == 0
     # without a probe nothing says which class the group looks like
     assert unknown.measure(group, AMONG).transfer["source"] == 0
 

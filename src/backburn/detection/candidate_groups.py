@@ -20,7 +20,8 @@ from .sampling import chunks, fitted_positions
 MIN_FITTED = 10
 """Fewest values that two normal distributions are fitted to."""
 MIN_VARIANCE = 1e-4
-"""Added to the variance of each, where the statistics have a variance of 1."""
+"""Added to the variance of each, so that equal values don't have none. The statistics have a
+variance of 1, so it decides nothing."""
 
 Split: TypeAlias = tuple[CandidateGroup, CandidateGroup]
 """Both groups of a split."""

@@ -147,7 +147,7 @@ class SplitStatistics:
 
     @property
     def weaker(self) -> GroupStatistics:
-        """Its sibling."""
+        """The other group."""
         return self.groups[0]
 
     @property

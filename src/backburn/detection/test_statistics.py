@@ -101,10 +101,10 @@ class StatisticsCalculator:
         Clean images in a poisoned group make its trigger look like natural variation. All images
         count where the group is not foreign to its class.
         """
-        if not results:
+        strongest = _most_foreign(results)
+        if strongest is None:
             return candidate.group
-        predicted = max(results.values(), key=lambda result: result.excess).predicted
-        foreign = candidate.group[predicted != candidate.label]
+        foreign = candidate.group[strongest.predicted != candidate.label]
         enough = max(self.settings.min_foreign * len(candidate.group), 2 * self.settings.smallest)
         return foreign if len(foreign) >= enough else candidate.group
 
@@ -125,15 +125,16 @@ class StatisticsCalculator:
         generator = torch.Generator().manual_seed(self.seed)
         group, held_out = _halves(cores[0], generator)
         rest, _ = _halves(cores[1], generator)
-        reference, source = self._draw_source_class(candidate.label, results)
+        strongest = _most_foreign(results)
+        foreign = strongest.excess if strongest else 0.0
+        reference, source = self._draw_source_class(candidate.label, strongest)
         estimate = EstimationData(self.images.pixels, group, rest, natural, self.seed, reference)
         changes = {name: each.fit(estimate) for name, each in self.interventions.items()}
-        others = self._draw_other_classes(candidate.label, generator)
-        foreign = max((result.excess for result in results.values()), default=0.0)
+        pixels = copy_rows(self.images.pixels, self._draw_other_classes(candidate.label, generator))
         transfer = {
             name: self._source_transfer(change, source, candidate.label, foreign)
             if isinstance(self.interventions[name], SourceAffine)
-            else self._transfer(change, others, candidate.label, foreign)
+            else self._transfer(change, pixels, candidate.label, foreign)
             for name, change in changes.items()
         }
         best = max(transfer, key=lambda name: transfer[name])
@@ -220,17 +221,19 @@ class StatisticsCalculator:
         return relative_spread(torch.bincount(moved, minlength=len(sizes)), sizes)
 
     def _draw_source_class(
-        self, label: int, results: Mapping[str, ProbeResult]
+        self, label: int, strongest: ProbeResult | None
     ) -> tuple[Index, Int64[Tensor, " t"]]:
         """Images of the class that a group looks like: half to estimate on, the others to test on.
 
-        It is the class that most images foreign to their own are called by. Both are empty if there
-        are none.
+        It is the class that most images foreign to their own are called by. Both are empty if the
+        group is not foreign to its class: a change from another class moves natural content, too.
+
+        Args:
+            strongest: the probe result with the largest excess, if there is a probe.
         """
         rows = torch.zeros(0, dtype=torch.long)
-        if results:
-            predicted = max(results.values(), key=lambda result: result.excess).predicted
-            counts = predicted[predicted != label].bincount()
+        if strongest and strongest.excess >= self.settings.min_foreign:
+            counts = strongest.predicted[strongest.predicted != label].bincount()
             if len(counts):
                 rows = self.rows.get(int(counts.argmax()), rows)
         reference, tested = _halves(rows, torch.Generator().manual_seed(self.seed))
@@ -241,17 +244,16 @@ class StatisticsCalculator:
     ) -> float:
         """The images of a source class that a change flips to the label, as a share of `asked`.
 
-        Where there are fewer images, each of them counts no more. The change moves natural content,
-        too, so that the group must be foreign to its class, as for transplants.
+        Where there are fewer images, each of them counts no more. Like that of transplants, it
+        counts as far as the group is foreign to its class.
         """
-        if foreign < self.settings.min_foreign:
+        if not len(source):
             return 0.0
         share = self._flipped_share(change, copy_rows(self.images.pixels, source), label)
         return foreign * share * len(source) / self.settings.asked
 
-    def _transfer(self, change: Change, others: Index, label: int, foreign: float) -> float:
+    def _transfer(self, change: Change, pixels: Pixels, label: int, foreign: float) -> float:
         """Increase of the share of images of other classes that are called by the label."""
-        pixels = copy_rows(self.images.pixels, others)
         if not isinstance(change, TransplantChange):
             return self._flipped_share(change, pixels, label)
         if foreign < self.settings.min_foreign:
@@ -263,7 +265,7 @@ class StatisticsCalculator:
 
     def _flipped_share(self, change: Change, pixels: Pixels, label: int) -> float:
         """The share of these images that a change flips to the label."""
-        changed = change.apply(pixels) if len(pixels) else pixels
+        changed = change.apply(pixels)
         if torch.equal(changed, pixels):
             return 0.0
         first, others = changed[:PILOT_IMAGES], changed[PILOT_IMAGES:]
@@ -313,6 +315,11 @@ class StatisticsCalculator:
         with fast_inference(self.model):
             outputs = map_batches(self.model, (as_images(part, device) for part in parts))
             return torch.cat([part.float().cpu() for part in outputs])
+
+
+def _most_foreign(results: Mapping[str, ProbeResult]) -> ProbeResult | None:
+    """The result of the probe to which the group is most foreign; None without a probe."""
+    return max(results.values(), key=lambda result: result.excess, default=None)
 
 
 def relative_spread(counts: Int64[Tensor, " k"], sizes: Float[Tensor, " k"]) -> float:

@@ -97,22 +97,19 @@ class HypothesisTests:
         if not significant or first.ordered_by_size:
             return least, first
         best = max(significant, key=lambda split: split.stronger.strength)
-        parts = [split for split in significant if self._parts(split, best.stronger)]
+        parts = [split for split in significant if self._is_poisoned_part(split, best.stronger)]
         return least, max(parts or [best], key=lambda split: split.stronger.strength)
 
-    def _parts(self, split: SplitStatistics, group: GroupStatistics) -> bool:
+    def _is_poisoned_part(self, split: SplitStatistics, group: GroupStatistics) -> bool:
         """Whether a split parts the poison of a group from clean images of its class.
 
         The images of the weaker part must belong to the class for a probe that never saw the group.
         Otherwise the group may be pure: a few poisoned images don't support the others.
         """
-        clean = split.weaker.candidate.group
-        foreign = torch.isin(clean, group.foreign).float().mean()
-        return (
-            split.is_within(group)
-            and float(foreign) < self.settings.min_foreign
-            and self._is_usable(split)
-        )
+        if not split.is_within(group):
+            return False
+        foreign = torch.isin(split.weaker.candidate.group, group.foreign).float().mean()
+        return float(foreign) < self.settings.min_foreign and self._is_usable(split)
 
     def _measure(
         self, label: int, tested: Sequence[Split], lines: int, among: Tensor

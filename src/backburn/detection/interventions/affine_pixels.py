@@ -51,8 +51,7 @@ class Affine:
     resolution: float = 0.0
 
     def fit(self, estimate: EstimationData) -> AffineChange:
-        group = moments(estimate.pixels, estimate.group)
-        rest = moments(estimate.pixels, estimate.rest)
+        group, rest = estimate.group_moments, estimate.rest_moments
         difference = (group.mean - rest.mean).flatten()
         unnatural = difference - estimate.natural @ (estimate.natural.T @ difference)
         shift = unnatural.reshape(group.mean.shape)
@@ -79,12 +78,9 @@ class SourceAffine:
 
     def fit(self, estimate: EstimationData) -> AffineChange:
         """At every pixel the smaller difference, if both have the same sign; none otherwise."""
-        group = moments(estimate.pixels, estimate.group)
-        others = [
-            moments(estimate.pixels, rows)
-            for rows in (estimate.rest, estimate.source)
-            if len(rows)  # without a source class, the sibling alone
-        ]
+        group, others = estimate.group_moments, [estimate.rest_moments]
+        if len(estimate.source):  # else the sibling alone
+            others.append(moments(estimate.pixels, estimate.source))
         difference = torch.stack([group.mean - other.mean for other in others])
         error = torch.stack([standard_error(group, other) for other in others])
         difference = torch.where(difference.abs() > self.standard_errors * error, difference, 0)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -10,9 +11,10 @@ from torch import Tensor
 
 from ...memory_mapped import copy_rows
 from ...types import Index, Pixels
+from ..moments import Moments, moments
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, so that moments are kept
 class EstimationData:
     """The data that a change is estimated from.
 
@@ -32,6 +34,16 @@ class EstimationData:
     natural: Float[Tensor, "d q"]
     seed: int
     source: Int64[Tensor, " s"] = field(default_factory=lambda: torch.zeros(0, dtype=torch.long))
+
+    @cached_property
+    def group_moments(self) -> Moments:
+        """The moments of the group's images."""
+        return moments(self.pixels, self.group)
+
+    @cached_property
+    def rest_moments(self) -> Moments:
+        """The moments of the rest's images."""
+        return moments(self.pixels, self.rest)
 
 
 @runtime_checkable
