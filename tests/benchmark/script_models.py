@@ -27,7 +27,7 @@ import backburn
 from backburn.runs import git_commit
 from backburn.types import LabeledImages
 
-REPLACED = {("digits, CNN", 101): 103}
+REPLACED = {("digits, CNN", 101): 103, ("digits, three triggers", 101): 103}
 """Seeds of cases that changed the detector, and those that replace them (docs/protocol.md)."""
 LEAST_ASR, LEAST_GAIN = 0.5, 0.3
 """A target counts if a trigger of its own has this ASR, and so much more than no trigger."""

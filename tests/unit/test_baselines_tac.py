@@ -128,14 +128,13 @@ def halves(attacked) -> tuple[Case, EvaluationSet]:
     return case, held
 
 
-@pytest.mark.parametrize(
-    ("fixture", "highest"), [("badnets_digits", 0.05), ("blended_digits", 0.7)]
-)
-def test_the_poisoned_class_is_named_and_its_backdoor_weakened(fixture, highest, request):
-    attacked = request.getfixturevalue(fixture)
-    case, held = halves(attacked)
+def test_the_poisoned_class_is_named_and_its_backdoor_weakened(badnets_digits):
+    targets = badnets_digits.victim.target_labels
+    case, held = halves(badnets_digits)
     perturbations = reconstruct(case.model, case.model.head, case.holdout)
-    assert (smallest_abnormal(perturbations.norm(dim=1), 2.0),) == attacked.victim.target_labels
+    assert (
+        smallest_abnormal(perturbations.norm(dim=1), 2.0),
+    ) == targets
     training = Training(epochs=20, batch_size=64, learning_rate=0.02, warmup=0.0)
     defense, plain = TAC(training=training), TAC(beta=0.0, training=training)
     repaired, tuned = (
@@ -144,7 +143,7 @@ def test_the_poisoned_class_is_named_and_its_backdoor_weakened(fixture, highest,
     )
     before = evaluate_model(case.model, held)
     assert before.asr > 0.95
-    assert repaired.asr < highest
+    assert repaired.asr < 0.05
     assert tuned.asr > 0.85, "fine-tuning alone does not do it"
     assert before.acc - repaired.acc < 0.05
 

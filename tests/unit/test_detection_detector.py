@@ -400,8 +400,14 @@ def test_a_part_counts_instead_of_its_group_if_the_rest_of_it_is_clean(foreign, 
 
 
 def test_what_transfers_from_a_source_class_alone_is_not_said_of_all_classes():
-    group = replace(measured(0, 0.1), transfer={"affine": 0.1, "source": 0.9})
-    assert (group.max_transfer, group.transfer_from_all) == (0.9, 0.1)
+    transfers = {"affine": 0.2, "source": 0.9}
+    group = replace(measured(0, 0.2), transfer=transfers, source_share=1 / 9)
+    assert group.max_transfer == 0.9
+    assert group.transfer_from_all("source") == pytest.approx(0.1)
+    assert group.best_intervention == "affine"
+    assert group.consistent_transfer == 0.2
+    alone = replace(group, transfer={"affine": 0.0, "source": 0.9})
+    assert alone.best_intervention == "source"
 
 
 def test_half_of_the_level_goes_to_splits_of_the_class():

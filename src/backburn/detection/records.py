@@ -47,6 +47,7 @@ class GroupStatistics:
         foreign: rows of the group that are foreign to its class; all of them if it is not foreign.
         excess: share of the group that a probe without it calls by other classes, beyond that of
             random images of the class; the largest of all probes, in [0, 1].
+        source_share: the source class as a share of all other classes.
     """
 
     candidate: CandidateGroup
@@ -58,26 +59,34 @@ class GroupStatistics:
     weight: float
     foreign: Int64[Tensor, " f"]
     excess: float = 0.0
+    source_share: float = 1.0
 
     def foreign_spread(self, natural_group: int) -> float:
         """The largest statistic of a probe, not weighted by the size of the group."""
         weight = size_weight(len(self.candidate.group), natural_group)
         return max(self.probes.values(), default=0.0) / weight
 
+    def transfer_from_all(self, name: str) -> float:
+        """The transfer of an intervention as a share of images of all other classes.
+
+        The images that interventions are applied to are evenly spread over these classes. A change
+        from a source class is applied to images of this class alone.
+        """
+        return self.transfer[name] * (self.source_share if name == "source" else 1.0)
+
     @property
     def best_intervention(self) -> str:
-        """The intervention with the largest transfer."""
-        return max(self.transfer, key=lambda name: self.transfer[name])
+        """The intervention that transfers from most images of all other classes.
+
+        What is common to a class turns images of a similar class into its own. A change of images
+        of all classes is the better explanation of a label.
+        """
+        return max(self.transfer, key=self.transfer_from_all)
 
     @property
     def max_transfer(self) -> float:
-        """The transfer of that intervention."""
-        return self.transfer[self.best_intervention]
-
-    @property
-    def transfer_from_all(self) -> float:
-        """The largest transfer from all other classes, not from a source class alone."""
-        return max(value for name, value in self.transfer.items() if name != "source")
+        """The largest transfer of all interventions."""
+        return max(self.transfer.values())
 
     def weighted_transfer(self, name: str) -> float:
         """The transfer of an intervention, weighted by the size of the smaller group."""
@@ -94,8 +103,9 @@ class GroupStatistics:
         """
         explained = max(self.necessity, 1.0 - self.excess)
         return max(
-            value * (1.0 if isinstance(self.changes.get(name), TransplantChange) else explained)
-            for name, value in self.transfer.items()
+            self.transfer_from_all(name)
+            * (1.0 if isinstance(self.changes.get(name), TransplantChange) else explained)
+            for name in self.transfer
         )
 
     @property

@@ -1,7 +1,7 @@
 """Test statistics of candidate groups, measured by interventions on images and by probes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int64
@@ -137,30 +137,33 @@ class StatisticsCalculator:
             else self._transfer(change, pixels, candidate.label, foreign)
             for name, change in changes.items()
         }
-        best = max(transfer, key=lambda name: transfer[name])
-        necessity = 0.0
-        if transfer[best] >= self.settings.least:
-            necessity = self._share_losing_label(
-                changes[best], held_out[: self.settings.asked], candidate.label
-            )
         probes = {
             name: self.probe_statistic(result, candidate, transfer.get("source", 0.0))
             for name, result in results.items()
         }
         diversity = self.early_probe.diversity(candidate) if self.early_probe else 0.0
         smaller = min(len(candidate.group), len(candidate.rest))
-        weight = size_weight(smaller, self.settings.natural_group)
-        return GroupStatistics(
+        measured = GroupStatistics(
             candidate,
             transfer,
-            necessity,
+            0.0,
             probes,
             diversity,
             changes,
-            weight,
+            size_weight(smaller, self.settings.natural_group),
             cores[0],
             min(1.0, max(0.0, foreign)),
+            1 / max(1, len(self.rows.keys() - {candidate.label})),
         )
+        return replace(measured, necessity=self._necessity(measured, held_out))
+
+    def _necessity(self, measured: GroupStatistics, held_out: Index) -> float:
+        """The share of held-out images of a group that lose their lead without its change."""
+        name = measured.best_intervention
+        if measured.transfer[name] < self.settings.least:
+            return 0.0
+        drawn = held_out[: self.settings.asked]
+        return self._share_losing_label(measured.changes[name], drawn, measured.candidate.label)
 
     def probe_statistic(
         self, result: ProbeResult, candidate: CandidateGroup, source_transfer: float

@@ -280,7 +280,7 @@ class HypothesisTests:
         return ClassEvidence(
             label,
             images or len(best.candidate.group),
-            best.transfer_from_all,
+            best.transfer_from_all(best.best_intervention),
             best.necessity,
             split.max_probe_statistic,
             p_value,
