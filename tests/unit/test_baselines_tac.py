@@ -132,9 +132,7 @@ def test_the_poisoned_class_is_named_and_its_backdoor_weakened(badnets_digits):
     targets = badnets_digits.victim.target_labels
     case, held = halves(badnets_digits)
     perturbations = reconstruct(case.model, case.model.head, case.holdout)
-    assert (
-        smallest_abnormal(perturbations.norm(dim=1), 2.0),
-    ) == targets
+    assert (smallest_abnormal(perturbations.norm(dim=1), 2.0),) == targets
     training = Training(epochs=20, batch_size=64, learning_rate=0.02, warmup=0.0)
     defense, plain = TAC(training=training), TAC(beta=0.0, training=training)
     repaired, tuned = (
