@@ -8,6 +8,7 @@ import torch
 from scipy.optimize import minimize
 from torch import nn
 
+from backburn.baselines.defenses import tac
 from backburn.baselines.defenses.latent_perturbation import (
     minimal_perturbation,
     minimal_perturbations,
@@ -128,11 +129,7 @@ def halves(attacked) -> tuple[Case, EvaluationSet]:
     return case, held
 
 
-def test_the_poisoned_class_is_named_and_its_backdoor_weakened(badnets_digits):
-    targets = badnets_digits.victim.target_labels
-    case, held = halves(badnets_digits)
-    perturbations = reconstruct(case.model, case.model.head, case.holdout)
-    assert (smallest_abnormal(perturbations.norm(dim=1), 2.0),) == targets
+def assert_weakened(case: Case, held: EvaluationSet, highest: float):
     training = Training(epochs=20, batch_size=64, learning_rate=0.02, warmup=0.0)
     defense, plain = TAC(training=training), TAC(beta=0.0, training=training)
     repaired, tuned = (
@@ -141,9 +138,26 @@ def test_the_poisoned_class_is_named_and_its_backdoor_weakened(badnets_digits):
     )
     before = evaluate_model(case.model, held)
     assert before.asr > 0.95
-    assert repaired.asr < 0.05
+    assert repaired.asr < highest
     assert tuned.asr > 0.85, "fine-tuning alone does not do it"
     assert before.acc - repaired.acc < 0.05
+
+
+def test_the_poisoned_class_is_named_and_its_backdoor_weakened(badnets_digits):
+    targets = badnets_digits.victim.target_labels
+    case, held = halves(badnets_digits)
+    perturbations = reconstruct(case.model, case.model.head, case.holdout)
+    assert (smallest_abnormal(perturbations.norm(dim=1), 2.0),) == targets
+    assert_weakened(case, held, 0.05)
+
+
+def test_the_backdoor_of_a_class_that_is_not_abnormal_everywhere_is_weakened(
+    blended_digits, monkeypatch
+):
+    """The target class is given: whether it is abnormal depends on rounding here."""
+    (target,) = blended_digits.victim.target_labels
+    monkeypatch.setattr(tac, "smallest_abnormal", lambda norm, abnormal: target)
+    assert_weakened(*halves(blended_digits), 0.7)
 
 
 def test_a_model_without_an_abnormal_class_is_returned_as_it_is(badnets_digits):

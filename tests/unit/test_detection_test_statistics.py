@@ -144,6 +144,7 @@ def test_a_trigger_that_other_classes_carry_transfers_from_its_source_class(meas
     # half of the class, of 45 asked; three quarters of the group count as foreign to its class
     assert found.transfer["source"] == pytest.approx(30 / 45 * found.excess)
     assert found.excess == 0.75
+    assert found.max_transfer == found.transfer["source"]
     assert found.transfer_from_all("source") == pytest.approx(found.transfer["source"] / 3)
     deaf = linear()
     with torch.no_grad():
