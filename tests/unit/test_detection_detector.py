@@ -276,7 +276,10 @@ def measured(
     probes = {} if probe is None else {"activations": probe}
     weight = size_weight(min(size, 970), 30)
     transfers = {"affine": transfer, "mixture": 0.0}
-    return GroupStatistics(candidate, transfers, 0.0, probes, 0.0, {}, weight, candidate.group)
+    nothing, everything = dict.fromkeys(transfers, 0.0), dict.fromkeys(transfers, 1.0)
+    return GroupStatistics(
+        candidate, transfers, nothing, probes, 0.0, {}, weight, everything, candidate.group
+    )
 
 
 def set_aside(transfers: dict[int, list[float]]) -> set[int]:
@@ -400,14 +403,30 @@ def test_a_part_counts_instead_of_its_group_if_the_rest_of_it_is_clean(foreign, 
 
 
 def test_what_transfers_from_a_source_class_alone_is_not_said_of_all_classes():
-    transfers = {"affine": 0.2, "source": 0.9}
-    group = replace(measured(0, 0.2), transfer=transfers, source_share=1 / 9)
+    group = replace(
+        measured(0, 0.2),
+        transfer={"affine": 0.2, "source": 0.9},
+        applied_to={"affine": 1.0, "source": 1 / 9},
+        necessities={"affine": 0.0, "source": 1.0},
+    )
     assert group.max_transfer == 0.9
     assert group.transfer_from_all("source") == pytest.approx(0.1)
     assert group.best_intervention == "affine"
-    assert group.consistent_transfer == 0.2
-    alone = replace(group, transfer={"affine": 0.0, "source": 0.9})
-    assert alone.best_intervention == "source"
+    assert group.best_transfer == 0.2
+
+
+def test_the_best_change_explains_the_label_and_is_the_one_whose_necessity_counts():
+    group = replace(
+        measured(0, 0.2),
+        transfer={"affine": 0.2, "source": 0.9},
+        applied_to={"affine": 1.0, "source": 1 / 9},
+        necessities={"affine": 0.1, "source": 1.0},
+        excess=0.8,
+    )
+    assert group.best_intervention == "source"  # 0.1 of all images; of the other, 0.2 of 0.2
+    assert group.best_transfer == pytest.approx(0.1)
+    assert group.necessity == 1
+    assert group.supported_necessity == pytest.approx(0.1)
 
 
 def test_half_of_the_level_goes_to_splits_of_the_class():

@@ -79,11 +79,11 @@ def test_the_planted_pixel_carries_over_and_is_needed(measuring):
 
 def test_a_change_counts_if_the_group_needs_it_or_shows_its_own_class(measuring):
     found = measuring.measure(PLANT, AMONG)
-    assert found.consistent_transfer == 1
-    clean_label = replace(found, necessity=0.0)
-    assert clean_label.consistent_transfer == 1
-    assert replace(clean_label, excess=0.9).consistent_transfer == pytest.approx(0.1)
-    assert replace(found, excess=0.9).consistent_transfer == 1
+    assert found.best_transfer == 1
+    clean_label = replace(found, necessities=dict.fromkeys(found.transfer, 0.0))
+    assert clean_label.best_transfer == 1
+    assert replace(clean_label, excess=0.9).best_transfer == pytest.approx(0.1)
+    assert replace(found, excess=0.9).best_transfer == 1
 
 
 @pytest.mark.parametrize("label", [0, 1, 3])
@@ -145,6 +145,7 @@ def test_a_trigger_that_other_classes_carry_transfers_from_its_source_class(meas
     assert found.transfer["source"] == pytest.approx(30 / 45 * found.excess)
     assert found.excess == 0.75
     assert found.max_transfer == found.transfer["source"]
+    assert found.necessities["source"] == 1
     assert found.transfer_from_all("source") == pytest.approx(found.transfer["source"] / 3)
     deaf = linear()
     with torch.no_grad():
@@ -178,7 +179,7 @@ def test_others_are_alike_that_need_the_change_or_that_the_class_does_not_suppor
     assert measuring.similarity(found, clean, AMONG) == 0
     half = replace(found, candidate=replace(PLANT, group=PLANTED_ROWS[:18]))
     assert measuring.similarity(half, PLANTED_ROWS[18:], AMONG) == 1
-    unneeded = replace(half, necessity=0.0)
+    unneeded = replace(half, necessities=dict.fromkeys(half.transfer, 0.0))
     assert measuring.similarity(unneeded, PLANTED_ROWS[18:], AMONG) == 0  # there is no probe
     assert probed(measuring).similarity(unneeded, PLANTED_ROWS[18:], AMONG) == pytest.approx(
         1, abs=0.1

@@ -38,7 +38,8 @@ class GroupStatistics:
     Args:
         transfer: increase of the share of images of other classes that are called by the label,
             once the group's common change is applied to them; per intervention, in [-1, 1].
-        necessity: share of the group that loses at least half of its lead without that change.
+        necessities: share of the group that loses at least half of its lead without each of these
+            changes; 0 if it transfers to nothing or can't be inverted.
         probes: per probe (of the model's own activations, of an encoder's features), the result of
             `StatisticsCalculator.probe_statistic`, in [0, 1].
         diversity: `LinearProbe.diversity`. It only decides which of two groups shows other classes.
@@ -47,19 +48,20 @@ class GroupStatistics:
         foreign: rows of the group that are foreign to its class; all of them if it is not foreign.
         excess: share of the group that a probe without it calls by other classes, beyond that of
             random images of the class; the largest of all probes, in [0, 1].
-        source_share: the source class as a share of all other classes.
+        applied_to: the classes that each intervention was applied to, as a share of all other
+            classes.
     """
 
     candidate: CandidateGroup
     transfer: Mapping[str, float]
-    necessity: float
+    necessities: Mapping[str, float]
     probes: Mapping[str, float]
     diversity: float
     changes: Mapping[str, Change]
     weight: float
+    applied_to: Mapping[str, float]
     foreign: Int64[Tensor, " f"]
     excess: float = 0.0
-    source_share: float = 1.0
 
     def foreign_spread(self, natural_group: int) -> float:
         """The largest statistic of a probe, not weighted by the size of the group."""
@@ -69,19 +71,38 @@ class GroupStatistics:
     def transfer_from_all(self, name: str) -> float:
         """The transfer of an intervention as a share of images of all other classes.
 
-        The images that interventions are applied to are evenly spread over these classes. A change
-        from a source class is applied to images of this class alone.
+        What is common to a class turns images of a similar class into its own. So a change that was
+        applied to images of one class counts for no more than these.
         """
-        return self.transfer[name] * (self.source_share if name == "source" else 1.0)
+        return self.transfer[name] * self.applied_to[name]
+
+    def explained_transfer(self, name: str) -> float:
+        """That transfer, as far as the change explains the group's label.
+
+        Images of other classes lose the label without their trigger. Clean-label images keep it,
+        but then the rest of the class supports them. A change of which neither holds is no trigger
+        of these images: that from poisoned to clean ones may transfer, too, since a sinusoid of
+        opposite sign is a trigger as well.
+        """
+        transfer = self.transfer_from_all(name)
+        if isinstance(self.changes.get(name), TransplantChange):
+            return transfer
+        return transfer * max(self.necessities[name], 1.0 - self.excess)
 
     @property
     def best_intervention(self) -> str:
-        """The intervention that transfers from most images of all other classes.
+        """The intervention that explains the group's label best."""
+        return max(self.transfer, key=self.explained_transfer)
 
-        What is common to a class turns images of a similar class into its own. A change of images
-        of all classes is the better explanation of a label.
-        """
-        return max(self.transfer, key=self.transfer_from_all)
+    @property
+    def best_transfer(self) -> float:
+        """The largest transfer that explains the group's label."""
+        return self.explained_transfer(self.best_intervention)
+
+    @property
+    def necessity(self) -> float:
+        """The share of the group that needs the change of the best intervention."""
+        return self.necessities[self.best_intervention]
 
     @property
     def max_transfer(self) -> float:
@@ -93,31 +114,15 @@ class GroupStatistics:
         return self.transfer[name] * self.weight
 
     @property
-    def consistent_transfer(self) -> float:
-        """The largest transfer of a change that explains why the group has its label.
-
-        Images of other classes lose the label without their trigger. Clean-label images keep it,
-        but then the rest of the class supports them. A change of which neither holds is no trigger
-        of these images: that from poisoned to clean ones may transfer, too, since a sinusoid of
-        opposite sign is a trigger as well.
-        """
-        explained = max(self.necessity, 1.0 - self.excess)
-        return max(
-            self.transfer_from_all(name)
-            * (1.0 if isinstance(self.changes.get(name), TransplantChange) else explained)
-            for name in self.transfer
-        )
-
-    @property
     def supported_necessity(self) -> float:
         """Necessity, as far as the change transfers: any image loses its label without content."""
-        return min(self.necessity, self.consistent_transfer)
+        return min(self.necessity, self.best_transfer)
 
     @property
     def strength(self) -> float:
         """Evidence for this group rather than for its sibling: the sum of four shares."""
         probed = max(self.probes.values(), default=0.0)
-        return self.consistent_transfer + self.supported_necessity + probed + self.diversity
+        return self.best_transfer + self.supported_necessity + probed + self.diversity
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +199,7 @@ class DetectedBackdoor:
         rows: all images of the class.
         member: `(m,)` probability that each of these belongs to the poisoned group.
         p_value: of the group, before correction for the number of classes.
-        change: the change that transfers, if one does; see `GroupStatistics.best_intervention`.
+        transfer, change: the largest transfer, and its change.
     """
 
     label: int

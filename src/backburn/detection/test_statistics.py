@@ -1,7 +1,7 @@
 """Test statistics of candidate groups, measured by interventions on images and by probes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int64
@@ -17,7 +17,6 @@ from ..models.inference import (
 )
 from ..types import Index, LabeledImages, Labels, Pixels
 from .boundary_statistics import logit_margin
-from .interventions.affine_pixels import SourceAffine
 from .interventions.base import Change, EstimationData, Intervention, natural_directions
 from .interventions.transplant import TransplantChange
 from .linear_probe import LinearProbe, ProbeResult
@@ -133,37 +132,49 @@ class StatisticsCalculator:
         pixels = copy_rows(self.images.pixels, self._draw_other_classes(candidate.label, generator))
         transfer = {
             name: self._source_transfer(change, source, candidate.label, foreign)
-            if isinstance(self.interventions[name], SourceAffine)
+            if self.interventions[name].from_source
             else self._transfer(change, pixels, candidate.label, foreign)
             for name, change in changes.items()
         }
         probes = {
-            name: self.probe_statistic(result, candidate, transfer.get("source", 0.0))
+            name: self.probe_statistic(result, candidate, self._largest_from_source(transfer))
             for name, result in results.items()
         }
-        diversity = self.early_probe.diversity(candidate) if self.early_probe else 0.0
         smaller = min(len(candidate.group), len(candidate.rest))
-        measured = GroupStatistics(
+        one_class = 1 / max(1, len(self.rows.keys() - {candidate.label}))
+        return GroupStatistics(
             candidate,
             transfer,
-            0.0,
+            self._necessities(changes, transfer, held_out, candidate.label),
             probes,
-            diversity,
+            self.early_probe.diversity(candidate) if self.early_probe else 0.0,
             changes,
             size_weight(smaller, self.settings.natural_group),
+            {k: one_class if each.from_source else 1.0 for k, each in self.interventions.items()},
             cores[0],
             min(1.0, max(0.0, foreign)),
-            1 / max(1, len(self.rows.keys() - {candidate.label})),
         )
-        return replace(measured, necessity=self._necessity(measured, held_out))
 
-    def _necessity(self, measured: GroupStatistics, held_out: Index) -> float:
-        """The share of held-out images of a group that lose their lead without its change."""
-        name = measured.best_intervention
-        if measured.transfer[name] < self.settings.least:
-            return 0.0
+    def _necessities(
+        self,
+        changes: Mapping[str, Change],
+        transfer: Mapping[str, float],
+        held_out: Index,
+        label: int,
+    ) -> dict[str, float]:
+        """The share of held-out images of a group that lose their lead without each change."""
         drawn = held_out[: self.settings.asked]
-        return self._share_losing_label(measured.changes[name], drawn, measured.candidate.label)
+        return {
+            name: self._share_losing_label(change, drawn, label)
+            if transfer[name] >= self.settings.least
+            else 0.0
+            for name, change in changes.items()
+        }
+
+    def _largest_from_source(self, transfer: Mapping[str, float]) -> float:
+        """The largest transfer from a source class."""
+        names = [name for name, each in self.interventions.items() if each.from_source]
+        return max((transfer[name] for name in names), default=0.0)
 
     def probe_statistic(
         self, result: ProbeResult, candidate: CandidateGroup, source_transfer: float

@@ -317,13 +317,14 @@ def _to_backdoor(
     split: SplitStatistics, rows: Tensor, member: Tensor, p_value: float
 ) -> DetectedBackdoor:
     best = split.stronger
+    largest = max(best.transfer, key=lambda name: best.transfer[name])
     return DetectedBackdoor(
         best.candidate.label,
         rows,
         member,
-        best.max_transfer,
+        best.transfer[largest],
         best.necessity,
         split.max_probe_statistic,
         p_value,
-        best.changes[best.best_intervention],
+        best.changes[largest],
     )

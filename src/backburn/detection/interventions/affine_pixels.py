@@ -44,11 +44,12 @@ class Affine:
     Args:
         standard_errors: a pixel is changed only if its difference exceeds this many. The means of a
             few images differ by what these happen to show.
-        resolution: see `Intervention`.
+        resolution, from_source: see `Intervention`.
     """
 
     standard_errors: float
     resolution: float = 0.0
+    from_source: bool = False
 
     def fit(self, estimate: EstimationData) -> AffineChange:
         group, rest = estimate.group_moments, estimate.rest_moments
@@ -70,11 +71,12 @@ class SourceAffine:
 
     Args:
         standard_errors: see `Affine`.
-        resolution: see `Intervention`.
+        resolution, from_source: see `Intervention`.
     """
 
     standard_errors: float
     resolution: float
+    from_source: bool = True
 
     def fit(self, estimate: EstimationData) -> AffineChange:
         """At every pixel the smaller difference, if both have the same sign; none otherwise."""

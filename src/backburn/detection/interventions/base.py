@@ -64,11 +64,17 @@ class Intervention(Protocol):
     """A kind of change. A new trigger family is a new intervention, not a new rule.
 
     `resolution` is the finest scale of the tail of its null distribution, as a share of images. It
-    is what the intervention transfers naturally in clean models.
+    is what the intervention transfers naturally in clean models. `from_source` says whether its
+    change is applied to images of one class only, the one that the group looks like.
     """
 
     @property
     def resolution(self) -> float:
+        """See above."""
+        ...
+
+    @property
+    def from_source(self) -> bool:
         """See above."""
         ...
 

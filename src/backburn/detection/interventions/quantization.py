@@ -50,6 +50,7 @@ class Quantization:
     """
 
     resolution: float = 0.0
+    from_source: bool = False
 
     def fit(self, estimate: EstimationData) -> QuantizationChange:
         rows = evenly_spaced(estimate.group, MAX_IMAGES)

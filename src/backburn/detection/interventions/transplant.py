@@ -60,6 +60,7 @@ class Mixture:
     """
 
     resolution: float
+    from_source: bool = False
 
     def fit(self, estimate: EstimationData) -> TransplantChange:
         return _draw_donors(estimate, _mix)
@@ -70,6 +71,7 @@ class Crop:
     """A window of half the image's sides from an image of the group, at the same place."""
 
     resolution: float
+    from_source: bool = False
 
     def fit(self, estimate: EstimationData) -> TransplantChange:
         return _draw_donors(estimate, _paste_window)
