@@ -26,6 +26,7 @@ FIELDS = (
     "resolution_probe",
     "least",
     "resolution_transplant",
+    "resolution_source",
     "smallest_class",
     "placebos",
     "tail",

@@ -255,7 +255,7 @@ def told(transfers: dict[int, list[float]], **settings: float) -> HypothesisTest
     """The tests of one case, of each of whose classes these groups were measured."""
     none = torch.zeros(0, dtype=torch.long)
     images = LabeledImages(torch.zeros(0, 1, 8, 8, dtype=torch.uint8), none)
-    kinds_of = all_interventions(2.0, 0.06)
+    kinds_of = all_interventions(PoisonDetector())
     measuring = StatisticsCalculator(
         nn.Identity(), images, {}, none, none, kinds_of, {}, None, PoisonDetector(), 0
     )
@@ -277,8 +277,9 @@ def measured(
     weight = size_weight(min(size, 970), 30)
     transfers = {"affine": transfer, "mixture": 0.0}
     nothing, everything = dict.fromkeys(transfers, 0.0), dict.fromkeys(transfers, 1.0)
+    excess = (probe or 0.0) / size_weight(size, 30)
     return GroupStatistics(
-        candidate, transfers, nothing, probes, 0.0, {}, weight, everything, candidate.group
+        candidate, transfers, nothing, probes, 0.0, {}, weight, everything, candidate.group, excess
     )
 
 
@@ -348,6 +349,17 @@ def test_the_smaller_group_is_taken_for_poisoned_where_most_classes_are_targets(
     tests._most_classes()
     assert len(tests.null.measured[3][0].stronger.candidate.group) == 100
     assert tests._is_usable(tests.null.measured[3][0])
+
+
+def test_most_classes_are_targets_although_another_one_shows_nothing():
+    tests = all_to_all(sibling=0.55, placebo=0.05)
+    nothing = measured(9, 0.0, probe=0.0)
+    tests.null.measured[9] = [
+        SplitStatistics.of(nothing, nothing),
+        *tests.null.measured[9][1:],
+    ]
+    assert tests.null.class_p_value(9, frozenset(range(10))) == 1
+    assert tests._most_classes() == set(range(9))
 
 
 def test_classes_whose_groups_differ_as_much_within_are_no_targets():

@@ -16,6 +16,7 @@ from backburn.detection.interventions.base import (
 )
 from backburn.detection.interventions.quantization import Quantization, QuantizationChange
 from backburn.detection.interventions.transplant import Crop, Mixture
+from backburn.detection.settings import DecisionSettings
 
 ROWS = torch.arange(60)
 VALUES = torch.arange(256)
@@ -229,14 +230,14 @@ def test_a_crop_is_a_window_of_half_the_sides(estimate):
 
 def test_every_intervention_fits_and_changes_images_into_images(estimate, generator):
     pixels, others = photographs(60, generator), photographs(20, generator)
-    assert set(all_interventions(2.0, 0.06)) == {
+    assert set(all_interventions(DecisionSettings())) == {
         "affine",
         "source",
         "quantization",
         "mixture",
         "crop",
     }
-    for each in all_interventions(2.0, 0.06).values():
+    for each in all_interventions(DecisionSettings()).values():
         change = each.fit(estimate(pixels))
         assert (change.apply(others).shape, change.apply(others).dtype) == (
             others.shape,

@@ -9,7 +9,8 @@ from torch import nn
 from backburn.detection.detector import PoisonDetector
 from backburn.detection.interventions.base import all_interventions
 from backburn.detection.linear_probe import ProbeResult, fit_probe
-from backburn.detection.records import CandidateGroup
+from backburn.detection.records import CandidateGroup, GroupStatistics
+from backburn.detection.settings import DecisionSettings
 from backburn.detection.test_statistics import StatisticsCalculator, relative_spread
 from backburn.types import LabeledImages
 
@@ -50,7 +51,7 @@ def measuring(generator) -> StatisticsCalculator:
         others,
         kinds,
         varying,
-        all_interventions(2.0, 0.06),
+        all_interventions(DecisionSettings()),
         {},
         None,
         PoisonDetector(asked=45),
@@ -64,13 +65,21 @@ AMONG = (LABELS == 0).nonzero().flatten()
 PLANT = CandidateGroup(0, PLANTED_ROWS, torch.arange(EACH))
 
 
+def measured(
+    calculator: StatisticsCalculator, group: CandidateGroup, among: torch.Tensor
+) -> GroupStatistics:
+    """The statistics of a group whose sibling is the rest of its class."""
+    sibling = CandidateGroup(group.label, group.rest, group.group)
+    return calculator.measure_split((group, sibling), among)[0]
+
+
 def half_of(label: int, generator: torch.Generator) -> CandidateGroup:
     drawn = label * EACH + torch.randperm(EACH, generator=generator)
     return CandidateGroup(label, drawn[: EACH // 2], drawn[EACH // 2 :])
 
 
 def test_the_planted_pixel_carries_over_and_is_needed(measuring):
-    found = measuring.measure(PLANT, AMONG)
+    found = measured(measuring, PLANT, AMONG)
     assert found.best_intervention == "affine"
     assert found.transfer["affine"] == 1
     assert found.necessity == 1
@@ -78,7 +87,7 @@ def test_the_planted_pixel_carries_over_and_is_needed(measuring):
 
 
 def test_a_change_counts_if_the_group_needs_it_or_shows_its_own_class(measuring):
-    found = measuring.measure(PLANT, AMONG)
+    found = measured(measuring, PLANT, AMONG)
     assert found.best_transfer == 1
     clean_label = replace(found, necessities=dict.fromkeys(found.transfer, 0.0))
     assert clean_label.best_transfer == 1
@@ -86,20 +95,26 @@ def test_a_change_counts_if_the_group_needs_it_or_shows_its_own_class(measuring)
     assert replace(found, excess=0.9).best_transfer == 1
 
 
+def test_what_sets_a_group_apart_from_images_of_other_classes_is_no_trigger(measuring):
+    found = replace(measured(measuring, PLANT, AMONG), sibling_excess=0.9)
+    assert found.best_transfer == pytest.approx(0.1)
+    assert replace(found, excess=0.9).best_transfer == pytest.approx(0.9)  # it shows others, too
+
+
 @pytest.mark.parametrize("label", [0, 1, 3])
 def test_of_a_random_half_nothing_does(label, measuring, generator):
-    found = measuring.measure(half_of(label, generator), (label == LABELS).nonzero().flatten())
+    found = measured(measuring, half_of(label, generator), (label == LABELS).nonzero().flatten())
     assert max(found.transfer.values()) == 0
     assert found.necessity == 0
 
 
 def test_the_smaller_group_of_a_split_weighs_its_transfer(measuring):
     smaller = min(len(PLANT.group), len(PLANT.rest))
-    assert measuring.measure(PLANT, AMONG).weight == smaller / (smaller + 30)
+    assert measured(measuring, PLANT, AMONG).weight == smaller / (smaller + 30)
 
 
 def test_without_a_probe_no_transplant_counts(measuring):
-    found = measuring.measure(PLANT, AMONG)
+    found = measured(measuring, PLANT, AMONG)
     assert found.transfer["mixture"] == found.transfer["crop"] == 0
     assert found.probes == {}
 
@@ -112,16 +127,16 @@ def probed(measuring: StatisticsCalculator) -> StatisticsCalculator:
 
 
 def test_a_group_that_its_class_does_not_support_counts_by_how_widely_it_spreads(measuring):
-    found = probed(measuring).measure(PLANT, AMONG)
+    found = measured(probed(measuring), PLANT, AMONG)
     # a third of random images of the class, which are as many, are planted ones
     assert found.probes["pixels"] == pytest.approx(36 / 66 * 2 / 3, abs=0.05)
-    assert found.strength == 2 + found.probes["pixels"]
+    assert found.strength == pytest.approx(2 * found.best_transfer + found.probes["pixels"])
 
 
 @pytest.mark.parametrize("label", [0, 1, 3])
 def test_a_random_half_is_supported_by_the_other(label, measuring, generator):
     among = (label == LABELS).nonzero().flatten()
-    assert probed(measuring).measure(half_of(label, generator), among).probes["pixels"] == 0
+    assert measured(probed(measuring), half_of(label, generator), among).probes["pixels"] == 0
 
 
 def test_what_goes_to_one_class_counts_if_its_change_turns_that_class(measuring):
@@ -140,7 +155,7 @@ def test_a_trigger_that_other_classes_carry_transfers_from_its_source_class(meas
     varying = rows[rows % 3 == 0]
     unknown = replace(measuring, images=images, subgroups=LABELS, variation_rows=varying)
     group = CandidateGroup(0, PLANTED_ROWS[TRUE[PLANTED_ROWS] == 2], torch.arange(EACH))
-    found = probed(unknown).measure(group, AMONG)
+    found = measured(probed(unknown), group, AMONG)
     # half of the class, of 45 asked; three quarters of the group count as foreign to its class
     assert found.transfer["source"] == pytest.approx(30 / 45 * found.excess)
     assert found.excess == 0.75
@@ -150,10 +165,10 @@ def test_a_trigger_that_other_classes_carry_transfers_from_its_source_class(meas
     deaf = linear()
     with torch.no_grad():
         deaf[1].weight[0] = 0
-    carries_nothing = probed(replace(unknown, model=deaf)).measure(group, AMONG)
+    carries_nothing = measured(probed(replace(unknown, model=deaf)), group, AMONG)
     assert carries_nothing.transfer["source"] == 0
     # without a probe nothing says which class the group looks like
-    assert unknown.measure(group, AMONG).transfer["source"] == 0
+    assert measured(unknown, group, AMONG).transfer["source"] == 0
 
 
 SIZES = torch.tensor([30.0, 30.0, 30.0, 0.0])
@@ -174,7 +189,7 @@ def test_few_images_of_many_classes_can_be_spread(generator):
 
 
 def test_others_are_alike_that_need_the_change_or_that_the_class_does_not_support(measuring):
-    found = measuring.measure(PLANT, AMONG)
+    found = measured(measuring, PLANT, AMONG)
     clean = torch.arange(30)
     assert measuring.similarity(found, clean, AMONG) == 0
     half = replace(found, candidate=replace(PLANT, group=PLANTED_ROWS[:18]))
@@ -188,14 +203,14 @@ def test_others_are_alike_that_need_the_change_or_that_the_class_does_not_suppor
 
 
 def test_a_transplant_counts_by_more_than_the_same_of_the_rest(measuring):
-    found = probed(measuring).measure(PLANT, AMONG)
+    found = measured(probed(measuring), PLANT, AMONG)
     # halved, the pixel is still enough; row 0 of the rest is, too, for half of the images
     assert found.transfer["mixture"] > 0.2
     assert found.transfer["crop"] < found.transfer["mixture"]
 
 
 def test_a_group_is_measured_the_same_again(measuring):
-    first, second = measuring.measure(PLANT, AMONG), measuring.measure(PLANT, AMONG)
+    first, second = measured(measuring, PLANT, AMONG), measured(measuring, PLANT, AMONG)
     assert first.transfer == second.transfer
     assert first.necessity == second.necessity
 
@@ -208,4 +223,4 @@ def test_only_images_of_other_classes_are_asked_as_many_of_each(measuring, gener
 
 def test_where_there_is_no_other_class_nothing_carries_over(measuring):
     alone = replace(measuring, rows={0: measuring.rows[0]})
-    assert max(alone.measure(PLANT, AMONG).transfer.values()) == 0
+    assert max(measured(alone, PLANT, AMONG).transfer.values()) == 0

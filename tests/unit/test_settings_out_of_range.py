@@ -142,6 +142,7 @@ OUT_OF_RANGE = {
         "resolution": (0.0,),
         "resolution_probe": (0.0,),
         "resolution_transplant": (1.0,),
+        "resolution_source": (0.0,),
         "tail": (0.0, 1.0),
         "least": (1.0,),
         "standard_errors": (-1.0, INF),

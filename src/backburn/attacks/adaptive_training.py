@@ -130,7 +130,7 @@ def detector_changes(
     kinds = images.labels[sample].cpu()
     natural = directions_within_groups(images.pixels, drawn, sample, kinds)
     estimate = EstimationData(images.pixels, poison, rest, natural, seed)
-    interventions = all_interventions(settings.standard_errors, settings.resolution_transplant)
+    interventions = all_interventions(settings)
 
     def changing(name: str) -> PixelChange:
         change = interventions[name].fit(estimate)

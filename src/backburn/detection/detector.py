@@ -125,7 +125,7 @@ class PoisonDetector(DecisionSettings, Detector):
             rows=rows,
             subgroups=subgroups,
             variation_rows=sample_rows(varying, VARIATION_SAMPLE, generator),
-            interventions=all_interventions(self.standard_errors, self.resolution_transplant),
+            interventions=all_interventions(self),
             probes={"activations": fit_probe(features, rows, seed)} if first_splits else {},
             early_probe=(
                 fit_probe(features[:, : max(1, features.shape[1] // 2)], rows, seed)

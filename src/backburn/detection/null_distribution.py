@@ -91,10 +91,11 @@ class NullDistribution:
         """The least p-value of a class's splits, corrected for their number."""
         splits = hypotheses(self.measured[label])
         factors = correction_factors(splits)
-        return min(
+        p_values = [
             self.p_value(split, set_aside) * factor
             for split, factor in zip(splits, factors, strict=True)
-        )
+        ]
+        return min(1.0, *p_values)
 
     def significant_classes(self) -> frozenset[int]:
         """The classes to set aside: as many of the strongest as are significant together.

@@ -11,7 +11,6 @@ from ..results import Evidence, Verdict
 from ..types import BoundaryResult, Features, Flags, Index, Labels, Logits
 from .interventions.base import Change
 from .interventions.transplant import TransplantChange
-from .sampling import size_weight
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +45,10 @@ class GroupStatistics:
         changes: the change of each intervention.
         weight: of the transfer, by the size of the smaller group; see `sampling.size_weight`.
         foreign: rows of the group that are foreign to its class; all of them if it is not foreign.
-        excess: share of the group that a probe without it calls by other classes, beyond that of
-            random images of the class; the largest of all probes, in [0, 1].
+        excess: share of the images that changes are estimated from (`foreign`) that a probe
+            without the group calls by other classes, beyond that of random images of the class; the
+            largest of all probes, in [0, 1].
+        sibling_excess: that of the sibling.
         applied_to: the classes that each intervention was applied to, as a share of all other
             classes.
     """
@@ -62,11 +63,7 @@ class GroupStatistics:
     applied_to: Mapping[str, float]
     foreign: Int64[Tensor, " f"]
     excess: float = 0.0
-
-    def foreign_spread(self, natural_group: int) -> float:
-        """The largest statistic of a probe, not weighted by the size of the group."""
-        weight = size_weight(len(self.candidate.group), natural_group)
-        return max(self.probes.values(), default=0.0) / weight
+    sibling_excess: float = 0.0
 
     def transfer_from_all(self, name: str) -> float:
         """The transfer of an intervention as a share of images of all other classes.
@@ -82,12 +79,14 @@ class GroupStatistics:
         Images of other classes lose the label without their trigger. Clean-label images keep it,
         but then the rest of the class supports them. A change of which neither holds is no trigger
         of these images: that from poisoned to clean ones may transfer, too, since a sinusoid of
-        opposite sign is a trigger as well.
+        opposite sign is a trigger as well. What sets a group apart from a sibling that shows other
+        classes is the content of its own class, unless the group shows other classes, too.
         """
         transfer = self.transfer_from_all(name)
         if isinstance(self.changes.get(name), TransplantChange):
             return transfer
-        return transfer * max(self.necessities[name], 1.0 - self.excess)
+        same_content = max(self.excess, 1.0 - self.sibling_excess)
+        return transfer * same_content * max(self.necessities[name], 1.0 - self.excess)
 
     @property
     def best_intervention(self) -> str:

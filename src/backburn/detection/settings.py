@@ -22,9 +22,10 @@ class DecisionSettings:
             p-values were .017 and .02.
         least: share of images. A group is flagged only if its transfer or its probe statistic is at
             least this large, and it leads the other group of its split by as much.
-        resolution_transplant: the same for mixtures, crops and changes from a source class, which
-            move content, too. Groups of clean models transferred up to .3 more of it than their
-            siblings.
+        resolution_transplant: the same for mixtures and crops, which move content, too. Groups of
+            clean models transferred up to .3 more of it than their siblings.
+        resolution_source: the same for changes from a source class. Those of clean models' groups
+            flipped up to .4 of the class that the group resembles.
         smallest_class: fewest images that the model calls by their label of a class that is split.
         placebos: placebo groups to aim for. With few classes, more splits of each are measured.
         tail: share of the null distribution that its tail is fitted to.
@@ -34,8 +35,7 @@ class DecisionSettings:
             this many standard errors.
         min_foreign: share of a group that must be foreign to its class before transplants count,
             before its change is estimated from these images alone, and before it is a second
-            backdoor of its class. Also the probe statistic, not weighted by size, from which most
-            classes may be targets.
+            backdoor of its class. If most classes have such a group, all of them may be targets.
         lost_lead: an image loses its label if less than this share of its lead remains. A network
             that has memorized poisoned images keeps their label without the trigger, with a smaller
             lead.
@@ -58,6 +58,7 @@ class DecisionSettings:
     resolution_probe: float = 0.04
     least: float = 0.05
     resolution_transplant: float = 0.06
+    resolution_source: float = 0.15
     smallest_class: int = 20
     placebos: int = 24
     tail: float = 0.25
@@ -77,7 +78,13 @@ class DecisionSettings:
             for name in names.split():
                 if getattr(self, name) < least:
                     raise InputError(f"{name}={getattr(self, name)}: give {least} or more")
-        for name in ("resolution", "resolution_probe", "resolution_transplant", "tail"):
+        for name in (
+            "resolution",
+            "resolution_probe",
+            "resolution_transplant",
+            "resolution_source",
+            "tail",
+        ):
             if not 0 < getattr(self, name) < 1:
                 raise InputError(f"{name}={getattr(self, name)}: give a fraction between 0 and 1")
         for name in ("least", "min_foreign", "lost_lead", "min_necessity", "min_similarity"):

@@ -1,7 +1,7 @@
 """Test statistics of candidate groups, measured by interventions on images and by probes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int64
@@ -66,25 +66,21 @@ class StatisticsCalculator:
     def measure_split(
         self, groups: tuple[CandidateGroup, CandidateGroup], among: Int64[Tensor, " a"]
     ) -> tuple[GroupStatistics, GroupStatistics]:
-        """The statistics of both groups of a split; see `measure`."""
-        first, second = groups
-        results = self._test_by_probes(first, among), self._test_by_probes(second, among)
-        cores = self._foreign(first, results[0]), self._foreign(second, results[1])
-        natural = self._natural_directions(cores)
-        return (
-            self._measure(first, results[0], cores, natural),
-            self._measure(second, results[1], cores[::-1], natural),
-        )
-
-    def measure(self, candidate: CandidateGroup, among: Int64[Tensor, " a"]) -> GroupStatistics:
-        """All statistics of a group, each on images that its estimate did not use.
+        """The statistics of both groups of a split, each on images that no estimate used.
 
         Args:
             among: images of the class that are not set aside as poison.
         """
-        results = self._test_by_probes(candidate, among)
-        cores = self._foreign(candidate, results), candidate.rest
-        return self._measure(candidate, results, cores, self._natural_directions(cores))
+        first, second = groups
+        results = self._test_by_probes(first, among), self._test_by_probes(second, among)
+        cores = self._foreign(first, results[0]), self._foreign(second, results[1])
+        natural = self._natural_directions(cores)
+        one = self._measure(first, results[0], cores, natural)
+        other = self._measure(second, results[1], cores[::-1], natural)
+        return (
+            replace(one, sibling_excess=other.excess),
+            replace(other, sibling_excess=one.excess),
+        )
 
     def _test_by_probes(
         self, candidate: CandidateGroup, among: Int64[Tensor, " a"]
@@ -152,7 +148,7 @@ class StatisticsCalculator:
             size_weight(smaller, self.settings.natural_group),
             {k: one_class if each.from_source else 1.0 for k, each in self.interventions.items()},
             cores[0],
-            min(1.0, max(0.0, foreign)),
+            1.0 if len(cores[0]) < len(candidate.group) else min(1.0, max(0.0, foreign)),
         )
 
     def _necessities(

@@ -146,7 +146,7 @@ class HypothesisTests:
             label
             for label, splits in self.null.measured.items()
             if any(
-                group.foreign_spread(settings.natural_group) >= settings.min_foreign
+                group.excess >= settings.min_foreign
                 for split in hypotheses(splits)
                 for group in split.groups
             )

@@ -207,7 +207,7 @@ def _calculator(
         rows,
         number_subgroups(len(case.images), split).clamp_min(0),
         sample_rows(everything, VARIATION_SAMPLE, generator),
-        all_interventions(settings.standard_errors, settings.resolution_transplant),
+        all_interventions(settings),
         {},
         None,
         settings,

@@ -12,6 +12,7 @@ from torch import Tensor
 from ...memory_mapped import copy_rows
 from ...types import Index, Pixels
 from ..moments import Moments, moments
+from ..settings import DecisionSettings
 
 
 @dataclass(frozen=True)  # without slots, so that moments are kept
@@ -83,25 +84,18 @@ class Intervention(Protocol):
         ...
 
 
-def all_interventions(
-    standard_errors: float, resolution_transplant: float
-) -> Mapping[str, Intervention]:
-    """The interventions that the detector applies, by name.
-
-    Args:
-        standard_errors: see `affine.Affine`.
-        resolution_transplant: the `resolution` of the changes that move natural content, too.
-    """
+def all_interventions(settings: DecisionSettings) -> Mapping[str, Intervention]:
+    """The interventions that the detector applies, by name."""
     from .affine_pixels import Affine, SourceAffine
     from .quantization import Quantization
     from .transplant import Crop, Mixture
 
     return {
-        "affine": Affine(standard_errors),
-        "source": SourceAffine(standard_errors, resolution_transplant),
+        "affine": Affine(settings.standard_errors),
+        "source": SourceAffine(settings.standard_errors, settings.resolution_source),
         "quantization": Quantization(),
-        "mixture": Mixture(resolution_transplant),
-        "crop": Crop(resolution_transplant),
+        "mixture": Mixture(settings.resolution_transplant),
+        "crop": Crop(settings.resolution_transplant),
     }
 
 
