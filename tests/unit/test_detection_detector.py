@@ -468,6 +468,13 @@ def test_of_many_subgroups_some_are_drawn_whole(generator):
     assert torch.equal(_draw_subgroups(subgroups, 500, generator), torch.arange(3, 600))
 
 
+def test_a_class_that_has_none_to_be_compared_with_can_not_be_called_clean():
+    null = told({0: NOBODY}).null
+    assert "no other to compare it with" in null.lack_of_power()
+    assert null.smallest_group() is None
+    assert told({0: NOBODY, 1: NOBODY}).null.lack_of_power() == ""
+
+
 def test_fewer_images_than_a_perfect_trigger_needs_are_named():
     even = told(dict.fromkeys(range(10), NOBODY)).null
     least = even.smallest_group()

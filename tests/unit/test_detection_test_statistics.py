@@ -200,6 +200,8 @@ def test_others_are_alike_that_need_the_change_or_that_the_class_does_not_suppor
         1, abs=0.1
     )
     assert probed(measuring).similarity(unneeded, clean, AMONG) < 0.1
+    indifferent = replace(measuring, settings=replace(measuring.settings, min_necessity=0.0))
+    assert indifferent.similarity(unneeded, clean, AMONG) == 0
 
 
 def test_a_transplant_counts_by_more_than_the_same_of_the_rest(measuring):

@@ -21,6 +21,10 @@ MAX_TARGET_CLASSES = 64
 """Most classes that are set aside together."""
 PERFECT_SHARE = 0.95
 """The statistic of a perfect trigger in a group of some hundred images."""
+NOTHING_TO_COMPARE = (
+    "only one class has enough images to be tested, and there is no other to compare it with: give "
+    "more images of the other classes"
+)
 
 
 class NullDistribution:
@@ -130,6 +134,8 @@ class NullDistribution:
         """Why not even a perfect trigger would be significant; empty if it would be."""
         if self._smallest_statistic() < math.inf:
             return ""
+        if len(self.measured) < 2:
+            return NOTHING_TO_COMPARE
         groups = sum(len(splits) for splits in self.measured.values())
         return (
             f"{groups} groups of these images were compared, and they differ so much by nature "
@@ -150,7 +156,7 @@ class NullDistribution:
     def _smallest_statistic(self) -> float:
         """The smallest significant statistic of transfer or probe on the logarithmic scale."""
         splits = [split for of_class in self.measured.values() for split in of_class]
-        if not splits:
+        if len(self.measured) < 2 or not splits:
             return math.inf
         families = (
             (

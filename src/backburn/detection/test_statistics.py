@@ -207,7 +207,7 @@ class StatisticsCalculator:
             1: as much as the group; 0: not at all, or nothing is known.
         """
         label, group = measured.candidate.label, measured.candidate.group
-        if measured.supported_necessity >= self.settings.min_necessity:
+        if measured.necessity and measured.supported_necessity >= self.settings.min_necessity:
             drawn = evenly_spaced(rows, self.settings.asked)
             change = measured.changes[measured.best_intervention]
             return self._share_losing_label(change, drawn, label) / measured.necessity

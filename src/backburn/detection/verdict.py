@@ -52,6 +52,7 @@ class HypothesisTests:
         self.null = NullDistribution(settings, resolutions, classes)
         self.log: list[dict[str, float | int | str]] = []
         self._best: dict[int, tuple[float, SplitStatistics]] = {}
+        self._corrected: dict[int, float] = {}
 
     def measure_all(self, first: Mapping[int, Split], progress: Progress) -> None:
         """Measure the splits of each class, and of both groups of its first split.
@@ -70,6 +71,9 @@ class HypothesisTests:
             label: self._strongest_split(splits, level)
             for label, splits in self.null.measured.items()
         }
+        self._corrected = self.null.correct(
+            {label: p for label, (p, _) in self._best.items()}, self.null.most_are_set_aside
+        )
 
     def _strongest_split(
         self, splits: Sequence[SplitStatistics], level: float
@@ -195,25 +199,28 @@ class HypothesisTests:
             agreed: flags of these among all images of the case.
             further: whether backdoors of the model were unlearned already.
         """
-        everything = (self.calculator.images.labels == label).nonzero().flatten()
+        free = (self.calculator.images.labels == label).nonzero().flatten()
         remaining, backdoors = rows, list[DetectedBackdoor]()
         p, best = self._best[label]
+        corrected = self._corrected[label]
         while len(backdoors) < MAX_BACKDOORS_PER_CLASS:
             level = self.settings.false_alarm if further else self.settings.suspicion
-            if p * self.null.classes >= level or not self._is_usable(best):
+            if corrected >= level or not self._is_usable(best):
                 break
             if further and not self._is_foreign(best.stronger):
                 break
-            free = everything[~torch.isin(everything, rows[~torch.isin(rows, remaining)])]
             member = self._membership(best.stronger, free, agreed, remaining)
             backdoors.append(_to_backdoor(best, free, member, p))
             further = True
-            remaining = remaining[~torch.isin(remaining, backdoors[-1].flagged)]
+            flagged = backdoors[-1].flagged
+            remaining = remaining[~torch.isin(remaining, flagged)]
+            free = free[~torch.isin(free, flagged)]
             next_splits = self.splitter.split(label, remaining, count=MAX_LINES)
             if not next_splits:
                 break
             splits = self._measure(label, next_splits, 1, remaining)
             p, best = self._strongest_split(splits, self.settings.false_alarm)
+            corrected = p * self.null.classes
         return backdoors
 
     def _membership(
@@ -255,8 +262,7 @@ class HypothesisTests:
             abstain_reason: why the case must not be called clean; empty if it may be.
         """
         labels = list(self.null.measured)
-        uncorrected = {label: self._best[label][0] for label in labels}
-        p_values = self.null.correct(uncorrected, self.null.most_are_set_aside)
+        p_values = self._corrected
         classes = tuple(self._class_evidence(k, p_values[k], backdoors) for k in sorted(labels))
         least = min(p_values.values(), default=1.0)
         accused = {backdoor.label for backdoor in backdoors}
