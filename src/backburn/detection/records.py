@@ -45,9 +45,9 @@ class GroupStatistics:
         changes: the change of each intervention.
         weight: of the transfer, by the size of the smaller group; see `sampling.size_weight`.
         foreign: rows of the group that are foreign to its class; all of them if it is not foreign.
-        excess: share of the images that changes are estimated from (`foreign`) that a probe
-            without the group calls by other classes, beyond that of random images of the class; the
-            largest of all probes, in [0, 1].
+        excess: share of the images that changes are estimated from that are foreign: 1 if only
+            foreign ones are used. Else it is the share of the group that a probe without it calls
+            by other classes, beyond that of random images of the class; the largest of all probes.
         sibling_excess: that of the sibling.
         applied_to: the classes that each intervention was applied to, as a share of all other
             classes.

@@ -35,7 +35,8 @@ class DecisionSettings:
             this many standard errors.
         min_foreign: share of a group that must be foreign to its class before transplants count,
             before its change is estimated from these images alone, and before it is a second
-            backdoor of its class. If most classes have such a group, all of them may be targets.
+            backdoor of its class (there it is the probe statistic). If most classes have such a
+            group, all of them may be targets.
         lost_lead: an image loses its label if less than this share of its lead remains. A network
             that has memorized poisoned images keeps their label without the trigger, with a smaller
             lead.
