@@ -414,27 +414,32 @@ def test_a_part_counts_instead_of_its_group_if_the_rest_of_it_is_clean(foreign, 
     assert p_value == 2 * tests.null.p_value(whole)  # of the class, whichever counts
 
 
-def test_what_transfers_from_a_source_class_alone_is_not_said_of_all_classes():
-    group = replace(
-        measured(0, 0.2),
-        transfer={"affine": 0.2, "source": 0.9},
+def of_two_changes(affine: float, necessity: float, excess: float = 0.0) -> GroupStatistics:
+    """A group that needs the change from one class of nine, which flips 90 % of that class.
+
+    Args:
+        affine, necessity: transfer of the other change, and necessity of it.
+    """
+    return replace(
+        measured(0, 0.0),
+        transfer={"affine": affine, "source": 0.9},
         applied_to={"affine": 1.0, "source": 1 / 9},
-        necessities={"affine": 0.0, "source": 1.0},
+        necessities={"affine": necessity, "source": 1.0},
+        excess=excess,
     )
+
+
+def test_what_transfers_from_a_source_class_alone_is_not_said_of_all_classes():
+    group = of_two_changes(affine=0.2, necessity=0.0)
     assert group.max_transfer == 0.9
     assert group.transfer_from_all("source") == pytest.approx(0.1)
     assert group.best_intervention == "affine"
     assert group.best_transfer == 0.2
+    assert of_two_changes(affine=0.0, necessity=0.0).best_intervention == "source"
 
 
 def test_the_best_change_explains_the_label_and_is_the_one_whose_necessity_counts():
-    group = replace(
-        measured(0, 0.2),
-        transfer={"affine": 0.2, "source": 0.9},
-        applied_to={"affine": 1.0, "source": 1 / 9},
-        necessities={"affine": 0.1, "source": 1.0},
-        excess=0.8,
-    )
+    group = of_two_changes(affine=0.2, necessity=0.1, excess=0.8)
     assert group.best_intervention == "source"  # 0.1 of all images; of the other, 0.2 of 0.2
     assert group.best_transfer == pytest.approx(0.1)
     assert group.necessity == 1

@@ -44,13 +44,13 @@ class GroupStatistics:
         diversity: `LinearProbe.diversity`. It only decides which of two groups shows other classes.
         changes: the change of each intervention.
         weight: of the transfer, by the size of the smaller group; see `sampling.size_weight`.
+        applied_to: the classes that each intervention was applied to, as a share of all other
+            classes.
         foreign: rows of the group that are foreign to its class; all of them if it is not foreign.
         excess: share of the images that changes are estimated from that are foreign: 1 if only
             foreign ones are used. Else it is the share of the group that a probe without it calls
             by other classes, beyond that of random images of the class; the largest of all probes.
         sibling_excess: that of the sibling.
-        applied_to: the classes that each intervention was applied to, as a share of all other
-            classes.
     """
 
     candidate: CandidateGroup
@@ -106,7 +106,12 @@ class GroupStatistics:
     @property
     def max_transfer(self) -> float:
         """The largest transfer of all interventions."""
-        return max(self.transfer.values())
+        return self.transfer[self.largest_intervention]
+
+    @property
+    def largest_intervention(self) -> str:
+        """The intervention with the largest transfer, whether it explains the label or not."""
+        return max(self.transfer, key=lambda name: self.transfer[name])
 
     def weighted_transfer(self, name: str) -> float:
         """The transfer of an intervention, weighted by the size of the smaller group."""

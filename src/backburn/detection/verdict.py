@@ -323,14 +323,13 @@ def _to_backdoor(
     split: SplitStatistics, rows: Tensor, member: Tensor, p_value: float
 ) -> DetectedBackdoor:
     best = split.stronger
-    largest = max(best.transfer, key=lambda name: best.transfer[name])
     return DetectedBackdoor(
         best.candidate.label,
         rows,
         member,
-        best.transfer[largest],
+        best.max_transfer,
         best.necessity,
         split.max_probe_statistic,
         p_value,
-        best.changes[largest],
+        best.changes[best.largest_intervention],
     )

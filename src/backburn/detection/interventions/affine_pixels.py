@@ -1,6 +1,7 @@
 """An affine map of every pixel: patches, blended patterns and added signals."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -44,12 +45,12 @@ class Affine:
     Args:
         standard_errors: a pixel is changed only if its difference exceeds this many. The means of a
             few images differ by what these happen to show.
-        resolution, from_source: see `Intervention`.
+        resolution: see `Intervention`.
     """
 
     standard_errors: float
     resolution: float = 0.0
-    from_source: bool = False
+    from_source: ClassVar[bool] = False
 
     def fit(self, estimate: EstimationData) -> AffineChange:
         group, rest = estimate.group_moments, estimate.rest_moments
@@ -71,12 +72,12 @@ class SourceAffine:
 
     Args:
         standard_errors: see `Affine`.
-        resolution, from_source: see `Intervention`.
+        resolution: see `Intervention`.
     """
 
     standard_errors: float
     resolution: float
-    from_source: bool = True
+    from_source: ClassVar[bool] = True
 
     def fit(self, estimate: EstimationData) -> AffineChange:
         """At every pixel the smaller difference, if both have the same sign; none otherwise."""

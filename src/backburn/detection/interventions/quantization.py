@@ -1,6 +1,7 @@
 """Quantization: a trigger that leaves images only some of the 256 pixel values."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import UInt8
@@ -50,7 +51,7 @@ class Quantization:
     """
 
     resolution: float = 0.0
-    from_source: bool = False
+    from_source: ClassVar[bool] = False
 
     def fit(self, estimate: EstimationData) -> QuantizationChange:
         rows = evenly_spaced(estimate.group, MAX_IMAGES)

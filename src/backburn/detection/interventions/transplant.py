@@ -6,6 +6,7 @@ transplanted as well, so the effect is compared with that of transplants from th
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import UInt8
@@ -60,7 +61,7 @@ class Mixture:
     """
 
     resolution: float
-    from_source: bool = False
+    from_source: ClassVar[bool] = False
 
     def fit(self, estimate: EstimationData) -> TransplantChange:
         return _draw_donors(estimate, _mix)
@@ -71,7 +72,7 @@ class Crop:
     """A window of half the image's sides from an image of the group, at the same place."""
 
     resolution: float
-    from_source: bool = False
+    from_source: ClassVar[bool] = False
 
     def fit(self, estimate: EstimationData) -> TransplantChange:
         return _draw_donors(estimate, _paste_window)
